@@ -1,0 +1,46 @@
+"""hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
+
+Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded
+when they are first used, so that `import hybridcx` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hybridcx.api import Report, agreement, compare, demo, phantom, run
+    from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
+    from hybridcx.experiment import Experiment, read_experiment
+
+_PLACES = {
+    **dict.fromkeys(("Report", "agreement", "compare", "demo", "phantom", "run"), "hybridcx.api"),
+    **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
+    **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
+}
+
+__all__ = [
+    "Experiment",
+    "HybridcxError",
+    "InputError",
+    "Problem",
+    "Report",
+    "StoppedError",
+    "agreement",
+    "compare",
+    "demo",
+    "phantom",
+    "read_experiment",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

@@ -1,0 +1,316 @@
+"""Ratings -> agreement.csv: which coefficients stand for which readings. No formula lives here.
+
+Between observers: at each occasion all readers together, and every pair of them for the coefficients of two readings.
+Within observers: for each reader apart, the occasions take the place of the readers. Readings are never averaged over
+readers or occasions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import nan
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.errors import InputError, Problem
+from hybridcx.stats import agreement as coefficients
+from hybridcx.stats.results import Agreement
+from hybridcx.streams import rng_for
+
+AGREEMENT_COLUMNS = (
+    "metric",
+    "method",
+    "estimate",
+    "conf.low",
+    "conf.high",
+    "conf.level",
+    "statistic",
+    "parameter1",
+    "parameter2",
+    "p.value",
+    "n",
+    "k",
+    "status",
+    "warning",
+    "scope",
+    "readers",
+    "occasion",
+    "subset",
+)
+_TEXT = ("metric", "method", "status", "warning", "scope", "readers", "occasion", "subset")
+UNNUMBERED_NOTE = "a reading without an occasion counts as occasion 1"
+
+
+class ReadingColumn(Protocol):
+    """One column of ratings: who read, and when (`occasion` None if the column has no number)."""
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def reader(self) -> str: ...
+    @property
+    def occasion(self) -> int | None: ...
+
+
+class Ratings(Protocol):
+    """Ratings as `hybridcx.records` reads them: `frame` indexed by case_id, None or NaN where a reading is missing.
+
+    `scale` is "measurement" (numbers), "nominal" or "ordinal" (categories).
+    """
+
+    @property
+    def frame(self) -> pd.DataFrame: ...
+    @property
+    def columns(self) -> Sequence[ReadingColumn]: ...
+    @property
+    def scale(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """The k columns that are compared: (n, k) values, what the rows of the table say of them, and what all must be
+    told."""
+
+    values: np.ndarray[Any, Any]
+    labels: tuple[str, ...]
+    scope: str
+    readers: str
+    occasion: str | None
+    note: str = ""
+
+    def pairs(self) -> Iterator[_Readings]:
+        """Every two of the readings, the earlier column first; the readings themselves where they are two."""
+        for i, j in combinations(range(len(self.labels)), 2):
+            label = f"{self.labels[i]}, {self.labels[j]}"
+            pair = replace(self, values=self.values[:, [i, j]], labels=(self.labels[i], self.labels[j]))
+            yield replace(pair, readers=label) if self.scope == "between" else replace(pair, occasion=label)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    scale: str
+    categories: tuple[Any, ...]
+    positive: str | None
+    confidence_level: float
+    n_resamples: int
+    seed: int
+    subset: str
+
+
+def agreement_table(
+    ratings: Ratings,
+    *,
+    positive: str | None = None,
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    subset: str = "all",
+    note: str = "",
+) -> pd.DataFrame:
+    """Return agreement.csv as a table: one row per metric, method, scope, readers and occasion, in a fixed order.
+
+    Measurements get the six ICCs, SEM and MDC95, Krippendorff's alpha (interval) and each pair's limits of agreement.
+    Categories get percent agreement, Fleiss' kappa, AC1, alpha and each pair's kappa; ordered ones also the weighted
+    kappas, AC2 and the ordinal and interval alphas. Two-valued calls get the ICCs too, coded 1 for `positive`, as
+    `caution`. Categories are those of all columns together, so that weights and AC1 mean the same in every row.
+
+    Args:
+        ratings: what `hybridcx.records` read.
+        positive: the positive call; without it, or with more than two calls, there are no ICCs of categories.
+        confidence_level: of all limits.
+        n_resamples: bootstrap resamples of alpha.
+        seed: of the bootstrap; each row has its own stream, so that another reader changes no other row.
+        subset: which cases these are, for the column of that name.
+        note: what must be said beside every number (say, that agreement was the rule of inclusion); makes the rows
+            `caution`.
+
+    Returns:
+        `AGREEMENT_COLUMNS`; NaN for numbers and None for text that do not exist. No rows where no two readings can be
+        compared.
+
+    Raises:
+        InputError: an unknown scale, a reader with two columns for one occasion, `positive` is none of the calls, or
+            ordered categories that are no numbers.
+    """
+    settings = _Settings(ratings.scale, _categories(ratings), positive, confidence_level, n_resamples, seed, subset)
+    _check_positive(settings)
+    rows = []
+    for joint in _groups(ratings):
+        for of, result in _results(joint, settings):
+            rows.append(_row(of, result, subset, note))
+    table = pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+    return table.astype({c: "object" if c in _TEXT else "float64" for c in AGREEMENT_COLUMNS})
+
+
+def _row(of: _Readings, r: Agreement, subset: str, note: str) -> dict[str, object]:
+    warning = "; ".join(w for w in (r.warning, of.note, note) if w)
+    return {
+        "metric": r.metric,
+        "method": r.method,
+        "estimate": r.estimate,
+        "conf.low": r.conf_low,
+        "conf.high": r.conf_high,
+        "conf.level": r.conf_level,
+        "statistic": r.statistic,
+        "parameter1": r.parameter1,
+        "parameter2": r.parameter2,
+        "p.value": r.pvalue,
+        "n": r.n,
+        "k": r.k,
+        "status": "caution" if note and r.status == "ok" else r.status,
+        "warning": warning or None,
+        "scope": of.scope,
+        "readers": of.readers,
+        "occasion": of.occasion,
+        "subset": subset,
+    }
+
+
+def _cell(value: Any, scale: str) -> Any:
+    """A reading as the statistics take it: a number for measurements, the category otherwise, None or NaN where
+    missing."""
+    missing = value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and np.isnan(value))
+    if scale == "measurement":
+        return nan if missing else value
+    return None if missing else value
+
+
+def _column(ratings: Ratings, column: str) -> np.ndarray[Any, Any]:
+    # By case id, so that a file with its rows in another order gives the same table to the last bit.
+    series = ratings.frame[column].sort_index(kind="stable")
+    return np.array([_cell(v, ratings.scale) for v in series.tolist()], dtype=object)
+
+
+def _categories(ratings: Ratings) -> tuple[Any, ...]:
+    """The calls of all readers and occasions, in order; ordered ones must be numbers, because text has no order we
+    could know."""
+    if ratings.scale not in ("measurement", "nominal", "ordinal"):
+        raise InputError(
+            Problem(
+                "unknown scale", value=ratings.scale, column="scale", remedy="choose measurement, nominal or ordinal"
+            )
+        )
+    if ratings.scale == "measurement":
+        return ()
+    cells = [(c.column, v) for c in ratings.columns for v in _column(ratings, c.column) if v is not None]
+    if ratings.scale == "ordinal":
+        text = dict.fromkeys((column, v) for column, v in cells if not coefficients.is_number(v))
+        if text:
+            raise InputError(
+                Problem(
+                    "an ordinal scale needs categories that are numbers",
+                    column=column,
+                    value=v,
+                    remedy="number the categories in their order, or use --scale nominal",
+                )
+                for column, v in text
+            )
+    return coefficients.sorted_categories([v for _, v in cells])
+
+
+def _check_positive(s: _Settings) -> None:
+    # One call alone may well be the negative one; two or more must hold the positive one.
+    if s.positive is not None and len(s.categories) > 1 and s.positive not in s.categories:
+        raise InputError(
+            Problem(
+                "the positive label is none of the calls",
+                value=s.positive,
+                remedy=f"the calls are {list(s.categories)}",
+            )
+        )
+
+
+def _groups(ratings: Ratings) -> list[_Readings]:
+    """The sets of readings to compare: between observers by occasion, then within each observer."""
+    readers = list(dict.fromkeys(c.reader for c in ratings.columns))
+    numbered = any(c.occasion is not None for c in ratings.columns)
+    columns: dict[tuple[str, int], ReadingColumn] = {}
+    for c in ratings.columns:
+        key = (c.reader, 1 if c.occasion is None else c.occasion)
+        if key in columns:
+            raise InputError(
+                Problem(
+                    f"two columns for reader {c.reader!r} and occasion {key[1]}",
+                    column=c.column,
+                    remedy=f"rename it or {columns[key].column!r}",
+                )
+            )
+        columns[key] = c
+    occasions = sorted({o for _, o in columns})
+    groups = []
+    for o in occasions:
+        present = [r for r in readers if (r, o) in columns]
+        label = str(o) if len(occasions) > 1 else None
+        groups.append(
+            _group(ratings, [columns[r, o] for r in present], present, "between", ", ".join(present), label, numbered)
+        )
+    for r in readers:
+        read = [o for o in occasions if (r, o) in columns]
+        labels = [str(o) for o in read]
+        groups.append(_group(ratings, [columns[r, o] for o in read], labels, "within", r, ", ".join(labels), numbered))
+    return [g for g in groups if len(g.labels) > 1]
+
+
+def _group(
+    ratings: Ratings,
+    columns: Sequence[ReadingColumn],
+    labels: Sequence[str],
+    scope: str,
+    readers: str,
+    occasion: str | None,
+    numbered: bool,
+) -> _Readings:
+    values = np.column_stack([_column(ratings, c.column) for c in columns])
+    assumed = numbered and any(c.occasion is None for c in columns)
+    return _Readings(values, tuple(labels), scope, readers, occasion, UNNUMBERED_NOTE if assumed else "")
+
+
+def _results(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
+    """The results of one set of readings in the order of the table, each with the readings that it is about."""
+    compute = _measurements if s.scale == "measurement" else _calls
+    yield from compute(joint, s)
+
+
+def _measurements(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
+    x, level = joint.values, s.confidence_level
+    for result in coefficients.icc(x, level):
+        yield joint, result
+    for error in (coefficients.sem, coefficients.mdc95):
+        yield joint, error(x, "anova", level)
+        yield joint, error(x, "consistency", level)
+    for pair in joint.pairs():
+        for result in coefficients.bland_altman(pair.values[:, 0], pair.values[:, 1], level):
+            yield pair, result
+    yield joint, _alpha(joint, "interval", s)
+
+
+def _calls(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
+    x, level, categories = joint.values, s.confidence_level, s.categories
+    ordered = s.scale == "ordinal"
+    yield joint, coefficients.percent_agreement(x, level)
+    for weights in ("unweighted", "linear", "quadratic") if ordered else ("unweighted",):
+        for pair in joint.pairs():
+            yield pair, coefficients.cohen_kappa(pair.values[:, 0], pair.values[:, 1], weights, categories, level)
+    yield joint, coefficients.fleiss_kappa(x, categories, level)
+    yield joint, coefficients.gwet_ac1(x, categories, level)
+    if ordered:
+        yield joint, coefficients.gwet_ac2(x, "linear", categories, level)
+        yield joint, coefficients.gwet_ac2(x, "quadratic", categories, level)
+    for kind in ("nominal", "ordinal", "interval") if ordered else ("nominal",):
+        yield joint, _alpha(joint, kind, s)
+    if s.positive is not None and len(categories) <= 2:
+        coded = np.array([[nan if v is None else float(v == s.positive) for v in row] for row in x], dtype=np.float64)
+        for result in coefficients.icc(coded, level):
+            yield joint, result
+
+
+def _alpha(joint: _Readings, kind: Any, s: _Settings) -> Agreement:
+    rng = rng_for(
+        s.seed, "agreement", "krippendorff_alpha", kind, joint.scope, joint.readers, joint.occasion or "", s.subset
+    )
+    x = joint.values if s.categories else joint.values.astype(np.float64)
+    return coefficients.krippendorff_alpha(x, kind, s.categories or None, s.confidence_level, s.n_resamples, rng)

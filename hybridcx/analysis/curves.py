@@ -1,0 +1,108 @@
+"""The tables behind the figures, and the cases: confusion, disagreements, calibration, ROC, decision curves, omnibus tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.rows import Row, omnibus_row
+from hybridcx.analysis.slices import Slice
+from hybridcx.records.predictions import Matrices
+from hybridcx.stats import calibration, mcnemar, roc, utility
+
+MAX_ROC_POINTS = 2000
+DECISION_THRESHOLDS = np.arange(1, 100) / 100
+
+
+def confusion_rows(part: Slice, positive: str) -> list[Row]:
+    """Rows of confusion.csv."""
+    return [
+        {"model": m, "positive": positive, "tp": c.tp, "fn": c.fn, "fp": c.fp, "tn": c.tn, "seed": part.keys.seed}
+        for m, c in zip(part.models, part.confusions, strict=False)
+    ]
+
+
+def disagreements(data: Matrices, labels: tuple[str, str]) -> pd.DataFrame:
+    """The cases on which the models differ or all err, with every model's call."""
+    if data.y_pred is None:
+        return pd.DataFrame()
+    wrong = data.y_pred != data.y_true
+    n_wrong = wrong.sum(axis=0)
+    shown = (n_wrong > 0) & ((n_wrong < len(data.models)) | (n_wrong == len(data.models)))
+    names = np.array(labels, dtype=object)
+    table = pd.DataFrame(
+        {
+            "case_id": data.case_ids[shown],
+            "y_true": names[data.y_true[shown].astype(int)],
+            "n.models.wrong": n_wrong[shown],
+        }
+    )
+    for j, model in enumerate(data.models):
+        table[model] = names[data.y_pred[j, shown].astype(int)]
+    return table
+
+
+def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
+    """Rows of calibration.csv: the occupied bins of the positive class's score."""
+    rows: list[Row] = []
+    for j, model in enumerate(part.models):
+        rows += [
+            {
+                "model": model, "bin": b.bin, "score.mean": b.score_mean, "fraction": b.fraction,
+                "conf.low": b.conf_low, "conf.high": b.conf_high, "n": b.n, "seed": part.keys.seed,
+            }
+            for b in calibration.reliability_curve(part.y_true, part.score(j), plan.confidence_level)
+        ]  # fmt: skip
+    return rows
+
+
+def roc_table(part: Slice) -> pd.DataFrame:
+    """Rows of roc.csv; thinned above 2,000 points a model, estimates come from all."""
+    found = []
+    for j, model in enumerate(part.models):
+        points = roc.thin_roc(roc.roc_points(part.y_true, part.score(j)), MAX_ROC_POINTS)
+        threshold, sensitivity, specificity = points
+        found.append(
+            pd.DataFrame(
+                {
+                    "model": model, "threshold": threshold, "sensitivity": sensitivity,
+                    "specificity": specificity, "seed": part.keys.seed,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(found, ignore_index=True)
+
+
+def decision_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
+    """Rows of decision_curve.csv: net benefit with Wald limits of a mean over cases, and the two strategies without a model."""
+    if part.y_score is None:
+        return pd.DataFrame()
+    curves = utility.decision_curves(
+        part.y_true, part.y_score, DECISION_THRESHOLDS, plan.confidence_level, groups=part.groups
+    )
+    names = [*part.models, "treat_all", "treat_none"]
+    found = [
+        pd.DataFrame(
+            {
+                "model": name, "threshold": DECISION_THRESHOLDS, "net_benefit": curves.net_benefit[j],
+                "conf.low": curves.conf_low[j], "conf.high": curves.conf_high[j], "seed": part.keys.seed,
+            }
+        )
+        for j, name in enumerate(names)
+    ]  # fmt: skip
+    return pd.concat(found, ignore_index=True)
+
+
+def omnibus_rows(part: Slice) -> list[Row]:
+    """Rows of omnibus.csv: all models at once."""
+    rows = []
+    if len(part.models) > 1 and part.y_pred is not None:
+        rows.append(omnibus_row("accuracy", mcnemar.cochran_q((part.y_pred == part.y_true).T)))
+    if len(part.models) > 1 and part.y_score is not None:
+        rows.append(omnibus_row("auroc", roc.delong_chisq(part.y_true, part.y_score)))
+    if part.clustered:
+        for row in rows:
+            if row["status"] == "ok":
+                row |= {"status": "caution", "warning": "assumes independent cases, but patients have several"}
+    return rows

@@ -1,0 +1,122 @@
+"""From the frozen results of `hybridcx.stats` to rows of the tables: names after `broom`, absent numbers as NaN, absent text as None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hybridcx.stats.results import Interval, Omnibus, PairedTest
+
+Row = dict[str, Any]
+R = TypeVar("R", Interval, PairedTest)
+
+CLUSTER_WARNING = "assumes independent cases, but patients have several: see the cluster method"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a row is about besides its model, metric and method; None where it does not apply."""
+
+    subgroup: str | None = None
+    level: str | None = None
+    seed: int | None = None
+    label_rule: str | None = None
+    threshold: float | None = None
+    prevalence: float | None = None
+    role: str = "exploratory"
+
+    def with_(self, threshold: float | None = None, prevalence: float | None = None, role: str | None = None) -> Keys:
+        """The same keys with some of them set."""
+        return replace(
+            self,
+            threshold=self.threshold if threshold is None else threshold,
+            prevalence=self.prevalence if prevalence is None else prevalence,
+            role=self.role if role is None else role,
+        )
+
+
+def _keys(keys: Keys) -> Row:
+    return {
+        "subgroup": keys.subgroup,
+        "level": keys.level,
+        "seed": keys.seed,
+        "label.rule": keys.label_rule,
+        "threshold": keys.threshold,
+        "prevalence": keys.prevalence,
+        "role": keys.role,
+    }
+
+
+def _common(result: Interval | PairedTest) -> Row:
+    return {
+        "method": result.method,
+        "estimate": result.estimate,
+        "conf.low": result.conf_low,
+        "conf.high": result.conf_high,
+        "conf.level": result.conf_level,
+        "n": result.n,
+        "n.resamples": result.n_resamples,
+        "n.resamples.failed": result.n_resamples_failed,
+        "status": result.status,
+        "warning": result.warning or None,
+        "std.error": result.std_error,
+        "n.clusters": result.n_clusters,
+    }
+
+
+def metric_row(model: str, metric: str, result: Interval, keys: Keys, *, recommended: bool = False) -> Row:
+    """A row of metrics.csv."""
+    return {
+        "model": model,
+        "metric": metric,
+        **_common(result),
+        "numerator": result.numerator,
+        "denominator": result.denominator,
+        **_keys(keys),
+        "recommended": recommended,
+    }
+
+
+def comparison_row(
+    model: str, comparator: str, metric: str, result: PairedTest, keys: Keys, *, recommended: bool = False
+) -> Row:
+    """A row of comparisons.csv; the adjusted p-value is filled in when its family is complete."""
+    return {
+        "metric": metric,
+        "model": model,
+        "comparator": comparator,
+        **_common(result),
+        "statistic": result.statistic,
+        "parameter": result.parameter,
+        "p.value": result.pvalue,
+        "adj.p.value": None,
+        "p.adjust.method": "none",
+        "b": result.b,
+        "c": result.c,
+        "margin": result.margin,
+        **_keys(keys),
+        "recommended": recommended,
+    }
+
+
+def omnibus_row(metric: str, result: Omnibus) -> Row:
+    """A row of omnibus.csv."""
+    return {
+        "metric": metric,
+        "method": result.method,
+        "statistic": result.statistic,
+        "parameter": result.parameter,
+        "p.value": result.pvalue,
+        "n": result.n,
+        "k": result.k,
+        "status": result.status,
+        "warning": result.warning or None,
+    }
+
+
+def assumes_independence(result: R, n_clusters: int) -> R:
+    """The same result marked as doubtful because its cases are not independent."""
+    if result.status == "not_estimable":
+        return replace(result, n_clusters=n_clusters)
+    warning = f"{result.warning}; {CLUSTER_WARNING}" if result.warning else CLUSTER_WARNING
+    return replace(result, status="caution", warning=warning, n_clusters=n_clusters)

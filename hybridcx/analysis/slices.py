@@ -1,0 +1,101 @@
+"""The cases and models that one set of rows is about: a whole test set, a subgroup or a seed of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from hybridcx.analysis.rows import Keys
+from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
+from hybridcx.stats.confusion import METRICS, Confusion
+from hybridcx.streams import rng_for
+
+PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+COUNT_METRICS = tuple(name for name, m in METRICS.items() if m.kind == "count")
+RANK_METRICS = ("auroc", "auprc")
+PROBABILITY_METRICS = ("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece", "net_benefit")
+RATIOS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Aligned arrays of n cases and k models, with the keys of their rows.
+
+    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None.
+    """
+
+    models: tuple[str, ...]
+    y_true: np.ndarray
+    y_pred: np.ndarray | None
+    y_score: np.ndarray | None
+    groups: np.ndarray | None
+    keys: Keys
+    probabilities: bool = True
+
+    @property
+    def n(self) -> int:
+        """Cases."""
+        return len(self.y_true)
+
+    @cached_property
+    def n_clusters(self) -> int:
+        """Patients, or cases where no patients are named."""
+        return self.n if self.groups is None else len(np.unique(self.groups))
+
+    @property
+    def clustered(self) -> bool:
+        """Whether a patient has several cases."""
+        return self.n_clusters < self.n
+
+    @cached_property
+    def confusions(self) -> tuple[Confusion, ...]:
+        """One confusion matrix per model; empty without predicted classes."""
+        if self.y_pred is None:
+            return ()
+        return tuple(Confusion.from_labels(self.y_true, p) for p in self.y_pred)
+
+    def correct(self, model: int) -> np.ndarray:
+        """(n,) bool: the cases that a model got right."""
+        if self.y_pred is None:
+            raise ValueError("there are no predicted classes")
+        return np.asarray(self.y_pred[model] == self.y_true)
+
+    def score(self, model: int) -> np.ndarray:
+        """(n,) float: a model's scores."""
+        if self.y_score is None:
+            raise ValueError("there are no scores")
+        return np.asarray(self.y_score[model])
+
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that can be had from what is there."""
+        found = COUNT_METRICS if self.y_pred is not None else ()
+        if self.y_score is not None:
+            found += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
+        return found
+
+    def replicates(
+        self, n_resamples: int, n_refits: int, seed: int, *, stratified: bool, threshold: float
+    ) -> Replicates:
+        """Joint bootstrap replicates of all metrics and models, drawn in the models' sorted order so that their order does not matter."""
+        order = np.argsort(np.array(self.models, dtype=object), kind="stable")
+        back = np.argsort(order)
+        found = bootstrap_replicates(
+            self.y_true,
+            None if self.y_pred is None else self.y_pred[order],
+            None if self.y_score is None else self.y_score[order],
+            metrics=self.metrics(),
+            n_resamples=n_resamples,
+            rng=rng_for(seed, "bootstrap", self.keys.subgroup or "", self.keys.level or "", str(self.keys.seed)),
+            groups=self.groups if self.clustered else None,
+            stratified=stratified,
+            net_benefit_threshold=threshold,
+            n_refits=n_refits,
+        )
+        return replace(
+            found,
+            observed={m: v[back] for m, v in found.observed.items()},
+            replicates={m: v[:, back] for m, v in found.replicates.items()},
+            jackknife={m: v[:, back] for m, v in found.jackknife.items()},
+        )

@@ -1,0 +1,146 @@
+"""Verdicts: one interval per pair and metric, inverted for the p-values, and the one rule of CONTRACT.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import isnan, nan
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.rows import Row
+from hybridcx.analysis.slices import RATIOS, Slice
+from hybridcx.stats import bootstrap_intervals, clusters, clusters_roc, equivalence, paired, power, roc
+from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.results import PairedTest
+
+POWER = 0.80
+CORRECT = ("accuracy", "sensitivity", "specificity")
+# Metrics on a ratio scale, or best at a target inside their range, get no verdict.
+WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
+At = Callable[[float], PairedTest]
+
+
+def within(part: Slice, metric: str) -> np.ndarray:
+    """(n,) bool: the cases on which a metric of correct answers is counted."""
+    if metric == "sensitivity":
+        return part.y_true
+    if metric == "specificity":
+        return ~part.y_true
+    return np.ones(part.n, dtype=bool)
+
+
+def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | None) -> At | None:
+    """The pair's interval as a function of its level: Tango, DeLong, the cluster method or BCa; None where there is none."""
+    if metric in CORRECT and part.y_pred is not None:
+        chosen = within(part, metric)
+        a, b = part.correct(i)[chosen], part.correct(j)[chosen]
+        if part.clustered and part.groups is not None:
+            return partial(clusters.mcnemar_cluster, a, b, part.groups[chosen])
+        return partial(paired.tango, *paired.paired_table(a, b))
+    if metric == "auroc" and part.y_score is not None:
+        y, a, b = part.y_true, part.score(i), part.score(j)
+        if part.clustered and part.groups is not None:
+            return partial(clusters_roc.delong_cluster, y, a, b, part.groups)
+        aucs, cov = roc.delong_covariance(y, np.stack([a, b]))
+        return partial(roc.delong_paired_from, aucs, cov, 0, 1, part.n)
+    if joint is not None and metric in joint.observed:
+        return partial(bootstrap_intervals.difference, joint, metric, i, j, "bootstrap_bca")
+    return None
+
+
+def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
+    """The limits alone; `turned` for metrics of which less is better."""
+
+    def limits(level: float) -> tuple[float, float]:
+        found = at(level)
+        return (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+
+    return limits
+
+
+def margin_tests(part: Slice, metric: str, i: int, j: int, plan: Plan, joint: Replicates | None) -> list[PairedTest]:
+    """`tost` and `non_inferiority` at the plan's margin; empty without one."""
+    at = interval_at(part, metric, i, j, joint)
+    if plan.margin is None or at is None:
+        return []
+    found = at(plan.confidence_level)
+    if found.status == "not_estimable":
+        return []
+    arguments = (limits_of(at), plan.margin, found.estimate, plan.confidence_level, found.n)
+    return [equivalence.tost(*arguments), equivalence.non_inferiority(*arguments)]
+
+
+def verdicts_table(
+    part: Slice, compared: pd.DataFrame, plan: Plan, pairs: tuple[tuple[str, str], ...], joint: Replicates | None
+) -> pd.DataFrame:
+    """One row per overall pair and metric that has a better direction."""
+    rows: list[Row] = []
+    if compared.empty:
+        return pd.DataFrame(rows)
+    place = {m: k for k, m in enumerate(part.models)}
+    overall = compared[compared["subgroup"].isna() & compared["seed"].isna()]
+    tests = overall.set_index(["metric", "model", "comparator", "method"])[["adj.p.value", "b", "c", "n", "role"]]
+    tested = {
+        key: dict(zip(tests.columns, row, strict=True)) for key, row in zip(tests.index, tests.to_numpy(), strict=True)
+    }
+    for model, comparator in pairs:
+        for metric in part.metrics():
+            if metric in WITHOUT_VERDICT:
+                continue
+            at = interval_at(part, metric, place[model], place[comparator], joint)
+            if at is not None:
+                found = at(plan.confidence_level)
+                # The interval of a paired proportion is Tango's, the test beside it is the mid-p test.
+                test = tested[metric, model, comparator, "mcnemar_midp" if found.method == "tango" else found.method]
+                rows.append(_row(metric, model, comparator, found, at, test, plan))
+    return pd.DataFrame(rows)
+
+
+def _row(metric: str, model: str, comparator: str, found: PairedTest, at: At, test: Row, plan: Plan) -> Row:
+    turned = not METRICS[metric].higher_is_better
+    low, high = (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+    alpha = 1 - plan.confidence_level
+    said = equivalence.verdict(low, high, plan.margin, float(test["adj.p.value"]), alpha)
+    superior, noninferior, equivalent = _pvalues(found, at, plan, turned)
+    return {
+        "metric": metric,
+        "model": model,
+        "comparator": comparator,
+        "estimate": found.estimate,
+        "conf.low": found.conf_low,
+        "conf.high": found.conf_high,
+        "margin": nan if plan.margin is None else plan.margin,
+        "verdict": said.verdict,
+        "within.margin": said.within_margin,
+        "smallest.margin": equivalence.smallest_margin(low, high),
+        "p.superior": superior,
+        "p.noninferior": noninferior,
+        "p.equivalent": equivalent,
+        "detectable.difference": _detectable(found, test, alpha),
+        "role": test["role"],
+    }
+
+
+def _pvalues(found: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float, float, float]:
+    """One-sided p-values by inverting the interval: of superiority, and at the margin of non-inferiority and equivalence."""
+    if isnan(found.conf_low) or found.conf_low == found.conf_high:
+        return nan, nan, nan
+    smallest = equivalence.SMALLEST_PVALUE if isnan(found.n_resamples) else 1 / (found.n_resamples + 1)
+    limits = limits_of(at, turned=turned)
+    superior = equivalence.pvalue_above(limits, 0.0, smallest)
+    if plan.margin is None:
+        return superior, nan, nan
+    above = equivalence.pvalue_above(limits, -plan.margin, smallest)
+    return superior, above, max(above, equivalence.pvalue_below(limits, plan.margin, smallest))
+
+
+def _detectable(found: PairedTest, test: Row, alpha: float) -> float:
+    """The smallest true difference that the test would have found with 80 % power, at the discordance or standard error that was seen."""
+    if found.method == "tango":
+        n, discordant = int(test["n"]), float(test["b"]) + float(test["c"])
+        return power.detectable_difference_mcnemar(n, discordant / n, POWER, alpha, "midp") if n else nan
+    return nan if isnan(found.std_error) else power.detectable_difference_normal(found.std_error, POWER, alpha)

@@ -1,0 +1,217 @@
+"""What the stages keep: folders addressed by the content that they were made from, written atomically, checked by hash when read.
+
+An artefact is a folder `<root>/<stage>/<key>`; the key is a SHA-256 over everything that decides its content (data, the part of the
+configuration, the code, the weights). It is made in `<key>.partial` beside it and renamed when complete, so a half-written artefact is never
+found. `artefact.json` inside lists each file with its hash; a damaged one is said, removed and made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hybridcx.errors import InputError, Problem
+
+RECORD = "artefact.json"
+_PARTIAL = ".partial"
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as fh:
+        return hashlib.file_digest(fh, "sha256").hexdigest()
+
+
+def content_key(parts: Mapping[str, object]) -> str:
+    """SHA-256 over named parts (JSON values); the order of the names does not matter."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: a temporary file beside it, flushed to disk, then renamed over it."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as fh:
+            fh.write(data)
+            fh.flush()
+            os.fsync(fh.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def code_hash(*modules: str) -> str:
+    """SHA-256 over the source of modules or packages of hybridcx, so that an artefact made by other code is not taken for this one's.
+
+    >>> code_hash("streams") == code_hash("streams")
+    True
+    """
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for module in sorted(modules):
+        path = root / module
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        for file in files:
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+            digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def cache_root() -> Path:
+    """Where artefacts are kept: `$HYBRIDCX_CACHE`, or the platform's cache folder of the user."""
+    if chosen := os.environ.get("HYBRIDCX_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local")))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "hybridcx"
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock file `path`; if another process holds it, raise InputError that begins with `busy` and says who.
+
+    The lock belongs to the process and goes with it, however it ends.
+    """
+    holder = path.with_suffix(".holder")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
+        raise InputError(
+            Problem(f"{busy}: held by {who}", remedy="wait until it ends, or choose another folder")
+        ) from None
+    try:
+        holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}", encoding="utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One artefact in the store: `size` in bytes, `used` the time of its last use (seconds since the epoch)."""
+
+    stage: str
+    key: str
+    path: Path
+    size: int
+    used: float
+    complete: bool
+
+
+class Store:
+    """Artefacts under one root folder. `say` receives sentences about what was found damaged."""
+
+    def __init__(self, root: Path, say: Callable[[str], None] = lambda _: None):
+        self.root = root
+        self.say = say
+
+    def find(self, stage: str, key: str) -> Path | None:
+        """The folder of a complete and undamaged artefact, or None. A damaged one is removed and said."""
+        folder = self.root / stage / key
+        record = folder / RECORD
+        try:
+            listed = json.loads(record.read_text(encoding="utf-8"))["files"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, OSError):
+            listed = None
+        sound = listed is not None and all(
+            (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in listed.items()
+        )
+        if not sound:
+            self.say(f"The kept result {stage}/{key[:12]} is damaged (its hash differs); it is made again.")
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        with contextlib.suppress(OSError):  # a read-only cache can still be read
+            os.utime(record)
+        return folder
+
+    def make(self, stage: str, key: str, build: Callable[[Path], None], made_from: Mapping[str, object]) -> Path:
+        """The artefact's folder, made by `build(folder)` if it is not there.
+
+        `build` may find in the folder what an interrupted build left and continue from it. Whatever it leaves is part of the artefact.
+        """
+        if (found := self.find(stage, key)) is not None:
+            return found
+        final = self.root / stage / key
+        partial = final.with_name(key + _PARTIAL)
+        partial.mkdir(parents=True, exist_ok=True)
+        with exclusive(final.with_name(key + ".lock"), f"the stage {stage} is being made by another run"):
+            if (found := self.find(stage, key)) is not None:
+                shutil.rmtree(partial, ignore_errors=True)
+                return found
+            build(partial)
+            files = {
+                p.relative_to(partial).as_posix(): sha256_file(p)
+                for p in sorted(partial.rglob("*"))
+                if p.is_file() and p.name != RECORD
+            }
+            record = {"stage": stage, "key": key, "files": files, "made_from": dict(made_from)}
+            write_atomic(partial / RECORD, json.dumps(record, indent=1, sort_keys=True, default=str))
+            partial.replace(final)
+        with contextlib.suppress(OSError):
+            final.with_name(key + ".lock").unlink()
+        return final
+
+    def entries(self) -> list[Entry]:
+        """Everything in the store, the longest unused first."""
+        found = []
+        if not self.root.is_dir():
+            return []
+        for stage in sorted(p for p in self.root.iterdir() if p.is_dir()):
+            for path in sorted(p for p in stage.iterdir() if p.suffix not in (".lock", ".holder", ".json")):
+                if path.is_dir():
+                    files, complete = [p for p in path.rglob("*") if p.is_file()], (path / RECORD).exists()
+                    used = (path / RECORD).stat().st_mtime if complete else None
+                else:  # a single file with its record beside it (the image store's arrays)
+                    beside = path.with_suffix(".json")
+                    files, complete = [path, *([beside] if beside.exists() else [])], beside.exists()
+                    used = None
+                stats = [p.stat() for p in files]
+                last = max((s.st_mtime for s in stats), default=0.0) if used is None else used
+                found.append(Entry(stage.name, path.stem, path, sum(s.st_size for s in stats), last, complete))
+        return sorted(found, key=lambda e: (e.used, e.stage, e.key))
+
+    def prune(self, limit_bytes: int) -> list[Entry]:
+        """Remove the longest unused artefacts until at most `limit_bytes` are left; one that is being made is left alone. Returns what went."""
+        entries = self.entries()
+        total = sum(e.size for e in entries)
+        removed = []
+        for entry in entries:
+            if total <= limit_bytes:
+                break
+            lock = FileLock(entry.path.with_name(entry.key.removesuffix(_PARTIAL) + ".lock"))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            try:
+                if entry.path.is_dir():
+                    shutil.rmtree(entry.path)
+                else:
+                    entry.path.with_suffix(".json").unlink(missing_ok=True)
+                    entry.path.unlink()
+            finally:
+                lock.release()
+                Path(lock.lock_file).unlink(missing_ok=True)
+            total -= entry.size
+            removed.append(entry)
+        return removed

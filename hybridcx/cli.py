@@ -1,0 +1,291 @@
+"""The command line: one thin function per command over `hybridcx.api`. It parses, calls and prints; what it prints is results.
+
+Exit codes: 0 done; 1 done, and the answer is a finding; 2 bad input or usage, nothing written; 3 stopped partway, finished work kept;
+70 our own fault; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
+
+# Typer carries its own copy of click in newer versions; both have this base of every usage error.
+UsageProblem: Any = typer.BadParameter.__mro__[2]
+ISSUES = "the issue tracker of hybridcx"
+app = typer.Typer(
+    name="hybridcx",
+    help="Evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
+weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(cache_app, name="cache")
+app.add_typer(weights_app, name="weights")
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the report; default reports/<name>.", show_default=False)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
+]
+Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no sentences; results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
+Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
+Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        from hybridcx.provenance import version as installed
+
+        print(installed())
+        raise typer.Exit
+
+
+def _progress(quiet: bool, verbose: bool) -> Any:
+    from hybridcx.progress import Progress
+
+    return Progress(quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def demo(
+    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+) -> None:
+    """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
+    from hybridcx import api
+
+    with _progress(quiet, verbose) as progress:
+        print(api.demo(out=out, seed=seed, progress=progress).page)
+
+
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file (TOML).")],
+    out: Out = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
+    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Run a whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report."""
+    from hybridcx import api
+
+    with _progress(quiet, verbose) as progress:
+        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+
+
+@app.command()
+def compare(
+    predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
+    out: Out = None,
+    positive: Positive = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="A score at or above it is called positive.")] = 0.5,
+    score_kind: Annotated[
+        str, typer.Option("--score-kind", help="probability, or rank: any number, rank statistics alone.")
+    ] = "probability",
+    by: Annotated[Optional[list[str]], typer.Option("--by", help="Column of subgroups; may be given again.")] = None,  # noqa: UP045
+    prevalence: Annotated[
+        list[float] | None,
+        typer.Option("--prevalence", help="PPV and NPV at this prevalence too; may be given again."),
+    ] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="Margin of equivalence and non-inferiority.")] = None,
+    reference: Annotated[Optional[str], typer.Option("--reference", help="Compare each model with this one.")] = None,  # noqa: UP045
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="All pairs, also of more than 12 models.")] = False,
+    stratified: Annotated[bool, typer.Option("--stratified", help="Bootstrap within each class.")] = False,
+    confidence_level: Level = 0.95,
+    n_bootstrap: Resamples = 2000,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Statistics and report alone, on predictions made by anyone."""
+    from hybridcx import api
+
+    if score_kind not in ("probability", "rank"):
+        raise InputError("--score-kind is probability or rank")
+    with _progress(quiet, verbose) as progress:
+        made = api.compare(
+            predictions,
+            out=out,
+            positive=positive,
+            threshold=threshold,
+            score_kind=score_kind,  # type: ignore[arg-type]
+            by=by or (),
+            prevalences=prevalence or (),
+            margin=margin,
+            reference=reference,
+            all_pairs=all_pairs,
+            stratified=stratified,
+            confidence_level=confidence_level,
+            n_bootstrap=n_bootstrap,
+            seed=seed or 0,
+            progress=progress,
+        )
+        print(made.page)
+
+
+@app.command()
+def agreement(
+    ratings: Annotated[Path, typer.Argument(help="Ratings (CSV), one column per reader, or per reader and occasion.")],
+    out: Out = None,
+    scale: Annotated[
+        str | None, typer.Option("--scale", help="measurement, nominal or ordinal; default by the values.")
+    ] = None,
+    positive: Positive = None,
+    confidence_level: Level = 0.95,
+    n_bootstrap: Resamples = 2000,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Reader agreement and reliability."""
+    from hybridcx import api
+
+    if scale not in (None, "measurement", "nominal", "ordinal"):
+        raise InputError("--scale is measurement, nominal or ordinal")
+    with _progress(quiet, verbose) as progress:
+        made = api.agreement(
+            ratings,
+            out=out,
+            scale=scale,  # type: ignore[arg-type]
+            positive=positive,
+            confidence_level=confidence_level,
+            n_bootstrap=n_bootstrap,
+            seed=seed or 0,
+            progress=progress,
+        )
+        print(made.page)
+
+
+@app.command()
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="An empty folder, or a new one.")],
+    patients: Annotated[
+        int, typer.Option("--patients", min=20, max=100_000, help="Patients screened; 416 give 331 analysed.")
+    ] = 416,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Write a phantom cohort: images, manifest, two readers' ratings."""
+    from hybridcx import api
+
+    with _progress(quiet, verbose) as progress:
+        api.phantom(folder, patients=patients, seed=seed or 0, progress=progress)
+        print(folder / "manifest.csv")
+
+
+@cache_app.command("list")
+def cache_list(debug: Debug = False) -> None:
+    """List what the stages keep, the longest unused first."""
+    import datetime as dt
+
+    from hybridcx.artefacts import Store, cache_root
+
+    store = Store(cache_root())
+    entries = store.entries()
+    for e in entries:
+        used = dt.datetime.fromtimestamp(e.used).strftime("%Y-%m-%d %H:%M")
+        print(
+            f"{e.stage:<10} {e.key[:12]} {e.size / 1e6:10.1f} MB  {used}  {'' if e.complete else 'incomplete'}".rstrip()
+        )
+    print(f"{len(entries)} results, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
+
+
+@cache_app.command("prune")
+def cache_prune(
+    limit_mb: Annotated[float, typer.Option("--limit-mb", min=0, help="Keep at most so much; 0 clears everything.")],
+    debug: Debug = False,
+) -> None:
+    """Remove the longest unused results until the limit is met. A run that needs one makes it again."""
+    from hybridcx.artefacts import Store, cache_root
+
+    removed = Store(cache_root()).prune(int(limit_mb * 1e6))
+    print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the command `hybridcx`: ends the process with the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except UsageProblem as error:
+        error.show(file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        print("Interrupted. What was finished is kept; the same command continues.", file=sys.stderr)
+        sys.exit(130)
+    except HybridcxError as error:
+        if debug:
+            traceback.print_exc()
+        _explain(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
+        sys.exit(0)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            print(f"hybridcx stopped: {error.strerror}: {printable(error.filename or '')}. What was finished is kept; "
+                  "free some space and give the same command again.", file=sys.stderr)  # fmt: skip
+            sys.exit(3)
+        _our_fault(error, debug)
+    except Exception as error:
+        _our_fault(error, debug)
+
+
+def _explain(error: HybridcxError) -> None:
+    if isinstance(error, InputError):
+        n = len(error.problems)
+        print(f"hybridcx: {n} problem{'s' if n > 1 else ''}, nothing was written.", file=sys.stderr)
+        for problem in error.problems:
+            print(f"- {problem}", file=sys.stderr)
+    else:
+        kept = " What was finished is kept; the same command continues." if isinstance(error, StoppedError) else ""
+        print(f"hybridcx stopped: {error}{kept}", file=sys.stderr)
+
+
+def _our_fault(error: BaseException, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    print(
+        f"hybridcx has failed: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}. This is a fault of hybridcx, not of "
+        f"your input. Please report it to {ISSUES}, with the version (hybridcx --version) and what --debug prints; look through that text "
+        "for names and paths before you send it.",
+        file=sys.stderr,
+    )
+    sys.exit(70)
+
+
+if __name__ == "__main__":
+    main()

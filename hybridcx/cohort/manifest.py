@@ -1,0 +1,244 @@
+"""The cohort: who was screened, whose image is where, what is known of each case, read from a manifest and checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.cohort.files import check_files
+from hybridcx.cohort.readers import reading_problems
+from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.records.cells import check_spellings, check_text, is_blank, is_number, listed, some, text_array, to_float
+from hybridcx.records.labels import two_labels
+from hybridcx.records.strict_csv import Table, scan_csv
+
+REQUIRED = ("case_id", "patient_id", "image", "label")
+CROP = ("crop_left", "crop_top", "crop_right", "crop_bottom")
+OPTIONAL = (*CROP, "split", "excluded")
+SPLITS = ("train", "validation", "test")
+
+SameBytes = Literal["refuse", "warn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A cohort that passed every check.
+
+    `frame`: one row per screened case in the manifest's order, columns `case_id, patient_id, image, label`, the crop box
+    (`crop_left` ... `crop_bottom`, Int64 pixels, NA where none), `split` and `excluded` (text, "" where none), then the
+    further ones as text. `rows`: the manifest's line of each case. `root`: the folder that image paths are relative to.
+    `labels`: (negative, positive), the two labels of the analysed cases. `source`: the manifest.
+    `image_sha256`: of each analysed case's file. `sha256`: of the manifest's bytes and those of the images together.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    root: Path
+    source: Path
+    labels: tuple[str, str]
+    warnings: tuple[Problem, ...] = ()
+    image_sha256: tuple[str, ...] = ()
+    sha256: str = ""
+
+    @property
+    def positive(self) -> str:
+        """The label of the positive class."""
+        return self.labels[1]
+
+    @property
+    def analysed(self) -> pd.DataFrame:
+        """The cases that are not excluded, in the manifest's order."""
+        return self.frame[self.frame["excluded"] == ""]
+
+    @property
+    def analysed_rows(self) -> np.ndarray:
+        """The manifest's line of each analysed case, (n,)."""
+        return self.rows[(self.frame["excluded"] == "").to_numpy()]
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """The image file of each analysed case."""
+        return tuple(self.root / PurePosixPath(p) for p in self.analysed["image"])
+
+    @property
+    def y_true(self) -> np.ndarray:
+        """Truth of the analysed cases, (n,) bool, True for the positive class."""
+        return np.asarray(self.analysed["label"] == self.positive, dtype=bool)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Patient codes of the analysed cases, (n,) int, in sorted order of the patient ids."""
+        return pd.factorize(self.analysed["patient_id"], sort=True)[0].astype(np.int64)
+
+    @property
+    def has_split(self) -> bool:
+        """Whether the manifest gives a split."""
+        return bool((self.analysed["split"] != "").any())
+
+
+def read_manifest(path: str | Path, *, positive: str | None = None, same_bytes: SameBytes = "refuse") -> Cohort:
+    """Read a cohort manifest and check it with the image files that it names, whose bytes are hashed but not decoded.
+
+    Parameters: `positive`, the label of the positive class (CONTRACT.md has the default). `same_bytes`: byte-identical image
+    files under two labels are refused, or with "warn" only said (for a benchmark whose faults are part of it).
+
+    Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file.
+
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5, 8 to 11, 15, 16, 18 (a missing
+    file), 24 (the box) and 48.
+    """
+    path = Path(path)
+    table, problems = scan_csv(path, REQUIRED, OPTIONAL)
+    if table is None:
+        raise InputError(p for p in problems if p.severity == "error")
+    raw, rows, file = table.frame, table.rows, table.file
+    if not len(raw):
+        raise InputError(p for p in problems if p.severity == "error")
+    excluded = raw["excluded"].str.strip() if "excluded" in raw.columns else pd.Series("", index=raw.index, dtype="str")
+    kept = (excluded == "").to_numpy()
+    problems += _texts(table, kept)
+    again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
+    problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
+                       column="case_id", remedy="one row per case; give a second image of a patient its own case_id")  # fmt: skip
+    crop, more = _crops(raw, rows, file, kept)
+    problems += more
+    split, more = _splits(raw, rows, file, kept)
+    problems += more
+
+    labels = raw["label"][kept]
+    known = labels[~is_blank(text_array(labels))].unique().tolist()
+    if kept.any():
+        pair, more = two_labels(known, positive, file=file, column="label", one_vs_rest=False)
+        problems += more
+    else:
+        pair = None
+        problems.append(
+            Problem("every case is excluded", file, column="excluded", remedy="leave it empty for the cases to analyse")
+        )
+    filled = raw["label"][~is_blank(text_array(raw["label"]))].unique().tolist()
+    problems += reading_problems(raw, rows, path, filled)
+    digests, more = check_files(raw, rows, kept, path.parent, file, split, same_bytes)
+    problems += more
+    raise_if_any(problems)
+    if pair is None:  # two_labels and the branch above give none only together with an error
+        raise InputError(problems)
+
+    named = {c: raw[c] for c in REQUIRED} | crop | {"split": split, "excluded": excluded}
+    further = {c: raw[c] for c in raw.columns if c not in named}
+    frame = pd.DataFrame(named | further)
+    images = tuple(digests[i] for i in np.flatnonzero(kept).tolist())
+    whole = hashlib.sha256(path.read_bytes() + "".join(images).encode()).hexdigest()
+    return Cohort(frame, rows, path.parent, path, pair, tuple(problems), images, whole)
+
+
+def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
+    raw, rows, file = table.frame, table.rows, table.file
+    out = check_text(raw["case_id"], rows, file=file, column="case_id")
+    out += check_text(raw["patient_id"], rows, file=file, column="patient_id")
+    out += check_text(raw["image"][kept], rows[kept], file=file, column="image")
+    out += check_text(raw["label"][kept], rows[kept], file=file, column="label", warn_na=True)
+    if not kept.all():
+        out += check_text(raw["image"][~kept], rows[~kept], file=file, column="image", blank_ok=True)
+        out += check_text(raw["label"][~kept], rows[~kept], file=file, column="label", blank_ok=True)
+    for column in raw.columns:
+        if column not in (*REQUIRED, *CROP, "split") and not column.startswith(("reader_", "rating_")):
+            out += check_text(raw[column], rows, file=file, column=column, blank_ok=True)
+    filled = ~is_blank(text_array(raw["label"]))
+    out += check_spellings(raw["label"][filled], rows[filled], file=file, column="label", what="label")
+    for column, what in (("case_id", "case id"), ("patient_id", "patient id")):
+        out += check_spellings(raw[column], rows, file=file, column=column, what=what, fold_case=False)
+    if "excluded" in raw.columns:
+        out += check_spellings(raw["excluded"][~kept], rows[~kept], file=file, column="excluded", what="reason")
+    words = raw["excluded"].str.strip().str.casefold() if "excluded" in raw.columns else pd.Series([], dtype="str")
+    odd = words.isin(["0", "no", "false", "na", "n", "none", "kept", "included", "nan"]).to_numpy()
+    if odd.any():
+        out += listed("this excludes the case: any text is a reason", rows[odd].tolist(), raw["excluded"][odd].tolist(), file=file,
+                      column="excluded", remedy="leave it empty to keep the case, or write the reason")  # fmt: skip
+    return out
+
+
+def _crops(
+    raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray
+) -> tuple[dict[str, pd.Series], list[Problem]]:
+    """Return the crop columns as whole numbers; a box is given whole or not at all (FAULTS 24; the image's own size comes later)."""
+    out: list[Problem] = []
+    there = [c for c in CROP if c in raw.columns]
+    if there and len(there) < len(CROP):
+        lacking = [c for c in CROP if c not in there]
+        out.append(
+            Problem(f"a crop box needs four columns, {some(lacking)} is absent", file, 1, lacking[0], remedy="add it")
+        )
+    columns = {}
+    bad = np.zeros(len(raw), dtype=bool)
+    for c in CROP:
+        if c not in there:
+            columns[c] = pd.Series(pd.NA, index=raw.index, dtype="Int64")
+            continue
+        arr = text_array(raw[c])
+        blank, value = is_blank(arr), to_float(arr)
+        wrong = ~blank & ~(is_number(arr) & (value == np.floor(value)) & (np.abs(value) < 2**31)) & kept
+        at = np.flatnonzero(wrong)
+        out += listed("a crop box edge that is no whole number of pixels", rows[at].tolist(), raw[c].iloc[at].tolist(),
+                      file=file, column=c, remedy="give pixels, or leave all four empty")  # fmt: skip
+        bad |= wrong
+        whole = np.where(np.isnan(value) | wrong | ~np.isfinite(value), 0, value)
+        whole = np.where(np.abs(whole) < 2**31, np.floor(whole), 0).astype(np.int64)
+        columns[c] = pd.Series(whole, index=raw.index).astype("Int64").mask(np.isnan(value) | wrong)
+    if len(there) == len(CROP):
+        n_given = np.sum([columns[c].notna().to_numpy() for c in CROP], axis=0)
+        at = np.flatnonzero((n_given > 0) & (n_given < 4) & kept & ~bad)
+        out += listed("a crop box with some edges only", rows[at].tolist(), file=file, column="crop_left",
+                      remedy="give all four, or none")  # fmt: skip
+        left, top, right, bottom = (columns[c].fillna(0).to_numpy(dtype=np.int64) for c in CROP)
+        whole_box = (n_given == 4) & kept
+        at = np.flatnonzero(whole_box & ((right <= left) | (bottom <= top)))
+        boxes = [f"{left[i]}, {top[i]}, {right[i]}, {bottom[i]}" for i in at]
+        out += listed("a crop box of no area", rows[at].tolist(), boxes, file=file, column="crop_left",
+                      remedy="left must be smaller than right, top than bottom")  # fmt: skip
+        at = np.flatnonzero(whole_box & (right > left) & (bottom > top) & ((left < 0) | (top < 0)))
+        boxes = [f"{left[i]}, {top[i]}, {right[i]}, {bottom[i]}" for i in at]
+        out += listed("a crop box outside the image", rows[at].tolist(), boxes, file=file, column="crop_left",
+                      remedy="pixels are counted from 0 at the upper left corner")  # fmt: skip
+    return columns, out
+
+
+def _splits(raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray) -> tuple[pd.Series, list[Problem]]:
+    """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (FAULTS 15, 16)."""
+    if "split" not in raw.columns:
+        return pd.Series("", index=raw.index, dtype="str"), []
+    split = raw["split"].str.strip()
+    filled = (split != "").to_numpy()
+    if not (filled & kept).any():
+        return split, []
+    out: list[Problem] = []
+    at = np.flatnonzero(filled & ~split.isin(SPLITS).to_numpy())
+    out += listed("an unknown split", rows[at].tolist(), raw["split"].iloc[at].tolist(), file=file, column="split",
+                  remedy=f"use {', '.join(SPLITS)}")  # fmt: skip
+    at = np.flatnonzero(~filled & kept)
+    out += listed("no split, where other cases have one", rows[at].tolist(), file=file, column="split",
+                  remedy="give every analysed case a split, or leave the column out")  # fmt: skip
+    part = pd.DataFrame({"patient_id": raw["patient_id"], "split": split})[kept & filled]
+    n_splits = part.groupby("patient_id")["split"].nunique()
+    for patient in n_splits.index[n_splits > 1][:20]:
+        own = part[part["patient_id"] == patient]
+        other = int(np.flatnonzero((own["split"] != own["split"].iloc[0]).to_numpy())[0])
+        row = int(rows[own.index[other]])
+        rule = f"a patient in two splits ({', '.join(sorted(own['split'].unique()))})"
+        out.append(Problem(rule, file, row, "split", patient, "put all cases of a patient into one split"))
+    if (n_splits > 1).sum() > 20:
+        out.append(Problem(f"{int((n_splits > 1).sum())} patients in two splits, 20 are listed", file, column="split"))
+    labels = raw["label"][kept & filled]
+    for name in SPLITS:
+        own = labels[part["split"] == name]
+        if own.empty and name == "validation":
+            continue
+        lacking = sorted(set(labels.unique()) - set(own.unique()))
+        if lacking and labels.nunique() == 2:
+            rule = f"the split {name!r} has no case of the class {some(lacking)}"
+            out.append(Problem(rule, file, column="split", remedy="every split needs both classes"))
+    return split, out

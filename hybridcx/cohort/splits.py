@@ -1,0 +1,268 @@
+"""Train, validation and test: drawn by class with whole patients, or as the manifest gives them; written with a hash.
+
+Rounding rule of the drawn split, per class of n cases: train = round(share x n) and validation = round(share x n), halves up;
+test is the rest. On the study's 170 abnormal and 161 normal cases with 70/15/15 this gives 119/26/25 and 113/24/24 (Table I).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.cohort.manifest import SPLITS, Cohort
+from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.records.cells import listed, some
+from hybridcx.records.strict_csv import scan_csv
+from hybridcx.streams import rng_for
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Each analysed case's split.
+
+    `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
+    one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
+    `method`: stratified or manifest or file; `seed`: of a drawn split. `warnings`: what should be said of it.
+    """
+
+    assignment: pd.Series
+    table: pd.DataFrame
+    method: Literal["stratified", "manifest", "file"]
+    seed: int | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the split's file, in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @property
+    def of_case(self) -> dict[str, str]:
+        """The split of each case id."""
+        return dict(zip(self.assignment.index.tolist(), self.assignment.tolist(), strict=True))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the split as a table, columns case_id and split, sorted by case."""
+        return self.assignment.rename_axis("case_id").reset_index()
+
+    def counts(self) -> pd.DataFrame:
+        """Return Table I: how many cases of each label stand in train, validation, test and in total."""
+        return self.table.copy()
+
+    def of(self, case_ids: Sequence[str] | np.ndarray | pd.Series) -> np.ndarray:
+        """Return the split of each case, (n,) text; KeyError for a case that has none."""
+        return np.asarray(self.assignment.loc[list(case_ids)].to_numpy(), dtype=object)
+
+    def to_bytes(self) -> bytes:
+        """Return the split's file: CSV `case_id,split`, sorted by case, line feeds on every system."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["case_id", "split"])
+        writer.writerows(zip(self.assignment.index.tolist(), self.assignment.tolist(), strict=True))
+        return text.getvalue().encode()
+
+
+def quotas(n: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Return how many of n cases of a class go to train, validation and test.
+
+    >>> quotas(170, (0.70, 0.15, 0.15)), quotas(161, (0.70, 0.15, 0.15))
+    ((119, 26, 25), (113, 24, 24))
+    """
+    # 0.15 x 170 is 25.499999999999996 in floating point; the shares are meant as decimals.
+    train, validation = (math.floor(round(f * n, 9) + 0.5) for f in fractions[:2])
+    if not fractions[2]:
+        return train, n - train, 0
+    validation = min(validation, n - train)
+    return train, validation, n - train - validation
+
+
+def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15), *, seed: int) -> Split:
+    """Draw train, validation and test by class, all cases of a patient together.
+
+    Patients are shuffled by the stream `split` of `seed` (from the sorted ids, so that the manifest's order does not matter)
+    and placed, those with most cases first, where they lower the squared distance to the quotas of both classes most. Without
+    repeated patients the quotas are met exactly; otherwise what departs from them is a warning.
+
+    Raises InputError: fractions that are negative or do not sum to 1; a split that would lack one of the classes.
+    """
+    if min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-9):
+        raise InputError(
+            Problem("the shares of train, validation and test must be 0 or more and sum to 1", value=fractions)
+        )
+    frame = cohort.analysed
+    wanted = np.array([quotas(int((frame["label"] == label).sum()), fractions) for label in cohort.labels]).T
+    lacking = [
+        Problem(
+            f"the split {name!r} would have no case of the class {label!r}",
+            cohort.source.name,
+            column="label",
+            remedy="take other shares, or collect more cases",
+        )
+        for s, name in enumerate(SPLITS)
+        for c, label in enumerate(cohort.labels)
+        if fractions[s] > 0 and wanted[s, c] == 0
+    ]
+    raise_if_any(lacking)
+
+    size = pd.crosstab(frame["patient_id"], frame["label"]).reindex(columns=list(cohort.labels)).sort_index()
+    counts = size.to_numpy()
+    order = rng_for(seed, "split").permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    left = wanted.astype(np.int64).copy()
+    allowed = np.array(fractions) > 0
+    place = np.empty(len(counts), dtype=np.int64)
+    for p in order:
+        gain = np.where(allowed, (counts[p] * (2 * left - counts[p])).sum(axis=1), np.iinfo(np.int64).min)
+        place[p] = int(np.argmax(gain))
+        left[place[p]] -= counts[p]
+    by_patient = dict(zip(size.index.tolist(), place.tolist(), strict=True))
+    names = [SPLITS[by_patient[p]] for p in frame["patient_id"]]
+    split = _make(cohort, frame["case_id"].tolist(), names, "stratified", seed)
+    if left.any():
+        got = "; ".join(
+            f"{SPLITS[s]} {label} {wanted[s, c] - left[s, c]} instead of {wanted[s, c]}"
+            for s in range(3)
+            for c, label in enumerate(cohort.labels)
+            if left[s, c]
+        )
+        rule = f"patients with several cases stay together, and so the split departs from its shares: {got}"
+        split = Split(split.assignment, split.table, "stratified", seed, (Problem(rule, severity="warning"),))
+    return split
+
+
+def manifest_split(cohort: Cohort) -> Split:
+    """Return the split that the manifest's column `split` gives (checked when the manifest was read).
+
+    Raises InputError where there is none, or none of train or test.
+    """
+    frame = cohort.analysed
+    if not cohort.has_split:
+        rule = "the manifest gives no split"
+        raise InputError(Problem(rule, cohort.source.name, column="split", remedy="add the column, or draw the split"))
+    return _make(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
+
+
+def write_split(split: Split, path: str | Path) -> None:
+    """Write a split as CSV `case_id,split`; the file's SHA-256 is `split.sha256`."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(split.to_bytes())
+    temporary.replace(path)
+
+
+def read_split(path: str | Path, cohort: Cohort) -> Split:
+    """Read a split that `write_split` or anyone else wrote, and hold it against the cohort.
+
+    Raises InputError: what `strict_csv.read_csv` refuses; other cases than the cohort's analysed ones; an unknown split; a patient
+    in two splits; a split without one of the classes.
+    """
+    table, problems = scan_csv(path, ("case_id", "split"))
+    if table is None:
+        raise InputError(p for p in problems if p.severity == "error")
+    raw, rows, file = table.frame, table.rows, table.file
+    ids = cohort.analysed["case_id"]
+    again = raw["case_id"].duplicated().to_numpy()
+    problems += listed(
+        "a case that stands twice",
+        rows[again].tolist(),
+        raw["case_id"][again].tolist(),
+        file=file,
+        column="case_id",
+        remedy="one row per case",
+    )
+    for rule, values in (
+        ("cases that the cohort does not analyse", sorted(set(raw["case_id"]) - set(ids))),
+        ("cases of the cohort that the split lacks", sorted(set(ids) - set(raw["case_id"]))),
+    ):
+        if values:
+            remedy = "make the split anew for this cohort"
+            problems.append(Problem(f"{len(values)} {rule}: {some(values)}", file, column="case_id", remedy=remedy))
+    at = np.flatnonzero(~raw["split"].isin(SPLITS).to_numpy())
+    problems += listed(
+        "an unknown split",
+        rows[at].tolist(),
+        raw["split"].iloc[at].tolist(),
+        file=file,
+        column="split",
+        remedy=f"use {', '.join(SPLITS)}",
+    )
+    raise_if_any(problems)
+    return _make(cohort, raw["case_id"].tolist(), raw["split"].tolist(), "file", None)
+
+
+def _make(
+    cohort: Cohort,
+    case_ids: list[str],
+    names: list[str],
+    method: Literal["stratified", "manifest", "file"],
+    seed: int | None,
+) -> Split:
+    """Build a Split after the checks that hold for each: patients apart, both classes in each split that has cases (FAULTS 15, 16)."""
+    assignment = pd.Series(names, index=pd.Index(case_ids, name="case_id"), name="split", dtype="str").sort_index()
+    frame = cohort.analysed.set_index("case_id").loc[assignment.index]
+    order = [cohort.labels[1], cohort.labels[0]]
+    counts = pd.crosstab(frame["label"], assignment).reindex(index=order, columns=list(SPLITS), fill_value=0)
+    file = cohort.source.name
+    n_splits = assignment.groupby(frame["patient_id"]).nunique()
+    shared = n_splits.index[n_splits > 1].tolist()
+    problems = []
+    if shared:
+        rule = f"{len(shared)} patients in two splits: {some(shared)}"
+        problems.append(Problem(rule, file, column="split", remedy="put all cases of a patient into one split"))
+    for name in SPLITS:
+        if name != "validation" and not counts[name].sum():
+            problems.append(Problem(f"the split {name!r} has no cases", file, column="split", remedy="add some"))
+        elif counts[name].sum():
+            problems += [
+                Problem(
+                    f"the split {name!r} has no case of the class {label!r}",
+                    file,
+                    column="split",
+                    remedy="every split needs both classes",
+                )
+                for label in order
+                if not counts.loc[label, name]
+            ]
+    raise_if_any(problems)
+    counts["total"] = counts.sum(axis=1)
+    counts.loc["total"] = counts.sum(axis=0)
+    counts.columns.name = None
+    return Split(assignment, counts, method, seed)
+
+
+def grouped_stratified_folds(
+    labels: np.ndarray, groups: np.ndarray, n_folds: int, *, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (train, held out) row indices of each fold: stratified by label, whole groups (scikit-learn's StratifiedGroupKFold).
+
+    `labels` and `groups` are (n,); the indices of all held-out parts together are each row once. `seed` is a 32-bit integer.
+
+    Raises InputError: fewer than two folds, a class with fewer groups than folds, a fold without one of the classes.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    classes = np.unique(labels)
+    if n_folds < 2:
+        raise InputError(Problem("cross-validation needs at least two folds", value=n_folds))
+    for label in classes:
+        n = len(np.unique(groups[labels == label]))
+        if n < n_folds:
+            rule = f"{n_folds} folds, but only {n} patients of the class {label!r}"
+            raise InputError(Problem(rule, remedy="take fewer folds, or more cases"))
+    splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
+    folds = [(a, b) for a, b in splitter.split(np.zeros(len(labels)), labels, groups)]
+    for i, parts in enumerate(folds, start=1):
+        for rows, what in zip(parts, ("training part", "held-out part"), strict=True):
+            if len(np.unique(labels[rows])) < len(classes):
+                raise InputError(Problem(f"the {what} of fold {i} lacks a class", remedy="take fewer folds"))
+    return folds

@@ -1,0 +1,151 @@
+"""Augmentation of training batches: named transforms, drawn from a named stream, applied in one pass.
+
+A batch's parameters are drawn from the stream (seed, network, "augment", epoch, iteration) and from nothing else, so that an interrupted
+training continues exactly. Every parameter is drawn whether its transform is on or not: switching one on leaves the others' draws alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hybridcx.experiment import TrainSection
+
+REFERENCE_SIZE_PX = 224
+Parameters = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Ranges of the transforms, for images of one size.
+
+    flip_probability : of a horizontal flip, applied first
+    shift_px : largest shift along each axis, whole pixels, uniform on -shift..shift
+    rotate_deg : largest rotation about the image's centre, uniform, either way
+    scale : largest relative change of size, uniform on 1 - scale..1 + scale
+    brightness : grey values times a factor, uniform on 1 - brightness..1 + brightness
+    contrast : distance from the image's own mean times a factor, uniform on 1 - contrast..1 + contrast
+    fill : grey value (0 to 1) of what comes in from outside the image
+    """
+
+    flip_probability: float
+    shift_px: int
+    rotate_deg: float
+    scale: float
+    brightness: float
+    contrast: float
+    fill: float = 1.0
+
+    @property
+    def needs_resampling(self) -> bool:
+        return self.rotate_deg > 0 or self.scale > 0
+
+    @property
+    def is_identity(self) -> bool:
+        return not (
+            self.flip_probability or self.shift_px or self.rotate_deg or self.scale or self.brightness or self.contrast
+        )
+
+
+def augmentation_for(train: TrainSection, size_px: int, fill: float = 1.0) -> Augmentation:
+    """The experiment's transforms for images of `size_px`: translate_px is stated at 224 pixels and scaled to the image, then rounded."""
+    return Augmentation(
+        flip_probability=train.flip_horizontal,
+        shift_px=round(train.translate_px * size_px / REFERENCE_SIZE_PX),
+        rotate_deg=train.rotate_deg,
+        scale=train.scale,
+        brightness=train.brightness,
+        contrast=train.contrast,
+        fill=fill,
+    )
+
+
+def draw(augmentation: Augmentation, n: int, rng: np.random.Generator) -> Parameters:
+    """Draw the parameters of `n` images: flip (bool), shift_x, shift_y (int, pixels to the right and down), angle (degrees), size,
+    brightness and contrast (factors), each of shape (n,)."""
+    a = augmentation
+    unit = rng.random((7, n))
+    signed = 2 * unit - 1
+    return {
+        "flip": unit[0] < a.flip_probability,
+        "shift_x": np.floor(unit[1] * (2 * a.shift_px + 1)).astype(np.int64) - a.shift_px,
+        "shift_y": np.floor(unit[2] * (2 * a.shift_px + 1)).astype(np.int64) - a.shift_px,
+        "angle": signed[3] * a.rotate_deg,
+        "size": 1 + signed[4] * a.scale,
+        "brightness": 1 + signed[5] * a.brightness,
+        "contrast": 1 + signed[6] * a.contrast,
+    }
+
+
+def apply(batch: Tensor, parameters: Parameters, augmentation: Augmentation) -> Tensor:
+    """Apply drawn parameters to a batch.
+
+    Parameters
+    ----------
+    batch : uint8, (n, H, W, 3), on the device
+    parameters : from `draw`
+
+    Returns
+    -------
+    float32 in 0..1, (n, 3, H, W) with the memory layout of (n, H, W, 3), that is channels_last. Flips and shifts alone move whole
+    pixels and are exact; with a rotation or a change of size all geometry is one bilinear resampling.
+    """
+    n, height, width, _ = batch.shape
+    if augmentation.needs_resampling:
+        out = _resample(batch.permute(0, 3, 1, 2).float().div_(255), parameters, augmentation.fill)
+    elif augmentation.flip_probability or augmentation.shift_px:
+        # Output pixel (y, x) comes from (y - shift_y, x - shift_x) of the flipped image.
+        device = batch.device
+        x = torch.arange(width, device=device) - torch.from_numpy(parameters["shift_x"]).to(device)[:, None]
+        y = torch.arange(height, device=device) - torch.from_numpy(parameters["shift_y"]).to(device)[:, None]
+        outside = ((y < 0) | (y >= height))[:, :, None] | ((x < 0) | (x >= width))[:, None, :]
+        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+        x = torch.where(torch.from_numpy(parameters["flip"]).to(device)[:, None], width - 1 - x, x)
+        moved = batch[torch.arange(n, device=device)[:, None, None], y[:, :, None], x[:, None, :]]
+        out = moved.float().div_(255).masked_fill_(outside[..., None], augmentation.fill).permute(0, 3, 1, 2)
+    else:
+        out = to_unit(batch)
+    return _grey_values(out, parameters, augmentation)
+
+
+def to_unit(batch: Tensor) -> Tensor:
+    """uint8 (n, H, W, 3) to float32 in 0..1, (n, 3, H, W), without any augmentation."""
+    return batch.permute(0, 3, 1, 2).float().div_(255)
+
+
+def _resample(images: Tensor, parameters: Parameters, fill: float) -> Tensor:
+    n, _, height, width = images.shape
+    theta = np.deg2rad(parameters["angle"])
+    cos, sin = np.cos(theta) / parameters["size"], np.sin(theta) / parameters["size"]
+    flip = np.where(parameters["flip"], -1.0, 1.0)
+    # The map from output to input in pixels about the centre: undo the shift, then rotation and size, then the flip.
+    to_input = np.empty((n, 2, 3))
+    to_input[:, 0] = np.stack(
+        [flip * cos, flip * sin, -flip * (cos * parameters["shift_x"] + sin * parameters["shift_y"])], axis=1
+    )
+    to_input[:, 1] = np.stack([-sin, cos, sin * parameters["shift_x"] - cos * parameters["shift_y"]], axis=1)
+    # affine_grid works in half widths and half heights.
+    to_input[:, 0, 1] *= height / width
+    to_input[:, 1, 0] *= width / height
+    to_input[:, 0, 2] *= 2 / width
+    to_input[:, 1, 2] *= 2 / height
+    grid = functional.affine_grid(
+        torch.from_numpy(to_input).float().to(images.device), [n, 3, height, width], align_corners=False
+    )
+    # grid_sample pads with zeros: the image is shifted so that its fill is zero, and back.
+    out = functional.grid_sample(images - fill, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return out + fill
+
+
+def _grey_values(images: Tensor, parameters: Parameters, augmentation: Augmentation) -> Tensor:
+    if augmentation.contrast > 0:
+        factor = torch.from_numpy(parameters["contrast"]).float().to(images.device).view(-1, 1, 1, 1)
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        images = (images - mean) * factor + mean
+    if augmentation.brightness > 0:
+        images = images * torch.from_numpy(parameters["brightness"]).float().to(images.device).view(-1, 1, 1, 1)
+    return images.clamp(0, 1) if augmentation.contrast > 0 or augmentation.brightness > 0 else images

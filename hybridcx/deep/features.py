@@ -1,0 +1,140 @@
+"""Penultimate features and logits of a network, frozen.
+
+The features are the input of the last layer in evaluation mode (see networks.py), so that the network's own softmax is one more head on
+them: logits = features @ W.T + b, in every network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hybridcx.deep import augment, devices
+from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
+from hybridcx.deep.networks import check_size, network
+from hybridcx.errors import InputError, Problem
+from hybridcx.experiment import ComputeSection
+
+__all__ = ["Extracted", "extract", "initial_state", "softmax_positive", "untrained_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """features : float32, (N, d). logits : float64, (N, 2), or None where the last layer was not trained. device, notes : for the report."""
+
+    features: np.ndarray
+    logits: np.ndarray | None
+    device: str
+    notes: tuple[str, ...] = ()
+
+
+def softmax_positive(logits: np.ndarray) -> np.ndarray:
+    """Probability of class 1: exp(l1) / (exp(l0) + exp(l1)) = 1 / (1 + exp(l0 - l1)), float64, from logits (N, 2).
+
+    >>> softmax_positive(np.array([[0.0, 0.0], [0.0, 1000.0], [1000.0, 0.0]]))
+    array([0.5, 1. , 0. ])
+    """
+    difference = np.asarray(logits, dtype=np.float64)
+    difference = difference[:, 1] - difference[:, 0]
+    small = np.exp(-np.abs(difference))  # never overflows
+    return np.where(difference >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def extract(
+    network_name: str,
+    state: Mapping[str, Tensor] | Path,
+    images: np.ndarray,
+    compute: ComputeSection,
+    *,
+    trained_head: bool = True,
+    batch_size: int = 32,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Extracted:
+    """Compute penultimate features (and logits) of all images, in their order.
+
+    Parameters
+    ----------
+    network_name : a name of the table
+    state : a state dict with two classes (from `initial_state`) or the safetensors file of a fine-tuning
+    images : uint8, (N, H, H, 3); a read-only memory map will do
+    compute : the experiment's table; `ledger_precision` is used (float32 by default), whatever training used
+    trained_head : False for a last layer that nothing was fitted on: no logits then
+    batch_size : every batch has exactly this size (the last one is filled up with its last image, and cut), so that every image is computed by the
+        same kernels and its features do not depend on how many others there are
+    on_progress : called with (images done, images in all)
+
+    Raises
+    ------
+    InputError
+        for images of another shape or too small, and a state that is not this network's.
+    """
+    row = network(network_name)
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
+        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
+    check_size(row, images.shape[1])
+    device = devices.resolve(compute)
+    while True:
+        try:
+            with devices.computing(device):
+                return _extract(network_name, state, images, device, trained_head, batch_size, on_progress)
+        except torch.OutOfMemoryError:
+            if device.torch_device == "cpu":
+                raise
+            device = device.on_cpu(
+                f"The accelerator's memory did not suffice for {row.name}: its features were computed on the processor."
+            )
+
+
+@torch.inference_mode()
+def _extract(
+    network_name: str,
+    state: Mapping[str, Tensor] | Path,
+    images: np.ndarray,
+    device: devices.Device,
+    trained_head: bool,
+    batch_size: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Extracted:
+    row, n = network(network_name), len(images)
+    model = build(row, _state(state), channels_last=device.channels_last).to(device.torch_device)
+    caught: list[Tensor] = []
+    hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    mean, std = normaliser(row, device.torch_device)
+    features = np.empty((n, row.feature_dim), dtype=np.float32)
+    logits = np.empty((n, 2), dtype=np.float64)
+    try:
+        for begin in range(0, n, batch_size):
+            rows = np.arange(begin, begin + batch_size)
+            kept = min(batch_size, n - begin)
+            batch = torch.from_numpy(np.asarray(images[rows.clip(max=n - 1)])).to(device.torch_device)
+            x = augment.to_unit(batch).sub_(mean).div_(std)
+            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.ledger_dtype is torch.bfloat16):
+                out = model(x)
+            penultimate = caught.pop().float()
+            if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
+                penultimate = penultimate.mean(dim=(2, 3))
+            features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
+            logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
+            if on_progress is not None:
+                on_progress(begin + kept, n)
+    finally:
+        hook.remove()
+    return Extracted(features, logits if trained_head else None, device.description, device.notes)
+
+
+def _state(state: Mapping[str, Tensor] | Path) -> Mapping[str, Tensor]:
+    if not isinstance(state, Path):
+        return state
+    try:
+        return load_file(state)
+    except FileNotFoundError:
+        raise InputError(Problem("the weights are not there", str(state))) from None
+    except SafetensorError as error:
+        raise InputError(Problem("the weights cannot be read", str(state), value=str(error))) from None

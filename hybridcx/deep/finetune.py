@@ -1,0 +1,381 @@
+"""Fine-tuning one network end to end, from the images to a file of weights.
+
+Only training and validation cases are ever touched: there is no argument for test cases. Everything random is drawn from streams
+named (seed, network, purpose, epoch), so that an interrupted training continues to the same bytes, and no other network's training changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import update_bn
+
+from hybridcx.deep import augment, checkpoint, devices, optimizer
+from hybridcx.deep.model import build, initial_state, normaliser, set_dropout
+from hybridcx.deep.networks import Network, network
+from hybridcx.deep.task import (
+    Task,
+    batches_of,
+    check_task,
+    fingerprint_of,
+    image_reader,
+    order_of_epoch,
+    setting_notes,
+    with_less_memory,
+)
+from hybridcx.deep.weights import WeightsFile
+from hybridcx.errors import StoppedError
+from hybridcx.experiment import ComputeSection, TrainSection
+from hybridcx.streams import rng_for, seed_for
+
+HISTORY_COLUMNS = (
+    "iteration",
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "learning_rate",
+    "validation_loss",
+    "validation_accuracy",
+)
+VALIDATION_BATCH = 32
+WEIGHTS_NAME = "weights.safetensors"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """A finished fine-tuning.
+
+    Attributes
+    ----------
+    network : its name
+    weights_path, weights_sha256 : safetensors, float32, torchvision's names, last layer for two classes
+    history : columns of equal length, one entry an iteration: iteration and epoch (from 1), train_loss and train_accuracy (of the mini-batch, in
+        training mode, with label smoothing and augmentation), learning_rate (before head_rate_factor), validation_loss (cross-entropy, nats)
+        and validation_accuracy, NaN where it was not validated
+    kept_iteration : the iteration whose weights were kept
+    best_iteration : the one with the lowest validation loss (the first of equals); None without validation
+    validation_loss, validation_accuracy : of the weights in the file; NaN without validation cases
+    precision, ledger_precision, threads, device : what it was computed in; `device` is one line for the report
+    n_iterations, stopped_early : iterations done, and whether early stopping ended them
+    notes : what was done otherwise than asked, one sentence each
+    """
+
+    network: str
+    weights_path: Path
+    weights_sha256: str
+    history: Mapping[str, list[float]]
+    kept_iteration: int
+    best_iteration: int | None
+    validation_loss: float
+    validation_accuracy: float
+    precision: str
+    ledger_precision: str
+    threads: int
+    device: str
+    n_iterations: int
+    stopped_early: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What changes while it trains, apart from the tensors; stored in the checkpoint."""
+
+    epoch: int = 0
+    iteration: int = 0
+    best_loss: float = math.inf
+    best_iteration: int | None = None
+    stale: int = 0
+    stopped_early: bool = False
+    history: dict[str, list[float]] = field(default_factory=lambda: {c: [] for c in HISTORY_COLUMNS})
+
+
+def finetune(
+    network_name: str,
+    images: np.ndarray,
+    y: np.ndarray,
+    train_idx: np.ndarray,
+    validation_idx: np.ndarray,
+    train: TrainSection,
+    compute: ComputeSection,
+    *,
+    seed: int,
+    weights: WeightsFile | Mapping[str, Tensor] | None,
+    folder: Path,
+    fill: float = 1.0,
+    on_progress: Callable[[int, int], None] | None = None,
+    checkpoint_every_s: float = 30.0,
+) -> FineTuned:
+    """Fine-tune a network on `train_idx`, validate it on `validation_idx`, write its weights into `folder`.
+
+    Parameters
+    ----------
+    network_name : a name of the table
+    images : uint8, (N, H, H, 3); a read-only memory map will do. Only the rows of the two index arrays are read
+    y : (N,), 0 or 1
+    train_idx, validation_idx : disjoint rows; the second may be empty
+    train, compute : the experiment's tables
+    seed : the experiment's seed
+    weights : ImageNet weights (a located file, or a state dict), a state dict with two classes to start from, or None for random
+    folder : of this training alone; made if absent. Holds the checkpoint while it trains and `weights.safetensors` at the end
+    fill : grey value (0 to 1) of what augmentation moves in from outside the image
+    on_progress : called with (iterations done, iterations in all) after each
+    checkpoint_every_s : a checkpoint is written at the end of an epoch if the last one is so old (VGG's are of a gigabyte)
+
+    An interrupted training is continued by the same call, from the end of an epoch, and ends in the same bytes as an uninterrupted one. A
+    damaged checkpoint, or one of other data or settings, is said in `notes` and training starts again.
+
+    Conventions: validation comes after the first iteration, every `validate_every`-th and the last, in evaluation mode, without label
+    smoothing, in the ledger's precision. "Best" is the lowest validation loss. A batch size above the number of training cases means
+    all of them; an incomplete last batch of one image joins the one before, as batch norm needs two.
+
+    Raises
+    ------
+    InputError
+        for arrays and settings that do not fit together, and weights that are not what they should be.
+    StoppedError
+        when the loss is no longer finite: the epoch, the iteration and what to change.
+    """
+    row = network(network_name)
+    train_idx, validation_idx = np.asarray(train_idx, dtype=np.int64), np.asarray(validation_idx, dtype=np.int64)
+    check_task(row, images, y, train_idx, validation_idx, train)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = devices.resolve(compute)
+    task = Task(
+        row, images, np.asarray(y), train_idx, validation_idx, train, device, seed, folder, fill, 1, checkpoint_every_s
+    )
+    while True:
+        try:
+            with devices.computing(task.device), torch.random.fork_rng(devices=_cuda_index(task.device.torch_device)):
+                return _train(task, weights, on_progress)
+        except torch.OutOfMemoryError:
+            task = with_less_memory(task)
+
+
+def _train(
+    task: Task, weights: WeightsFile | Mapping[str, Tensor] | None, on_progress: Callable[[int, int], None] | None
+) -> FineTuned:
+    row, train, device, seed = task.row, task.train, task.device, task.seed
+    notes = [*device.notes, *setting_notes(task)]
+    start = initial_state(row.name, seed, weights, last_layer_sd=train.last_layer_sd)
+    fingerprint = fingerprint_of(task, weights)
+    model = build(row, start, channels_last=device.channels_last).to(device.torch_device)
+    del start  # VGG's is of half a gigabyte
+    set_dropout(model, train.dropout)
+    optim = optimizer.make_optimizer(row, model, train)
+
+    per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
+    total = per_epoch * train.epochs
+    progress, best = _Progress(), None
+    try:
+        saved = checkpoint.read_checkpoint(task.folder, fingerprint)
+    except checkpoint.DamagedCheckpointError as error:
+        saved = None
+        notes.append(f"The checkpoint of {row.name} was not used ({error}): training started from the beginning.")
+        log.warning(notes[-1])
+        checkpoint.delete_checkpoint(task.folder)
+    if saved is not None:
+        progress, best = _Progress(**saved.counters), saved.best
+        _restore(model, optim, saved.tensors)
+        last_rate = optimizer.rate_at(train, progress.epoch - 1, progress.iteration - 1, per_epoch)
+        optimizer.set_rate(optim, last_rate, rate_in_velocity=False)
+        del saved
+
+    reader = image_reader(task.images, task.train_idx, device.torch_device)
+    labels = torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device)
+    mean, std = normaliser(row, device.torch_device)
+    augmentation = augment.augmentation_for(train, task.images.shape[1], task.fill)
+    history, saved_at, best_changed = progress.history, time.monotonic(), False
+
+    for epoch in range(progress.epoch, train.epochs):
+        if progress.stopped_early:
+            break
+        torch.manual_seed(seed_for(seed, row.name, "dropout", epoch))
+        for batch in batches_of(order_of_epoch(task, epoch), train):
+            rate = optimizer.rate_at(train, epoch, progress.iteration, per_epoch)
+            optimizer.set_rate(optim, rate, rate_in_velocity=train.rate_in_velocity)
+            parameters = augment.draw(
+                augmentation, len(batch), rng_for(seed, row.name, "augment", epoch, progress.iteration)
+            )
+            x = augment.apply(reader(batch), parameters, augmentation).sub_(mean).div_(std)
+            model.train()
+            loss, accuracy = _gradients(model, x, labels[torch.from_numpy(batch).to(labels.device)], task)
+            progress.iteration += 1
+            if not math.isfinite(loss):
+                checkpoint.delete_checkpoint(task.folder)
+                raise StoppedError(_diverged(row, epoch + 1, progress.iteration, rate, train))
+            if train.clip_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), train.clip_gradient_norm)
+            optim.step()
+            optim.zero_grad(set_to_none=True)
+
+            validation = (math.nan, math.nan)
+            if _validates(task, progress.iteration, total):
+                validation = evaluate(model, task)
+                if validation[0] < progress.best_loss:
+                    progress.best_loss, progress.best_iteration, progress.stale = validation[0], progress.iteration, 0
+                    if train.keep == "best_validation":
+                        best, best_changed = _copy(model, best), True
+                else:
+                    progress.stale += 1
+                progress.stopped_early = 0 < train.early_stopping <= progress.stale
+            for column, value in zip(
+                HISTORY_COLUMNS, (progress.iteration, epoch + 1, loss, accuracy, rate, *validation), strict=True
+            ):
+                history[column].append(value)
+            if on_progress is not None:
+                on_progress(progress.iteration, total)
+            if progress.stopped_early:
+                break
+        progress.epoch = epoch + 1
+        unfinished = progress.epoch < train.epochs and not progress.stopped_early
+        if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
+            state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim), best)
+            checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
+            saved_at, best_changed = time.monotonic(), False
+
+    if best is not None:
+        model.load_state_dict(best)
+    if train.batch_norm_statistics == "training_set" and row.batch_norm:
+        _batch_norm_over_training_set(model, task)
+    final = evaluate(model, task) if len(task.validation_idx) else (math.nan, math.nan)
+    finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    if not finite or (len(task.validation_idx) and not math.isfinite(final[0])):
+        checkpoint.delete_checkpoint(task.folder)
+        raise StoppedError(_diverged(row, progress.epoch, progress.iteration, _last_rate(history), train))
+    path = task.folder / WEIGHTS_NAME
+    sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
+    checkpoint.delete_checkpoint(task.folder)
+    return FineTuned(
+        network=row.name,
+        weights_path=path,
+        weights_sha256=sha256,
+        history=history,
+        kept_iteration=progress.best_iteration if best is not None and progress.best_iteration else progress.iteration,
+        best_iteration=progress.best_iteration,
+        validation_loss=final[0],
+        validation_accuracy=final[1],
+        precision=devices.precision_name(device.training_dtype),
+        ledger_precision=devices.precision_name(device.ledger_dtype),
+        threads=device.threads,
+        device=device.description,
+        n_iterations=progress.iteration,
+        stopped_early=progress.stopped_early,
+        notes=tuple(notes),
+    )
+
+
+def _gradients(model: nn.Module, x: Tensor, y: Tensor, task: Task) -> tuple[float, float]:
+    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up. Returns loss and accuracy."""
+    loss_sum, right = 0.0, 0.0
+    kind, dtype = x.device.type, task.device.training_dtype
+    for piece, target in zip(x.chunk(task.parts), y.chunk(task.parts), strict=True):
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+            logits = model(piece)
+        loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
+        torch.autograd.backward(loss * (len(piece) / len(x)))
+        loss_sum += loss.item() * len(piece)
+        right += (logits.argmax(1) == target).sum().item()
+    return loss_sum / len(x), right / len(x)
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, task: Task) -> tuple[float, float]:
+    """Cross-entropy (nats, mean over cases) and accuracy on the validation cases, in evaluation mode and the ledger's precision."""
+    model.eval()
+    device = task.device.torch_device
+    mean, std = normaliser(task.row, device)
+    reader = image_reader(task.images, task.validation_idx, device)
+    loss, right, n = 0.0, 0, len(task.validation_idx)
+    for begin in range(0, n, VALIDATION_BATCH):
+        batch = np.arange(begin, min(begin + VALIDATION_BATCH, n))
+        x = augment.to_unit(reader(batch)).sub_(mean).div_(std)
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=task.device.ledger_dtype is torch.bfloat16):
+            logits = model(x)
+        # float64 on the processor: MPS has none, and the sum does not depend on the batch then.
+        logits = logits.to("cpu", torch.float64)
+        target = torch.from_numpy(task.y[task.validation_idx[batch]].astype(np.int64))
+        loss += functional.cross_entropy(logits, target, reduction="sum").item()
+        right += int((logits.argmax(1) == target).sum())
+    return loss / n, right / n
+
+
+def _batch_norm_over_training_set(model: nn.Module, task: Task) -> None:
+    """Replace the running statistics by averages over all training images without augmentation (torch's `update_bn`, in float32)."""
+    mean, std = normaliser(task.row, task.device.torch_device)
+    reader = image_reader(task.images, task.train_idx, task.device.torch_device)
+    whole = task.train.model_copy(update={"drop_last": False})
+
+    def batches() -> Iterator[Tensor]:
+        for batch in batches_of(np.arange(len(task.train_idx)), whole):
+            yield augment.to_unit(reader(batch)).sub_(mean).div_(std)
+
+    update_bn(batches(), model)
+
+
+def _validates(task: Task, iteration: int, total: int) -> bool:
+    return len(task.validation_idx) > 0 and (iteration in (1, total) or iteration % task.train.validate_every == 0)
+
+
+def _tensors(model: nn.Module, optim: torch.optim.Optimizer) -> dict[str, Tensor]:
+    tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        tensors |= {f"optimizer.{name}.{key}": t for key, t in optim.state[parameter].items() if isinstance(t, Tensor)}
+    return tensors
+
+
+def _restore(model: nn.Module, optim: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    model.load_state_dict({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
+    parameters = dict(model.named_parameters())
+    for name, t in tensors.items():
+        if name.startswith("optimizer."):
+            parameter_name, _, key = name.removeprefix("optimizer.").rpartition(".")
+            parameter = parameters[parameter_name]
+            # The parameter's own layout, so that the update walks through memory as it did before.
+            like = (
+                torch.empty_like(parameter)
+                if t.shape == parameter.shape
+                else torch.empty_like(t, device=parameter.device)
+            )
+            optim.state[parameter][key] = like.detach().copy_(t)
+
+
+def _copy(model: nn.Module, into: dict[str, Tensor] | None) -> dict[str, Tensor]:
+    if into is None:
+        return {name: t.detach().to("cpu", copy=True) for name, t in model.state_dict().items()}
+    for name, t in model.state_dict().items():
+        into[name].copy_(t)
+    return into
+
+
+def _counters(progress: _Progress) -> dict[str, Any]:
+    return {name: getattr(progress, name) for name in _Progress.__slots__}
+
+
+def _last_rate(history: Mapping[str, list[float]]) -> float:
+    """The last learning rate of a history, NaN if it is empty."""
+    return history["learning_rate"][-1] if history["learning_rate"] else math.nan
+
+
+def _diverged(row: Network, epoch: int, iteration: int, rate: float, train: TrainSection) -> str:
+    clip = "lower" if train.clip_gradient_norm is not None else "set"
+    return (
+        f"The training of {row.name} diverged: the loss was no longer finite in epoch {epoch}, iteration {iteration}, at the learning rate {rate:g}. "
+        f"Lower train.learning_rate (a tenth is a good first try) or {clip} train.clip_gradient_norm (1.0, say). "
+        "Finished networks are kept."
+    )
+
+
+def _cuda_index(torch_device: str) -> list[int]:
+    return [int(torch_device.partition(":")[2] or 0)] if torch_device.startswith("cuda") else []

@@ -1,0 +1,144 @@
+"""Building torchvision's networks with a new last layer, and where their weights start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model
+
+from hybridcx.deep.networks import Network, network
+from hybridcx.deep.weights import WeightsFile, load_state_dict
+from hybridcx.errors import InputError, Problem
+from hybridcx.streams import seed_for
+
+N_CLASSES = 2
+State = dict[str, Tensor]
+
+
+def build(row: Network, state: Mapping[str, Tensor] | None = None, *, channels_last: bool = True) -> nn.Module:
+    """Build the network with two outputs on the processor, in float32 and evaluation mode.
+
+    Parameters
+    ----------
+    row : the network
+    state : parameters and buffers, copied; None leaves torchvision's own random initialisation (from torch's global generator)
+    channels_last : memory layout of the convolution weights
+
+    Raises
+    ------
+    InputError
+        if `state` lacks a tensor, has one too many or one of another shape.
+    """
+    model: nn.Module
+    if state is None:
+        model = get_model(row.name, weights=None, num_classes=N_CLASSES)
+    else:
+        # On the meta device first: no random initialisation that is thrown away, and no second copy of VGG's 550 MB.
+        with torch.device("meta"):
+            model = get_model(row.name, weights=None, num_classes=N_CLASSES)
+        _check_state(row, model, state)
+        model = model.to_empty(device="cpu")
+    _linear_logits(row, model)
+    model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    if state is not None:
+        model.load_state_dict(dict(state))
+    model.eval()
+    return model
+
+
+def _check_state(row: Network, model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    wrong = [n for n, shape in expected.items() if n not in state or tuple(state[n].shape) != shape]
+    wrong += [n for n in state if n not in expected]
+    if wrong:
+        raise InputError(
+            Problem(
+                f"these are not weights of {row.title} with two classes: {len(wrong)} tensors differ", value=wrong[0]
+            )
+        )
+
+
+def _linear_logits(row: Network, model: nn.Module) -> None:
+    # See networks.py: the rectifier after SqueezeNet's last convolution would stop learning where both logits are negative.
+    if row.name == "squeezenet1_1":
+        model.set_submodule("classifier.2", nn.Identity())
+
+
+def last_layer(row: Network, model: nn.Module) -> nn.Linear | nn.Conv2d:
+    """The replaced last layer: its weight is (2, d) or, for SqueezeNet, (2, d, 1, 1)."""
+    layer = model.get_submodule(row.last_layer)
+    if not isinstance(layer, nn.Linear | nn.Conv2d):
+        raise TypeError(f"{row.name}: {row.last_layer} is {type(layer).__name__}")
+    return layer
+
+
+def new_last_layer(row: Network, seed: int, sd: float | None = None) -> State:
+    """Draw the new last layer from its own stream (seed, network, "last_layer").
+
+    `sd` None: torch's default (uniform in ±1/sqrt(d) for weight and bias); else normal with standard deviation `sd`, bias 0.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, row.name, "last_layer"))
+        layer = (
+            nn.Conv2d(row.feature_dim, N_CLASSES, 1)
+            if row.name == "squeezenet1_1"
+            else nn.Linear(row.feature_dim, N_CLASSES)
+        )
+        if sd is not None:
+            nn.init.normal_(layer.weight, mean=0.0, std=sd)
+            nn.init.constant_(layer.get_parameter("bias"), 0.0)
+    return {f"{row.last_layer}.{name}": p.detach() for name, p in layer.named_parameters()}
+
+
+def untrained_state(name: str, seed: int, *, last_layer_sd: float | None = None) -> State:
+    """State dict of a randomly initialised network: torchvision's own initialisation from the stream (seed, network, "initialisation")."""
+    row = network(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, name, "initialisation"))
+        state = dict(get_model(name, weights=None, num_classes=N_CLASSES).state_dict())
+    return {**state, **new_last_layer(row, seed, last_layer_sd)}
+
+
+def initial_state(
+    name: str, seed: int, weights: WeightsFile | Mapping[str, Tensor] | None, *, last_layer_sd: float | None = None
+) -> State:
+    """State dict to begin with: the pretrained backbone (or a random one) under a new last layer for two classes.
+
+    Parameters
+    ----------
+    name : network
+    seed : the experiment's seed; the draws depend on it and the network alone
+    weights : a located file, an ImageNet state dict, a state dict of this network with two classes (taken as it is), or None for random
+    last_layer_sd : standard deviation of a normal initialisation of the last layer; None: torch's default
+
+    Raises
+    ------
+    InputError
+        as `weights.load_state_dict` does, for files that are not what they should be.
+    """
+    row = network(name)
+    if weights is None:
+        return untrained_state(name, seed, last_layer_sd=last_layer_sd)
+    state = dict(load_state_dict(weights, name)) if isinstance(weights, WeightsFile) else dict(weights)
+    head = state.get(f"{row.last_layer}.weight")
+    if head is not None and head.shape[0] == N_CLASSES:
+        return state
+    return {**state, **new_last_layer(row, seed, last_layer_sd)}
+
+
+def set_dropout(model: nn.Module, rate: float | None) -> int:
+    """Set every dropout layer's rate (None keeps it); returns how many there are."""
+    layers = [m for m in model.modules() if isinstance(m, nn.Dropout)]
+    for layer in layers:
+        layer.p = layer.p if rate is None else rate
+    return len(layers)
+
+
+def normaliser(row: Network, device: str) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel, shaped (1, 3, 1, 1)."""
+    return (
+        torch.tensor(row.mean, device=device).view(1, 3, 1, 1),
+        torch.tensor(row.std, device=device).view(1, 3, 1, 1),
+    )

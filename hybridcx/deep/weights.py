@@ -1,0 +1,309 @@
+"""Pretrained weights: where they lie, whether they are what they should be, and how to bring them.
+
+A run never fetches anything. Files are looked for in a folder, under torchvision's file name, as `<network>.pth` or as
+`<network>.safetensors`. A `.pth` file is a pickle: it is opened only with `weights_only=True`, which builds tensors and nothing else, and
+only if its SHA-256 is a published one (torchvision prints the first eight hex digits in the file's name) or stands in a file
+`<file>.sha256` beside it, with which the user vouches for it. A safetensors file holds numbers alone and is taken as it is. Names and
+shapes are checked in any case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hybridcx.deep.networks import NETWORKS, Network, network
+from hybridcx.errors import InputError, Problem
+
+WeightsSource = Literal["imagenet", "folder", "none"]
+ENVIRONMENT_VARIABLE = "HYBRIDCX_WEIGHTS"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A weights file that was found and whose hash was checked.
+
+    `origin` says in words how sure it is that these are ImageNet's weights: by a published hash, vouched for by a `.sha256` file, or not at
+    all (safetensors).
+    """
+
+    network: str
+    path: Path
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsStatus:
+    """One line of `hybridcx weights list` or `verify`. `status` is `present` (not hashed), `ok`, `refused` or `absent`."""
+
+    network: str
+    file: str
+    status: Literal["present", "ok", "refused", "absent"]
+    size_bytes: int | None
+    sha256: str | None
+    message: str
+
+
+def default_folder() -> Path:
+    """The folder for weights: the environment variable HYBRIDCX_WEIGHTS, else `hybridcx/weights` in the user's cache folder.
+
+    That is %LOCALAPPDATA% on Windows, ~/Library/Caches on macOS, and $XDG_CACHE_HOME or ~/.cache elsewhere.
+    """
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "hybridcx" / "weights"
+
+
+def file_names(row: Network) -> tuple[str, ...]:
+    """The names under which a network's weights are looked for, in this order."""
+    return (row.weights_file, f"{row.name}.safetensors", f"{row.name}.pth")
+
+
+def by_hand(row: Network, folder: Path) -> str:
+    """How to bring a file without this machine's network."""
+    return (
+        f"run `hybridcx weights fetch {row.name}` where there is internet, or carry {row.weights_file} (or {row.name}.safetensors) by hand into "
+        f"{folder}; networks.weights_dir or the environment variable {ENVIRONMENT_VARIABLE} names another folder, "
+        'networks.weights = "none" does without'
+    )
+
+
+def find(row: Network, folder: Path) -> Path | None:
+    """The first of `file_names` that is in `folder`, or None."""
+    return next((folder / name for name in file_names(row) if (folder / name).is_file()), None)
+
+
+def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile | None:
+    """Find a network's pretrained weights and check their hash.
+
+    Parameters
+    ----------
+    name : network
+    source : `imagenet`: in `folder` if one is given, then in the default folder; `folder`: in `folder` alone; `none`: returns None
+    folder : networks.weights_dir, resolved, or None
+
+    Raises
+    ------
+    InputError
+        if the file is absent, or refused by its hash; the message says how to bring it.
+    """
+    row = network(name)
+    if source == "none":
+        return None
+    if source == "folder":
+        if folder is None:
+            raise InputError(Problem('networks.weights = "folder" needs networks.weights_dir'))
+        folders = [folder]
+    else:
+        folders = [f for f in (folder, default_folder()) if f is not None]
+    for place in folders:
+        path = find(row, place)
+        if path is not None:
+            sha256 = sha256_of(path)
+            return WeightsFile(name, path, sha256, _origin(row, path, sha256))
+    raise InputError(
+        Problem(f"the weights of {row.title} are not here", str(folders[0]), remedy=by_hand(row, folders[0]))
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_published(row: Network, sha256: str) -> bool:
+    """Whether a SHA-256 is the published one: torchvision's prefix, or in the table in full."""
+    return sha256 in row.known_sha256 or sha256.startswith(row.sha256_prefix)
+
+
+def _origin(row: Network, path: Path, sha256: str) -> str:
+    if path.suffix == ".safetensors":
+        return "a safetensors file brought by the user, taken as it is"
+    if is_published(row, sha256):
+        return "ImageNet weights as torchvision publishes them, by their SHA-256"
+    sidecar = path.with_name(path.name + ".sha256")
+    if sidecar.is_file():
+        vouched = re.match(r"\s*([0-9a-fA-F]{64})\b", sidecar.read_text(encoding="utf-8", errors="replace"))
+        if vouched and vouched[1].lower() == sha256:
+            return f"a file that the user vouches for in {sidecar.name}"
+        raise InputError(
+            Problem(
+                f"the file's SHA-256 is not the one in {sidecar.name}",
+                str(path),
+                value=sha256,
+                remedy="bring the file again",
+            )
+        )
+    with path.open("rb") as file:
+        looks_like_page = file.read(256).lstrip()[:1] == b"<"
+    what = (
+        "this is a web page, not weights (a proxy's answer?)"
+        if looks_like_page
+        else "the SHA-256 of the weights is not the published one"
+    )
+    raise InputError(
+        Problem(
+            f"{what}, so the file is refused",
+            str(path),
+            value=sha256,
+            remedy=f"delete it and {by_hand(row, path.parent)}. Weights of your own: as safetensors, or with {path.name}.sha256 beside them",
+        )
+    )
+
+
+def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
+    """Load a network's weights: float32 tensors under torchvision's present names, with the file's own last layer.
+
+    Parameters
+    ----------
+    source : a path (its hash is checked here) or a located file
+    name : network
+
+    Raises
+    ------
+    InputError
+        for a wrong hash, a pickle that holds more than tensors, a damaged file, missing or superfluous tensors, wrong shapes, NaN.
+    """
+    row = network(name)
+    path = source.path if isinstance(source, WeightsFile) else source
+    if not path.is_file():
+        raise InputError(
+            Problem(f"the weights of {row.title} are not here", str(path), remedy=by_hand(row, path.parent))
+        )
+    if not isinstance(source, WeightsFile):
+        _origin(row, path, sha256_of(path))
+    remedy = f"delete it and {by_hand(row, path.parent)}"
+    try:
+        loaded = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except pickle.UnpicklingError:
+        problem = Problem(
+            "the file holds Python objects that could run code, not only tensors; it is refused",
+            str(path),
+            remedy=remedy,
+        )
+        raise InputError(problem) from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(Problem("the weights cannot be read", str(path), value=reason, remedy=remedy)) from None
+    return _checked(row, loaded, path)
+
+
+def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in loaded.items()
+    ):
+        raise InputError(
+            Problem("the file is no state dict (names with tensors)", str(path), remedy="save model.state_dict()")
+        )
+    given = {_present_name(k): v for k, v in loaded.items()}
+    expected = expected_shapes(row.name)
+    head = (f"{row.last_layer}.weight", f"{row.last_layer}.bias")
+    problems: list[Problem] = []
+    state: dict[str, Tensor] = {}
+    for name, shape in expected.items():
+        if name not in given:
+            if name.endswith("num_batches_tracked"):  # files from before PyTorch 0.4.1 lack this counter
+                state[name] = torch.zeros((), dtype=torch.long)
+            elif name not in head:  # a file without a last layer serves as a backbone
+                problems.append(Problem(f"the tensor {name} is missing", str(path)))
+            continue
+        tensor = given[name]
+        # Any number of classes is welcome: the last layer is replaced.
+        found, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
+        if tuple(found) != tuple(wanted) and name != head[1]:
+            problems.append(Problem(f"the tensor {name} has the shape {tuple(tensor.shape)}, not {shape}", str(path)))
+        elif tensor.is_floating_point():
+            state[name] = tensor.to(torch.float32)
+            if not torch.isfinite(state[name]).all():
+                problems.append(Problem(f"the tensor {name} holds values that are not finite", str(path)))
+        else:
+            state[name] = tensor
+    problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in given if name not in expected]
+    if problems:
+        first = problems[:5]
+        if len(problems) > 5:
+            first.append(Problem(f"and {len(problems) - 5} more: this is not a state dict of {row.title}", str(path)))
+        raise InputError(first)
+    return state
+
+
+def _present_name(name: str) -> str:
+    # torchvision's DenseNet files carry the names of 2017, in which modules could have dots.
+    return re.sub(
+        r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$", r"\1\2", name
+    )
+
+
+@cache
+def expected_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
+    """Names and shapes of a network's state dict with ImageNet's thousand classes."""
+    from torchvision.models import get_model
+
+    with torch.device("meta"):
+        return {k: tuple(v.shape) for k, v in get_model(name, weights=None).state_dict().items()}
+
+
+def list_weights(folder: Path | None = None) -> list[WeightsStatus]:
+    """Which networks' weights are in `folder` (default: `default_folder()`); nothing is hashed."""
+    return [_status(row, folder or default_folder(), hashed=False) for row in NETWORKS.values()]
+
+
+def verify(folder: Path | None = None) -> list[WeightsStatus]:
+    """As `list_weights`, with every file hashed, opened and compared with its network's names and shapes."""
+    return [_status(row, folder or default_folder(), hashed=True) for row in NETWORKS.values()]
+
+
+def _status(row: Network, folder: Path, *, hashed: bool) -> WeightsStatus:
+    path = find(row, folder)
+    if path is None:
+        return WeightsStatus(row.name, row.weights_file, "absent", None, None, by_hand(row, folder))
+    size = path.stat().st_size
+    if not hashed:
+        return WeightsStatus(row.name, path.name, "present", size, None, "")
+    sha256 = sha256_of(path)
+    try:
+        file = WeightsFile(row.name, path, sha256, _origin(row, path, sha256))
+        load_state_dict(file, row.name)
+    except InputError as error:
+        return WeightsStatus(row.name, path.name, "refused", size, sha256, str(error))
+    return WeightsStatus(row.name, path.name, "ok", size, sha256, file.origin)
+
+
+def fetch(
+    name: str,
+    folder: Path | None = None,
+    *,
+    url_base: str | None = None,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> WeightsFile:
+    """Download a network's weights into `folder`; see `download.fetch_file` for how, and for the errors."""
+    from hybridcx.deep import download  # the network stack is loaded only where something is fetched
+
+    row = network(name)
+    return download.fetch_file(row, folder or default_folder(), url_base=url_base, on_progress=on_progress)

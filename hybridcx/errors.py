@@ -1,0 +1,83 @@
+"""What went wrong, said so that the reader can mend it. Every room may import this module; it imports none."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MAX_VALUE_CHARS = 80
+
+
+def printable(text: object) -> str:
+    """Return `text` safe for a terminal or a log: control, bidirectional and unassigned characters escaped, long text cut.
+
+    A value from a file is quoted in messages; it must not be able to move the cursor or reverse the line it stands in.
+    """
+    out = "".join(
+        c if not unicodedata.category(c).startswith("C") else c.encode("unicode_escape").decode() for c in str(text)
+    )
+    return out if len(out) <= MAX_VALUE_CHARS else out[: MAX_VALUE_CHARS - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of an input: the rule that is broken, where, with which value, and what to do about it.
+
+    `row` is the line of the file as an editor counts it (the header is line 1).
+    `severity` is "error" (refused) or "warning" (accepted, said).
+    """
+
+    rule: str
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    value: object = None
+    remedy: str | None = None
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        where = []
+        if self.file is not None:
+            where.append(printable(self.file))
+        if self.row is not None:
+            where.append(f"line {self.row}")
+        if self.column is not None:
+            where.append(f"column {printable(self.column)}")
+        text = (", ".join(where) + ": " if where else "") + self.rule
+        if self.value is not None:
+            text += f" (found: {printable(self.value)!r})"
+        if self.remedy:
+            text += f". {self.remedy[0].upper()}{self.remedy[1:]}"
+        return text if text.endswith((".", "?", "!")) else text + "."
+
+
+class HybridcxError(Exception):
+    """Base of the errors that users can act on. `exit_code` is what the command line ends with (see README, exit codes)."""
+
+    exit_code = 70
+
+
+class InputError(HybridcxError):
+    """Bad input or usage. Carries every problem found, not only the first. Nothing has been written."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Problem | Iterable[Problem] | str):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class StoppedError(HybridcxError):
+    """Stopped partway (training diverged, the disk is full). Finished work is kept and the same command continues."""
+
+    exit_code = 3
+
+
+def raise_if_any(problems: Iterable[Problem]) -> None:
+    """Raise InputError if one of `problems` is an error; warnings alone pass."""
+    found = list(problems)
+    if any(p.severity == "error" for p in found):
+        raise InputError(p for p in found if p.severity == "error")

@@ -1,0 +1,316 @@
+"""The experiment file (TOML): typed, every key documented, unknown keys refused with the nearest name.
+
+One file says everything that decides a result. `Experiment.model_json_schema()` gives the JSON Schema for editors, and
+`docs_table()` the table of all keys. Defaults are the options of the study's Table II (see experiments/cervical.toml) unless a key says otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hybridcx.errors import InputError, Problem
+
+NetworkName = Literal[
+    "vgg16", "vgg19", "resnet101", "densenet201", "alexnet", "mobilenet_v2", "squeezenet1_1",
+]  # fmt: skip
+HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
+FeatureSet = Literal["pretrained", "fine_tuned"]
+STUDY_NETWORKS: tuple[NetworkName, ...] = ("vgg16", "vgg19", "resnet101", "densenet201")
+ALL_HEADS: tuple[HeadName, ...] = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PhantomCohort(_Section):
+    """A drawn cohort of lateral cervical radiographs instead of images of one's own."""
+
+    patients: int = Field(416, ge=20, le=100_000, description="patients screened; 416 give 331 analysed")
+    seed: int = Field(0, ge=0, description="seed of the drawing, apart from the experiment's seed")
+    reliability_between: float = Field(0.92, gt=0, lt=1, description="expected ICC(2,1) between the two readers")
+    reliability_within: float = Field(0.94, gt=0, lt=1, description="expected ICC(2,1) of a reader's two occasions")
+
+
+class CohortSection(_Section):
+    manifest: str | None = Field(None, description="path of the manifest (CSV), relative to the experiment file")
+    positive: str | None = Field(None, description="the positive class; without it: abnormal, 1, true or positive")
+    phantom: PhantomCohort | None = Field(None, description="draw a phantom cohort instead of reading a manifest")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CohortSection:
+        if (self.manifest is None) == (self.phantom is None):
+            raise ValueError("give either `manifest` or a table [cohort.phantom], not both and not neither")
+        return self
+
+
+class ImagesSection(_Section):
+    size_px: int = Field(224, ge=32, le=1024, description="side of the square image that the networks see")
+    pad: Literal["white", "black", "edge", "none"] = Field(
+        "white", description="how the crop becomes a square: padded at both sides, or `none` (stretched)"
+    )
+    resample: Literal["bilinear", "bicubic", "lanczos"] = Field(
+        "bicubic", description="resize filter, with antialiasing"
+    )
+
+
+class SplitSection(_Section):
+    method: Literal["stratified", "manifest"] = Field(
+        "stratified", description="`stratified`: drawn by class, whole patients; `manifest`: the column `split`"
+    )
+    train: float = Field(0.70, gt=0, lt=1, description="share of the analysed cases")
+    validation: float = Field(0.15, gt=0, lt=1, description="share of the analysed cases")
+    test: float = Field(0.15, gt=0, lt=1, description="share of the analysed cases")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> SplitSection:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, not {self.train + self.validation + self.test:g}")
+        return self
+
+
+class NetworksSection(_Section):
+    names: list[NetworkName] = Field(
+        list(STUDY_NETWORKS), min_length=1, description="networks, as torchvision names them"
+    )
+    weights: Literal["imagenet", "folder", "none"] = Field(
+        "imagenet",
+        description="`imagenet`: torchvision's files from the weights folder (`hybridcx weights fetch` brings them, a run never does); "
+        "`folder`: from `weights_dir` alone; `none`: random initialisation",
+    )
+    weights_dir: str | None = Field(None, description="folder with weights, relative to the experiment file")
+
+    @model_validator(mode="after")
+    def _folder_named(self) -> NetworksSection:
+        if self.weights == "folder" and self.weights_dir is None:
+            raise ValueError('weights = "folder" needs `weights_dir`')
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("a network is named twice in `names`")
+        return self
+
+
+class TrainSection(_Section):
+    """Fine-tuning. The defaults are Table II of the study."""
+
+    enabled: bool = Field(True, description="false: no fine-tuning, heads on pretrained features alone")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
+    head_rate_factor: float = Field(1.0, gt=0, description="the new last layer's rate, as a multiple of learning_rate")
+    lr_schedule: Literal["step", "cosine", "constant"] = Field("step")
+    lr_drop_factor: float = Field(0.2, gt=0, le=1, description="step: multiplied every lr_drop_epochs")
+    lr_drop_epochs: int = Field(8, ge=1)
+    warmup_epochs: int = Field(0, ge=0, description="linear warm-up of the rate, for the cosine and constant schedules")
+    weight_decay: float = Field(0.004, ge=0, description="L2 regularisation (coupled for SGD, decoupled for AdamW)")
+    weight_decay_on: Literal["weights", "last_layer", "all"] = Field(
+        "weights",
+        description="`weights`: every weight, no bias, no normalisation; `last_layer`: its weight alone; `all`: everything",
+    )
+    rate_in_velocity: bool = Field(False, description="the learning rate inside the velocity, as in MATLAB's sgdm")
+    batch_size: int = Field(16, ge=2, le=4096)
+    drop_last: bool = Field(True, description="leave out the incomplete last mini-batch of an epoch")
+    shuffle: Literal["every_epoch", "once", "never"] = Field("every_epoch")
+    epochs: int = Field(20, ge=1, le=10_000)
+    validate_every: int = Field(16, ge=1, description="iterations between validations")
+    early_stopping: int = Field(0, ge=0, description="stop after so many validations without improvement; 0: never")
+    keep: Literal["last", "best_validation"] = Field("last", description="which weights are evaluated")
+    dropout: float | None = Field(None, ge=0, lt=1, description="replaces the network's own dropout rate")
+    batch_norm_statistics: Literal["running", "training_set"] = Field(
+        "running", description="`training_set`: recomputed over the training images after training"
+    )
+    last_layer_sd: float | None = Field(
+        None, gt=0, description="normal initialisation of the last layer; default torch's own"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    clip_gradient_norm: float | None = Field(None, gt=0)
+    flip_horizontal: float = Field(0.5, ge=0, le=1, description="augmentation: probability of a horizontal flip")
+    translate_px: float = Field(30, ge=0, description="augmentation: largest shift at 224 pixels, scaled with size_px")
+    rotate_deg: float = Field(0, ge=0, le=180, description="augmentation: largest rotation")
+    scale: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of size")
+    brightness: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of brightness")
+    contrast: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of contrast")
+
+
+class HeadsSection(_Section):
+    names: list[HeadName] = Field(list(ALL_HEADS), description="heads on penultimate features; [] for none")
+    features: list[FeatureSet] = Field(["fine_tuned", "pretrained"], min_length=1)
+    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation that tunes and calibrates a head")
+    max_components: int = Field(
+        64, ge=2, le=512, description="PCA limit for XGBoost, LDA and the random forest on wide features"
+    )
+    networks: list[NetworkName] | None = Field(None, description="networks whose features get heads; default all")
+
+    @field_validator("names", "features")
+    @classmethod
+    def _unique(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError("an entry stands twice")
+        return value
+
+
+class ComputeSection(_Section):
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    training_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 autocast where the processor computes in it, else float32"
+    )
+    ledger_precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="features and predictions that are kept"
+    )
+    channels_last: bool = Field(True)
+    threads: int = Field(
+        0, ge=0, description="threads per task; 0: the physical cores. Results depend on it to the bit"
+    )
+
+
+class AnalysisSection(_Section):
+    """The plan. It is hashed when the run starts; what it names is confirmatory, everything else exploratory."""
+
+    confidence_level: float = Field(0.95, gt=0.5, lt=1)
+    n_bootstrap: int = Field(2000, ge=100, le=1_000_000, description="bootstrap resamples")
+    threshold: float = Field(0.5, gt=0, lt=1, description="a score at or above it is called positive")
+    primary_metric: Literal["accuracy", "sensitivity", "specificity", "auroc"] = Field("accuracy")
+    comparisons: list[tuple[str, str]] | None = Field(
+        None, description="pairs of models; default the networks with each other and each with its cross-validated head"
+    )
+    margin: float | None = Field(None, gt=0, lt=1, description="margin of equivalence and non-inferiority")
+    p_adjust: Literal["holm"] = Field("holm")
+
+
+class Experiment(_Section):
+    name: str = Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]*$",
+        description="name of the report's folder",
+    )
+    title: str | None = Field(None, max_length=300, description="title of the report")
+    seed: int = Field(0, ge=0, lt=2**31, description="one seed for everything that is drawn after the cohort")
+    cohort: CohortSection
+    images: ImagesSection = ImagesSection()
+    split: SplitSection = SplitSection()
+    networks: NetworksSection = NetworksSection()
+    train: TrainSection = TrainSection()
+    heads: HeadsSection = HeadsSection()
+    compute: ComputeSection = ComputeSection()
+    analysis: AnalysisSection = AnalysisSection()
+
+    def section_hash(self, *sections: str) -> str:
+        """SHA-256 over the named top-level keys, for the keys of artefacts."""
+        part = {s: self.model_dump(mode="json")[s] for s in sections}
+        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+
+def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that `model` has at `path`, following nested sections."""
+    for step in path:
+        field = model.model_fields.get(str(step))
+        if field is None:
+            return []
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """The first line on which `key` is assigned or heads a table; a help for the reader, not a parser."""
+    pattern = re.compile(rf'^\s*(\[.*\b{re.escape(key)}\b.*\]|"?{re.escape(key)}"?\s*=)')
+    return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
+
+
+def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
+    found = []
+    for e in error.errors(include_url=False):
+        loc = e["loc"]
+        name = ".".join(str(s) for s in loc)
+        last = str(next((s for s in reversed(loc) if isinstance(s, str)), ""))
+        row = _line_of(text, last)
+        if e["type"] == "extra_forbidden":
+            known = _known_keys(Experiment, loc[:-1])
+            near = difflib.get_close_matches(last, known, n=1)
+            elsewhere = difflib.get_close_matches(last, {k.split(".")[-1]: k for k, *_ in keys_table()}, n=1)
+            if near:
+                remedy = f"did you mean `{near[0]}`?"
+            elif elsewhere:
+                full = next(k for k, *_ in keys_table() if k.split(".")[-1] == elsewhere[0])
+                remedy = f"did you mean `{elsewhere[0]}`? Its place is `{full}`"
+            else:
+                remedy = f"known keys here: {', '.join(known)}"
+            found.append(Problem(f"unknown key `{name}`", file, row, remedy=remedy))
+        elif e["type"] == "missing":
+            found.append(
+                Problem(f"the key `{name}` is missing", file, remedy="add it; experiments/demo.toml is an example")
+            )
+        else:
+            message = e["msg"].removeprefix("Value error, ")
+            value = None if isinstance(e["input"], dict) else e["input"]
+            found.append(Problem(f"`{name}`: {message}" if name else message, file, row, value=value))
+    return found
+
+
+def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
+    """Parse the text of an experiment file.
+
+    Raises
+    ------
+    InputError
+        with every problem of the file: bad TOML (line and column), unknown keys with the nearest known name, wrong types and values.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Problem(f"this is not valid TOML: {error}", file)) from None
+    try:
+        # TOML has no tuples and an int is a valid float there, so types are checked as JSON would check them.
+        return Experiment.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise InputError(_problems(error, file, text)) from None
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment file (UTF-8 TOML). Raises InputError as `parse_experiment` does, and for a missing or unreadable file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(Problem("the file does not exist", str(path))) from None
+    except UnicodeDecodeError:
+        raise InputError(Problem("the file is not UTF-8", str(path), remedy="save it as UTF-8")) from None
+    except OSError as error:
+        raise InputError(Problem(f"the file cannot be read ({error.strerror})", str(path))) from None
+    return parse_experiment(text, str(path))
+
+
+def keys_table() -> list[tuple[str, str, str, str]]:
+    """(key, type, default, description) of every key, for the documentation."""
+    rows = []
+
+    def walk(model: type[BaseModel], prefix: str) -> None:
+        for name, field in model.model_fields.items():
+            nested = [
+                k
+                for k in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if isinstance(k, type) and issubclass(k, BaseModel)
+            ]
+            if nested:
+                walk(nested[0], f"{prefix}{name}.")
+                continue
+            kind = (
+                re.sub(r"typing\.|Literal|NoneType", "", str(field.annotation))
+                .replace("<class '", "")
+                .replace("'>", "")
+            )
+            default = "required" if field.is_required() else json.dumps(field.default)
+            rows.append((prefix + name, kind, default, field.description or ""))
+
+    walk(Experiment, "")
+    return rows

@@ -1,0 +1,139 @@
+"""A fitted head: what cross-validation said of its candidates, and its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from hybridcx.errors import InputError, Problem
+from hybridcx.heads.decision import Sigmoid
+from hybridcx.heads.table import HEADS, Head, Value
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One candidate's cross-validation: scores of the cases of each fold by an estimator that saw none of that fold's patients.
+
+    `log_loss` is the mean over cases, `auroc` the mean over folds; `brier` the mean over cases. Lower is better for the first and the last.
+    """
+
+    params: Mapping[str, Value]
+    log_loss: float
+    auroc: float
+    brier: float
+    fold_log_loss: tuple[float, ...]
+    fold_auroc: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CvScore:
+    """The chosen candidate's cross-validated scores, for choosing among heads within the training cases.
+
+    They are of the candidate that won, hence a little too good, alike for all heads; no estimate for new cases.
+    """
+
+    auroc: float
+    log_loss: float
+    brier: float
+    n_folds: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedHead:
+    """A head fitted on all the cases given to `fit_head`.
+
+    `pipeline`: scikit-learn Pipeline of scaling, rotation or components, and the estimator. `sigmoid`: its calibration, None where the
+    estimator has probabilities. `out_of_fold` (n,): the chosen candidate's probabilities of the given cases in their order, each by an
+    estimator that did not see the case's patient (their calibration neither). `notes`: what was done otherwise than asked, in words.
+    """
+
+    name: str
+    pipeline: Pipeline
+    sigmoid: Sigmoid | None
+    best_params: Mapping[str, Value]
+    candidates: tuple[Candidate, ...]
+    cv_score: CvScore
+    out_of_fold: Float
+    n_cases: int
+    n_patients: int
+    n_features: int
+    seed: int
+    threads: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cv_auroc(self) -> float:
+        """`cv_score.auroc`."""
+        return self.cv_score.auroc
+
+    @property
+    def cv_log_loss(self) -> float:
+        """`cv_score.log_loss`."""
+        return self.cv_score.log_loss
+
+    def predict_proba_positive(self, features: ArrayLike) -> Float:
+        """The probability of class 1, float64 (n,) in [0, 1]. `features` (n, d) with the d it was fitted on.
+
+        Raises InputError if the width differs or a value is not finite.
+        """
+        X = as_matrix(features)
+        if X.shape[1] != self.n_features:
+            raise InputError(
+                Problem(
+                    f"the head {self.name} was fitted on {self.n_features} features a case",
+                    value=f"{X.shape[1]} features",
+                )
+            )
+        if len(X) == 0:
+            return np.empty(0, dtype=np.float64)
+        with threadpool_limits(limits=self.threads):
+            values = raw_values(HEADS[self.name], self.pipeline, X)
+        return np.clip(values if self.sigmoid is None else self.sigmoid(values), 0.0, 1.0)
+
+    def cv_rows(self) -> list[dict[str, object]]:
+        """The table of the search as rows, one per candidate, for a CSV."""
+        return [
+            {
+                "head": self.name,
+                "candidate": i,
+                "params": ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in c.params.items()),
+                "log_loss": c.log_loss,
+                "auroc": c.auroc,
+                "brier": c.brier,
+                "chosen": dict(c.params) == dict(self.best_params),
+                **{f"log_loss_fold{f}": v for f, v in enumerate(c.fold_log_loss)},
+                **{f"auroc_fold{f}": v for f, v in enumerate(c.fold_auroc)},
+            }
+            for i, c in enumerate(self.candidates)
+        ]
+
+
+def as_matrix(features: ArrayLike) -> Float:
+    """`features` as float64 (n, d). Raises InputError unless they are a matrix of finite numbers."""
+    X = np.asarray(features, dtype=np.float64)
+    if X.ndim != 2:
+        raise InputError(Problem("features must be a matrix of cases by features", value=f"shape {X.shape}"))
+    if not np.isfinite(X).all():
+        bad = int((~np.isfinite(X)).any(axis=1).sum())
+        raise InputError(
+            Problem(
+                "features must be finite",
+                value=f"{bad} cases have NaN or infinity",
+                remedy="the network that made them has diverged",
+            )
+        )
+    return X
+
+
+def raw_values(head: Head, model: Any, X: Float) -> Float:
+    """The positive class's probability, or the decision value where the estimator has none. The classes are 0 and 1 in this order."""
+    raw = model.predict_proba(X)[:, 1] if head.has_probabilities else model.decision_function(X)
+    return np.asarray(raw, dtype=np.float64)

@@ -1,0 +1,141 @@
+"""The table of heads: name -> estimator and candidates. A further head is one further row here.
+
+Free of scikit-learn and XGBoost imports, so that the command line and the experiment file can read it at no cost; `estimator` is the dotted
+path that `hybridcx.heads.fit` imports.
+
+Features reach an estimator standardised column by column. Heads that see only inner products or distances (logistic, SVMs, kNN) get them
+rotated and divided so that the mean squared norm of the training rows is 1 (`hybridcx.heads.rowspace`): C and gamma then mean the same whatever
+the width of the features, and gamma = 1 is what scikit-learn calls "scale". With d varying columns, C here is d times scikit-learn's C on
+standardised features. The other heads get at most `max_components` principal components where the features are wider than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+MAX_CANDIDATES = 6
+COMPONENTS = "components"
+"""Key of a candidate that is no parameter of the estimator: the share of `max_components` that is kept (1 or less)."""
+
+Value = float | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One row of the table.
+
+    `candidates` are tried in this order, the simplest (most regularised) first, which also wins ties.
+    `reduces`: principal components inside the fold where the features are wider than the limit.
+    `has_probabilities`: the estimator has class probabilities; otherwise its decision values are calibrated by a sigmoid fitted on
+    out-of-fold values.
+    `seeded` and `threaded`: it takes `random_state`, and `n_jobs`.
+    """
+
+    name: str
+    label: str
+    estimator: str
+    candidates: tuple[Mapping[str, Value], ...]
+    params: Mapping[str, Value] = field(default_factory=dict)
+    reduces: bool = False
+    has_probabilities: bool = True
+    seeded: bool = False
+    threaded: bool = False
+    has_own_format: bool = False
+
+    @property
+    def scaling_words(self) -> str:
+        """What happens to the features before the estimator, for the report's methods."""
+        return (
+            "standardised, principal components where wide" if self.reduces else "standardised, unit mean squared norm"
+        )
+
+
+def _grid(**values: tuple[Value, ...]) -> tuple[dict[str, Value], ...]:
+    """The product of `values` in order; the first name varies slowest."""
+    out: list[dict[str, Value]] = [{}]
+    for name, options in values.items():
+        out = [{**c, name: option} for c in out for option in options]
+    return tuple(out)
+
+
+_ROWS = (
+    Head(
+        "logistic",
+        "Logistic regression (L2)",
+        "sklearn.linear_model.LogisticRegression",
+        _grid(C=(0.1, 1.0, 10.0, 100.0, 1e3, 1e4)),
+        {"max_iter": 1000},
+    ),
+    Head(
+        "svm_linear",
+        "Linear SVM",
+        "sklearn.svm.SVC",
+        _grid(C=(0.01, 0.1, 1.0, 10.0, 100.0, 1e3)),
+        {"kernel": "linear", "max_iter": 200_000},
+        has_probabilities=False,
+    ),
+    Head(
+        "svm_rbf",
+        "SVM with radial basis functions",
+        "sklearn.svm.SVC",
+        _grid(gamma=(0.25, 1.0), C=(1.0, 10.0, 100.0)),
+        {"kernel": "rbf", "max_iter": 200_000},
+        has_probabilities=False,
+    ),
+    Head(
+        "knn",
+        "k nearest neighbours",
+        "sklearn.neighbors.KNeighborsClassifier",
+        _grid(n_neighbors=(35, 25, 15, 11, 7, 5)),
+        {"algorithm": "brute"},
+    ),
+    Head(
+        "random_forest",
+        "Random forest",
+        "sklearn.ensemble.RandomForestClassifier",
+        # A tree of a few hundred cases costs about 2 ms of bookkeeping, so trees times candidates is what the heads' minute goes into.
+        (
+            {"components": 0.25, "min_samples_leaf": 5},
+            {"components": 0.25, "min_samples_leaf": 1},
+            {"components": 1.0, "min_samples_leaf": 1},
+        ),
+        {"n_estimators": 100},
+        reduces=True,
+        seeded=True,
+        threaded=True,
+    ),
+    Head(
+        "lda",
+        "Linear discriminant analysis",
+        "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+        _grid(components=(0.25, 1.0), shrinkage=(0.9, 0.5, 0.1)),
+        {"solver": "lsqr"},
+        reduces=True,
+    ),
+    Head(
+        "xgboost",
+        "Gradient-boosted trees (XGBoost)",
+        "xgboost.XGBClassifier",
+        _grid(components=(0.25, 1.0), max_depth=(1, 2, 3)),
+        {
+            "n_estimators": 80,
+            "learning_rate": 0.1,
+            "subsample": 0.8,
+            "colsample_bytree": 0.5,
+            "min_child_weight": 1.0,
+            "reg_lambda": 1.0,
+            "tree_method": "hist",
+            "objective": "binary:logistic",
+            "eval_metric": "logloss",
+        },
+        reduces=True,
+        seeded=True,
+        threaded=True,
+        has_own_format=True,
+    ),
+)
+
+HEADS: Mapping[str, Head] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every head by its name, in the order of the report."""

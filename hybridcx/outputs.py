@@ -1,0 +1,181 @@
+"""The folder that a command writes: ours or empty, one writer at a time, replaced when complete and never before.
+
+New results are written to `.hybridcx/new` inside the folder. When they are complete a list of their names, `commit.json`, is written beside them;
+from then on they count, and moving them over the old ones is repeated by the next command if this one is killed meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from hybridcx.artefacts import exclusive, sha256_file, write_atomic
+from hybridcx.errors import InputError, Problem
+from hybridcx.provenance import SCHEMA_VERSION
+
+INNER = ".hybridcx"
+PROVENANCE = "provenance.json"
+STATE = "state.json"
+COMMIT = "commit.json"
+
+
+class OutputFolder:
+    """A report directory that is held by this process. Use `open_output`."""
+
+    def __init__(self, path: Path, command: str):
+        self.path = path
+        self.command = command
+        self.inner = path / INNER
+        self.new = self.inner / "new"
+
+    def read_state(self) -> dict[str, object]:
+        """What an earlier run of this folder has noted; empty if there was none."""
+        try:
+            return dict(json.loads((self.inner / STATE).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise InputError(
+                Problem(
+                    "the folder's state is damaged", str(self.inner / STATE), remedy="use --fresh, or another folder"
+                )
+            ) from None
+
+    def write_state(self, state: Mapping[str, object]) -> None:
+        """Note something for the next run of this folder (JSON)."""
+        write_atomic(
+            self.inner / STATE,
+            json.dumps({"command": self.command, "schema_version": SCHEMA_VERSION, **state}, indent=1, sort_keys=True),
+        )
+
+    def begin(self) -> Path:
+        """An empty folder for the new results."""
+        shutil.rmtree(self.new, ignore_errors=True)
+        self.new.mkdir(parents=True)
+        return self.new
+
+    def commit(self) -> None:
+        """Put the new results in the place of the earlier ones, provenance.json last."""
+        names = sorted(p.relative_to(self.new).as_posix() for p in self.new.rglob("*") if p.is_file())
+        names.sort(key=lambda n: n == PROVENANCE)
+        write_atomic(self.inner / COMMIT, json.dumps({"files": names, "earlier": self._earlier()}))
+        self._roll_forward()
+
+    def _earlier(self) -> list[str]:
+        """Files of the earlier results, which go when the new ones do not have them. Files of others stay."""
+        try:
+            listed = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8")).get("files", {})
+        except (FileNotFoundError, ValueError):
+            return []
+        return sorted(listed)
+
+    def _roll_forward(self) -> None:
+        commit = self.inner / COMMIT
+        if not commit.exists():
+            return
+        plan = json.loads(commit.read_text(encoding="utf-8"))
+        for name in plan["files"]:
+            source, target = self.new / name, self.path / name
+            if source.exists():  # otherwise an interrupted commit has moved it already
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    source.replace(target)
+                except PermissionError:
+                    raise InputError(
+                        Problem(
+                            "the file cannot be replaced",
+                            str(target),
+                            remedy="close the program that has it open and run again",
+                        )
+                    ) from None
+        for name in set(plan["earlier"]) - set(plan["files"]):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.new, ignore_errors=True)
+        commit.unlink()
+
+
+def _ours(path: Path, command: str) -> list[Problem]:
+    """Why the folder `path` may not be written to by `command`."""
+    if not path.exists():
+        return []
+    if not path.is_dir():
+        return [Problem("this is a file, not a folder", str(path), remedy="choose another --out")]
+    if not any(path.iterdir()):
+        return []
+    made_by, version = None, 0
+    for name in (f"{INNER}/{STATE}", PROVENANCE):
+        try:
+            found = json.loads((path / name).read_text(encoding="utf-8"))
+            made_by, version = found.get("command"), found.get("schema_version", 0)
+            break
+        except (OSError, ValueError, AttributeError):
+            continue
+    if made_by is None:
+        return [
+            Problem(
+                "the folder is not empty and hybridcx did not make it",
+                str(path),
+                remedy="choose another --out, or an empty folder",
+            )
+        ]
+    if made_by != command:
+        return [
+            Problem(
+                f"the folder holds results of `hybridcx {made_by}`",
+                str(path),
+                remedy=f"choose another --out for `hybridcx {command}`",
+            )
+        ]
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        return [
+            Problem(
+                f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})",
+                str(path),
+                remedy="update hybridcx",
+            )
+        ]
+    return []
+
+
+@contextlib.contextmanager
+def open_output(path: Path, command: str) -> Iterator[OutputFolder]:
+    """Hold the folder `path` for `command`.
+
+    Raises
+    ------
+    InputError
+        if hybridcx did not make it and it is not empty, if another command or a newer version made it, if it cannot be written, or if
+        another process holds it.
+    """
+    if problems := _ours(path, command):
+        raise InputError(problems)
+    folder = OutputFolder(path, command)
+    existed = path.exists()
+    try:
+        folder.inner.mkdir(parents=True, exist_ok=True)
+        probe = folder.inner / f"probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            Problem(f"the folder cannot be written ({error.strerror})", str(path), remedy="choose another --out")
+        ) from None
+    with exclusive(folder.inner / "lock", f"{path} is in use"):
+        try:
+            if not (folder.inner / STATE).exists():
+                folder.write_state({})
+            folder._roll_forward()
+            yield folder
+        except InputError:
+            if not existed:  # bad input leaves nothing behind
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below `folder`, by its relative name."""
+    return {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}

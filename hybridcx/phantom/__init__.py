@@ -1,0 +1,5 @@
+"""A drawn cohort of lateral cervical radiographs with known disease, two readers, and nothing real in it.
+
+`cohort.write_phantom` writes one; `cohort.plan_phantom` draws everything but the pixels. pathology.py draws severities, readers.py the
+readings and the recruitment, geometry.py the anatomy, attenuation.py what the beam crosses, detector.py the film.
+"""

@@ -1,0 +1,74 @@
+"""What made a result: versions, machine, clock, hashes. The only place where clock and host may stand (CSVs repeat to the byte)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+from hybridcx.artefacts import code_hash
+
+SCHEMA_VERSION = 1
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "xgboost",
+    "xgboost-cpu",
+    "statsmodels",
+    "scipy",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+)
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that make numbers, read from their metadata without importing them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def version() -> str:
+    """The version of the installed hybridcx."""
+    return importlib.metadata.version("hybridcx")
+
+
+def environment() -> dict[str, object]:
+    """Versions and machine."""
+    return {
+        "hybridcx": version(),
+        "code_sha256": code_hash("."),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cpu_count": os.cpu_count(),
+        "byteorder": sys.byteorder,
+    }
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat()

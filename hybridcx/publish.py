@@ -1,0 +1,113 @@
+"""From tables to a finished report directory: CSVs, ledger, page, log and provenance, put in place at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from hybridcx import provenance
+from hybridcx.analysis.plan import Plan
+from hybridcx.artefacts import write_atomic
+from hybridcx.outputs import OutputFolder, file_hashes
+from hybridcx.progress import Progress
+from hybridcx.report.page import ReportData, render
+from hybridcx.report.write_csv import write_table, write_tables
+
+
+class Clock:
+    """When the command began, for provenance.json alone."""
+
+    def __init__(self) -> None:
+        self.started, self._tick = provenance.now(), time.monotonic()
+
+    def times(self) -> dict[str, object]:
+        return {
+            "started": self.started,
+            "finished": provenance.now(),
+            "duration_s": round(time.monotonic() - self._tick, 3),
+        }
+
+
+def plan_options(plan: Plan) -> dict[str, object]:
+    """The plan as it stands in provenance.json, with its hash."""
+    return {**asdict(plan), "plan_sha256": plan.sha256()}
+
+
+def page_provenance(seed: int, inputs: Mapping[str, str]) -> dict[str, str]:
+    """What the page itself may say: nothing of clock or host, so that it repeats."""
+    shown = {"hybridcx": provenance.version(), "seed": str(seed)}
+    shown |= {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
+    return shown | provenance.package_versions()
+
+
+def without_patients(frame: pd.DataFrame) -> pd.DataFrame:
+    """The ledger with a code in the place of each patient id: who belongs together is needed, who it is is not."""
+    if "patient_id" not in frame:
+        return frame
+    codes = pd.factorize(frame["patient_id"], sort=True)[0]
+    return frame.assign(
+        patient_id=pd.Series([f"g{c:05d}" if c >= 0 else None for c in codes], index=frame.index, dtype=object)
+    )
+
+
+def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
+    """Write the predictions as CSV and Parquet."""
+    write_table(folder / "predictions.csv", ledger)
+    ledger.to_parquet(folder / "predictions.parquet", index=False)
+
+
+LEDGER_COLUMNS = {
+    "case_id": ("the case", "as given in the input"),
+    "y_true": ("the truth", "a label of the input"),
+    "model": ("the model", "as named in the input, or as the run names it"),
+    "y_pred": ("the model's call", "a label of the input"),
+    "score": ("the positive class's probability (or rank score)", "number"),
+    "patient_id": ("who belongs together: a code, not the patient's id", "g00000, g00001, ..."),
+    "split": ("the part of the cohort; only test is evaluated", "train, validation, test"),
+    "seed": ("seed of the training", "integer"),
+    "fold": ("fold of the cross-validation", "as given in the input"),
+}
+
+
+def finish(
+    folder: OutputFolder,
+    data: ReportData,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    inputs: Mapping[str, str],
+    options: Mapping[str, object],
+    clock: Clock,
+    progress: Progress,
+    ledger_columns: Sequence[str] | pd.Index = (),
+    extra: Mapping[tuple[str, str], tuple[str, str]] | None = None,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Write tables, page, log and provenance into the new folder, and put it in the place of the earlier results."""
+    described = {
+        ("predictions", c): LEDGER_COLUMNS.get(c, ("a further column of the input", "")) for c in ledger_columns
+    }
+    described |= dict(extra or {})
+    write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
+    (folder.new / "report.html").write_text(render(data), encoding="utf-8", newline="\n")
+    if progress.log:
+        (folder.new / "hybridcx.log").write_text(progress.log, encoding="utf-8", newline="\n")
+    record = {
+        "schema_version": provenance.SCHEMA_VERSION,
+        "command": folder.command,
+        "options": dict(options),
+        "inputs": dict(inputs),
+        **(more or {}),
+        "environment": provenance.environment(),
+        **clock.times(),
+        "files": file_hashes(folder.new),
+    }
+    write_atomic(folder.new / "provenance.json", json.dumps(record, indent=1, sort_keys=True, default=str))
+    free = shutil.disk_usage(folder.path).free
+    progress.detail(f"{free / 1e9:.1f} GB free on the disk of the report.")
+    folder.commit()

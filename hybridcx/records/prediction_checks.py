@@ -1,0 +1,309 @@
+"""The checks behind `predictions.py`: FAULTS 5 to 14 on a table of text, all of them in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hybridcx.errors import Problem, printable
+from hybridcx.records.cells import (
+    MAX_LISTED,
+    check_spellings,
+    check_text,
+    is_blank,
+    is_number,
+    listed,
+    nearest,
+    some,
+    text_array,
+    to_float,
+)
+from hybridcx.records.labels import two_labels
+from hybridcx.records.strict_csv import Table
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "fold")
+
+
+@dataclass
+class Checked:
+    """What the checks found and made of a table."""
+
+    problems: list[Problem] = field(default_factory=list)
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    labels: tuple[str, str] = ("", "")
+    has_score: bool = False
+    has_pred: bool = False
+    subgroups: tuple[str, ...] = ()
+    threshold: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error was found so far."""
+        return any(p.severity == "error" for p in self.problems)
+
+
+def check_predictions(
+    table: Table, *, positive: str | None, threshold: float, score_kind: str, whole: bool = True
+) -> Checked:
+    """Check a table with at least case_id, y_true and model, and give its columns their types.
+
+    `whole` is False where rows of the file could not be read: then the checks across rows, which would report their absence
+    as further faults, are left out. The frame is complete only where no problem is an error.
+    """
+    out = Checked()
+    raw, rows, file = table.frame, table.rows, table.file
+    out.has_score, given = "score" in raw.columns, "y_pred" in raw.columns
+    if not (out.has_score or given):
+        free = [c for c in raw.columns if c not in COLUMNS]
+        guess = nearest("y_pred", free) or nearest("score", free)
+        remedy = (
+            f"did you mean the column {guess!r}?" if guess else "add y_pred (a label), score (a probability) or both"
+        )
+        out.problems.append(Problem("neither a column y_pred nor a column score", file, column="y_pred", remedy=remedy))
+    if not len(raw):
+        return out
+
+    extra = [c for c in raw.columns if c not in COLUMNS]
+    for column in [c for c in COLUMNS if c in raw.columns and c != "score"] + extra:
+        labels = column in ("y_true", "y_pred", "model")
+        out.problems += check_text(
+            raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels
+        )
+    out.problems += _spellings(raw, rows, file, given)
+    score, bad = _score(raw, rows, file, score_kind) if out.has_score else (np.full(len(raw), np.nan), [])
+    out.problems += bad
+    split, bad = _split(raw, rows, file)
+    out.problems += bad
+    seed, bad = _seed(raw, rows, file)
+    out.problems += bad
+
+    known = raw["y_true"][~is_blank(text_array(raw["y_true"]))].unique().tolist()
+    pair, bad = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
+    out.problems += bad
+    if given:
+        out.problems += _unknown_predictions(raw["y_pred"], known, rows, file)
+
+    frame = pd.DataFrame({"case_id": raw["case_id"], "y_true": raw["y_true"], "model": raw["model"]})
+    frame["y_pred"] = raw["y_pred"] if given else None
+    frame["score"] = score
+    frame["patient_id"] = raw["patient_id"] if "patient_id" in raw.columns else None
+    frame["split"] = split
+    frame["seed"] = seed
+    frame["fold"] = raw["fold"] if "fold" in raw.columns else None
+    for column in extra:
+        frame[column] = raw[column]
+    if whole:
+        out.problems += _across_rows(frame, rows, file)
+    if out.failed or pair is None:
+        return out
+
+    out.labels = pair
+    frame["y_true"] = _against_rest(frame["y_true"], pair)
+    out.has_pred = given or (out.has_score and score_kind == "probability")
+    if given:
+        frame["y_pred"] = _against_rest(frame["y_pred"], pair)
+        if out.has_score:
+            out.problems += _crossed(frame, pair[1], file)
+    elif out.has_pred:
+        frame["y_pred"] = pd.Series(
+            np.array(pair, dtype=object)[(score >= threshold).astype(int)], index=frame.index, dtype="str"
+        )
+        out.threshold = threshold
+    varying = [c for c in extra if _varies(frame, c)]
+    if varying:
+        rule = f"not the same for every row of a case, and so no subgroups: {some(varying)}"
+        out.problems.append(Problem(rule, file, severity="warning"))
+    out.subgroups = tuple(c for c in extra if c not in varying)
+    out.frame = frame
+    return out
+
+
+def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, given: bool) -> list[Problem]:
+    truth = raw["y_true"]
+    # One list for both columns: "Benign" in y_pred beside "benign" in y_true is the same fault as within a column.
+    both = pd.concat([truth, raw["y_pred"]], ignore_index=True) if given else truth
+    lines = np.concatenate([rows, rows]) if given else rows
+    column = "y_true" if not given else "y_true, y_pred"
+    out = check_spellings(both, lines, file=file, column=column, what="label")
+    out += check_spellings(raw["model"], rows, file=file, column="model", what="model")
+    return out + check_spellings(raw["case_id"], rows, file=file, column="case_id", what="case id", fold_case=False)
+
+
+def _score(raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str) -> tuple[np.ndarray, list[Problem]]:
+    column = raw["score"]
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64)
+        bad = ~np.isfinite(values)
+    else:
+        arr = text_array(column)
+        bad = ~is_number(arr)
+        values = to_float(arr)
+        bad |= ~np.isfinite(values)
+    remedy = "a score is a finite number with a decimal point"
+    if bad.any() and not pd.api.types.is_numeric_dtype(column.dtype):
+        comma = pc.match_substring_regex(text_array(column[bad]), r"\A\s*[0-9]+,[0-9]+\s*\z")
+        if pc.any(comma).as_py():
+            remedy = "write decimals with a point, not a comma"
+    at = np.flatnonzero(bad)
+    out = listed("a score that is no finite number", rows[at].tolist(), column.iloc[at].tolist(),
+                 file=file, column="score", remedy=remedy)  # fmt: skip
+    if score_kind == "probability":
+        with np.errstate(invalid="ignore"):
+            at = np.flatnonzero(~bad & ((values < 0) | (values > 1)))
+        remedy = "give the positive class's probability, or use --score-kind rank"
+        out += listed(
+            "a score outside 0 to 1", rows[at].tolist(), values[at].tolist(), file=file, column="score", remedy=remedy
+        )
+    return values, out
+
+
+def _split(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, list[Problem]]:
+    if "split" not in raw.columns:
+        return pd.Series("test", index=raw.index, dtype="str"), []
+    split = raw["split"]
+    at = np.flatnonzero((~split.isin(SPLITS)).to_numpy() & ~is_blank(text_array(split)))
+    out = listed("an unknown split", rows[at].tolist(), split.iloc[at].tolist(), file=file, column="split",
+                 remedy=f"use {', '.join(SPLITS)}")  # fmt: skip
+    if not out and not (split == "test").any():
+        rule = "no row belongs to the test split, and only that is evaluated"
+        out.append(Problem(rule, file, column="split", remedy="add test rows, or leave the column out"))
+    return split, out
+
+
+def _seed(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, list[Problem]]:
+    if "seed" not in raw.columns:
+        return pd.Series(pd.NA, index=raw.index, dtype="Int64"), []
+    arr = text_array(raw["seed"])
+    whole = np.asarray(
+        pc.fill_null(pc.match_substring_regex(arr, r"\A[0-9]{1,18}\z"), False).to_numpy(zero_copy_only=False)
+    )
+    at = np.flatnonzero(~whole & ~is_blank(arr))
+    out = listed("a seed that is no whole number", rows[at].tolist(), raw["seed"].iloc[at].tolist(), file=file, column="seed",
+                 remedy="seeds are whole numbers from 0 on")  # fmt: skip
+    clean = pc.if_else(pa.array(whole), arr, pa.scalar("0", pa.large_string())).cast(pa.int64())
+    return pd.Series(clean.to_numpy(zero_copy_only=False), index=raw.index).astype("Int64"), out
+
+
+def _unknown_predictions(pred: pd.Series, known: list[str], rows: np.ndarray, file: str) -> list[Problem]:
+    unknown = ~pred.isin(known).to_numpy() & ~is_blank(text_array(pred))
+    at = np.flatnonzero(unknown)
+    rule = "a label in y_pred that y_true never has"
+    return listed(rule, rows[at].tolist(), pred.iloc[at].tolist(), file=file, column="y_pred",
+                  remedy=f"the labels are {some(sorted(known))}")  # fmt: skip
+
+
+def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Problem]:
+    """Check what only rows together can get wrong: repeated cases, cases of one model alone, a truth that changes."""
+    out: list[Problem] = []
+    evaluated = frame["split"].isin(("test", "validation")).to_numpy()
+    case = pd.factorize(frame["case_id"])[0].astype(np.int64)
+    model, models = pd.factorize(frame["model"])
+    # A unit is a (seed, fold): within one, each model predicts each case once.
+    unit, units = _codes(frame[["seed", "fold"]])
+    n_cases, n_models = int(case.max()) + 1, len(models)
+    place = unit.astype(np.int64) * n_cases + case
+
+    cell = place * n_models + model
+    _, first, counts = np.unique(cell, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        ids = [f"{frame['case_id'].iloc[i]} ({frame['model'].iloc[i]})" for i in first[counts > 1]]
+        again = np.setdiff1d(np.arange(len(cell)), first)[: MAX_LISTED + 1]
+        rule = f"{int((counts > 1).sum())} cases stand more than once for one model: {some(ids)}"
+        out.append(
+            Problem(rule, file, int(rows[again[0]]), "case_id", frame["case_id"].iloc[again[0]], "keep one row of each")
+        )
+    for split in ("test", "validation"):
+        here = (frame["split"] == split).to_numpy()
+        out += _same_cases(frame, place, model, models, units, n_cases, here, split, file)
+    by_case = [("y_true", "two truths"), ("patient_id", "two patients")]
+    for column, what in by_case:
+        if not frame[column].isna().all():
+            out += _constant(frame, case, column, f"a case with {what}", rows, file)
+    out += _constant(frame[evaluated], place[evaluated], "split", "a case in two splits", rows[evaluated], file)
+    if not frame["patient_id"].isna().all():
+        patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
+        key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
+        out += _constant(frame, key, "split", "a patient in two splits", rows, file, name="patient_id")
+    return out
+
+
+def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return a code per distinct row of `columns`, and each one's name for messages."""
+    names = [""]
+    code = np.zeros(len(columns), dtype=np.int64)
+    for column in columns:
+        if not columns[column].isna().all():
+            part, values = pd.factorize(columns[column], use_na_sentinel=False)
+            code = code * len(values) + part
+            names = [f"{n} {column} {printable(v)}".strip() for n in names for v in values]
+    return code, names
+
+
+def _same_cases(
+    frame: pd.DataFrame, place: np.ndarray, model: np.ndarray, models: pd.Index, units: list[str], n_cases: int,
+    here: np.ndarray, split: str, file: str,
+) -> list[Problem]:  # fmt: skip
+    """All models of a split must have the same cases, in every seed and fold; a model may lack the validation rows altogether."""
+    if not here.any():
+        return []
+    everywhere = np.unique(place[here])
+    out = []
+    for m, name in enumerate(models.tolist()):
+        own = np.unique(place[here & (model == m)])
+        if len(own) == len(everywhere) or (split == "validation" and not len(own)):
+            continue
+        lacking = np.setdiff1d(everywhere, own, assume_unique=True)
+        first = pd.Series(np.arange(len(place))).groupby(place).first() if len(lacking) else None
+        ids = [] if first is None else [frame["case_id"].iloc[i] for i in first.loc[lacking]]
+        where = sorted({units[p // n_cases] for p in lacking} - {""})
+        label = f" ({some(where, 3)})" if where else ""
+        rule = f"models scored on different cases: {printable(name)} lacks {len(ids)} of {len(everywhere)} {split} cases{label}: {some(ids)}"
+        out.append(
+            Problem(
+                rule, file, column="model", value=name, remedy="give every model the same cases; none is dropped here"
+            )
+        )
+    return out
+
+
+def _constant(
+    frame: pd.DataFrame, key: np.ndarray, column: str, rule: str, rows: np.ndarray, file: str, name: str = "case_id"
+) -> list[Problem]:
+    """Return a problem for each key with more than one value in `column`, at the row where the second one appears."""
+    value = pd.factorize(frame[column], use_na_sentinel=False)[0]
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    differs = value != value[first][inverse]
+    at = np.flatnonzero(differs)
+    at = at[np.sort(np.unique(key[at], return_index=True)[1])]
+    ids = frame[name].iloc[at].tolist()
+    return listed(rule, rows[at].tolist(), ids, file=file, column=column, remedy="correct the rows that differ")
+
+
+def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:
+    return labels.where(labels == pair[1], pair[0])
+
+
+def _crossed(frame: pd.DataFrame, positive: str, file: str) -> list[Problem]:
+    """Warn of a model with a predicted positive that has a lower score than a predicted negative: no threshold makes that."""
+    high = (frame["y_pred"] == positive).to_numpy()
+    low_positive = frame["score"][high].groupby(frame["model"][high]).min()
+    high_negative = frame["score"][~high].groupby(frame["model"][~high]).max()
+    both = low_positive.index.intersection(high_negative.index)
+    names = [m for m in both if low_positive[m] < high_negative[m]]
+    if not names:
+        return []
+    rule = f"y_pred is not made from score by one threshold, both are used as they are: {some(names)}"
+    remedy = "check that score is the positive class's probability"
+    return [Problem(rule, file, column="y_pred", remedy=remedy, severity="warning")]
+
+
+def _varies(frame: pd.DataFrame, column: str) -> bool:
+    case = pd.factorize(frame["case_id"])[0]
+    value = pd.factorize(frame[column], use_na_sentinel=False)[0]
+    _, first, inverse = np.unique(case, return_index=True, return_inverse=True)
+    return bool((value != value[first][inverse]).any())

@@ -1,0 +1,227 @@
+"""The predictions of any number of models on the same cases, from a file or a DataFrame, checked as a whole.
+
+One row per (model, seed, fold, case). What is refused is refused with every problem at once; nothing is repaired, joined or
+dropped. The columns are those of CONTRACT.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.records.prediction_checks import check_predictions
+from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.tables import scan_frame, scan_parquet
+
+REQUIRED = ("case_id", "y_true", "model")
+OPTIONAL = ("y_pred", "score", "patient_id", "split", "seed", "fold")
+
+ScoreKind = Literal["probability", "rank"]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """Truth and predictions as arrays: k models by n cases, the cases sorted by `case_ids`, the models in the order of `models`.
+
+    `y_true` (n,) bool, True for the positive class; `y_pred` (k, n) bool or None; `y_score` (k, n) float64 or None;
+    `groups` (n,) int codes of the patients, in sorted order of their ids, or None without patients.
+    """
+
+    case_ids: np.ndarray
+    y_true: np.ndarray
+    models: tuple[str, ...]
+    y_pred: np.ndarray | None
+    y_score: np.ndarray | None
+    groups: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Predictions that passed every check.
+
+    `frame`: one row per (model, seed, fold, case), columns `case_id, y_true, model, y_pred, score, patient_id, split, seed, fold`
+    and then the further ones as text. A column without content in the input is None throughout (`score`: NaN; `seed`: NA).
+    `labels`: (negative, positive). `models`: in the order of first appearance, which is for display; statistics take them
+    sorted. `has_score`, `has_pred`: whether every row has one. `clustered`: whether a patient has more than one of the test
+    cases. `subgroups`: further columns with one value per case. `n_cases`: distinct test cases.
+    """
+
+    frame: pd.DataFrame
+    labels: tuple[str, str]
+    models: tuple[str, ...]
+    has_score: bool
+    has_pred: bool
+    clustered: bool
+    subgroups: tuple[str, ...]
+    n_cases: int
+    score_kind: ScoreKind = "probability"
+    threshold: float | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def positive(self) -> str:
+        """The label of the positive class."""
+        return self.labels[1]
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """The seeds of the test rows, sorted; (None,) where the input has none."""
+        values = self.test()["seed"]
+        return (None,) if values.isna().all() else tuple(sorted(int(s) for s in values.unique()))
+
+    @property
+    def folds(self) -> tuple[str | None, ...]:
+        """The folds of the test rows, sorted; (None,) where the input has none."""
+        values = self.test()["fold"]
+        return (None,) if values.isna().all() else tuple(sorted(values.unique()))
+
+    def test(self) -> pd.DataFrame:
+        """Return the rows that are evaluated: `split` is test, or the input has no split."""
+        return self.rows("test")
+
+    def rows(self, split: str) -> pd.DataFrame:
+        """Return the rows of one split, in the order of the input."""
+        return self.frame[self.frame["split"] == split]
+
+    def subset(self, mask: np.ndarray | pd.Series) -> Predictions:
+        """Return the predictions of the rows where `mask` (as long as `frame`) is True, for subgroups; nothing is checked again."""
+        frame = self.frame[np.asarray(mask, dtype=bool)]
+        test = frame[frame["split"] == "test"]
+        present = set(frame["model"].unique())
+        return replace(
+            self,
+            frame=frame,
+            models=tuple(m for m in self.models if m in present),
+            n_cases=int(test["case_id"].nunique()),
+            clustered=is_clustered(test),
+        )
+
+    def matrices(self, split: str = "test", seed: int | None = None, fold: str | None = None) -> Matrices:
+        """Return truth and predictions of one split as arrays, cases sorted by id, so that no result depends on row order.
+
+        Where the input has several seeds, `seed` says which. With folds, the folds of one seed are taken together as long as
+        each case stands in one of them; otherwise `fold` says which. A model without rows in a validation split is left out.
+
+        Raises InputError: no rows; several rows of a case for one model (say which seed or fold); models with different cases.
+        """
+        frame = self.rows(split)
+        if seed is not None:
+            frame = frame[(frame["seed"] == seed).fillna(False).to_numpy(dtype=bool)]
+        if fold is not None:
+            frame = frame[frame["fold"] == fold]
+        if frame.empty:
+            raise InputError(Problem(f"no rows with split {split!r}, seed {seed}, fold {fold}"))
+        case, case_ids = pd.factorize(frame["case_id"], sort=True)
+        present = set(frame["model"].unique())
+        models = tuple(m for m in self.models if m in present)
+        row = pd.Index(models).get_indexer(pd.Index(frame["model"]))
+        n, k = len(case_ids), len(models)
+        cell = row.astype(np.int64) * n + case
+        if len(np.unique(cell)) != len(frame):
+            raise InputError(
+                Problem("a case has several predictions of one model", remedy="say which seed or fold is meant")
+            )
+        if len(frame) != n * k:
+            raise InputError(
+                Problem(f"the models have different cases in split {split!r}", remedy="give them the same cases")
+            )
+        order = np.empty(len(frame), dtype=np.int64)
+        order[cell] = np.arange(len(frame))
+        first = order[:n]
+
+        def grid(column: str) -> np.ndarray:
+            return np.asarray(frame[column].to_numpy()[order]).reshape(k, n)
+
+        return Matrices(
+            case_ids=np.asarray(case_ids, dtype=object),
+            y_true=np.asarray(frame["y_true"].to_numpy()[first] == self.positive, dtype=bool),
+            models=models,
+            y_pred=np.asarray(grid("y_pred") == self.positive, dtype=bool) if self.has_pred else None,
+            y_score=grid("score").astype(np.float64) if self.has_score else None,
+            groups=None
+            if frame["patient_id"].isna().all()
+            else pd.factorize(frame["patient_id"].iloc[first], sort=True)[0].astype(np.int64),
+        )
+
+
+def is_clustered(test: pd.DataFrame) -> bool:
+    """Return whether a patient has more than one distinct case among the rows."""
+    if test.empty or test["patient_id"].isna().all():
+        return False
+    return int(test["patient_id"].nunique()) < int(test["case_id"].nunique())
+
+
+def read_predictions(
+    path: str | Path, *, positive: str | None = None, threshold: float = 0.5, score_kind: ScoreKind = "probability"
+) -> Predictions:
+    """Read a predictions file: Parquet where the name ends in .parquet or .pq, CSV otherwise.
+
+    Parameters: `positive`, the label of the positive class (CONTRACT.md has the default); with more than two labels it is
+    taken against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred.
+    `score_kind` "rank" takes any finite number as score; then y_pred is not made from it.
+
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
+    else:
+        table, problems = scan_csv(path, REQUIRED, OPTIONAL)
+    return _build(table, problems, positive, threshold, score_kind)
+
+
+def predictions_from_frame(
+    frame: pd.DataFrame,
+    *,
+    positive: str | None = None,
+    threshold: float = 0.5,
+    score_kind: ScoreKind = "probability",
+    name: str = "the DataFrame",
+) -> Predictions:
+    """Check a DataFrame as `read_predictions` checks a file; `name` stands for it in messages, rows are counted from 1.
+
+    Values become text: whole numbers without a decimal point, True and False as `true` and `false`.
+
+    >>> df = pd.DataFrame({"case_id": ["a", "b"], "y_true": [0, 1], "model": "m", "score": [0.2, 0.7]})
+    >>> p = predictions_from_frame(df)
+    >>> p.labels, p.test()["y_pred"].tolist()
+    (('0', '1'), ['0', '1'])
+    """
+    table, problems = scan_frame(frame, name, REQUIRED, OPTIONAL, numeric=("score",))
+    return _build(table, problems, positive, threshold, score_kind)
+
+
+def _build(
+    table: Table | None, problems: list[Problem], positive: str | None, threshold: float, score_kind: ScoreKind
+) -> Predictions:
+    if score_kind not in ("probability", "rank"):
+        problems.append(Problem("score kind must be probability or rank", value=score_kind))
+    elif not np.isfinite(threshold) or (score_kind == "probability" and not 0 <= threshold <= 1):
+        problems.append(Problem("the threshold must lie in 0 to 1", value=threshold))
+    if table is None:
+        raise InputError(p for p in problems if p.severity == "error")
+    checked = check_predictions(
+        table, positive=positive, threshold=threshold, score_kind=score_kind, whole=not problems
+    )
+    problems = [*problems, *checked.problems]
+    raise_if_any(problems)
+    frame = checked.frame
+    test = frame[frame["split"] == "test"]
+    return Predictions(
+        frame=frame,
+        labels=checked.labels,
+        models=tuple(frame["model"].unique().tolist()),
+        has_score=checked.has_score,
+        has_pred=checked.has_pred,
+        clustered=is_clustered(test),
+        subgroups=checked.subgroups,
+        n_cases=int(test["case_id"].nunique()),
+        score_kind=score_kind,
+        threshold=checked.threshold,
+        warnings=tuple(problems),
+    )

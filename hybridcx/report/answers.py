@@ -1,0 +1,238 @@
+"""The answer in sentences: is one better, by how much, how sure. Each states effect, interval, adjusted p and method.
+
+The wording never turns "no difference was shown" into "there is no difference": only an interval within a margin does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, isnan
+
+import pandas as pd
+
+from hybridcx.report import meaning, select, tables
+from hybridcx.report.select import Pair
+
+MAX_SENTENCES = 12
+
+
+def primary_metric(found: Mapping[str, pd.DataFrame], wanted: str | None = None) -> str:
+    """The metric of the answer: the wanted one, else the confirmatory rows' one, else accuracy, else AUROC, else the first."""
+    comparisons = found.get("comparisons")
+    source = comparisons if comparisons is not None and not comparisons.empty else found.get("metrics")
+    there = [] if source is None or source.empty else list(dict.fromkeys(source["metric"]))
+    if comparisons is not None and not comparisons.empty and wanted is None:
+        planned = comparisons.loc[comparisons["role"] == "confirmatory", "metric"]
+        wanted = str(planned.iloc[0]) if len(planned) else None
+    for name in (wanted, "accuracy", "auroc"):
+        if name in there:
+            return str(name)
+    return str(there[0]) if there else "accuracy"
+
+
+def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> list[str]:
+    """One sentence per primary comparison, before them one that sums them up; with no comparison one per model or coefficient.
+
+    `found` are the tables by contract name. The comparisons are the confirmatory ones of a locked plan; without any, those
+    of the primary metric, said to be exploratory.
+    """
+    metric = primary_metric(found, metric)
+    frame = found.get("comparisons", pd.DataFrame())
+    chosen, planned = select.primary_pairs(select.pairs(frame, found.get("verdicts")), metric)
+    if chosen:
+        values = _values(found)
+        sentences = [sentence(p, values) for p in chosen[:MAX_SENTENCES]]
+        power = detectable(chosen)
+        further = len(chosen) - MAX_SENTENCES
+        sentences += [f"{further} further comparisons are in the table of paired comparisons."] if further > 0 else []
+        power = detectable(chosen)  # before the results: it would have been the same whatever they were
+        return [summary(chosen, planned), *([power] if power else []), *sentences]
+    if not found.get("metrics", pd.DataFrame()).empty:
+        return _of_models(found)
+    if not found.get("agreement", pd.DataFrame()).empty:
+        return _of_agreement(found["agreement"])
+    if not found.get("audit_matrices", pd.DataFrame()).empty:
+        return _of_audit(found)
+    return []
+
+
+def _values(found: Mapping[str, pd.DataFrame]) -> dict[tuple[str, ...], select.Row]:
+    metrics = found.get("metrics", pd.DataFrame())
+    return {} if metrics.empty else select.shown_values(select.overall(metrics))
+
+
+def decided(p: Pair) -> bool:
+    """Whether the pair's answer is that one model is better: by its verdict, or without one by interval and adjusted p."""
+    if p.verdict:
+        return p.verdict in ("superior", "inferior")
+    null = meaning.metric(p.metric).null
+    alpha = 1 - p.conf_level if isfinite(p.conf_level) else 0.05
+    excludes = p.low > null or p.high < null
+    judged = p.adjusted if isfinite(p.adjusted) else p.p
+    return bool(excludes and judged < alpha)
+
+
+def summary(chosen: Sequence[Pair], planned: bool) -> str:
+    """The first sentence: how many of the comparisons show a difference, and what the others do and do not mean."""
+    names = list(dict.fromkeys(in_sentence(p.metric) for p in chosen))
+    what = " and ".join(names)
+    n, shown = len(chosen), [p for p in chosen if decided(p)]
+    kind = "planned" if planned else "exploratory"
+    if n == 1:
+        start = f"The {kind} comparison of {what} {'shows' if shown else 'does not show'} a difference"
+    elif not shown:
+        start = f"None of the {n} {kind} comparisons of {what} shows a difference"
+    else:
+        start = f"{len(shown)} of the {n} {kind} comparisons of {what} {'shows' if len(shown) == 1 else 'show'} a difference"
+    p = [x.adjusted if isfinite(x.adjusted) else x.p for x in chosen]
+    known = [x for x in p if not isnan(x)]
+    adjusted = any(isfinite(x.adjusted) for x in chosen)
+    if known and not shown:
+        start += f" (smallest {'adjusted ' if adjusted else ''}{tables.p_equals(min(known))})"
+    with_margin = [x for x in chosen if isfinite(x.margin)]
+    alike = [x for x in chosen if x.verdict == "equivalent"]
+    if alike:
+        start += f"; {len(alike)} {'lies' if len(alike) == 1 else 'lie'} wholly within the margin"
+    elif not shown:
+        start += (
+            "; nor is any equivalent within the margin"
+            if with_margin and n > 1
+            else "; that is not evidence that they are alike"
+        )
+    return start + ("." if planned else "; no plan named them beforehand.")
+
+
+def in_sentence(metric: str) -> str:
+    """The metric's name as it stands inside a sentence."""
+    label = meaning.metric(metric).label
+    return (
+        label
+        if label[:2].isupper() or label[:2] == "F1" or label.startswith("Youden")
+        else label[0].lower() + label[1:]
+    )
+
+
+def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
+    """One comparison in one sentence."""
+    kind = meaning.metric(p.metric)
+    start = f"{p.model} against {p.comparator}: {in_sentence(p.metric)}"
+    both = [r for r in (values.get((m, p.metric)) for m in (p.model, p.comparator)) if r is not None]
+    if len(both) == 2:
+        sign = "%" if kind.unit == "percent" else ""
+        shown = [f"{tables.value(kind, select.number(r['estimate']))}{sign}" for r in both]
+        counts = [tables.count(select.number(r["numerator"])) for r in both if pd.notna(r["numerator"])]
+        start += f" {shown[0]} against {shown[1]}"
+        if len(counts) == 2 and p.metric == "accuracy":
+            start += f" ({counts[0]} and {counts[1]} of {tables.count(p.n)})"
+    if isnan(p.estimate):
+        return f"{start}; the difference is not estimable" + (f" ({'; '.join(p.warnings)})." if p.warnings else ".")
+    of = tables.unit(kind, of_difference=True)
+    word = "ratio" if kind.null == 1 else "difference"
+    text = f"{start}, {word} {tables.difference(kind, p.estimate)}" + (f" {of}" if of == "percentage points" else "")
+    limits = ""
+    if select.has_limits(p):
+        level = tables.level(p.conf_level)
+        low, high = tables.difference(kind, p.low), tables.difference(kind, p.high)
+        limits = f"{level + ' ' if level else ''}CI {low} to {high}, {meaning.method_label(p.method)}"
+    tests = []
+    if not isnan(p.p):
+        tests.append(_test(p))
+    if not isnan(p.adjusted):
+        tests.append(f"{meaning.ADJUSTMENTS.get(p.adjustment, p.adjustment)}-adjusted {tables.p_equals(p.adjusted)}")
+    inside = "; ".join(x for x in (limits, *tests) if x)
+    text += f" ({inside})" if inside else ""
+    if p.verdict:
+        text += ": " + verdict_text(p)
+    if p.warnings:
+        text += ". Caution: " + "; ".join(p.warnings)
+    return text + "."
+
+
+def _test(p: Pair) -> str:
+    """The unadjusted p-value under its test's name: "McNemar mid-p = 0.250", "DeLong, paired: p = 0.031"."""
+    short = {"mcnemar_midp": ("McNemar ", "mid-p"), "mcnemar_exact": ("McNemar exact ", "p")}
+    if p.test in short:
+        return short[p.test][0] + tables.p_equals(p.p, short[p.test][1])
+    return ("" if p.test == p.method else f"{meaning.method_label(p.test)}: ") + tables.p_equals(p.p)
+
+
+def verdict_text(p: Pair) -> str:
+    """The verdict in words, with the margin that it speaks of."""
+    kind = meaning.metric(p.metric)
+    margin = (
+        tables.fixed(p.margin, kind.decimals, scale=100 if kind.unit == "percent" else 1) if isfinite(p.margin) else ""
+    )
+    unit = " points" if kind.unit == "percent" else ""
+    words = {
+        "superior": f"{p.model} is better",
+        "inferior": f"{p.comparator} is better",
+        "equivalent": f"equivalent within ±{margin}{unit}",
+        "non_inferior": f"not inferior by more than {margin}{unit}",
+    }
+    return words.get(p.verdict, meaning.VERDICTS.get(p.verdict, p.verdict))
+
+
+def detectable(chosen: Sequence[Pair]) -> str:
+    """What the test set could have shown at all."""
+    known = sorted(p.detectable for p in chosen if isfinite(p.detectable))
+    if not known:
+        return ""
+    kind = meaning.metric(chosen[0].metric)
+    scale = 100 if kind.unit == "percent" else 1
+    low, high = (tables.fixed(x, kind.decimals, scale=scale) for x in (known[0], known[-1]))
+    size = low if low == high else f"{low} to {high}"
+    of = tables.unit(kind, of_difference=True)
+    return (
+        f"The smallest difference in {in_sentence(kind.name)} that a test set like this one could be expected to detect is "
+        f"{size}{' ' + of if of else ''}" + ("." if low == high else ", depending on the pair.")
+    )
+
+
+def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    values = _values(found)
+    sentences = []
+    for model in list(dict.fromkeys(k[0] for k in values))[:MAX_SENTENCES]:
+        parts = []
+        for name in ("accuracy", "sensitivity", "specificity", "auroc"):
+            row = values.get((model, name))
+            if row is not None:
+                kind = meaning.metric(name)
+                shown = tables.interval(kind, *(select.number(row[c]) for c in ("estimate", "conf.low", "conf.high")))
+                sign = "%" if kind.unit == "percent" and shown != tables.NA else ""
+                parts.append(
+                    f"{in_sentence(name)} {shown.replace(' (', f'{sign} (', 1) if ' (' in shown else shown + sign}"
+                )
+        if parts:
+            sentences.append(f"{model}: {', '.join(parts)}.")
+    return sentences
+
+
+def _of_agreement(agreement: pd.DataFrame) -> list[str]:
+    sentences = []
+    for r in agreement.to_dict("records")[:MAX_SENTENCES]:
+        name = meaning.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
+        kind = meaning.Metric(name, name, low=-1.0)
+        shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
+        readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
+        reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""
+        sentences.append(f"{name} {r['scope']} observers{readers}: {shown}{reason}.")
+    return sentences
+
+
+def _of_audit(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    matrices = found["audit_matrices"]
+    n_models = matrices["model"].nunique()
+    sentences = []
+    for reading, rows in matrices.groupby("reading", sort=False):
+        solved = rows.loc[rows["n.solutions"] > 0, "model"].nunique()
+        sentences.append(
+            f"Read {reading}: {solved} of {n_models} published models have a confusion matrix that produces the printed values."
+        )
+    compared = found.get("audit_comparisons", pd.DataFrame())
+    if not compared.empty and compared["p.value.min"].notna().any():
+        least = compared.sort_values("p.value.min", kind="stable").iloc[0]
+        sentences.append(
+            f"Whatever the pairing of the errors, the smallest possible p-value of any pair is {tables.p_value(float(least['p.value.min']))} "
+            f"({least['model']} and {least['comparator']}, {meaning.method_label(least['method'])})."
+        )
+    return sentences

@@ -1,0 +1,108 @@
+"""What a page is made of: sections of tables, figures, lists and paragraphs, and the numbers they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from markupsafe import Markup
+
+from hybridcx.report.tables import Table
+
+_ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
+FIRST_LEARNING_FIGURE = 2
+FIRST_FREE_STUDY_TABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing with its caption; `svg` is our own markup, everything else is text."""
+
+    key: str
+    svg: Markup
+    caption: str
+    number: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One element of a section; which field is filled follows from `kind`."""
+
+    kind: Literal["text", "list", "heading", "table", "figures", "definitions"]
+    text: str = ""
+    items: tuple[str, ...] = ()
+    table: Table | None = None
+    number: str = ""
+    figures: tuple[Figure, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Section:
+    """A section with its anchor and title; without blocks it is left out, and out of the contents list."""
+
+    key: str
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+
+    def text(self, *paragraphs: str) -> None:
+        self.blocks += [Block("text", text=p) for p in paragraphs if p]
+
+    def heading(self, text: str) -> None:
+        self.blocks.append(Block("heading", text=text))
+
+    def items(self, items: Sequence[str]) -> None:
+        if items:
+            self.blocks.append(Block("list", items=tuple(items)))
+
+    def table(self, made: Table | None, number: str) -> None:
+        if made is not None and made.rows:
+            self.blocks.append(Block("table", table=made, number=number))
+
+    def figures(self, *figures: Figure) -> None:
+        if figures:
+            self.blocks.append(Block("figures", figures=figures))
+
+    def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
+        if pairs:
+            self.blocks.append(Block("definitions", pairs=tuple(pairs)))
+
+
+def roman(n: int) -> str:
+    """4 is IV; the study numbers its tables so."""
+    text = ""
+    for value, letters in _ROMAN:
+        while n >= value:
+            text, n = text + letters, n - value
+    return text
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Numbers of tables and figures. A run's report keeps the study's: Tables I to III, learning curves from Figure 2 on."""
+
+    study: bool
+    tables: int = 0
+    figures: int = 0
+
+    def __post_init__(self) -> None:
+        if self.study:
+            self.tables = FIRST_FREE_STUDY_TABLE - 1
+
+    def table(self, fixed: int | None = None) -> str:
+        if self.study and fixed is not None:
+            return f"Table {roman(fixed)}"
+        self.tables += 1
+        return f"Table {roman(self.tables) if self.study else self.tables}"
+
+    def figure(self) -> str:
+        self.figures += 1
+        return f"Figure {self.figures}"
+
+    def learning(self) -> str:
+        """The number of a network's learning curves: in a run's report they begin at Figure 2."""
+        if self.study:
+            self.figures = max(self.figures, FIRST_LEARNING_FIGURE - 1)
+        return self.figure()

@@ -1,0 +1,87 @@
+"""The page: one HTML file that answers the question on its first screen and loads nothing from anywhere.
+
+`ReportData` is what the pipeline hands over, `render` what it gets back. The content is decided in `sections`, the rounding
+in `tables`, the look in `templates/`; the template computes nothing and escapes everything but our own drawings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal
+
+import jinja2
+import pandas as pd
+
+from hybridcx.errors import printable
+
+Command = Literal["run", "compare", "agreement", "audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that a report shows.
+
+    Parameters
+    ----------
+    title, question : as the user gave them, or as the command words them.
+    command : decides the numbering (a run's report keeps the study's Tables I to III and Figures 2 to 6).
+    tables : contract name without `.csv` -> rows; an absent or empty one leaves its section out.
+    answers : the sentences of the first screen; None has them computed from the tables (`report.answers`).
+    caveats : what limits the answer, most important first.
+    cohort_flow : columns step, n and, optionally, kind ("kept" or "excluded").
+    split_table : Table I; columns label (or the labels as index), train, validation, test, total; the row "total" included.
+    training_settings : Table II; (option, value, note) each, or a frame with columns option, value and, optionally, note.
+    histories : network -> columns iteration, epoch, train_loss, train_accuracy, learning_rate, validation_loss,
+        validation_accuracy (NaN where there was no validation).
+    heads_table : one row a head, columns as they are to stand in the page.
+    methods : paragraphs.
+    provenance : name -> value (versions, seed, hashes); one level of nesting is allowed.
+    primary_models : those shown in the figures, where all of them could not be told apart.
+    primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
+    warnings : what the run noted besides.
+    """
+
+    title: str
+    command: Command
+    question: str
+    tables: Mapping[str, pd.DataFrame]
+    answers: Sequence[str] | None = None
+    caveats: Sequence[str] = ()
+    cohort_flow: pd.DataFrame | None = None
+    split_table: pd.DataFrame | None = None
+    training_settings: pd.DataFrame | Sequence[tuple[str, str, str]] | None = None
+    histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    heads_table: pd.DataFrame | None = None
+    methods: Sequence[str] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    primary_models: Sequence[str] = ()
+    primary_metric: str | None = None
+    warnings: Sequence[str] = ()
+
+
+def render(report: ReportData) -> str:
+    """Return the page as one HTML document (UTF-8 text, line feeds); the same report gives the same text."""
+    from hybridcx.report import sections  # matplotlib is loaded only when a page is made
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hybridcx.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_finalize,
+    )
+    style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    first, body = sections.build(report)
+    template = environment.get_template("report.html.j2")
+    return template.render(report=report, first=first, sections=body, style=sections.our_own(style))
+
+
+def _finalize(value: object) -> object:
+    """Text of the user without control or direction characters: a name cannot turn the line around that it stands in."""
+    if type(value) is str and not value.isprintable():
+        return "".join(c if c.isprintable() or c in "\n\u2009\u00a0" else printable(c) for c in value)
+    return value

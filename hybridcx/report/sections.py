@@ -1,0 +1,375 @@
+"""What stands in a report, in which order: from `ReportData` to sections of tables, figures and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import pandas as pd
+from markupsafe import Markup
+
+from hybridcx.report import answers, figures, meaning, result_tables, select, tables
+from hybridcx.report.blocks import Figure, Numbers, Section
+from hybridcx.report.page import ReportData
+from hybridcx.report.tables import Cell, Table
+
+MAX_FOREST_ROWS = 14
+ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first screen: the answer, its forest plot, its caveats."""
+
+    lead: str
+    answers: tuple[tuple[str, str], ...]  # what it is about (set bold), the rest of the sentence
+    forest: Figure | None
+    caveats: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def our_own(markup: str) -> Markup:
+    """Mark as safe what this package itself has written: drawings (names in them are escaped) and the style sheet."""
+    return Markup(markup)
+
+
+def build(report: ReportData) -> tuple[First, list[Section]]:
+    """The first screen and the sections that have content, numbered in the order in which they stand."""
+    numbers = Numbers(study=report.command == "run")
+    found = dict(report.tables)
+    metric = answers.primary_metric(found, report.primary_metric)
+    pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
+    primary, _ = select.primary_pairs(pairs, metric)
+    made = [
+        _cohort(report, numbers),
+        _training(report, numbers),
+        _performance(report, numbers),
+        _comparisons(report, numbers, metric, pairs, primary),
+        _curves(report, numbers),
+        _calibration(report, numbers),
+        _utility(report, numbers),
+        _agreement(report, numbers),
+        _subgroups(report, numbers),
+        _disagreements(report, numbers),
+        _audit(report, numbers),
+        _methods(report),
+        _provenance(report),
+    ]
+    sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
+    first = First(
+        "".join(sentences[:1]),
+        tuple(_split(s) for s in sentences[1:]),
+        _forest(primary),
+        tuple(report.caveats),
+        tuple(report.warnings),
+    )
+    return first, [s for s in made if s.blocks]
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    sentence = sentence.replace(" = ", "\u00a0=\u00a0").replace("mid-p", "mid\u2011p")
+    subject, colon, rest = sentence.partition(": ")
+    return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
+
+
+def _frame(found: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    frame = found.get(name)
+    return pd.DataFrame() if frame is None else frame
+
+
+def _models(report: ReportData, table: pd.DataFrame) -> list[str] | None:
+    """The primary models that the table has; None (all that can be told apart) where none are named."""
+    there = set(table["model"].astype(str))
+    return [m for m in report.primary_models if m in there] or None
+
+
+def _figure(key: str, svg: str, caption: str, number: str = "", source: str = "") -> Figure:
+    return Figure(key, our_own(svg), caption, number, source)
+
+
+def _forest(primary: Sequence[select.Pair]) -> Figure | None:
+    if not primary:
+        return None
+    metric = primary[0].metric
+    shown = [p for p in primary if p.metric == metric][:MAX_FOREST_ROWS]
+    columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
+    rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
+    margins = {p.margin for p in shown if p.margin == p.margin}
+    margin = margins.pop() if len(margins) == 1 else None
+    methods = ", ".join(dict.fromkeys(meaning.method_label(p.method) for p in shown))
+    level = next((tables.level(p.conf_level) for p in shown if p.conf_level == p.conf_level), "")
+    caption = f"Differences in {answers.in_sentence(metric)}, model minus comparator, with "
+    caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
+    caption += " The band is the margin." if margin is not None else ""
+    left = len(primary) - len(shown)
+    caption += f" {left} more are in the table of paired comparisons." if left > 0 else ""
+    return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
+
+
+def _plain(
+    key: str, caption: str, frame: pd.DataFrame, *, decimals: int = 3, source: str = "", cap: int | None = None
+) -> Table:
+    """A table as it was handed over: counts as counts, other numbers with so many decimals; a named index is its first column."""
+    frame = _with_index(frame)
+    rows = []
+    for record in frame.to_dict("records"):
+        cells = []
+        for v in record.values():
+            if isinstance(v, Real) and not isinstance(v, bool):
+                x = float(v)
+                cells.append(Cell(tables.count(x) if x == x and x == round(x) else tables.fixed(x, decimals)))
+            else:
+                cells.append(Cell(tables.NA if pd.isna(v) else str(v), number=False))
+        rows.append(cells)
+    head = [str(c)[:1].upper() + str(c)[1:] for c in frame.columns]
+    return tables.table(key, caption, head, rows, source=source, cap=cap)
+
+
+def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
+    return (
+        frame
+        if isinstance(frame.index, pd.RangeIndex)
+        else frame.rename_axis(str(frame.index.name or name)).reset_index()
+    )
+
+
+def _cohort(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("cohort", "Cohort")
+    if report.cohort_flow is not None and len(report.cohort_flow):
+        svg = figures.cohort_flow(report.cohort_flow)
+        section.figures(_figure("flow", svg, "Flow of the cohort.", numbers.figure()))
+    if report.split_table is not None and len(report.split_table):
+        caption = "Cases of the training, validation and test sets."
+        section.table(_plain("split", caption, report.split_table), numbers.table(1))
+    return section
+
+
+def _training(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("training", "Models and training")
+    settings = report.training_settings
+    if settings is not None and len(settings):
+        named = (
+            settings
+            if isinstance(settings, pd.DataFrame)
+            else pd.DataFrame(settings, columns=["option", "value", "note"])
+        )
+        section.table(_plain("options", "Training options.", named.astype(str)), numbers.table(2))
+    drawn = []
+    for i, (name, history) in enumerate(report.histories.items()):
+        if len(history):
+            svg = figures.learning_curves(history, name=name, prefix=f"learning-{i}")
+            drops = "learning_rate" in history and history["learning_rate"].nunique() > 1
+            caption = f"{name}: accuracy and loss in training (each mini-batch) and validation against iteration."
+            caption += " Dotted lines: the learning rate drops." if drops else ""
+            drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning()))
+    section.figures(*drawn)
+    return section
+
+
+def _performance(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("performance", "Performance of each model")
+    metrics, confusion = _frame(report.tables, "metrics"), _frame(report.tables, "confusion")
+    caption = "Performance on the test set with confidence intervals."
+    section.table(
+        _numbered(result_tables.metrics_table, metrics, result_tables.TABLE_III, "table-iii", caption),
+        numbers.table(3) if len(metrics) else "",
+    )
+    if len(confusion):
+        matrices, seed = select.one_seed(confusion)
+        models = _models(report, matrices)
+        caption = "Confusion matrices" + (f" of seed {seed}." if seed is not None else ".")
+        shown = min(len(models) if models else matrices["model"].nunique(), figures.MAX_MATRICES)
+        caption += (
+            ""
+            if shown == matrices["model"].nunique()
+            else f" {shown} of {matrices['model'].nunique()} models; all are in the table below."
+        )
+        svg = figures.confusion(matrices, models=models, negative=_negative(report, matrices))
+        section.figures(_figure("confusion", svg, caption, numbers.figure(), "confusion.csv"))
+        counts = result_tables.confusion_table(matrices, "Counts behind the confusion matrices.")
+        section.table(counts, numbers.table() if counts else "")
+    further = result_tables.metrics_table(metrics, result_tables.OF_CALLS, "calls", "Further metrics of the calls.")
+    section.table(further, numbers.table() if further else "")
+    if report.heads_table is not None and len(report.heads_table):
+        caption = "Heads: what each was fitted on, and what cross-validation in training chose."
+        section.table(_plain("heads", caption, report.heads_table), numbers.table())
+    return section
+
+
+def _negative(report: ReportData, confusion: pd.DataFrame) -> str:
+    """The other label, where the tables name two labels in all."""
+    labels: set[str] = set(confusion["positive"].astype(str))
+    if report.split_table is not None and len(report.split_table):
+        labels |= set(_with_index(report.split_table).iloc[:, 0].astype(str)) - {"total"}
+    cases = _frame(report.tables, "disagreements")
+    if len(cases):
+        labels |= set(cases["y_true"].astype(str))
+    others = sorted(labels - set(confusion["positive"].astype(str)))
+    return others[0] if len(others) == 1 else ""
+
+
+def _numbered(make: object, *arguments: object) -> Table | None:
+    return make(*arguments)  # type: ignore[operator,no-any-return]
+
+
+def _comparisons(
+    report: ReportData, numbers: Numbers, metric: str, pairs: Sequence[select.Pair], primary: Sequence[select.Pair]
+) -> Section:
+    section = Section("comparisons", "Paired comparisons")
+    if not pairs:
+        return section
+    section.text(
+        ROLES
+        if any(p.role == "confirmatory" for p in pairs)
+        else "No plan named comparisons beforehand: all are exploratory."
+    )
+    own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
+    for name in own:
+        chosen = [p for p in pairs if p.metric == name]
+        role = ", ".join(dict.fromkeys(p.role for p in chosen if p.role))
+        caption = f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}."
+        made = result_tables.pairs_table(chosen, name, caption)
+        section.table(made, numbers.table() if made else "")
+    made = result_tables.multiplicity_table(
+        _frame(report.tables, "multiplicity"),
+        primary,
+        "Primary comparisons under each adjustment for multiplicity: p-values.",
+    )
+    section.table(made, numbers.table() if made else "")
+    made = result_tables.omnibus_table(_frame(report.tables, "omnibus"), "Tests of all models at once.")
+    section.table(made, numbers.table() if made else "")
+    rest = [p for p in pairs if p.metric not in own]
+    made = result_tables.other_pairs_table(rest, "Paired comparisons of the other metrics (exploratory).")
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _some(report: ReportData, table: pd.DataFrame) -> tuple[list[str] | None, str]:
+    """The models that a figure shows, and the words that say so when they are not all."""
+    models = _models(report, table)
+    total = table.loc[~table["model"].isin(["treat_all", "treat_none"]), "model"].nunique()
+    shown = min(len(models) if models else total, figures.MAX_SERIES)
+    return models, "" if shown == total else f" {shown} of {total} models; the file has all."
+
+
+def _curves(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("roc", "ROC curves")
+    roc = _frame(report.tables, "roc")
+    if len(roc):
+        roc, seed = select.one_seed(roc)
+        models, note = _some(report, roc)
+        caption = "Receiver operating characteristic" + (f", seed {seed}." if seed is not None else ".") + note
+        section.figures(_figure("roc", figures.roc(roc, models=models), caption, numbers.figure(), "roc.csv"))
+    return section
+
+
+def _calibration(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("calibration", "Calibration")
+    bins = _frame(report.tables, "calibration")
+    if len(bins):
+        bins, seed = select.one_seed(bins)
+        models, note = _some(report, bins)
+        caption = "Fraction positive against mean score in bins of equal width, with confidence intervals"
+        caption += (f", seed {seed}." if seed is not None else ".") + note
+        svg = figures.calibration(bins, models=models)
+        section.figures(_figure("calibration", svg, caption, numbers.figure(), "calibration.csv"))
+    caption = "Metrics of the scores."
+    made = result_tables.metrics_table(_frame(report.tables, "metrics"), result_tables.OF_SCORES, "scores", caption)
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _utility(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("utility", "Decision curves")
+    curve = _frame(report.tables, "decision_curve")
+    if len(curve):
+        curve, seed = select.one_seed(curve)
+        models, note = _some(report, curve)
+        caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".") + note
+        svg = figures.decision_curve(curve, models=models)
+        section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
+    return section
+
+
+def _agreement(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("agreement", "Reader agreement")
+    made = result_tables.agreement_table(
+        _frame(report.tables, "agreement"), "Agreement and reliability of the readers."
+    )
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _subgroups(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("subgroups", "Subgroups")
+    made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _disagreements(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("disagreements", "Disagreements")
+    cases = _frame(report.tables, "disagreements")
+    caption = "Cases on which the models differ or all err."
+    made = result_tables.disagreements_table(cases, report.primary_models, caption)
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _audit(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("audit", "Audit of the published table")
+    matrices, compared = _frame(report.tables, "audit_matrices"), _frame(report.tables, "audit_comparisons")
+    if len(matrices):
+        caption = "Confusion matrices that produce the printed values."
+        source = "audit_matrices.csv"
+        names = {"reading": "Reading", "n.solutions": "Solutions", "tp": "TP", "fn": "FN", "fp": "FP", "tn": "TN"}
+        made = _plain(
+            "audit-matrices", caption, matrices.rename(columns=names), source=source, cap=result_tables.CAP_ROWS
+        )
+        section.table(made, numbers.table())
+    if len(compared):
+        rows = [
+            [
+                Cell(str(r["model"])),
+                Cell(str(r["comparator"]), number=False),
+                Cell(meaning.metric(str(r["metric"])).label, number=False),
+                Cell(meaning.method_label(r["method"]), number=False),
+                Cell(tables.p_value(select.number(r["p.value.min"]))),
+                Cell(tables.p_value(select.number(r["p.value.max"]))),
+            ]
+            for r in compared.to_dict("records")
+        ]
+        head = ["Model", "Comparator", "Metric", "Test", "Smallest p", "Largest p"]
+        caption = (
+            "What its pairwise tests could have shown: p-values over all solutions and all pairings of the errors."
+        )
+        made = tables.table(
+            "audit-pairs", caption, head, rows, source="audit_comparisons.csv", cap=result_tables.CAP_ROWS
+        )
+        section.table(made, numbers.table())
+    return section
+
+
+def _methods(report: ReportData) -> Section:
+    section = Section("methods", "Methods")
+    section.text(*report.methods)
+    return section
+
+
+def _provenance(report: ReportData) -> Section:
+    section = Section("provenance", "Provenance")
+    pairs: list[tuple[str, str]] = []
+    for name, value in report.provenance.items():
+        if isinstance(value, Mapping):
+            pairs += [(f"{name}: {k}", _said(v)) for k, v in value.items()]
+        else:
+            pairs.append((str(name), _said(value)))
+    section.definitions(pairs)
+    return section
+
+
+def _said(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "NA" if value is None else str(value)

@@ -1,0 +1,193 @@
+"""matplotlib figures as SVG that can stand inline in a page: text as text, the same bytes every time, no reference to anything.
+
+Colours are written as CSS variables with a fallback, so that one drawing serves the light and the dark page; ids carry
+the figure's prefix, so that several figures can stand in one page; names from users are text and never mathematics.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK = "#1a1c20"
+MUTED = "#5b616b"
+RULE = "#d5d8dd"
+PAPER = "#fefefe"
+# Okabe and Ito's colours for colour-blind readers, those too light for 3:1 on white darkened; the page's dark style
+# gives lighter ones under the same names.
+SERIES = ("#0072b2", "#c85200", "#00855f", "#a8467e", "#1a1c20", "#96690a", "#2383b4", "#6b6f76")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
+    *("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2))),
+    *((0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (2, 4)), (0, (4, 1))),
+)
+_VARIABLES = {
+    INK: "var(--ink, #1a1c20)",
+    MUTED: f"var(--muted, {MUTED})",
+    RULE: f"var(--rule, {RULE})",
+    PAPER: f"var(--paper, {PAPER})",
+    **{c: f"var(--s{i + 1}, {c})" for i, c in enumerate(SERIES) if c != INK},
+}
+_RC: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hybridcx",
+    "text.parse_math": False,
+    "text.usetex": False,
+    "axes.formatter.use_mathtext": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "figure.constrained_layout.use": False,
+}
+_SVG = "http://www.w3.org/2000/svg"
+_XLINK = "{http://www.w3.org/1999/xlink}href"
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+_FONT = re.compile(r"font: ([^;']*?px) [^;]+")
+_URL = re.compile(r"url\(#([^)]+)\)")
+MAX_LABEL_CHARS = 34
+MIN_WIDTH_PX = 520
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' own settings, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(cast(Any, _RC))
+        yield
+
+
+def new_figure(width: float, height: float, margins: tuple[float, float, float, float]) -> Figure:
+    """A figure outside pyplot's state, measured in inches (72 units of the drawing each; shown at 96 px).
+
+    `margins` (left, right, bottom, top) hold the text around the axes. Fixed
+    margins rather than a layout engine: they do not depend on the fonts of the machine, and cost no second drawing.
+    """
+    figure = Figure(figsize=(width, height))
+    FigureCanvasSVG(figure)
+    left, right, bottom, top = margins
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return figure
+
+
+def grid(figure: Figure, rows: int, columns: int, gap: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """(rows, columns) axes of equal size that share their scales, `gap` inches (across, down) apart."""
+    width, height = figure.get_size_inches()
+    p = figure.subplotpars
+    each = (
+        (width * (p.right - p.left) - gap[0] * (columns - 1)) / columns,
+        (height * (p.top - p.bottom) - gap[1] * (rows - 1)) / rows,
+    )
+    figure.subplots_adjust(wspace=gap[0] / each[0], hspace=gap[1] / each[1])
+    return figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+
+
+def label(text: object, max_chars: int = MAX_LABEL_CHARS) -> str:
+    """`text` as a figure shows it: control and direction characters escaped, and cut to what fits; the tables hold it whole."""
+    shown = "".join(
+        c if not unicodedata.category(c).startswith("C") else c.encode("unicode_escape").decode() for c in str(text)
+    )
+    return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"
+
+
+def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
+    """The figure as an `<svg>` element for an HTML page.
+
+    `prefix` (letters, digits, hyphens) makes its ids unique in the page; `title` and `description` name it to a screen reader.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", prefix):
+        raise ValueError(f"a figure's prefix is lower-case letters, digits and hyphens, not {prefix!r}")
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing")  # the reader's browser has its own fonts
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    root = ET.fromstring(buffer.getvalue())
+    _clean(root, prefix)
+    box = root.get("viewBox", "0 0 1 1").split()
+    width = float(box[2]) * 4 / 3
+    top = ET.Element(
+        "svg",
+        {
+            "viewBox": root.get("viewBox", ""),
+            "width": f"{width:.0f}",
+            "height": f"{float(box[3]) * 4 / 3:.0f}",
+            "role": "img",
+            "aria-labelledby": f"{prefix}-title",
+            "aria-describedby": f"{prefix}-desc",
+            # on a narrow screen the figure scrolls rather than shrink its text below what can be read
+            "style": f"stroke-linejoin: round; stroke-linecap: butt; min-width: {min(width, MIN_WIDTH_PX):.0f}px",
+        },
+    )
+    for name, text in (("title", title), ("desc", description)):
+        child = ET.SubElement(top, name, {"id": f"{prefix}-{name}"})
+        child.text = "".join(label(c, 1) for c in text)
+    top.extend(list(root))
+    return ET.tostring(top, encoding="unicode")
+
+
+def as_file(svg: str) -> str:
+    """The same drawing as an SVG file of its own."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="{_SVG}"' + svg.removeprefix("<svg") + "\n"
+
+
+def _clean(root: ET.Element, prefix: str) -> None:
+    """Drop what a page must not get (a global style, metadata), namespaces; prefix ids; colours to variables."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+            if name in ("metadata", "style", ""):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.text = None if element.tag != "text" and not (element.text or "").strip() else element.text
+        element.tail = None if not (element.tail or "").strip() else element.tail
+        if "id" in element.attrib:
+            if element.tag == "g" or element.tag == "text":
+                del element.attrib["id"]
+            else:
+                element.set("id", f"{prefix}-{element.attrib['id']}")
+        if _XLINK in element.attrib:
+            element.set("href", f"#{prefix}-{element.attrib.pop(_XLINK)[1:]}")
+        for key in ("style", "clip-path", "fill", "stroke"):
+            if key in element.attrib:
+                element.set(key, _restyled(element.attrib[key], prefix))
+
+
+def _restyled(text: str, prefix: str) -> str:
+    text = _COLOUR.sub(lambda m: _VARIABLES.get(m.group().lower(), m.group()), text)
+    text = _FONT.sub(r"font: \1 var(--sans, sans-serif)", text)
+    return _URL.sub(rf"url(#{prefix}-\1)", text)

@@ -1,0 +1,178 @@
+"""The CSVs of a report: UTF-8, one line feed a row, full precision, `NA` for what does not exist.
+
+Cells are written by the kind of their column: a number as the shortest text that reads back as the same double (Python's
+`repr`; `Inf` and `-Inf` as R writes them, and never `-0.0`), a count without a decimal point, a logical as `TRUE` or
+`FALSE` (R's spelling, which pandas reads too), text as it stands, in quotes where RFC 4180 asks for them. Text that is
+really "NA" is put in quotes, so that a reader that minds quotes can tell it from a missing value; R does not mind them,
+which the loaders warn of. Empty text is written as `NA`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite, isnan
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.report.dictionary import COLUMNS, DICTIONARY, SHARED, TABLES_OF_COMMAND, Column, Kind
+
+__all__ = ["COLUMNS", "DICTIONARY", "TABLES_OF_COMMAND", "Column", "data_dictionary", "write_table", "write_tables"]
+
+_MODEL_COLUMN = Column("what this model called the case", "a label of the input, or NA")
+_CHUNK_ROWS = 50_000
+
+
+def write_tables(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    command: str = "compare",
+    extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None,
+) -> list[str]:
+    """Write every table of `command`, those of `tables` besides, and `data_dictionary.csv`; return the files' names.
+
+    Parameters
+    ----------
+    folder : an existing folder (the caller's staging folder: files are written plainly, not atomically).
+    tables : table name (a file's name without `.csv`) -> rows. A table of the command that is absent here is written
+        with its header alone.
+    command : "run", "compare", "agreement", "audit" or "plan": which tables have to be there.
+    extra_descriptions : (table, column) -> (description, values), for columns beyond the contract's (unless another table of it has a column
+        of that name) and for CSVs that
+        someone else writes into the folder (their columns go into the dictionary too). The columns after the
+        contract's in `disagreements` are models and need none.
+
+    Raises
+    ------
+    ValueError
+        an unknown command; a table that lacks a column of the contract; a column that stands twice; a column beyond
+        the contract without a description. Nothing has been written then.
+    """
+    if command not in TABLES_OF_COMMAND:
+        raise ValueError(f"unknown command {command!r}; known are {', '.join(TABLES_OF_COMMAND)}")
+    extra = dict(extra_descriptions or {})
+    names = [*TABLES_OF_COMMAND[command], *(t for t in tables if t not in TABLES_OF_COMMAND[command])]
+    frames = {t: _ordered(t, tables[t]) if t in tables else pd.DataFrame(columns=list(COLUMNS[t])) for t in names}
+    frames["data_dictionary"] = data_dictionary(frames, extra)
+    for name, frame in frames.items():
+        write_table(folder / f"{name}.csv", frame, _kinds(name, frame))
+    return [f"{name}.csv" for name in frames]
+
+
+def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | None = None) -> None:
+    """Write one table. `kinds` says how a column's cells are written; without it the column's type does."""
+    columns = [str(c) for c in table.columns]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(_quoted(c) for c in columns) + "\n")
+        for start in range(0, len(table), _CHUNK_ROWS):
+            part = table.iloc[start : start + _CHUNK_ROWS]
+            cells = [_cells(part.iloc[:, i], (kinds or {}).get(c)) for i, c in enumerate(columns)]
+            file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
+
+
+def data_dictionary(
+    tables: Mapping[str, pd.DataFrame], extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None
+) -> pd.DataFrame:
+    """Return one row (file, column, description, values) per column of every table, and of the dictionary itself.
+
+    Raises ValueError, naming them all, if columns beyond the contract have no description.
+    """
+    extra = dict(extra_descriptions or {})
+    rows: list[tuple[str, str, str, str]] = []
+    unknown: list[str] = []
+    described: Mapping[str, Iterable[str]] = {t: f.columns for t, f in tables.items() if t != "data_dictionary"}
+    for table, columns in {**described, "data_dictionary": COLUMNS["data_dictionary"]}.items():
+        for column in map(str, columns):
+            known = DICTIONARY.get(table, {}).get(column)
+            if known is None and table != "disagreements":
+                known = SHARED.get(column)  # such as the seed beside a curve
+            if (table, column) in extra:
+                rows.append((f"{table}.csv", column, *extra.pop((table, column))))
+            elif known is not None:
+                rows.append((f"{table}.csv", column, known.description, known.values))
+            elif table == "disagreements":
+                rows.append((f"{table}.csv", column, _MODEL_COLUMN.description, _MODEL_COLUMN.values))
+            else:
+                unknown.append(f"{table}.csv: {column}")
+    if unknown:
+        raise ValueError("columns without a description (extra_descriptions): " + "; ".join(unknown))
+    # what remains describes files that others write beside ours; a column of ours that was not written is left out
+    rows += [(f"{t}.csv", c, *text) for (t, c), text in extra.items() if t not in tables]
+    return pd.DataFrame(rows, columns=list(COLUMNS["data_dictionary"]), dtype=object)
+
+
+def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The contract's columns first, in their order, further ones after them."""
+    columns = [str(c) for c in table.columns]
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise ValueError(f"{name}.csv: columns that stand twice: {', '.join(twice)}")
+    contract = COLUMNS.get(name, ())
+    if not columns and not len(table):  # "nothing to say" may come as a frame without columns
+        return pd.DataFrame(columns=list(contract))
+    missing = [c for c in contract if c not in columns]
+    if missing:
+        raise ValueError(f"{name}.csv: columns of the contract are missing: {', '.join(missing)}")
+    return table[[*contract, *(c for c in table.columns if c not in contract)]]
+
+
+def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
+    known = {} if name == "disagreements" else {c: column.kind for c, column in SHARED.items()}
+    known |= {c: column.kind for c, column in DICTIONARY.get(name, {}).items()}
+    return {c: kind for c, kind in known.items() if c in table.columns}
+
+
+def _cells(column: pd.Series, kind: Kind | None) -> list[str]:
+    """One column as the text of its cells."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind == "f" and kind in (None, "number", "integer"):
+        return _of_floats(column.to_numpy(dtype=float), whole=kind == "integer")
+    if isinstance(dtype, np.dtype) and dtype.kind in "iu" and kind != "boolean":
+        return [str(v) for v in column.tolist()]
+    if isinstance(dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    seen: dict[object, str] = {}  # text columns repeat few values; (type, value) keeps 1, 1.0 and True apart
+    out = []
+    for value in column.tolist():
+        key = (type(value), value)
+        text = seen.get(key)
+        if text is None:
+            text = seen[key] = _cell(value, kind)
+        out.append(text)
+    return out
+
+
+def _of_floats(values: np.ndarray, *, whole: bool) -> list[str]:
+    return ["NA" if v != v else _number(v, whole=whole) for v in values.tolist()]
+
+
+def _number(v: float, *, whole: bool) -> str:
+    if not isfinite(v):
+        return "NA" if isnan(v) else ("Inf" if v > 0 else "-Inf")
+    if whole and v == int(v):
+        return str(int(v))
+    return repr(v + 0.0)  # -0.0 + 0.0 is 0.0: a difference of nothing has no sign
+
+
+def _cell(value: object, kind: Kind | None) -> str:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return "NA"
+    if isinstance(value, (bool, np.bool_)):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, np.integer)):
+        return ("TRUE" if value else "FALSE") if kind == "boolean" else str(int(value))
+    if isinstance(value, (float, np.floating)):
+        if kind == "boolean" and value in (0.0, 1.0):
+            return "TRUE" if value else "FALSE"
+        # a text column such as `seed` turns into floats when some of its cells are missing: 7.0 is the seed 7
+        return _number(float(value), whole=kind in ("integer", "text", "boolean"))
+    text = str(value)
+    return "NA" if text == "" else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    if text == "NA" or any(c in text for c in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text

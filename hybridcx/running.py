@@ -1,0 +1,217 @@
+"""`hybridcx run`: holds the folder, locks the plan, runs the stages, and hands their predictions to the analysis and the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from hybridcx.analysis.agreement import agreement_table
+from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.plan import Plan
+from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.cohort.exclusions import flow
+from hybridcx.cohort.readers import reader_ratings
+from hybridcx.describe import caveats, comparison_methods, run_methods, training_settings
+from hybridcx.errors import InputError, Problem
+from hybridcx.experiment import Experiment
+from hybridcx.outputs import OutputFolder, open_output
+from hybridcx.pipeline import Outcome, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.progress import Progress
+from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
+from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.page import ReportData
+
+CODE = ("deep", "heads", "images", "cohort", "phantom", "stats", "analysis", "streams", "pipeline")
+
+CURVE_COLUMNS = {
+    "network": "the network",
+    "iteration": "mini-batches seen",
+    "epoch": "passes over the training cases",
+    "train_loss": "cross-entropy of the mini-batch",
+    "train_accuracy": "accuracy on the mini-batch",
+    "learning_rate": "the rate of this step",
+    "validation_loss": "cross-entropy on the validation cases, where validated",
+    "validation_accuracy": "accuracy on the validation cases, where validated",
+}
+HEAD_COLUMNS = {
+    "model": "the model's name in the other tables",
+    "network": "the network whose penultimate features the head is fitted on",
+    "features": "pretrained, untrained or fine_tuned",
+    "head": "the classifier",
+    "parameters": "the candidate that cross-validation chose (JSON)",
+    "n_fitted": "cases that the head was fitted on",
+    "cv_auroc": "AUROC of the chosen candidate in cross-validation within the fitted cases",
+    "cv_log_loss": "log loss of the chosen candidate in cross-validation within the fitted cases",
+    "notes": "what was done otherwise than asked, and why",
+}
+
+
+def run_experiment(
+    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+) -> dict[str, pd.DataFrame]:
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
+    clock = Clock()
+    with open_output(target, "run") as folder:
+        cohort = load_cohort(experiment, base, store, progress)
+        for problem in cohort.warnings:
+            progress.say(f"Warning: {problem}")
+        split = split_cohort(experiment, cohort)
+        for problem in split.warnings:
+            progress.say(f"Warning: {problem}")
+        images = prepare_images(experiment, cohort, store, progress)
+        data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
+        _same_experiment(folder, experiment, data, fresh=fresh)
+        outcome = run_stages(experiment, cohort, split, images, base, store, progress)
+        progress.say("Comparing the models.")
+        tables, predictions, plan = _analysed(experiment, outcome, progress)
+        new = folder.begin()
+        _write_records(new, experiment, outcome)
+        page = _page(experiment, outcome, predictions, plan, tables, data)
+        described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
+        described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
+        described |= {
+            ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
+        }
+        described |= {("cohort_flow", c): (text, "") for c, text in (("step", "what was done"), ("n", "cases"))}
+        finish(
+            folder,
+            page,
+            tables,
+            ledger_columns=outcome.ledger.columns,
+            extra=described,
+            inputs=data,
+            options={**plan_options(plan), "experiment": experiment.model_dump(mode="json")},
+            more={
+                "networks": outcome.networks.to_dict("records"),
+                "split_sha256": split.sha256,
+                "store": store.root.name,
+            },
+            clock=clock,
+            progress=progress,
+        )
+    return tables
+
+
+def _same_experiment(folder: OutputFolder, experiment: Experiment, data: dict[str, str], *, fresh: bool) -> None:
+    """Refuse to continue a run whose data, configuration or code have changed; note this one's for the next time."""
+    now: dict[str, object] = {
+        "experiment": experiment.model_dump(mode="json"),
+        "data": data,
+        "code": {m: code_hash(m) for m in CODE},
+    }
+    earlier = folder.read_state()
+    if not fresh and "experiment" in earlier:
+        changed = _differences(earlier, now)
+        if changed:
+            raise InputError(
+                Problem(
+                    f"the folder holds a run that differs in {', '.join(changed)}",
+                    str(folder.path),
+                    remedy="give --fresh to start it anew (what still holds is taken from the cache), or another --out",
+                )
+            )
+    folder.write_state(now)
+
+
+def _differences(a: object, b: object, at: str = "") -> list[str]:
+    """The dotted names at which two JSON values differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        found = []
+        for key in sorted({*a, *b} - {"command", "schema_version"}):
+            name = f"{at}.{key}" if at else str(key)
+            if (key in a) != (key in b):
+                found.append(name)
+            else:
+                found += _differences(a[key], b[key], name)
+        return found
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    if same:
+        return []
+    short = len(str(a)) < 40 and len(str(b)) < 40
+    return [f"{at} ({a} then, {b} now)" if short else at]
+
+
+def _analysed(
+    experiment: Experiment, outcome: Outcome, progress: Progress
+) -> tuple[dict[str, pd.DataFrame], Predictions, Plan]:
+    options = experiment.analysis
+    plan = Plan(
+        seed=experiment.seed,
+        confidence_level=options.confidence_level,
+        n_resamples=options.n_bootstrap,
+        threshold=options.threshold,
+        primary_metric=options.primary_metric,
+        pairs=planned_pairs(experiment, outcome),
+        locked=True,
+        margin=options.margin,
+    )
+    predictions = predictions_from_frame(
+        outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
+    )
+    tables = analyse(predictions, plan, progress.track("statistics"))
+    agreements = []
+    for kind in ("rating", "call"):
+        ratings = reader_ratings(outcome.cohort, kind)
+        if ratings is not None:
+            agreements.append(
+                agreement_table(
+                    ratings,
+                    positive=outcome.cohort.positive if kind == "call" else None,
+                    confidence_level=options.confidence_level,
+                    n_resamples=options.n_bootstrap,
+                    seed=experiment.seed,
+                    subset="ratings, all cases read" if kind == "rating" else "calls, all cases read",
+                )
+            )
+    if agreements:
+        tables["agreement"] = pd.concat(agreements, ignore_index=True)
+    if outcome.histories:
+        curves = [history.assign(network=network) for network, history in outcome.histories.items()]
+        tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
+    if not outcome.heads.empty:
+        tables["heads"] = outcome.heads[list(HEAD_COLUMNS)]
+    tables["cohort_flow"] = flow(outcome.cohort)[["step", "n"]]
+    tables["split"] = outcome.split.frame()
+    return tables, predictions, plan
+
+
+def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> None:
+    """What travels with the report so that it can be recomputed: predictions, lineage, configuration (the split is a table)."""
+    write_ledger(folder, outcome.ledger)
+    write_atomic(folder / "lineage.json", json.dumps(outcome.lineage.to_dict(), indent=1, sort_keys=True))
+    write_atomic(folder / "experiment.json", json.dumps(experiment.model_dump(mode="json"), indent=1, sort_keys=True))
+
+
+def _page(
+    experiment: Experiment,
+    outcome: Outcome,
+    predictions: Predictions,
+    plan: Plan,
+    tables: dict[str, pd.DataFrame],
+    data: dict[str, str],
+) -> ReportData:
+    networks = [n for n in experiment.networks.names if n in predictions.models]
+    primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    return ReportData(
+        title=experiment.title or f"Experiment {experiment.name}",
+        command="run",
+        question=f"Which of {len(networks) or len(primary)} networks, and which of their heads, tells "
+        f"{outcome.cohort.labels[0]} from {outcome.cohort.labels[1]} better on the {predictions.n_cases} test cases, and how sure is that?",
+        tables=tables,
+        caveats=caveats(predictions, tables, outcome),
+        cohort_flow=flow(outcome.cohort),
+        split_table=outcome.split.counts().rename_axis("label").reset_index(),
+        training_settings=training_settings(experiment) if experiment.train.enabled else None,
+        histories=outcome.histories,
+        heads_table=tables.get("heads"),
+        methods=run_methods(experiment, outcome) + comparison_methods(predictions, plan, tables),
+        primary_models=primary,
+        primary_metric=plan.primary_metric,
+        provenance={
+            **page_provenance(experiment.seed, data),
+            "split": f"SHA-256 {outcome.split.sha256}",
+            "analysis plan": f"SHA-256 {plan.sha256()}",
+        },
+    )

@@ -1,0 +1,350 @@
+"""Intervals and tests from bootstrap replicates: percentile, basic, BCa; differences; Monte Carlo error; which model is best.
+
+Quantiles are of type 7 (linear between order statistics, R's and NumPy's default). Replicates that are undefined (NaN) are left out and
+counted. Limits are clipped to the metric's range.
+"""
+
+from __future__ import annotations
+
+from math import exp, inf, isfinite, isnan, nan
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.results import Interval, PairedTest, Status
+from hybridcx.stats.score_inputs import FloatArray, z_value
+
+Method = Literal["bootstrap_percentile", "bootstrap_basic", "bootstrap_bca"]
+
+RATIO_METRICS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
+"""Metrics that are compared as a ratio, model over comparator, resampled on the log scale."""
+
+MANY_FAILED = 0.05
+"""Share of undefined resamples above which the interval is `caution`: it describes only the samples that are defined."""
+
+UNDEFINED = "the metric is undefined on the observed cases"
+ZERO_WIDTH = "all resamples give the same value: an interval of zero width is no evidence of certainty"
+
+
+_ROUNDING = 1e-13
+
+
+class _Sample(NamedTuple):
+    """One statistic: observed value, sorted finite-or-infinite replicates, number left out, leave-one-out values and weights."""
+
+    observed: float
+    sorted: FloatArray
+    failed: int
+    jackknife: FloatArray
+    weights: FloatArray
+
+    @staticmethod
+    def of(observed: float, replicates: FloatArray, jackknife: FloatArray, weights: FloatArray) -> _Sample:
+        kept = replicates[~np.isnan(replicates)]
+        # 3/49 - 1/49 and 2/49 are one number to a statistician: values within rounding of the estimate or of 0 become it,
+        # so that ties are counted as ties.
+        for value in (0.0, observed):
+            if isfinite(value):
+                kept[np.abs(kept - value) <= _ROUNDING * max(1.0, abs(value))] = value
+        kept.sort()
+        return _Sample(observed, kept, replicates.size - kept.size, jackknife, weights)
+
+
+class _Bca(NamedTuple):
+    """Bias correction z0 and acceleration; `problem` says why they could not be computed."""
+
+    z0: float
+    acceleration: float
+    problem: str
+
+
+def quantile7(ordered: FloatArray, p: float) -> float:
+    """Return the type 7 quantile of sorted values, which may be infinite."""
+    position = p * (ordered.size - 1)
+    below = min(int(position), ordered.size - 1)
+    above = min(below + 1, ordered.size - 1)
+    low, high, part = float(ordered[below]), float(ordered[above]), position - below
+    return low if part == 0.0 or low == high else low + part * (high - low) if isfinite(high - low) else high
+
+
+def _levels_at(ordered: FloatArray, value: float) -> tuple[float, float]:
+    """Return the smallest and the largest p whose type 7 quantile is `value`; (0, 0) below all replicates, (1, 1) above all."""
+    last = max(ordered.size - 1, 1)
+    below, upto = int(np.searchsorted(ordered, value, "left")), int(np.searchsorted(ordered, value, "right"))
+    if upto > below:
+        return below / last, (upto - 1) / last
+    if below in (0, ordered.size):
+        return (0.0, 0.0) if below == 0 else (1.0, 1.0)
+    low, high = float(ordered[below - 1]), float(ordered[below])
+    part = (value - low) / (high - low) if isfinite(high - low) else 0.5
+    return ((below - 1 + part) / last,) * 2
+
+
+def _bca(sample: _Sample) -> _Bca:
+    """Return BCa's constants (Efron 1987): z0 from the share of replicates below the estimate, ties half; a from the jackknife.
+
+    a = sum w d^3 / (6 (sum w d^2)^1.5), d the mean of the leave-one-out values less each of them.
+    """
+    below = np.count_nonzero(sample.sorted < sample.observed)
+    ties = np.count_nonzero(sample.sorted == sample.observed)
+    z0 = float(special.ndtri((below + ties / 2) / sample.sorted.size))
+    if sample.sorted[0] == sample.sorted[-1]:
+        return _Bca(z0, nan, "all resamples give the same value")
+    if not isfinite(z0):
+        return _Bca(z0, nan, "the estimate lies outside all resamples")
+    if not np.isfinite(sample.jackknife).all():
+        return _Bca(z0, nan, "leaving out one unit makes the metric undefined or infinite")
+    if np.ptp(sample.jackknife) == 0.0:
+        return _Bca(z0, nan, "leaving out any one unit changes nothing, so there is no acceleration")
+    d = np.average(sample.jackknife, weights=sample.weights) - sample.jackknife
+    spread = float(sample.weights @ d**2)
+    return _Bca(z0, float(sample.weights @ d**3) / (6.0 * spread**1.5), "")
+
+
+def _bca_level(p: float, bca: _Bca) -> float:
+    """Return the level whose quantile is BCa's limit of nominal one-sided level `p`."""
+    shifted = bca.z0 + float(special.ndtri(p))
+    slope = 1.0 - bca.acceleration * shifted
+    if slope <= 0.0:  # beyond the pole of the transformation: the extreme of the replicates on that side
+        return 1.0 if shifted > 0.0 else 0.0
+    return float(special.ndtr(bca.z0 + shifted / slope))
+
+
+def _bca_nominal(level: float, bca: _Bca) -> float:
+    """Return the nominal one-sided level whose BCa quantile level is `level` (the inverse of `_bca_level`)."""
+    if level in (0.0, 1.0):
+        return level
+    w = float(special.ndtri(level)) - bca.z0
+    slope = 1.0 + bca.acceleration * w
+    if slope <= 0.0:
+        return 1.0 if w > 0.0 else 0.0
+    return float(special.ndtr(w / slope - bca.z0))
+
+
+class _Limits(NamedTuple):
+    """Limits on the scale of the replicates, the quantile levels they stand at, and what had to be done otherwise."""
+
+    low: float
+    high: float
+    level_low: float
+    level_high: float
+    bca: _Bca | None
+    fallback: str
+
+
+def _limits(sample: _Sample, method: Method, confidence_level: float) -> _Limits:
+    tail = (1.0 - confidence_level) / 2.0
+    levels, bca, fallback = (tail, 1.0 - tail), None, ""
+    if method == "bootstrap_bca":
+        bca = _bca(sample)
+        if bca.problem:
+            fallback, bca = f"BCa could not be computed ({bca.problem}): percentile limits", None
+        else:
+            levels = (_bca_level(tail, bca), _bca_level(1.0 - tail, bca))
+    low, high = quantile7(sample.sorted, levels[0]), quantile7(sample.sorted, levels[1])
+    if method == "bootstrap_basic":
+        low, high = 2.0 * sample.observed - high, 2.0 * sample.observed - low
+    return _Limits(low, high, *levels, bca, fallback)
+
+
+def _pvalue(sample: _Sample, bca: _Bca | None, null: float = 0.0) -> float:
+    """Return the p-value that the interval inverts to: the largest 1 - level at which the interval still holds `null`.
+
+    Replicates equal to the null count for both sides (the limits are part of the interval). Never below 2 / (B + 1), which is what B
+    resamples can show.
+    """
+    smallest, largest = _levels_at(sample.sorted, null)
+    if bca is not None:
+        smallest, largest = _bca_nominal(smallest, bca), _bca_nominal(largest, bca)
+    floor = 2.0 / (sample.sorted.size + 1)
+    return min(1.0, max(floor, 2.0 * min(largest, 1.0 - smallest)))
+
+
+def _checked(sample: _Sample, limits: _Limits) -> tuple[Status, str]:
+    """Return status and warning of an interval from its resamples."""
+    said = [limits.fallback] if limits.fallback else []
+    asked = sample.sorted.size + sample.failed
+    if sample.sorted[0] == sample.sorted[-1]:
+        said.append(ZERO_WIDTH)
+    if sample.failed > MANY_FAILED * asked:
+        said.append(f"{sample.failed} of {asked} resamples left the metric undefined")
+    return ("caution" if said else "ok"), "; ".join(said)
+
+
+def _std_error(sample: _Sample) -> float:
+    return (
+        float(np.std(sample.sorted, ddof=1))
+        if sample.sorted.size > 1 and np.isfinite(sample.sorted[[0, -1]]).all()
+        else nan
+    )
+
+
+def _interval(replicates: Replicates, metric: str, model: int, method: Method, confidence_level: float) -> Interval:
+    z_value(confidence_level)  # checks it
+    sample = _Sample.of(
+        float(replicates.observed[metric][model]),
+        replicates.replicates[metric][:, model],
+        replicates.jackknife[metric][:, model],
+        replicates.jackknife_weights[metric],
+    )
+    common = {
+        "conf_level": confidence_level,
+        "n": float(replicates.n_cases),
+        "n_clusters": replicates.n_clusters,
+        "n_resamples": float(sample.sorted.size + sample.failed),
+        "n_resamples_failed": float(sample.failed),
+    }
+    if isnan(sample.observed):
+        return Interval(method, nan, status="not_estimable", warning=UNDEFINED, **common)
+    if sample.sorted.size < 2 or not isfinite(sample.observed):
+        reason = (
+            "the estimate is infinite: no resampled limits"
+            if sample.sorted.size >= 2
+            else "too few resamples are defined"
+        )
+        return Interval(method, sample.observed, status="caution", warning=reason, **common)
+    limits = _limits(sample, method, confidence_level)
+    status, warning = _checked(sample, limits)
+    low, high = (min(max(limit, METRICS[metric].low), METRICS[metric].high) for limit in limits[:2])
+    return Interval(
+        method, sample.observed, low, high, std_error=_std_error(sample), status=status, warning=warning, **common
+    )
+
+
+def percentile(replicates: Replicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
+    """Return the percentile interval of one model's metric: the replicates' quantiles (Efron 1979)."""
+    return _interval(replicates, metric, model, "bootstrap_percentile", confidence_level)
+
+
+def basic(replicates: Replicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
+    """Return the basic interval: twice the estimate less the opposite quantiles (Davison and Hinkley 1997, section 5.2)."""
+    return _interval(replicates, metric, model, "bootstrap_basic", confidence_level)
+
+
+def bca(replicates: Replicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
+    """Return the bias-corrected and accelerated interval (Efron 1987), the jackknife over what is drawn.
+
+    Where it cannot be computed the limits are the percentile interval's, with the reason in `warning` and status `caution`.
+    """
+    return _interval(replicates, metric, model, "bootstrap_bca", confidence_level)
+
+
+def _difference_sample(replicates: Replicates, metric: str, i: int, j: int) -> _Sample:
+    def contrast(values: FloatArray) -> FloatArray:
+        a, b = values[..., i], values[..., j]
+        if metric not in RATIO_METRICS:
+            with np.errstate(invalid="ignore"):
+                return np.asarray(a - b)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log(a) - np.log(b))
+
+    drawn, left_out = contrast(replicates.replicates[metric]), contrast(replicates.jackknife[metric])
+    observed = float(contrast(replicates.observed[metric]))
+    return _Sample.of(observed, drawn, left_out, replicates.jackknife_weights[metric])
+
+
+def difference(
+    replicates: Replicates, metric: str, i: int, j: int, method: Method, confidence_level: float = 0.95
+) -> PairedTest:
+    """Return model i minus model j on the joint resamples; for likelihood and odds ratios, i over j, resampled on the log scale.
+
+    `bootstrap_percentile` or `bootstrap_bca`. The p-value (of difference 0, ratio 1) inverts the interval exactly: it is at most alpha
+    where the 1 - alpha interval excludes the null. `std_error` is the replicates' standard deviation (of the log ratio for ratios).
+    Models that never differ in any resample: p = 1, `caution`.
+    """
+    if method not in ("bootstrap_percentile", "bootstrap_bca"):
+        raise ValueError(f"differences are tested by bootstrap_percentile or bootstrap_bca, not {method}")
+    z_value(confidence_level)
+    sample = _difference_sample(replicates, metric, i, j)
+    ratio = metric in RATIO_METRICS
+    common = {
+        "conf_level": confidence_level,
+        "n": float(replicates.n_cases),
+        "n_clusters": replicates.n_clusters,
+        "n_resamples": float(sample.sorted.size + sample.failed),
+        "n_resamples_failed": float(sample.failed),
+    }
+    if isnan(sample.observed):
+        reason = (
+            "the comparison is undefined on the observed cases (a metric is undefined, or both are infinite or zero)"
+        )
+        return PairedTest(method, nan, status="not_estimable", warning=reason, **common)
+    estimate = _exp(sample.observed) if ratio else sample.observed
+    if sample.sorted.size < 2 or not isfinite(sample.observed):
+        reason = (
+            "the ratio is 0 or infinite: no resampled limits"
+            if sample.sorted.size >= 2
+            else "too few resamples are defined"
+        )
+        return PairedTest(method, estimate, status="caution", warning=reason, **common)
+    limits = _limits(sample, method, confidence_level)
+    status, warning = _checked(sample, limits)
+    low, high = (_exp(limit) if ratio else limit for limit in limits[:2])
+    no_width = sample.sorted[0] == sample.sorted[-1]
+    p = (1.0 if sample.observed == 0.0 else nan) if no_width else _pvalue(sample, limits.bca)
+    return PairedTest(
+        method, estimate, low, high, pvalue=p, std_error=_std_error(sample), status=status, warning=warning, **common
+    )
+
+
+def _exp(value: float) -> float:
+    return inf if value > 700.0 else exp(value)
+
+
+def monte_carlo_error(
+    replicates: Replicates,
+    metric: str,
+    i: int,
+    j: int | None = None,
+    method: Method = "bootstrap_bca",
+    confidence_level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the Monte Carlo standard errors of the two limits of model i (or of i minus j): how much another seed would move them.
+
+    Maritz and Jarrett's (1978) estimate of the standard error of a quantile, the exact bootstrap of the replicates themselves, at
+    the levels the limits stand at (BCa's constants taken as known). On the log scale for ratios. NaN where there are no limits.
+    """
+    if j is None:
+        sample = _Sample.of(
+            float(replicates.observed[metric][i]),
+            replicates.replicates[metric][:, i],
+            replicates.jackknife[metric][:, i],
+            replicates.jackknife_weights[metric],
+        )
+    else:
+        sample = _difference_sample(replicates, metric, i, j)
+    if sample.sorted.size < 2 or not isfinite(sample.observed) or not np.isfinite(sample.sorted[[0, -1]]).all():
+        return nan, nan
+    limits = _limits(sample, method, confidence_level)
+    errors = [_quantile_error(sample.sorted, level) for level in (limits.level_low, limits.level_high)]
+    return (errors[1], errors[0]) if method == "bootstrap_basic" else (errors[0], errors[1])
+
+
+def _quantile_error(ordered: FloatArray, p: float) -> float:
+    n = ordered.size
+    rank = min(max(p * (n - 1) + 1.0, 0.5), n + 0.5)  # the position of a type 7 quantile among 1..n
+    share = np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(n + 1) / n))
+    centred = ordered - quantile7(ordered, p)
+    mean = float(share @ centred)
+    return float(np.sqrt(max(float(share @ centred**2) - mean * mean, 0.0)))
+
+
+def prob_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:
+    """Return for each model (k,) the share of resamples in which it is best, ties shared equally; they sum to 1.
+
+    `higher_is_better` defaults to the metric's own direction; for a metric with a target inside its range (calibration slope and
+    intercept) the model nearest to the target is best. Resamples with an undefined model are left out; NaN if none is left.
+    """
+    drawn = replicates.replicates[metric]
+    drawn = drawn[~np.isnan(drawn).any(axis=1)]
+    if not drawn.shape[0]:
+        return np.full(drawn.shape[1], nan)
+    meaning = METRICS[metric]
+    higher = meaning.higher_is_better if higher_is_better is None else higher_is_better
+    if meaning.target is not None and higher_is_better is None:
+        drawn, higher = np.abs(drawn - meaning.target), False
+    best = drawn == (drawn.max(axis=1) if higher else drawn.min(axis=1))[:, None]
+    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))

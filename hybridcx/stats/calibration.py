@@ -1,0 +1,303 @@
+"""Calibration of probability scores: Brier score and its parts, log loss, slope and intercept, binned calibration error.
+
+A score is the model's probability of the positive class. Lower is better for Brier, log loss and ECE; slope 1 and intercept 0 are
+the ideal of the calibration line.
+"""
+
+from __future__ import annotations
+
+from math import nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from hybridcx.stats.results import Interval
+from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_one_score, check_truth, z_value
+
+LOGIT_CLIP = 1e-6
+LOG_LOSS_CLIP = 1e-15
+ECE_BINS = 10
+
+NO_CASES = "there are no cases"
+ONE_CLASS = "the cases hold only one class: no calibration line can be fitted"
+SEPARATED = "the scores separate the classes: the slope has no finite maximum-likelihood estimate"
+CONSTANT = "all cases have the same score: there is no slope"
+
+_MAX_STEPS = 100
+_STEP_CAP = 1.0  # largest change of a case's linear predictor in one Newton step: keeps the likelihood rising
+_TOLERANCE = 1e-6  # of the last step; Newton's error after it is of the order of its square
+_EXTREMES = 64  # cases at each end of each class that usually show that a resample is not separated
+
+
+def brier(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
+    """Return the Brier score mean (score - truth)^2 (Brier 1950, the half of his sum over two classes). NaN without cases.
+
+    >>> brier([1, 0], [0.8, 0.4])
+    0.1
+    """
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    return float(np.mean((score - y) ** 2)) if y.size else nan
+
+
+def log_loss_terms(y: BoolArray, score: FloatArray) -> FloatArray:
+    """Return -log(score of the true class) per case, the score clipped to 1e-15 from 0 and 1. Shapes (n,) and (..., n)."""
+    clipped = np.clip(score, LOG_LOSS_CLIP, 1.0 - LOG_LOSS_CLIP)
+    return np.asarray(-np.where(y, np.log(clipped), np.log1p(-clipped)))
+
+
+def log_loss(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Interval:
+    """Return the log loss (mean negative log-likelihood, natural logarithm) as a result without limits.
+
+    Scores of 0 or 1 are clipped to 1e-15 and 1 - 1e-15; `warning` says how many were. `caution` where one of them was wrong, for the
+    value then depends on the clip.
+    """
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    if not y.size:
+        return Interval("", nan, n=0, status="not_estimable", warning=NO_CASES)
+    extreme = (score < LOG_LOSS_CLIP) | (score > 1.0 - LOG_LOSS_CLIP)
+    value = float(log_loss_terms(y, score).mean())
+    if not extreme.any():
+        return Interval("", value, n=y.size)
+    wrong = extreme & ((score > 0.5) != y)
+    text = f"{int(extreme.sum())} scores of 0 or 1 were clipped to {LOG_LOSS_CLIP:g}"
+    if not wrong.any():
+        return Interval("", value, n=y.size, warning=text)
+    return Interval(
+        "",
+        value,
+        n=y.size,
+        status="caution",
+        warning=f"{text}, {int(wrong.sum())} of them wrong: the value rests on it",
+    )
+
+
+class BrierParts(NamedTuple):
+    """Murphy's (1973) parts: brier = reliability - resolution + uncertainty (exact, as groups are cases of one distinct score)."""
+
+    reliability: float
+    resolution: float
+    uncertainty: float
+
+
+def brier_decomposition(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> BrierParts:
+    """Return Murphy's decomposition of the Brier score over the distinct scores.
+
+    With n_g cases, score s_g and fraction positive o_g in group g, and prevalence o: reliability = sum n_g (s_g - o_g)^2 / n (lower is
+    better), resolution = sum n_g (o_g - o)^2 / n (higher is better), uncertainty = o (1 - o). With scores that are all distinct the
+    groups are single cases: resolution then equals uncertainty, reliability the Brier score, and the parts say nothing; round the
+    scores first.
+    """
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    if not y.size:
+        return BrierParts(nan, nan, nan)
+    distinct, group = np.unique(score, return_inverse=True)
+    size = np.bincount(group)
+    observed = np.bincount(group, weights=y) / size
+    overall = float(y.mean())
+    reliability = float((size * (distinct - observed) ** 2).sum() / y.size)
+    resolution = float((size * (observed - overall) ** 2).sum() / y.size)
+    return BrierParts(reliability, resolution, overall * (1.0 - overall))
+
+
+def score_bin(score: FloatArray, bins: int = ECE_BINS) -> npt.NDArray[np.intp]:
+    """Return the bin 0..bins-1 of each score: equal widths, closed on the right ((0.1, 0.2] ...), 0 in the first."""
+    edges = np.arange(1, bins) / bins
+    return np.searchsorted(edges, score, side="left")
+
+
+def expected_calibration_error(y_true: npt.ArrayLike, y_score: npt.ArrayLike, bins: int = ECE_BINS) -> float:
+    """Return the ECE: sum over bins of (cases in bin / n) |mean score - fraction positive|, on the positive class's score.
+
+    Bins of equal width, closed on the right (Naeini et al. 2015, for one class as in Guo et al. 2017's appendix; the variant on the
+    winning class's confidence is another number). Biased upwards in small sets. Range 0 to 1, NaN without cases.
+    """
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    if not y.size:
+        return nan
+    gap = np.bincount(score_bin(score, bins), weights=score - y, minlength=bins)
+    return float(np.abs(gap).sum() / y.size)
+
+
+class ReliabilityBin(NamedTuple):
+    """One point of a reliability curve: cases `n` of the bin, their mean score, the fraction positive with Wilson limits."""
+
+    bin: int
+    score_mean: float
+    fraction: float
+    conf_low: float
+    conf_high: float
+    n: int
+
+
+def reliability_curve(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95, bins: int = ECE_BINS
+) -> list[ReliabilityBin]:
+    """Return the bins (numbered from 1, as in `score_bin`) that hold cases, with Wilson's (1927) interval of the fraction."""
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    z2 = z_value(confidence_level) ** 2
+    index = score_bin(score, bins)
+    rows = []
+    for b in np.unique(index):
+        inside = index == b
+        n, x = int(inside.sum()), int(y[inside].sum())
+        p = x / n
+        centre, half = (p + z2 / (2 * n)) / (1 + z2 / n), sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+        low, high = 0.0 if x == 0 else centre - half, 1.0 if x == n else centre + half
+        rows.append(ReliabilityBin(int(b) + 1, float(score[inside].mean()), p, low, high, n))
+    return rows
+
+
+def clipped_logit(score: FloatArray) -> FloatArray:
+    """Return the logit of scores clipped to 1e-6 from 0 and 1."""
+    return np.asarray(special.logit(np.clip(score, LOGIT_CLIP, 1.0 - LOGIT_CLIP)))
+
+
+def separated(x: FloatArray, y: BoolArray, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return for each column of `present` (n, C) whether x separates the classes among the cases present.
+
+    Separated means that the largest x of one class is not above the smallest of the other; so are a single class and a constant x.
+    """
+    column = x[:, None]
+    high_pos = np.where(present & y[:, None], column, -np.inf).max(axis=0)
+    low_pos = np.where(present & y[:, None], column, np.inf).min(axis=0)
+    high_neg = np.where(present & ~y[:, None], column, -np.inf).max(axis=0)
+    low_neg = np.where(present & ~y[:, None], column, np.inf).min(axis=0)
+    return np.asarray((high_neg <= low_pos) | (high_pos <= low_neg))
+
+
+def _separated_columns(x: FloatArray, y: BoolArray, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return `separated`, most columns decided from the extremes of the classes: an overlap of a few cases is one of all."""
+    order = np.argsort(x, kind="stable")
+    ends = [side for rows in (order[y[order]], order[~y[order]]) for side in (rows[:_EXTREMES], rows[-_EXTREMES:])]
+    few = np.unique(np.concatenate(ends))
+    found = separated(x[few], y[few], present[few])
+    doubtful = np.flatnonzero(found)
+    found[doubtful] = separated(x, y, present[:, doubtful])
+    return found
+
+
+def _inverse_logit(linear: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-linear)), in place: NumPy's exp is several times faster than a scalar logistic."""
+    np.negative(linear, out=linear)
+    with np.errstate(over="ignore"):  # exp overflows to inf, whose inverse is the right 0
+        np.exp(linear, out=linear)
+    linear += 1.0
+    return np.reciprocal(linear, out=linear)
+
+
+class LineFit(NamedTuple):
+    """Logistic fits, one a column of weights: `location` at the mean of x, `slope`, and the slope's and intercept's information."""
+
+    location: FloatArray
+    slope: FloatArray
+    slope_variance: FloatArray
+
+
+def fit_slope(
+    x: FloatArray, y: BoolArray, weights: npt.NDArray[np.floating], start: tuple[float, float] = (0.0, 1.0)
+) -> LineFit:
+    """Return the maximum-likelihood fits of logit P(y) = location + slope (x - mean x) for weights (n, C) of the cases.
+
+    Newton's method with the step capped so that no case's linear predictor moves by more than 1. Columns that are separated, lack
+    a class or do not converge are NaN.
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    columns = w.shape[1]
+    centred = x - x.mean()
+    reach = float(np.abs(centred).max())
+    fit = LineFit(*(np.full(columns, nan) for _ in range(3)))
+    active = np.flatnonzero(~_separated_columns(x, y, w > 0.0))
+    location, slope = np.full(active.size, start[0]), np.full(active.size, start[1])
+    w = w[:, active]
+    basis = np.stack([np.ones_like(centred), centred, centred**2])
+    target = basis[:2] @ (w * y[:, None])
+    for _ in range(_MAX_STEPS):
+        if not active.size:
+            break
+        p = _inverse_logit(location + centred[:, None] * slope)
+        wp = w * p
+        gradient = target - basis[:2] @ wp
+        wp *= np.subtract(1.0, p, out=p)
+        information = basis @ wp
+        determinant = information[0] * information[2] - information[1] ** 2
+        step_location = (information[2] * gradient[0] - information[1] * gradient[1]) / determinant
+        step_slope = (information[0] * gradient[1] - information[1] * gradient[0]) / determinant
+        size = np.abs(step_location) + reach * np.abs(step_slope)
+        shrink = _STEP_CAP / np.maximum(size, _STEP_CAP)
+        location, slope = location + shrink * step_location, slope + shrink * step_slope
+        done = size < _TOLERANCE
+        if done.any():
+            columns_done = active[done]
+            fit.location[columns_done], fit.slope[columns_done] = location[done], slope[done]
+            fit.slope_variance[columns_done] = (information[0] / determinant)[done]
+            left = ~done
+            active, location, slope, target, w = active[left], location[left], slope[left], target[:, left], w[:, left]
+    return fit
+
+
+def fit_intercept(
+    x: FloatArray, y: BoolArray, weights: npt.NDArray[np.floating], start: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Return the fits (C,) of logit P(y) = a + x with x as offset, and their variances; NaN where a class is absent."""
+    w = np.asarray(weights, dtype=np.float64)
+    positive, total = y @ w, w.sum(axis=0)
+    fits, variances = np.full(w.shape[1], nan), np.full(w.shape[1], nan)
+    active = np.flatnonzero((positive > 0.0) & (positive < total))
+    w, positive, a = w[:, active], positive[active], np.full(active.size, start)
+    for _ in range(_MAX_STEPS):
+        if not active.size:
+            break
+        p = _inverse_logit(a + x[:, None])
+        wp = w * p
+        information = (wp * (1.0 - p)).sum(axis=0)
+        step = (positive - wp.sum(axis=0)) / information
+        a = a + np.clip(step, -_STEP_CAP, _STEP_CAP)
+        done = np.abs(step) < _TOLERANCE
+        if done.any():
+            fits[active[done]], variances[active[done]] = a[done], 1.0 / information[done]
+            active, w, positive, a = active[~done], w[:, ~done], positive[~done], a[~done]
+    return fits, variances
+
+
+def calibration_line(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95
+) -> tuple[Interval, Interval]:
+    """Return the calibration slope and intercept (Cox 1958), each with Wald limits (method `wald`).
+
+    Slope: b of logit P(y) = a + b logit(score); 1 is ideal, below 1 the scores are too extreme. Intercept (calibration in the large):
+    a of logit P(y) = a + logit(score), the logit as offset; 0 is ideal, above 0 the scores are too low. It stays estimable under
+    separation, where the slope is not: the largest score of one class is not above the smallest of the other. Scores beyond 1e-6
+    of 0 or 1 are clipped to it, and `warning` says how many.
+    """
+    z = z_value(confidence_level)
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    positives = int(y.sum())
+    if positives in (0, y.size):
+        none = Interval("wald", nan, conf_level=confidence_level, n=y.size, status="not_estimable", warning=ONE_CLASS)
+        return none, none
+    n_clipped = int(((score < LOGIT_CLIP) | (score > 1.0 - LOGIT_CLIP)).sum())
+    said = f"{n_clipped} scores were clipped to {LOGIT_CLIP:g} from 0 or 1 for the logit" if n_clipped else ""
+    x, ones = clipped_logit(score), np.ones((y.size, 1))
+    a, a_variance = (float(v[0]) for v in fit_intercept(x, y, ones))
+    half = z * sqrt(a_variance)
+    intercept = Interval("wald", a, a - half, a + half, confidence_level, sqrt(a_variance), n=y.size, warning=said)
+    fit = fit_slope(x, y, ones)
+    b, b_variance = float(fit.slope[0]), float(fit.slope_variance[0])
+    if np.isnan(b):
+        reason = CONSTANT if np.ptp(x) == 0.0 else SEPARATED
+        why = f"{reason}; {said}" if said else reason
+        return Interval(
+            "wald", nan, conf_level=confidence_level, n=y.size, status="not_estimable", warning=why
+        ), intercept
+    half = z * sqrt(b_variance)
+    return Interval(
+        "wald", b, b - half, b + half, confidence_level, sqrt(b_variance), n=y.size, warning=said
+    ), intercept

@@ -1,0 +1,92 @@
+"""Areas under ROC curves when patients contribute several cases (Obuchowski 1997).
+
+DeLong's variance assumes independent cases; here the placement values are summed within each patient before they are squared, and
+the covariance of a patient's positive and negative cases is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan, nan, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from hybridcx.stats.results import Interval, PairedTest
+from hybridcx.stats.roc import NO_CLASS, ZERO_WIDTH, delong_paired_from, placements
+from hybridcx.stats.score_inputs import FloatArray, check_groups, check_one_score, check_scores, check_truth, z_value
+
+FEW_CLUSTERS = "one class has cases of a single patient, from which no variance between patients can be estimated"
+
+
+def delong_cluster_covariance(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Return the AUROCs (k,) of scores (k, n) and their covariance (k, k) with clusters `groups` (n,).
+
+    With m positive and n negative cases, cluster sums P_i of v10 - A and N_i of v01 - A (see `roc.placements`), I10 clusters
+    with a positive case, I01 with a negative, I in all (Obuchowski 1997, formulas 4 to 8, for models r and s):
+
+        S10 = I10 / ((I10 - 1) m) sum P_i^r P_i^s,  S01 = I01 / ((I01 - 1) n) sum N_i^r N_i^s,
+        S11 = I / (I - 1) sum P_i^r N_i^s,
+        cov = S10 / m + S01 / n + (S11(r, s) + S11(s, r)) / (m n).
+
+    With one case a cluster no cluster has both classes, S11 is 0, and the result is DeLong's exactly. NaN where a class comes from
+    fewer than two clusters.
+    """
+    y = check_truth(y_true)
+    placed = placements(y, y_score)
+    index, total = check_groups(groups, y.size)
+    k = placed.aucs.size
+    cov = np.full((k, k), nan)
+    with_positive, with_negative = np.unique(index[y]).size, np.unique(index[~y]).size
+    if with_positive < 2 or with_negative < 2:
+        return placed.aucs, cov
+    m, n = int(y.sum()), int((~y).sum())
+    centre = placed.aucs[:, None]
+    sums_positive = np.stack([np.bincount(index[y], weights=v, minlength=total) for v in placed.v10 - centre])
+    sums_negative = np.stack([np.bincount(index[~y], weights=v, minlength=total) for v in placed.v01 - centre])
+    for r in range(k):
+        for s in range(r, k):
+            s10 = with_positive / ((with_positive - 1) * m) * (sums_positive[r] * sums_positive[s]).sum()
+            s01 = with_negative / ((with_negative - 1) * n) * (sums_negative[r] * sums_negative[s]).sum()
+            cross = (sums_positive[r] * sums_negative[s]).sum() + (sums_positive[s] * sums_negative[r]).sum()
+            cov[r, s] = cov[s, r] = s10 / m + s01 / n + total / (total - 1) * cross / (m * n)
+    return placed.aucs, cov
+
+
+def delong_cluster_interval(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95
+) -> Interval:
+    """Return one model's AUROC -+ z x the cluster standard error (method `delong_cluster`), limits clipped to 0 to 1."""
+    z = z_value(confidence_level)
+    y = check_truth(y_true)
+    aucs, cov = delong_cluster_covariance(y, check_one_score(y_score, y.size), groups)
+    auc, variance, clusters = float(aucs[0]), float(cov[0, 0]), np.unique(np.asarray(groups)).size
+    blank = Interval("delong_cluster", auc, conf_level=confidence_level, n=y.size, n_clusters=clusters)
+    if isnan(auc):
+        return replace(blank, status="not_estimable", warning=NO_CLASS)
+    if isnan(variance):
+        return replace(blank, status="caution", warning=FEW_CLUSTERS)
+    # Patients' negative covariances can leave a variance that is zero up to rounding, or below.
+    se = sqrt(max(variance, 0.0))
+    found = replace(blank, conf_low=max(auc - z * se, 0.0), conf_high=min(auc + z * se, 1.0), std_error=se)
+    return replace(found, status="caution", warning=ZERO_WIDTH) if se == 0.0 else found
+
+
+def delong_cluster(
+    y_true: npt.ArrayLike,
+    score_a: npt.ArrayLike,
+    score_b: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """Return the test of AUROC(a) - AUROC(b) with clusters (Obuchowski 1997); conventions as `roc.delong_paired_from`."""
+    y = check_truth(y_true)
+    scores = check_scores(np.stack([check_one_score(score_a, y.size), check_one_score(score_b, y.size)]), y.size)
+    aucs, cov = delong_cluster_covariance(y, scores, groups)
+    found = delong_paired_from(aucs, cov, 0, 1, y.size, confidence_level, method="delong_cluster")
+    found = replace(found, n_clusters=np.unique(np.asarray(groups)).size)
+    if isnan(cov[0, 0]) and not isnan(found.estimate):
+        return replace(found, warning=FEW_CLUSTERS)
+    return found

@@ -1,0 +1,237 @@
+"""What each metric means, and the metrics that depend on the four counts of a confusion matrix alone.
+
+A metric knows its label, its range, whether higher is better and what it is computed from; reports and verdicts read it here.
+
+Conventions, where textbooks differ (CONTRACT, "Ratios and rare counts"):
+
+- a ratio 0/0 is undefined (NaN here), x/0 with x > 0 is infinite for the likelihood ratios and the odds ratio; 1/2 is never added;
+- MCC with an empty margin is undefined, not 0;
+- F1 is the Dice form 2 TP / (2 TP + FP + FN). It is 0 if no case is predicted positive (no true positive was found), and undefined
+  only if there is no positive case at all, since sensitivity is undefined then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The meaning of one metric of the contract's vocabulary.
+
+    `higher_is_better` is False where a smaller value is a better model; verdicts turn the sign there, tables do not.
+    `low`, `high`: the closed range (infinite where there is no bound). `kind`: "count" (from TP, FN, FP, TN), "rank" (from the order
+    of the scores) or "probability" (from the scores as probabilities). `target` is the ideal value of a metric that has one inside
+    its range (calibration slope 1, intercept 0), else None; such a metric has no better direction and `higher_is_better` only
+    says that verdicts keep its sign.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    low: float
+    high: float
+    kind: Literal["count", "rank", "probability"]
+    symbol: str
+    target: float | None = None
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        m.name: m
+        for m in (
+            Metric("accuracy", "Accuracy", True, 0, 1, "count", "(TP + TN) / n"),
+            Metric("sensitivity", "Sensitivity", True, 0, 1, "count", "TP / (TP + FN)"),
+            Metric("specificity", "Specificity", True, 0, 1, "count", "TN / (TN + FP)"),
+            Metric("ppv", "PPV", True, 0, 1, "count", "TP / (TP + FP)"),
+            Metric("npv", "NPV", True, 0, 1, "count", "TN / (TN + FN)"),
+            Metric("f1", "F1", True, 0, 1, "count", "2 TP / (2 TP + FP + FN)"),
+            Metric("balanced_accuracy", "Balanced accuracy", True, 0, 1, "count", "(sensitivity + specificity) / 2"),
+            Metric("mcc", "MCC", True, -1, 1, "count", "(TP TN - FP FN) / sqrt of the product of the margins"),
+            Metric("youden_j", "Youden's J", True, -1, 1, "count", "sensitivity + specificity - 1"),
+            Metric("lr_positive", "LR+", True, 0, inf, "count", "sensitivity / (1 - specificity)"),
+            Metric("lr_negative", "LR-", False, 0, inf, "count", "(1 - sensitivity) / specificity"),
+            Metric("diagnostic_odds_ratio", "Diagnostic odds ratio", True, 0, inf, "count", "TP TN / (FP FN)"),
+            Metric("auroc", "AUROC", True, 0, 1, "rank", "P(score of a positive > of a negative) + P(equal) / 2"),
+            Metric("auprc", "AUPRC", True, 0, 1, "rank", "average precision"),
+            Metric("brier", "Brier score", False, 0, 1, "probability", "mean (score - truth)^2"),
+            Metric("log_loss", "Log loss", False, 0, inf, "probability", "mean -log(score of the true class)"),
+            Metric(
+                "calibration_slope", "Calibration slope", True, -inf, inf, "probability", "truth on logit(score)", 1.0
+            ),
+            Metric(
+                "calibration_intercept",
+                "Calibration intercept",
+                True,
+                -inf,
+                inf,
+                "probability",
+                "truth on 1 with offset logit(score)",
+                0.0,
+            ),
+            Metric("ece", "ECE", False, 0, 1, "probability", "weighted |mean score - fraction positive| of 10 bins"),
+            Metric("net_benefit", "Net benefit", True, -inf, 1, "probability", "TP/n - FP/n t/(1 - t)"),
+        )
+    }
+)
+
+COUNT_METRICS: tuple[str, ...] = tuple(name for name, m in METRICS.items() if m.kind == "count")
+"""The metrics that `count_metrics` returns, in the contract's order."""
+
+PROPORTIONS: tuple[str, ...] = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+"""The metrics that are a count out of a count, for which `fraction` is defined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """The four counts of a two-class confusion matrix.
+
+    >>> Confusion(tp=8, fn=2, fp=1, tn=9).n
+    20
+    """
+
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+
+    def __post_init__(self) -> None:
+        if min(self.tp, self.fn, self.fp, self.tn) < 0:
+            raise ValueError(f"counts of a confusion matrix cannot be negative: {self}")
+
+    @classmethod
+    def from_labels(cls, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> Confusion:
+        """Count the cases of `y_true` and `y_pred`, two boolean arrays of shape (n,) with True for the positive class.
+
+        Raises ValueError for arrays that are not boolean, not one-dimensional, or of different length.
+        """
+        truth, predicted = boolean_columns(y_true=y_true, y_pred=y_pred)
+        tp = int(np.count_nonzero(truth & predicted))
+        positives, called = int(np.count_nonzero(truth)), int(np.count_nonzero(predicted))
+        return cls(tp=tp, fn=positives - tp, fp=called - tp, tn=truth.size - positives - called + tp)
+
+    @property
+    def n(self) -> int:
+        """Number of cases."""
+        return self.tp + self.fn + self.fp + self.tn
+
+    @property
+    def positives(self) -> int:
+        """Number of cases of the positive class."""
+        return self.tp + self.fn
+
+    @property
+    def negatives(self) -> int:
+        """Number of cases of the negative class."""
+        return self.fp + self.tn
+
+
+def boolean_columns(**columns: npt.ArrayLike) -> list[npt.NDArray[np.bool_]]:
+    """Return the named columns as boolean arrays of one length, or raise ValueError that names the offending one.
+
+    0/1 integers are refused rather than guessed: a label array passed by mistake would otherwise be read as "True where not 0".
+    """
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    for name, array in arrays.items():
+        if array.dtype != np.bool_ or array.ndim != 1:
+            raise ValueError(
+                f"{name} must be a boolean array of shape (n,), got dtype {array.dtype} and shape {array.shape}"
+            )
+    lengths = {name: array.size for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"arrays of the same cases must have one length, got {lengths}")
+    return list(arrays.values())
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """numerator / denominator with 0/0 = NaN and x/0 = Inf, without warnings."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(numerator / denominator, dtype=np.float64)
+
+
+def count_metrics(tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike) -> dict[str, FloatArray]:
+    """All count metrics of the contract, for arrays of counts of any one shape (they broadcast).
+
+    Undefined values are NaN, infinite ratios Inf (see the module's conventions); `undefined_reason` says why.
+    Formulas: `METRICS[name].symbol`. LR+ is computed as TP (FP + TN) / (FP (TP + FN)), a single division, so that an empty cell gives
+    exactly 0, Inf or NaN.
+
+    >>> float(count_metrics(8, 2, 1, 9)["lr_positive"])
+    8.0
+    >>> float(count_metrics(8, 2, 0, 10)["lr_positive"])
+    inf
+    """
+    a, b, c, d = np.broadcast_arrays(*(np.asarray(cell, dtype=np.float64) for cell in (tp, fn, fp, tn)))
+    positives, negatives, called, cleared = a + b, c + d, a + c, b + d
+    sensitivity, specificity = _ratio(a, positives), _ratio(d, negatives)
+    # With a class absent, TP * negatives is 0 and the single division below would give a made-up 0.
+    both = np.where((positives > 0) & (negatives > 0), 1.0, np.nan)
+    return {
+        "accuracy": _ratio(a + d, positives + negatives),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": _ratio(a, called),
+        "npv": _ratio(d, cleared),
+        "f1": np.where(positives > 0, _ratio(2 * a, 2 * a + b + c), np.nan),
+        "balanced_accuracy": (sensitivity + specificity) / 2,
+        "mcc": _ratio(a * d - b * c, np.sqrt(positives * negatives) * np.sqrt(called * cleared)),
+        "youden_j": sensitivity + specificity - 1,
+        "lr_positive": _ratio(both * a * negatives, c * positives),
+        "lr_negative": _ratio(both * b * negatives, d * positives),
+        "diagnostic_odds_ratio": _ratio(both * a * d, b * c),
+    }
+
+
+def fraction(metric: str, confusion: Confusion) -> tuple[int, int]:
+    """(numerator, denominator) of a metric that is a proportion of cases; raises ValueError for any other metric.
+
+    >>> fraction("ppv", Confusion(tp=8, fn=2, fp=1, tn=9))
+    (8, 9)
+    """
+    c = confusion
+    match metric:
+        case "accuracy":
+            return c.tp + c.tn, c.n
+        case "sensitivity":
+            return c.tp, c.positives
+        case "specificity":
+            return c.tn, c.negatives
+        case "ppv":
+            return c.tp, c.tp + c.fp
+        case "npv":
+            return c.tn, c.tn + c.fn
+    raise ValueError(f"{metric!r} is no proportion of cases; those are {', '.join(PROPORTIONS)}")
+
+
+def undefined_reason(metric: str, confusion: Confusion) -> str:
+    """Why a count metric has no value (NaN) for this confusion matrix, in words; "" where it has one (Inf is a value).
+
+    Raises ValueError for a metric that is not computed from counts.
+
+    >>> undefined_reason("ppv", Confusion(tp=0, fn=3, fp=0, tn=7))
+    'no case is predicted positive'
+    """
+    if metric not in COUNT_METRICS:
+        raise ValueError(f"{metric!r} is not computed from the confusion matrix; those are {', '.join(COUNT_METRICS)}")
+    c = confusion
+    if not np.isnan(float(count_metrics(c.tp, c.fn, c.fp, c.tn)[metric])):
+        return ""
+    if c.n == 0:
+        return "there are no cases"
+    uses_positives = metric not in ("accuracy", "specificity", "ppv", "npv")
+    uses_negatives = metric not in ("accuracy", "sensitivity", "ppv", "npv", "f1")
+    if uses_positives and c.positives == 0:
+        return "there are no positive cases"
+    if uses_negatives and c.negatives == 0:
+        return "there are no negative cases"
+    # With both classes there, a metric is undefined only where one of the predicted classes is empty.
+    return "no case is predicted positive" if c.tp + c.fp == 0 else "no case is predicted negative"

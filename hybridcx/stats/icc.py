@@ -1,0 +1,264 @@
+"""Intraclass correlations, standard error of measurement and minimal detectable change of n cases read k times.
+
+The two-way layout without replication has the mean squares between cases (MSB, n - 1 degrees of freedom), between
+readers (MSJ, k - 1), residual (MSE, (n - 1)(k - 1)) and within cases (MSW, n(k - 1), readers and residual pooled).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isnan, nan, sqrt
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from hybridcx.errors import InputError, Problem
+from hybridcx.stats.rating_tables import Floats, check_level, dropped_note, join_notes, measurements
+from hybridcx.stats.results import Agreement, Status
+
+ErrorKind = Literal["anova", "consistency"]
+ICC_FORMS = ("icc1", "icc2", "icc3", "icc1k", "icc2k", "icc3k")
+BINARY_NOTE = "binary readings: see kappa and AC1"
+MDC_FACTOR = 1.96 * sqrt(2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anova:
+    """Mean squares of the complete cases; a sum of squares that is rounding error alone is exactly 0."""
+
+    n: int
+    k: int
+    msb: float
+    msj: float
+    mse: float
+    msw: float
+
+
+def _complete(ratings: ArrayLike) -> tuple[Floats, str]:
+    x = measurements(ratings)
+    whole = ~np.isnan(x).any(axis=1)
+    return x[whole], dropped_note(int((~whole).sum()), x.shape[0])
+
+
+def _anova(x: Floats) -> _Anova:
+    n, k = x.shape
+    # Subtracting a value of the data first keeps equal readings exactly equal and large offsets harmless.
+    d = x - x[0, 0]
+    d = d - d.mean()
+    case, reader = d.mean(axis=1), d.mean(axis=0)
+    residual = d - case[:, None] - reader[None, :]
+    # Below this a sum of squares is what rounding leaves of an exact 0.
+    floor = n * k * (16 * np.finfo(np.float64).eps * float(np.abs(x).max())) ** 2
+    ssb, ssj, sse = (
+        s if s > floor else 0.0
+        for s in (float(k * case @ case), float(n * reader @ reader), float((residual**2).sum()))
+    )
+    return _Anova(n, k, ssb / (n - 1), ssj / (k - 1), sse / ((n - 1) * (k - 1)), (ssj + sse) / (n * (k - 1)))
+
+
+def _spearman_brown(single: float, k: int) -> float:
+    """Reliability of the mean of k readings; it falls to minus infinity as the single one falls to -1/(k - 1)."""
+    return k * single / (1 + (k - 1) * single) if 1 + (k - 1) * single > 0 else -inf
+
+
+def _one_way_or_consistency(f: float, df1: int, df2: int, k: int, alpha: float) -> tuple[float, float, float, float]:
+    """Limits of the single and the mean form from the F ratio; the same algebra serves ICC(1) and ICC(3)."""
+    low = f / float(stats.f.ppf(1 - alpha / 2, df1, df2))
+    high = f * float(stats.f.ppf(1 - alpha / 2, df2, df1))
+    single = tuple((v - 1) / (v + k - 1) for v in (low, high))
+    mean = tuple(1 - 1 / v if v > 0 else -inf for v in (low, high))
+    return single[0], single[1], mean[0], mean[1]
+
+
+def _absolute(a: _Anova, rho: float, alpha: float) -> tuple[float, float]:
+    """Limits of ICC(2,1): Satterthwaite's degrees of freedom v (Shrout and Fleiss 1979; McGraw and Wong 1996, table
+    7)."""
+    n, k = a.n, a.k
+    fj = a.msj / a.mse
+    rest = n * (1 + (k - 1) * rho) - k * rho
+    v = (k - 1) * (n - 1) * (k * rho * fj + rest) ** 2 / ((n - 1) * (k * rho * fj) ** 2 + rest**2)
+    upper_f = float(stats.f.ppf(1 - alpha / 2, n - 1, v))
+    lower_f = float(stats.f.ppf(1 - alpha / 2, v, n - 1))
+    spread = k * a.msj + (k * n - k - n) * a.mse
+    low = n * (a.msb - upper_f * a.mse) / (upper_f * spread + n * a.msb)
+    high = n * (lower_f * a.msb - a.mse) / (spread + n * lower_f * a.msb)
+    return low, high
+
+
+def _estimates(a: _Anova) -> dict[str, float]:
+    """The six forms; NaN where the denominator, which stands for the total variance, is not positive."""
+    n, k = a.n, a.k
+    reader = (a.msj - a.mse) / n
+    parts = {
+        "icc1": (a.msb - a.msw, a.msb + (k - 1) * a.msw),
+        "icc2": (a.msb - a.mse, a.msb + (k - 1) * a.mse + k * reader),
+        "icc3": (a.msb - a.mse, a.msb + (k - 1) * a.mse),
+        "icc1k": (a.msb - a.msw, a.msb),
+        "icc2k": (a.msb - a.mse, a.msb + reader),
+        "icc3k": (a.msb - a.mse, a.msb),
+    }
+    return {form: top / bottom if bottom > 0 else nan for form, (top, bottom) in parts.items()}
+
+
+def icc(ratings: ArrayLike, confidence_level: float = 0.95) -> tuple[Agreement, ...]:
+    r"""The six intraclass correlations of Shrout and Fleiss (1979), in the order of `ICC_FORMS`.
+
+    ICC(1,1) = (MSB - MSW)/(MSB + (k-1) MSW): each case has its own readers (one-way).
+    ICC(2,1) = (MSB - MSE)/(MSB + (k-1) MSE + k (MSJ - MSE)/n): readers are a random sample, absolute agreement.
+    ICC(3,1) = (MSB - MSE)/(MSB + (k-1) MSE): these very readers, consistency.
+    ICC(.,k) is the reliability of the mean of k readings. F (`statistic`, with `parameter1` and `parameter2` degrees of
+    freedom) is MSB/MSW for the one-way forms and MSB/MSE for the others, `pvalue` that of ICC = 0 against ICC > 0.
+    Limits: Shrout and Fleiss (1979), McGraw and Wong (1996), two-sided. Nothing is clipped: an estimate can be
+    negative, the mean forms are unbounded below.
+
+    Args:
+        ratings: (n, k) measurements, k of at least 2. Cases with a missing reading (NaN) are left out, which `warning`
+            counts.
+        confidence_level: of the limits.
+
+    Returns:
+        Six results, method "anova". `not_estimable` with fewer than 2 complete cases, with a reader who gave one value
+        throughout, without variance, or where the total variance is estimated as not positive. `caution` without limits
+        and F where the residual variance is 0; `caution` for readings of two values, where kappa and AC1 say more.
+
+    Raises:
+        InputError: a wrong shape, a value that is no finite number, or a level outside 0 to 1.
+
+    >>> ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> [round(r.estimate, 2) for r in icc(ratings)]
+    [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]
+    """
+    alpha = check_level(confidence_level)
+    x, note = _complete(ratings)
+    n, k = x.shape
+    constant = [j + 1 for j in range(k) if n and np.ptp(x[:, j]) == 0]
+    reason = ""
+    if n < 2:
+        reason = f"{n} complete case{'' if n == 1 else 's'}, at least 2 are needed"
+    elif constant:
+        reason = f"reading {constant[0]} of {k} has the same value for every case"
+    if reason:
+        warning = join_notes(reason, note)
+        return tuple(Agreement(f, "anova", nan, n=n, k=k, status="not_estimable", warning=warning) for f in ICC_FORMS)
+    if len(np.unique(x)) == 2:
+        note = join_notes(BINARY_NOTE, note)
+    a = _anova(x)
+    return tuple(_form(form, estimate, a, confidence_level, alpha, note) for form, estimate in _estimates(a).items())
+
+
+def _form(form: str, estimate: float, a: _Anova, confidence_level: float, alpha: float, note: str) -> Agreement:
+    n, k = a.n, a.k
+    if isnan(estimate):
+        warning = join_notes("the total variance is estimated as 0 or less", note)
+        return Agreement(form, "anova", nan, n=n, k=k, status="not_estimable", warning=warning)
+    one_way, mean_form = form.startswith("icc1"), form.endswith("k")
+    error = a.msw if one_way else a.mse
+    df1, df2 = n - 1, (n if one_way else n - 1) * (k - 1)
+    if error == 0:
+        warning = join_notes("the residual variance is 0: no F and no limits", note)
+        return Agreement(
+            form, "anova", estimate, parameter1=df1, parameter2=df2, n=n, k=k, status="caution", warning=warning
+        )
+    f = a.msb / error
+    if form in ("icc2", "icc2k"):
+        single = _estimates(a)["icc2"]
+        low, high = _absolute(a, single, alpha)
+        if mean_form:
+            low, high = _spearman_brown(low, k), _spearman_brown(high, k)
+    else:
+        limits = _one_way_or_consistency(f, df1, df2, k, alpha)
+        low, high = limits[2:] if mean_form else limits[:2]
+    return Agreement(
+        form,
+        "anova",
+        estimate,
+        conf_low=low,
+        conf_high=high,
+        conf_level=confidence_level,
+        statistic=f,
+        parameter1=df1,
+        parameter2=df2,
+        pvalue=float(stats.f.sf(f, df1, df2)),
+        n=n,
+        k=k,
+        status="caution" if note else "ok",
+        warning=note,
+    )
+
+
+def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float = 0.95) -> Agreement:
+    """Standard error of measurement of one reading, in the unit of the ratings.
+
+    "anova" (absolute): sqrt(reader variance + residual variance), with max((MSJ - MSE)/n, 0) and MSE. "consistency":
+    sqrt(MSE), where a reader's constant shift does not count. Limits: for MSE from its chi-square distribution; for the
+    sum, which is MSJ/n + (1 - 1/n) MSE, the modified large-sample limits of Graybill and Wang (1980). With two readers
+    the upper absolute limit is far away, since one degree of freedom says little of the variance between readers.
+
+    Args:
+        ratings: (n, k) measurements; cases with a missing reading are left out, which `warning` counts.
+        method: "anova" or "consistency".
+        confidence_level: of the limits.
+
+    Returns:
+        `not_estimable` with fewer than 2 complete cases; `caution` without limits where the variance is 0.
+
+    Raises:
+        InputError: as `icc`, or an unknown method.
+    """
+    alpha = check_level(confidence_level)
+    if method not in ("anova", "consistency"):
+        raise InputError(Problem("unknown method", value=method, column="method", remedy="choose anova or consistency"))
+    x, note = _complete(ratings)
+    n, k = x.shape
+    if n < 2:
+        warning = join_notes(f"{n} complete case{'' if n == 1 else 's'}, at least 2 are needed", note)
+        return Agreement("sem", method, nan, n=n, k=k, status="not_estimable", warning=warning)
+    a = _anova(x)
+    status: Status = "caution" if note else "ok"
+    if method == "consistency":
+        variance, terms = a.mse, [(a.mse, (n - 1) * (k - 1))]
+    else:
+        variance = max((a.msj - a.mse) / n, 0.0) + a.mse
+        terms = [(a.msj / n, k - 1), ((1 - 1 / n) * a.mse, (n - 1) * (k - 1))]
+    if variance == 0:
+        warning = join_notes("the readings agree exactly: no limits", note)
+        return Agreement("sem", method, 0.0, n=n, k=k, status="caution", warning=warning)
+    total = sum(t for t, _ in terms)
+    below = sqrt(sum((t * (1 - df / float(stats.chi2.ppf(1 - alpha / 2, df)))) ** 2 for t, df in terms))
+    above = sqrt(sum((t * (df / float(stats.chi2.ppf(alpha / 2, df)) - 1)) ** 2 for t, df in terms))
+    return Agreement(
+        "sem",
+        method,
+        sqrt(variance),
+        conf_low=sqrt(max(total - below, 0.0)),
+        conf_high=sqrt(total + above),
+        conf_level=confidence_level,
+        n=n,
+        k=k,
+        status=status,
+        warning=note,
+    )
+
+
+def mdc95(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float = 0.95) -> Agreement:
+    """Minimal detectable change: 1.96 x sqrt 2 x SEM, the difference of two readings that chance exceeds in 5 % of
+    cases.
+
+    In the unit of the ratings. Arguments, statuses and errors as `sem`; the limits are those of the SEM times the
+    factor.
+    """
+    s = sem(ratings, method, confidence_level)
+    return Agreement(
+        "mdc95",
+        method,
+        MDC_FACTOR * s.estimate,
+        conf_low=MDC_FACTOR * s.conf_low,
+        conf_high=MDC_FACTOR * s.conf_high,
+        conf_level=s.conf_level,
+        n=s.n,
+        k=s.k,
+        status=s.status,
+        warning=s.warning,
+    )

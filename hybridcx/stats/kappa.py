@@ -1,0 +1,243 @@
+"""Cohen's kappa of two readings, plain and weighted, and Fleiss' kappa of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from hybridcx.errors import InputError, Problem
+from hybridcx.stats.rating_tables import (
+    Floats,
+    Weights,
+    agreement_weights,
+    category_counts,
+    check_level,
+    dropped_note,
+    encode,
+    join_notes,
+    numeric_categories,
+)
+from hybridcx.stats.results import Agreement
+
+# A standard error below this is rounding: the linearised variance is 0 for perfect agreement.
+_NO_ERROR = 1e-9
+
+
+def _no_error_note(estimate: float) -> str:
+    reason = "agreement is perfect" if estimate > 1 - _NO_ERROR else "every case agrees to the same degree"
+    return f"{reason}: the standard error is 0 and there are no limits"
+
+
+def counts_table(table: ArrayLike) -> Floats:
+    """Return `table` as float64.
+
+    Raises:
+        InputError: it is not two-dimensional, or a count is negative or not finite.
+    """
+    t = np.asarray(table, dtype=np.float64)
+    if t.ndim != 2 or t.size == 0 or not np.isfinite(t).all() or (t < 0).any():
+        raise InputError(Problem("a table of counts is two-dimensional, finite and not negative", column="table"))
+    return t
+
+
+def cohen_kappa(
+    a: ArrayLike,
+    b: ArrayLike,
+    weights: Weights = "unweighted",
+    categories: Sequence[Any] | None = None,
+    confidence_level: float = 0.95,
+) -> Agreement:
+    """Cohen's kappa of two readings of the same cases.
+
+    Weighted kappa takes the distance of positions in the sorted union of both readings' categories, or in `categories`.
+    Everything else is in `cohen_kappa_table`.
+
+    Args:
+        a, b: (n,) categories; None or NaN is missing. Cases with a missing reading are left out, which `warning`
+            counts.
+        weights: "unweighted", "linear" or "quadratic".
+        categories: the categories in their order; needed for weights where the categories are no numbers.
+        confidence_level: of the limits.
+
+    Raises:
+        InputError: shapes differ, a value is none of `categories`, unknown weights, or weights for text without
+            `categories`.
+
+    >>> cohen_kappa(["x", "x", "y", "y"], ["x", "y", "y", "y"]).estimate
+    0.5
+    """
+    if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
+        raise InputError(
+            Problem("two readings of the same cases are needed", value=f"shapes {np.shape(a)} and {np.shape(b)}")
+        )
+    pair = np.empty((*np.shape(a), 2), dtype=object)
+    pair[:, 0], pair[:, 1] = np.asarray(a, dtype=object), np.asarray(b, dtype=object)
+    codes, order = encode(pair, categories)
+    if weights != "unweighted" and categories is None:
+        numeric_categories(order, "a weighted kappa")
+    whole = (codes >= 0).all(axis=1)
+    table = np.zeros((max(len(order), 1),) * 2, dtype=np.float64)
+    np.add.at(table, (codes[whole, 0], codes[whole, 1]), 1.0)
+    return cohen_kappa_table(table, weights, confidence_level, dropped_note(int((~whole).sum()), codes.shape[0]))
+
+
+def cohen_kappa_table(
+    table: ArrayLike, weights: Weights = "unweighted", confidence_level: float = 0.95, note: str = ""
+) -> Agreement:
+    """Cohen's kappa of a (q, q) table of counts, the first reading in rows, categories in order.
+
+    With p the proportions, w the weights of agreement (`agreement_weights`), Po = sum w p and Pe = sum w p_i. p_.j,
+    kappa is (Po - Pe)/(1 - Pe) (Cohen 1960, 1968). Limits: estimate -+ z times the large-sample standard error of
+    Fleiss, Cohen and Everitt (1969), clipped to -1 to 1. `statistic` is z of kappa = 0 with the standard error under
+    independence (same source), `pvalue` two-sided.
+
+    Returns:
+        metric "cohen_kappa", method the weights. `not_estimable` without cases, or if a reader used one category
+        throughout; `caution` without limits at perfect agreement, and wherever `note` says that cases were left out.
+
+    Raises:
+        InputError: no square table of counts, unknown weights, or a level outside 0 to 1.
+    """
+    alpha = check_level(confidence_level)
+    t = counts_table(table)
+    q = t.shape[0]
+    if t.shape[1] != q:
+        raise InputError(Problem("the table must be square", value=f"shape {t.shape}", column="table"))
+    w = agreement_weights(q, weights)
+    n = float(t.sum())
+    reason = "no case has both readings" if n == 0 else ""
+    for axis, which in ((1, "first"), (0, "second")):
+        if not reason and (t.sum(axis=axis) > 0).sum() < 2:
+            reason = f"the {which} reading is the same category for every case"
+    if reason:
+        warning = join_notes(reason, note)
+        return Agreement("cohen_kappa", weights, nan, n=n, k=2, status="not_estimable", warning=warning)
+    p = t / n
+    row, column = p.sum(axis=1), p.sum(axis=0)
+    chance = np.outer(row, column)
+    po, pe = float((w * p).sum()), float((w * chance).sum())
+    kappa = (po - pe) / (1 - pe)
+    mean_weight = (w @ column)[:, None] + (row @ w)[None, :]
+    var = float((p * (w - mean_weight * (1 - kappa)) ** 2).sum()) - (kappa - pe * (1 - kappa)) ** 2
+    null_var = float((chance * (w - mean_weight) ** 2).sum()) - pe**2
+    se, null_se = (sqrt(max(v, 0.0) / n) / (1 - pe) for v in (var, null_var))
+    if null_se < _NO_ERROR:
+        # Linear weights where one reading is nowhere above the other: |i - j| = j - i, so observed and chance agreement are one.
+        warning = join_notes("with these weights the margins alone fix the agreement", note)
+        return Agreement("cohen_kappa", weights, nan, n=n, k=2, status="not_estimable", warning=warning)
+    z = kappa / null_se
+    no_limits = _no_error_note(kappa) if se < _NO_ERROR else ""
+    half = nan if no_limits else float(stats.norm.ppf(1 - alpha / 2)) * se
+    return Agreement(
+        "cohen_kappa",
+        weights,
+        kappa,
+        conf_low=max(kappa - half, -1.0) if not no_limits else nan,
+        conf_high=min(kappa + half, 1.0) if not no_limits else nan,
+        conf_level=nan if no_limits else confidence_level,
+        statistic=z,
+        pvalue=float(2 * stats.norm.sf(abs(z))),
+        std_error=se,
+        n=n,
+        k=2,
+        status="caution" if no_limits or note else "ok",
+        warning=join_notes(no_limits, note),
+    )
+
+
+def fleiss_kappa(
+    ratings: ArrayLike, categories: Sequence[Any] | None = None, confidence_level: float = 0.95
+) -> Agreement:
+    """Fleiss' kappa of k readings of n cases; everything else is in `fleiss_kappa_counts`.
+
+    Args:
+        ratings: (n, k) categories, None or NaN missing. Fleiss' kappa wants the same number of readings of every case,
+            so cases with a missing reading are left out, which `warning` counts.
+        categories: those that could occur; one that nobody uses changes nothing.
+        confidence_level: of the limits.
+
+    Raises:
+        InputError: a wrong shape, or a rating that is none of `categories`.
+    """
+    codes, order = encode(ratings, categories)
+    whole = (codes >= 0).all(axis=1)
+    note = dropped_note(int((~whole).sum()), codes.shape[0])
+    if not whole.any():
+        check_level(confidence_level)
+        warning = join_notes("no case has every reading", note)
+        return Agreement(
+            "fleiss_kappa", "unweighted", nan, n=0, k=codes.shape[1], status="not_estimable", warning=warning
+        )
+    return fleiss_kappa_counts(category_counts(codes[whole], len(order)), confidence_level, note)
+
+
+def fleiss_kappa_counts(counts: ArrayLike, confidence_level: float = 0.95, note: str = "") -> Agreement:
+    """Fleiss' kappa of an (n, q) table: how many of the k readings put each case into each category.
+
+    With p_j the share of category j in all readings, Pa the mean over cases of the share of agreeing pairs, and Pe =
+    sum p_j^2: (Pa - Pe)/(1 - Pe) (Fleiss 1971). Readers are exchangeable: it is not Cohen's kappa for k = 2 but Scott's
+    pi. `statistic` is z of kappa = 0 with the standard error of Fleiss, Nee and Landis (1979), `pvalue` two-sided. That
+    error holds under the null alone, so the limits use the large-sample error of Gwet (2021) with t on n - 1 degrees of
+    freedom, truncated to -1 to 1.
+
+    Returns:
+        metric "fleiss_kappa", method "unweighted". `not_estimable` if all readings are one category; `caution` without
+        limits at perfect agreement or with one case, and wherever `note` says that cases were left out.
+
+    Raises:
+        InputError: no table of counts, rows with different sums, fewer than 2 readings a case, or a level outside 0 to
+            1.
+    """
+    alpha = check_level(confidence_level)
+    r = counts_table(counts)
+    n, k = r.shape[0], float(r[0].sum())
+    if (r.sum(axis=1) != k).any() or k < 2:
+        raise InputError(Problem("every case must have the same number of readings, at least 2", column="counts"))
+    p = r.sum(axis=0) / (n * k)
+    pe = float((p**2).sum())
+    if (p > 0).sum() < 2:
+        warning = join_notes("all readings are one category", note)
+        return Agreement("fleiss_kappa", "unweighted", nan, n=n, k=k, status="not_estimable", warning=warning)
+    agreeing = (r * (r - 1)).sum(axis=1) / (k * (k - 1))
+    kappa = (float(agreeing.mean()) - pe) / (1 - pe)
+    pq = 1 - pe
+    null_var = 2 * (pq**2 - float((p * (1 - p) * (1 - 2 * p)).sum())) / (n * k * (k - 1) * pq**2)
+    z = kappa / sqrt(null_var)
+    influence = (agreeing - pe) / pq - 2 * (1 - kappa) * (r @ p / k - pe) / pq
+    half, se, reason = t_interval(influence, kappa, alpha)
+    return Agreement(
+        "fleiss_kappa",
+        "unweighted",
+        kappa,
+        conf_low=nan if reason else max(kappa - half, -1.0),
+        conf_high=nan if reason else min(kappa + half, 1.0),
+        conf_level=nan if reason else confidence_level,
+        statistic=z,
+        pvalue=float(2 * stats.norm.sf(abs(z))),
+        std_error=se,
+        n=n,
+        k=k,
+        status="caution" if reason or note else "ok",
+        warning=join_notes(reason, note),
+    )
+
+
+def t_interval(influence: Floats, estimate: float, alpha: float) -> tuple[float, float, str]:
+    """Return half width, standard error and the reason for having none, from the (n,) linearised values of a
+    coefficient.
+
+    The variance is the sum of squared deviations of `influence` from `estimate` over n(n - 1), the quantile t with n -
+    1 degrees of freedom (Gwet 2008, 2021).
+    """
+    n = len(influence)
+    if n < 2:
+        return nan, nan, "one case: no limits"
+    se = sqrt(float(((influence - estimate) ** 2).sum()) / (n * (n - 1)))
+    if se < _NO_ERROR:
+        return nan, se, _no_error_note(estimate)
+    return float(stats.t.ppf(1 - alpha / 2, n - 1)) * se, se, ""

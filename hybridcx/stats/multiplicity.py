@@ -1,0 +1,105 @@
+"""Adjusted p-values of a family of hypotheses, and max-T over a joint bootstrap distribution.
+
+A NaN p-value (a test that could not be done) stays NaN and does not count as a member of the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _adjust(pvalues: npt.ArrayLike, rule: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Apply `rule`, which maps m ascending p-values to adjusted ones in that order, to the p-values that are numbers."""
+    p = np.asarray(pvalues, dtype=np.float64)
+    if p.ndim != 1:
+        raise ValueError(f"p-values must be an array of shape (m,), got shape {p.shape}")
+    known = ~np.isnan(p)
+    if np.any((p[known] < 0) | (p[known] > 1)):
+        raise ValueError("p-values must lie between 0 and 1")
+    adjusted = np.full(p.shape, np.nan)
+    if known.any():
+        values = p[known]
+        order = np.argsort(values, kind="stable")
+        result = np.empty_like(values)
+        result[order] = np.minimum(rule(values[order]), 1.0)
+        adjusted[known] = result
+    return adjusted
+
+
+def holm(pvalues: npt.ArrayLike) -> FloatArray:
+    """Holm (1979), step down: running maximum of (m - i + 1) p_(i). Controls the family-wise error under any dependence.
+
+    `pvalues`: shape (m,), NaN passed through. Raises ValueError outside 0 to 1 or for another shape (so do the two below).
+
+    >>> holm([0.01, 0.04, float("nan"), 0.03]).round(6).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
+    return _adjust(pvalues, lambda p: np.maximum.accumulate(np.arange(p.size, 0, -1) * p))
+
+
+def hochberg(pvalues: npt.ArrayLike) -> FloatArray:
+    """Hochberg (1988), step up: running minimum from the largest of (m - i + 1) p_(i). Needs independent or positively dependent tests."""
+    return _adjust(pvalues, lambda p: np.minimum.accumulate((np.arange(p.size, 0, -1) * p)[::-1])[::-1])
+
+
+def benjamini_hochberg(pvalues: npt.ArrayLike) -> FloatArray:
+    """Benjamini and Hochberg (1995): running minimum from the largest of m p_(i) / i. Controls the false discovery rate."""
+    return _adjust(pvalues, lambda p: np.minimum.accumulate((p.size / np.arange(1, p.size + 1) * p)[::-1])[::-1])
+
+
+class MaxT(NamedTuple):
+    """Single-step max-T over m comparisons. Arrays of shape (m,), NaN where a comparison took no part."""
+
+    pvalue: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+
+
+def max_t(observed: npt.ArrayLike, replicates: npt.ArrayLike, confidence_level: float = 0.95) -> MaxT:
+    """Single-step max-T (Westfall and Young 1993) from a joint bootstrap of m differences, with simultaneous limits.
+
+    `observed`: shape (m,), the estimates; `replicates`: shape (B, m), one bootstrap draw of all of them a row. With s_j the standard
+    deviation (divisor B - 1) of column j, T_j = |observed_j| / s_j and M_i = max_j |replicates_ij - observed_j| / s_j:
+    p_j = (1 + #{M_i >= T_j}) / (B + 1), limits observed_j -+ q s_j with q the type 7 quantile of M at `confidence_level`.
+    The correlation of the models enters through M; p is never below 1 / (B + 1).
+
+    A row with a NaN (a failed resample) in a column that takes part is left out, and B counts the rest. A column takes no part if its
+    estimate is NaN or none of its replicates is a number. A column without spread has no limits; its p is 1 if its estimate is 0 (two
+    identical models), else NaN; the caller marks both as `caution`. Raises ValueError if the shapes do not fit.
+    """
+    estimate, draws = np.asarray(observed, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
+    if estimate.ndim != 1 or draws.ndim != 2 or draws.shape[1] != estimate.size:
+        raise ValueError(f"observed (m,) and replicates (B, m) do not fit: {estimate.shape} and {draws.shape}")
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"confidence_level must lie strictly between 0 and 1, got {confidence_level}")
+    p, low, high = (np.full(estimate.size, np.nan) for _ in range(3))
+    part = ~np.isnan(estimate) & ~np.isnan(draws).all(axis=0)
+    complete = ~np.isnan(draws[:, part]).any(axis=1)
+    kept = draws[np.ix_(complete, part)]
+    if not part.any() or kept.shape[0] < 2:
+        return MaxT(p, low, high)
+    centre = estimate[part]
+    spread = kept.std(axis=0, ddof=1)
+    # A constant column has a standard deviation of rounding error, not of exactly 0.
+    flat = spread <= 1e-12 * np.maximum(1.0, np.abs(centre))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(flat, np.nan, np.abs(centre) / spread)
+    p_part = np.where(flat & (centre == 0), 1.0, np.nan)
+    low_part, high_part = np.full(centre.size, np.nan), np.full(centre.size, np.nan)
+    live = ~flat
+    if live.any():
+        largest = (np.abs(kept[:, live] - centre[live]) / spread[live]).max(axis=1)
+        # Ties count: the comparison allows for rounding, as `observed` may itself be among the draws.
+        ranked = np.sort(largest)
+        reached = ranked.size - np.searchsorted(ranked, t[live] * (1 - 1e-12), side="left")
+        p_part[live] = (1 + reached) / (ranked.size + 1)
+        reach = float(np.quantile(largest, confidence_level)) * spread[live]
+        low_part[live], high_part[live] = centre[live] - reach, centre[live] + reach
+    p[part], low[part], high[part] = p_part, low_part, high_part
+    return MaxT(p, low, high)

@@ -1,0 +1,310 @@
+"""The difference of two proportions on the same cases: intervals, the score test, a permutation test, overlap of errors.
+
+The paired table of two models on n cases is (n11, n10, n01, n00): both right, only the model, only the comparator, both wrong.
+b = n10, c = n01, and the estimate is (b - c) / n, model minus comparator, by every method here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan, nan, sqrt
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+from hybridcx.stats.confusion import boolean_columns
+from hybridcx.stats.mcnemar import NO_DISCORDANT, exact_pvalues
+from hybridcx.stats.proportions import normal_quantile, wilson_limits
+from hybridcx.stats.results import PairedTest, Status
+
+FloatArray = npt.NDArray[np.float64]
+
+EXACT_PERMUTATION_MAX = 20
+"""Up to this number of discordant cases all label swaps are counted, beyond it they are drawn (CONTRACT, "Bootstrap")."""
+
+NO_CASES = "there are no cases to compare the models on"
+
+
+def paired_table(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> tuple[int, int, int, int]:
+    """(n11, n10, n01, n00) of two boolean arrays of shape (n,): is the model, is the comparator right on each case?
+
+    Raises ValueError for arrays that are not boolean or differ in length.
+    """
+    a, b = boolean_columns(correct_a=correct_a, correct_b=correct_b)
+    n11 = int(np.count_nonzero(a & b))
+    n10, n01 = int(np.count_nonzero(a)) - n11, int(np.count_nonzero(b)) - n11
+    return n11, n10, n01, a.size - n11 - n10 - n01
+
+
+def _check_table(n11: int, n10: int, n01: int, n00: int) -> int:
+    if min(n11, n10, n01, n00) < 0:
+        raise ValueError(f"counts cannot be negative: n11 = {n11}, n10 = {n10}, n01 = {n01}, n00 = {n00}")
+    return n11 + n10 + n01 + n00
+
+
+def _state(b: int, c: int, n: int) -> tuple[Status, str]:
+    """Status and warning that every method of paired proportions shares."""
+    if n == 0:
+        return "not_estimable", NO_CASES
+    return ("caution", NO_DISCORDANT) if b + c == 0 else ("ok", "")
+
+
+def _difference(
+    method: str,
+    b: int,
+    c: int,
+    n: int,
+    limits: tuple[float, float],
+    confidence_level: float,
+    statistic: float = nan,
+    pvalue: float = nan,
+    std_error: float = nan,
+) -> PairedTest:
+    status, warning = _state(b, c, n)
+    estimate = (b - c) / n if n else nan
+    return PairedTest(
+        method,
+        estimate,
+        *limits,
+        confidence_level,
+        statistic=statistic,
+        pvalue=pvalue,
+        n=n,
+        b=b,
+        c=c,
+        std_error=std_error,
+        status=status,
+        warning=warning,
+    )
+
+
+def newcombe_paired(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
+    """Newcombe's (1998, Statistics in Medicine 17:2635) method 10: Wilson limits of both proportions, combined with their correlation.
+
+    With p1 = (n11 + n10)/n, p2 = (n11 + n01)/n and their Wilson limits (l1, u1), (l2, u2):
+    L = d - sqrt((p1 - l1)^2 - 2 phi (p1 - l1)(u2 - p2) + (u2 - p2)^2) and
+    U = d + sqrt((u1 - p1)^2 - 2 phi (u1 - p1)(p2 - l2) + (p2 - l2)^2).
+    phi is the correlation of the table with the continuity correction of method 10: its numerator A = n11 n00 - n10 n01 becomes
+    max(A - n/2, 0) if A > 0; phi is 0 where a margin is empty. Method 10 is an interval alone: no p-value.
+    """
+    n = _check_table(n11, n10, n01, n00)
+    if n == 0:
+        return _difference("newcombe_paired", n10, n01, 0, (nan, nan), confidence_level)
+    p1, p2 = (n11 + n10) / n, (n11 + n01) / n
+    lows, highs = wilson_limits([n11 + n10, n11 + n01], n, confidence_level)
+    l1, l2, u1, u2 = (float(v) for v in (*lows, *highs))
+    margins = float(n11 + n10) * (n01 + n00) * (n11 + n01) * (n10 + n00)
+    numerator = float(n11 * n00 - n10 * n01)
+    if numerator > 0:
+        numerator = max(numerator - n / 2, 0.0)
+    phi = numerator / sqrt(margins) if margins > 0 else 0.0
+
+    def reach(x: float, y: float) -> float:
+        return sqrt(max(x * x - 2 * phi * x * y + y * y, 0.0))
+
+    d = (n10 - n01) / n
+    limits = (max(d - reach(p1 - l1, u2 - p2), -1.0), min(d + reach(u1 - p1, p2 - l2), 1.0))
+    return _difference("newcombe_paired", n10, n01, n, limits, confidence_level)
+
+
+def tango_score(b: npt.ArrayLike, c: npt.ArrayLike, n: npt.ArrayLike, delta: npt.ArrayLike) -> FloatArray:
+    """Tango's (1998, Statistics in Medicine 17:891) score statistic of the hypothesis p1 - p2 = delta, for arrays (they broadcast).
+
+    z = (b - c - n delta) / sqrt(n (2 q + delta - delta^2)), where q, the probability of a case that only the comparator gets right,
+    is its maximum likelihood estimate under the hypothesis: the larger root of
+    2n q^2 - (b + c - (2n - b + c) delta) q - c delta (1 - delta) = 0. At delta = 0 it is (b - c) / sqrt(b + c), whose square is
+    McNemar's chi-square. Standard normal under the hypothesis. NaN where numerator and variance are both 0 (b = c = 0 at delta = 0).
+    For delta < 0 the models are swapped, which keeps the root free of cancellation.
+
+    >>> round(float(tango_score(1, 7, 21, 0.0)), 6)
+    -2.12132
+    """
+    x, y, size, d = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (b, c, n, delta)))
+    turn = np.where(d < 0, -1.0, 1.0)
+    only_b, only_c, d = np.where(d < 0, y, x), np.where(d < 0, x, y), np.abs(d)
+    half = (2 * size - only_b + only_c) * d - only_b - only_c
+    constant = only_c * d * (1 - d)
+    root = np.sqrt(half * half + 8 * size * constant)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The larger root in whichever of its two forms subtracts nothing.
+        q = np.where(half > 0, 2 * constant / (root + half), (root - half) / (4 * size))
+        variance = size * (2 * q + d * (1 - d))
+        gap = only_b - only_c - size * d
+        return np.asarray(turn * gap / np.sqrt(variance), dtype=np.float64)
+
+
+def _excess(delta: float, b: int, c: int, n: int, z2: float) -> float:
+    """(b - c - n delta)^2 - z^2 variance(delta): negative inside Tango's interval. Plain floats, for the root search; delta >= 0."""
+    half = (2 * n - b + c) * delta - b - c
+    constant = c * delta * (1 - delta)
+    root = sqrt(half * half + 8 * n * constant)
+    q = 2 * constant / (root + half) if half > 0 else (root - half) / (4 * n)
+    return (b - c - n * delta) ** 2 - z2 * n * (2 * q + delta * (1 - delta))
+
+
+def _upper(b: int, c: int, n: int, z: float) -> float:
+    """Upper limit of Tango's interval for 0 < b + c."""
+    if b == n:
+        return 1.0
+    z2, d = z * z, (b - c) / n
+
+    def signed(delta: float) -> float:
+        # For delta < 0 the same hypothesis with the models swapped.
+        return _excess(delta, b, c, n, z2) if delta >= 0 else _excess(-delta, c, b, n, z2)
+
+    if c == n:
+        return (z2 - n) / (n + z2)
+    if z == 0:
+        return d
+    return float(optimize.brentq(signed, d, 1.0, xtol=1e-15, rtol=8.9e-16, maxiter=300))
+
+
+def tango_limits(b: int, c: int, n: int, confidence_level: float = 0.95) -> tuple[float, float]:
+    """Tango's (1998) score interval: all delta whose score statistic lies within -+z (`tango_score`), found by a bracketed root search.
+
+    Closed forms at the edges: b = c = 0 gives -+z^2 / (n + z^2); b = n gives ((n - z^2) / (n + z^2), 1). n = 0 gives NaN.
+    """
+    z = normal_quantile(confidence_level)
+    if min(b, c, n) < 0 or b + c > n:
+        raise ValueError(f"b and c discordant cases out of n need b + c <= n, got b = {b}, c = {c}, n = {n}")
+    if n == 0:
+        return nan, nan
+    if b + c == 0:
+        edge = z * z / (n + z * z)
+        return -edge, edge
+    return -_upper(c, b, n, z), _upper(b, c, n, z)
+
+
+def tango(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
+    """Tango's (1998) score interval of the difference, with the score test of no difference.
+
+    `statistic` is the signed z = (b - c) / sqrt(b + c), p two-sided: McNemar's asymptotic test without continuity correction, so that
+    0 lies outside the interval exactly if p < 1 - confidence_level. b = c = 0: interval -+z^2/(n + z^2), p = 1, no statistic, `caution`.
+    For non-inferiority and equivalence see `tango_pvalue` and `tango_limits`.
+
+    >>> t = tango(1, 1, 7, 12)
+    >>> round(t.conf_low, 3), round(t.conf_high, 3)
+    (-0.517, -0.026)
+    """
+    n = _check_table(n11, n10, n01, n00)
+    limits = tango_limits(n10, n01, n, confidence_level)
+    if n == 0:
+        return _difference("tango", n10, n01, n, limits, confidence_level)
+    z = float(tango_score(n10, n01, n, 0.0))
+    p = 1.0 if isnan(z) else 2 * float(special.ndtr(-abs(z)))
+    return _difference("tango", n10, n01, n, limits, confidence_level, statistic=z, pvalue=p)
+
+
+def tango_pvalue(b: int, c: int, n: int, null: float) -> float:
+    """One-sided p of p1 - p2 <= `null` against > `null` by Tango's score test: the closed form of inverting `tango_limits`.
+
+    For non-inferiority with margin m, `null` = -m. The other side, p1 - p2 >= `null`, is `tango_pvalue(c, b, n, -null)`. NaN for n = 0;
+    1 for b = c = 0 at `null` = 0. Raises ValueError unless -1 < null < 1.
+
+    >>> round(tango_pvalue(3, 5, 100, -0.1), 6)
+    0.011893
+    """
+    if not -1 < null < 1:
+        raise ValueError(f"the null difference must lie strictly between -1 and 1, got {null}")
+    if n == 0:
+        return nan
+    z = float(tango_score(b, c, n, null))
+    return 1.0 if isnan(z) else float(special.ndtr(-z))
+
+
+def agresti_min(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
+    """Agresti and Min (2005): Wald's interval after adding 1/2 to each of the four cells; the estimate stays raw.
+
+    With b* = b + 1/2, c* = c + 1/2, n* = n + 2: d* = (b* - c*)/n*, limits d* -+ z sqrt(b* + c* - (b* - c*)^2/n*) / n*, clipped to -1 to 1.
+    Shrunken towards 0, it need not contain the raw estimate. An interval alone: no p-value.
+    """
+    n = _check_table(n11, n10, n01, n00)
+    z = normal_quantile(confidence_level)
+    if n == 0:
+        return _difference("agresti_min", n10, n01, 0, (nan, nan), confidence_level)
+    size, centre = n + 2.0, (n10 - n01) / (n + 2.0)
+    error = sqrt(n10 + n01 + 1 - (n10 - n01) ** 2 / size) / size
+    limits = (max(centre - z * error, -1.0), min(centre + z * error, 1.0))
+    return _difference("agresti_min", n10, n01, n, limits, confidence_level, std_error=error)
+
+
+def permutation_paired_counts(
+    b: int, c: int, n: int, n_resamples: int = 9999, rng: np.random.Generator | None = None
+) -> PairedTest:
+    """Permutation test of a paired difference of proportions: the two models' labels are swapped within cases.
+
+    Only discordant cases move the difference, so b is binomial(b + c, 1/2) under permutation and the two-sided p is
+    P(|2X - (b + c)| >= |b - c|). Up to `EXACT_PERMUTATION_MAX` discordant cases all 2^(b + c) swaps are counted (that equals McNemar's exact
+    test); beyond it `n_resamples` swaps are drawn and p = (1 + count) / (B + 1). b = c = 0: p = 1, `caution`; n = 0 is `not_estimable`.
+    `n_resamples` in the result is NaN where the test is exact. Raises ValueError for impossible counts, or if swaps must be drawn and
+    `rng` is None or `n_resamples` below 1.
+    """
+    if min(b, c) < 0 or b + c > n:
+        raise ValueError(f"b and c discordant cases out of n need b + c <= n, got b = {b}, c = {c}, n = {n}")
+    status, warning = _state(b, c, n)
+    if n == 0:
+        return PairedTest("permutation_paired", nan, n=n, b=b, c=c, status=status, warning=warning)
+    discordant = b + c
+    drawn = nan
+    if discordant <= EXACT_PERMUTATION_MAX:
+        p = float(exact_pvalues(b, c))
+    else:
+        if rng is None or n_resamples < 1:
+            raise ValueError(
+                f"{discordant} discordant cases are too many to enumerate: rng and n_resamples >= 1 needed"
+            )
+        swapped = np.abs(2 * rng.binomial(discordant, 0.5, size=n_resamples) - discordant)
+        p = (1 + int(np.count_nonzero(swapped >= abs(b - c)))) / (n_resamples + 1)
+        drawn = n_resamples
+    return PairedTest(
+        "permutation_paired",
+        (b - c) / n,
+        pvalue=p,
+        n=n,
+        b=b,
+        c=c,
+        n_resamples=drawn,
+        status=status,
+        warning=warning,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOverlap:
+    """How far two models err on the same cases. `kappa`: Cohen's kappa of the two error indicators. `double_fault`: share of cases
+    that both get wrong (Giacinto and Roli 2001). `either_fault`: share that at least one gets wrong."""
+
+    kappa: float
+    double_fault: float
+    either_fault: float
+    n: int
+    status: Status = "ok"
+    warning: str = ""
+
+
+def error_overlap(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> ErrorOverlap:
+    """Overlap of the errors of two models, from two boolean arrays of shape (n,) that say who is right.
+
+    kappa = (po - pe) / (1 - pe) with po = (n11 + n00)/n and pe from the margins: 1 if the models err on the same cases, 0 if as often
+    together as by chance. It is undefined (NaN, `caution`) if a model is always right or always wrong, since one rating is constant
+    then; no cases are `not_estimable`.
+    """
+    n11, n10, n01, n00 = paired_table(correct_a, correct_b)
+    n = n11 + n10 + n01 + n00
+    if n == 0:
+        return ErrorOverlap(nan, nan, nan, 0, "not_estimable", NO_CASES)
+    double, either = n00 / n, (n - n11) / n
+    right_a, right_b = n11 + n10, n11 + n01
+    if right_a in (0, n) or right_b in (0, n):
+        return ErrorOverlap(
+            nan,
+            double,
+            either,
+            n,
+            "caution",
+            "a model is always right or always wrong: the kappa of errors is undefined",
+        )
+    observed = (n11 + n00) / n
+    expected = (right_a * right_b + (n - right_a) * (n - right_b)) / n**2
+    return ErrorOverlap((observed - expected) / (1 - expected), double, either, n)

@@ -1,0 +1,218 @@
+"""Comparing two models' predictive values and likelihood ratios on the same cases.
+
+PPV and NPV condition on the model's own call, so that the two models' denominators are different, overlapping sets of cases and
+McNemar's test does not apply. The tests here come from marginal regression (GEE) with independence working correlation, where a case
+is the cluster; all have closed forms, which are used. `statistic` is a chi-square with 1 degree of freedom, `parameter` 1.
+"""
+
+from __future__ import annotations
+
+from math import exp, log, nan, sqrt
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from hybridcx.stats.confusion import boolean_columns
+from hybridcx.stats.proportions import normal_quantile
+from hybridcx.stats.results import PairedTest
+
+BoolArray = npt.NDArray[np.bool_]
+
+NO_EVIDENCE = (
+    "the estimated variance is 0 (identical calls, or no wrong call among them): p is 1 by definition, no limits"
+)
+
+
+def _oriented(
+    y_true: npt.ArrayLike, pred_a: npt.ArrayLike, pred_b: npt.ArrayLike, which: str
+) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Truth and calls turned so that the predictive value in question is P(truth | call)."""
+    if which not in ("ppv", "npv"):
+        raise ValueError(f"which must be ppv or npv, got {which!r}")
+    truth, a, b = boolean_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
+    return (truth, a, b) if which == "ppv" else (~truth, ~a, ~b)
+
+
+def _score_test(
+    method: str,
+    weighted: bool,
+    y_true: npt.ArrayLike,
+    pred_a: npt.ArrayLike,
+    pred_b: npt.ArrayLike,
+    which: str,
+    confidence_level: float,
+) -> PairedTest:
+    truth, a, b = _oriented(y_true, pred_a, pred_b, which)
+    z = normal_quantile(confidence_level)
+    n = truth.size
+    n_a, n_b = int(np.count_nonzero(a)), int(np.count_nonzero(b))
+    if n_a == 0 or n_b == 0:
+        who = "either model" if n_a == n_b else "the model" if n_a == 0 else "the comparator"
+        call = "positive" if which == "ppv" else "negative"
+        return PairedTest(
+            method,
+            nan,
+            conf_level=confidence_level,
+            n=n,
+            status="not_estimable",
+            warning=f"no case is predicted {call} by {who}",
+        )
+    # Cases called by the one, the other, both; and the right ones among them. Everything below is a function of these six counts.
+    both = a & b
+    m_both, hits_both = int(np.count_nonzero(both)), int(np.count_nonzero(both & truth))
+    m_a, hits_a = n_a - m_both, int(np.count_nonzero(a & truth)) - hits_both
+    m_b, hits_b = n_b - m_both, int(np.count_nonzero(b & truth)) - hits_both
+    value_a, value_b = (hits_a + hits_both) / n_a, (hits_b + hits_both) / n_b
+    pooled = (hits_a + hits_b + 2 * hits_both) / (n_a + n_b)
+
+    def squares(hits: int, m: int, p: float) -> float:
+        """Sum of (D - p)^2 over m cases with `hits` right ones."""
+        return hits * (1 - p) ** 2 + (m - hits) * p**2
+
+    # Integers decide whether there is any difference, so that rounding cannot make one.
+    difference = ((hits_a + hits_both) * n_b - (hits_b + hits_both) * n_a) / (n_a * n_b)
+    alone_a, alone_b = squares(hits_a, m_a, pooled), squares(hits_b, m_b, pooled)
+    # Every variance is written as a sum of squares over cases, which has no cancellation and is exactly 0 where there is no evidence.
+    if weighted:
+        # p (1 - p) - 2 C: the squares of all calls less twice those of the cases called by both, which leaves the cases called by one.
+        variance = (alone_a + alone_b) / (n_a + n_b) * (1 / n_a + 1 / n_b)
+    else:
+        mean_b = n_b / (n_a + n_b)
+        shared = squares(hits_both, m_both, pooled) * (1 - 2 * mean_b) ** 2
+        variance = (alone_a * mean_b**2 + alone_b * (1 - mean_b) ** 2 + shared) * (1 / n_a + 1 / n_b) ** 2
+    robust = (
+        squares(hits_a, m_a, value_a) / n_a**2
+        + squares(hits_b, m_b, value_b) / n_b**2
+        + hits_both * ((1 - value_a) / n_a - (1 - value_b) / n_b) ** 2
+        + (m_both - hits_both) * (value_a / n_a - value_b / n_b) ** 2
+    )
+    if variance == 0:
+        return PairedTest(
+            method, 0.0, conf_level=confidence_level, pvalue=1.0, n=n, status="caution", warning=NO_EVIDENCE
+        )
+    statistic = difference**2 / variance
+    error = sqrt(robust)
+    low, high = (max(difference - z * error, -1.0), min(difference + z * error, 1.0)) if error else (nan, nan)
+    return PairedTest(
+        method,
+        difference,
+        low,
+        high,
+        confidence_level,
+        statistic=statistic,
+        parameter=1.0,
+        pvalue=float(special.chdtrc(1, statistic)),
+        n=n,
+        std_error=error if error else nan,
+        status="ok" if error else "caution",
+        warning="" if error else "the robust variance is 0 and no evidence: no limits",
+    )
+
+
+def generalized_score(
+    y_true: npt.ArrayLike,
+    pred_a: npt.ArrayLike,
+    pred_b: npt.ArrayLike,
+    which: Literal["ppv", "npv"] = "ppv",
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """The generalized score test of equal PPV (or NPV) of Leisenring, Alonzo and Pepe (2000, Biometrics 56:345).
+
+    Three boolean arrays of shape (n,), True for the positive class. Over the calls of both models, with D the truth, Z = 1 for the
+    comparator's calls, Zbar their share and Dbar the pooled predictive value:
+    T = (sum D (Z - Zbar))^2 / sum over cases of (sum over its calls of (D - Dbar)(Z - Zbar))^2, chi-square with 1 degree of freedom.
+    For NPV the negative calls and the negative class take these places.
+
+    The estimate is model minus comparator. `std_error` and limits are those of the difference itself, the empirical (sandwich) variance of
+    the identity-link marginal model without the null hypothesis: sum over cases of (A (D - PV_a)/n_a - B (D - PV_b)/n_b)^2, normal
+    quantile, clipped to -1 to 1. They do not invert the score test, so that near its level the two can differ.
+
+    A model without such calls: `not_estimable`. Identical calls, or predictive values that are both 0 or both 1: difference 0, p = 1,
+    no statistic, no limits, `caution`.
+    """
+    return _score_test("generalized_score", False, y_true, pred_a, pred_b, which, confidence_level)
+
+
+def weighted_generalized_score(
+    y_true: npt.ArrayLike,
+    pred_a: npt.ArrayLike,
+    pred_b: npt.ArrayLike,
+    which: Literal["ppv", "npv"] = "ppv",
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """The weighted generalized score test of equal PPV (or NPV) of Kosinski (2013, Statistics in Medicine 32:964).
+
+    T = d^2 / ((p (1 - p) - 2 C)(1/n_a + 1/n_b)), with p the pooled predictive value and C = sum over the cases that both models call of
+    (D - p)^2 / (n_a + n_b). Unlike the unweighted test it reduces to the usual score statistic for independent samples.
+    Arguments, limits and edges as in `generalized_score`.
+    """
+    return _score_test("weighted_generalized_score", True, y_true, pred_a, pred_b, which, confidence_level)
+
+
+def lr_regression(
+    y_true: npt.ArrayLike,
+    pred_a: npt.ArrayLike,
+    pred_b: npt.ArrayLike,
+    which: Literal["lr_positive", "lr_negative"] = "lr_positive",
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """Ratio of two models' LR+ (or LR-) on the same cases, by regression of the log likelihood ratio (Gu and Pepe 2009; Leisenring and
+    Pepe 1998).
+
+    log(LR_a / LR_b) is the interaction of model and truth in the saturated log-linear marginal model of a positive (for LR-: negative)
+    call. Its empirical (sandwich) variance, a case being the cluster, is, with x_a, x_b the calls in one class and m = x_a and x_b both,
+    the sum over the two classes of 1/x_a + 1/x_b - 2 m / (x_a x_b). `estimate` is model over comparator, limits
+    estimate exp(-+z se), `statistic` (log ratio / se)^2, chi-square with 1 degree of freedom. `std_error` is that of the log ratio.
+
+    Raises ValueError as `generalized_score` does. A class without cases, or one in which a model makes no such call (a likelihood ratio of
+    0, Inf or 0/0, never helped by adding 1/2), is `not_estimable`. Identical calls: ratio 1, p = 1, no statistic, no limits, `caution`.
+    """
+    method = "lr_regression"
+    if which not in ("lr_positive", "lr_negative"):
+        raise ValueError(f"which must be lr_positive or lr_negative, got {which!r}")
+    truth, a, b = boolean_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
+    z = normal_quantile(confidence_level)
+    if which == "lr_negative":
+        a, b = ~a, ~b
+    log_ratio, variance = 0.0, 0.0
+    for name, cases, sign in (("positive", truth, 1), ("negative", ~truth, -1)):
+        x_a, x_b = int(np.count_nonzero(a & cases)), int(np.count_nonzero(b & cases))
+        if x_a == 0 or x_b == 0:
+            reason = f"there are no {name} cases"
+            if cases.any():
+                who = "either model" if x_a == x_b else "the model" if x_a == 0 else "the comparator"
+                call = "positive" if which == "lr_positive" else "negative"
+                reason = f"no {name} case is predicted {call} by {who}: the likelihood ratio is 0, infinite or 0/0"
+            return PairedTest(
+                method, nan, conf_level=confidence_level, n=truth.size, status="not_estimable", warning=reason
+            )
+        shared = int(np.count_nonzero(a & b & cases))
+        log_ratio += sign * log(x_a / x_b)
+        # Over one denominator: identical calls give exactly 0.
+        variance += (x_a + x_b - 2 * shared) / (x_a * x_b)
+    if variance == 0:
+        return PairedTest(
+            method,
+            1.0,
+            conf_level=confidence_level,
+            pvalue=1.0,
+            n=truth.size,
+            status="caution",
+            warning="the models make the same calls: ratio 1, p is 1 by definition, no limits",
+        )
+    error = sqrt(variance)
+    statistic = (log_ratio / error) ** 2
+    return PairedTest(
+        method,
+        exp(log_ratio),
+        exp(log_ratio - z * error),
+        exp(log_ratio + z * error),
+        confidence_level,
+        statistic=statistic,
+        parameter=1.0,
+        pvalue=float(special.chdtrc(1, statistic)),
+        n=truth.size,
+        std_error=error,
+    )

@@ -1,0 +1,304 @@
+"""Intervals for one model: proportions, and the sums and ratios of two independent proportions.
+
+Sensitivity and specificity come from different cases and are therefore independent given the numbers of each class;
+MOVER (Zou and Donner 2008) and the delta method on the log scale both rest on that.
+`std_error` stays NaN: none of these intervals is estimate plus or minus a standard error on the metric's own scale.
+"""
+
+from __future__ import annotations
+
+from math import exp, inf, isfinite, log, nan, sqrt
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from hybridcx.stats.confusion import Confusion, count_metrics, undefined_reason
+from hybridcx.stats.results import Interval
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def normal_quantile(confidence_level: float) -> float:
+    """The two-sided standard normal quantile z with P(|Z| < z) = confidence_level; ValueError unless 0 <= level < 1.
+
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    if not 0 <= confidence_level < 1:
+        raise ValueError(f"confidence_level must lie in [0, 1), got {confidence_level}")
+    # The lower tail keeps its relative precision for levels close to 1, where (1 + level) / 2 rounds to 1.
+    return -float(special.ndtri((1 - confidence_level) / 2))
+
+
+def _check_counts(x: int, n: int) -> None:
+    if not 0 <= x <= n:
+        raise ValueError(f"a count x out of n needs 0 <= x <= n, got x = {x}, n = {n}")
+
+
+def _proportion(method: str, x: int, n: int, limits: tuple[float, float], confidence_level: float) -> Interval:
+    if n == 0:
+        return Interval(
+            method,
+            nan,
+            conf_level=confidence_level,
+            numerator=x,
+            denominator=n,
+            n=n,
+            status="not_estimable",
+            warning="the denominator is 0: no case to estimate a proportion from",
+        )
+    low, high = limits
+    return Interval(method, x / n, low, high, confidence_level, numerator=x, denominator=n, n=n)
+
+
+def wilson_limits(x: npt.ArrayLike, n: npt.ArrayLike, confidence_level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Wilson's (1927) score limits for arrays of counts x out of n, which broadcast; NaN where n = 0.
+
+    (x + z^2/2 -+ z sqrt(x (n - x) / n + z^2/4)) / (n + z^2), without continuity correction. At x = 0 the lower limit is exactly 0, at
+    x = n the upper exactly 1.
+    """
+    hits, total = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    z = normal_quantile(confidence_level)
+    size = np.where(total > 0, total, np.nan)
+    half = z * np.sqrt(hits * (size - hits) / size + z * z / 4)
+    low = (hits + z * z / 2 - half) / (size + z * z)
+    high = (hits + z * z / 2 + half) / (size + z * z)
+    low = np.where(hits == 0, low * 0, np.clip(low, 0, None))
+    high = np.where(hits == total, high * 0 + 1, np.clip(high, None, 1))
+    return low, high
+
+
+def wilson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
+    """Wilson's score interval of the proportion x / n (formula: `wilson_limits`). n = 0 is `not_estimable`.
+
+    >>> w = wilson(36, 49)
+    >>> round(w.conf_low, 6), round(w.conf_high, 6)
+    (0.597377, 0.837887)
+    """
+    _check_counts(x, n)
+    low, high = wilson_limits(x, n, confidence_level)
+    return _proportion("wilson", x, n, (float(low), float(high)), confidence_level)
+
+
+def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
+    """The exact interval (Clopper and Pearson 1934): beta quantiles at alpha/2 with (x, n - x + 1) and at 1 - alpha/2 with (x + 1, n - x).
+
+    0 and 1 are exact at x = 0 and x = n. Both tails get alpha/2, also at the ends (no one-sided alpha there).
+    """
+    _check_counts(x, n)
+    normal_quantile(confidence_level)
+    tail = (1 - confidence_level) / 2
+    low = float(special.betaincinv(x, n - x + 1, tail)) if x > 0 else 0.0
+    high = float(special.betainccinv(x + 1, n - x, tail)) if x < n else 1.0
+    return _proportion("clopper_pearson", x, n, (low, high), confidence_level)
+
+
+def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
+    """Agresti and Coull (1998): Wald's interval about Wilson's midpoint (x + z^2/2) / (n + z^2), clipped to 0 and 1.
+
+    The version with z^2, not the "add two successes and two failures" of its 95 % special case. The estimate stays x / n.
+    """
+    _check_counts(x, n)
+    z = normal_quantile(confidence_level)
+    size = n + z * z
+    centre = (x + z * z / 2) / size if size > 0 else nan
+    half = z * sqrt(centre * (1 - centre) / size) if size > 0 else nan
+    return _proportion("agresti_coull", x, n, (max(centre - half, 0.0), min(centre + half, 1.0)), confidence_level)
+
+
+def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
+    """The equal-tailed interval of the posterior Beta(x + 1/2, n - x + 1/2), modified at the ends (Brown, Cai and DasGupta 2001).
+
+    Modified: the lower limit is 0 at x = 0 and the upper limit 1 at x = n. Their further change for x = 1 and n - 1 is not made.
+    """
+    _check_counts(x, n)
+    normal_quantile(confidence_level)
+    tail = (1 - confidence_level) / 2
+    low = float(special.betaincinv(x + 0.5, n - x + 0.5, tail)) if x > 0 else 0.0
+    high = float(special.betainccinv(x + 0.5, n - x + 0.5, tail)) if x < n else 1.0
+    return _proportion("jeffreys", x, n, (low, high), confidence_level)
+
+
+def _not_estimable(method: str, metric: str, confusion: Confusion, confidence_level: float) -> Interval:
+    return Interval(
+        method,
+        nan,
+        conf_level=confidence_level,
+        n=confusion.n,
+        status="not_estimable",
+        warning=undefined_reason(metric, confusion),
+    )
+
+
+def _mover(metric: str, scale: float, shift: float, confusion: Confusion, confidence_level: float) -> Interval:
+    """MOVER for scale (sensitivity + specificity) + shift."""
+    c = confusion
+    if c.positives == 0 or c.negatives == 0:
+        return _not_estimable("mover_wilson", metric, c, confidence_level)
+    se, sp = wilson(c.tp, c.positives, confidence_level), wilson(c.tn, c.negatives, confidence_level)
+    total = se.estimate + sp.estimate
+    down = sqrt((se.estimate - se.conf_low) ** 2 + (sp.estimate - sp.conf_low) ** 2)
+    up = sqrt((se.conf_high - se.estimate) ** 2 + (sp.conf_high - sp.estimate) ** 2)
+    low, high = max(total - down, 0.0), min(total + up, 2.0)
+    return Interval(
+        "mover_wilson",
+        scale * total + shift,
+        scale * low + shift,
+        scale * high + shift,
+        confidence_level,
+        n=c.n,
+    )
+
+
+def balanced_accuracy_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
+    """Balanced accuracy with MOVER limits from Wilson's for sensitivity and specificity (Zou and Donner 2008).
+
+    L = S - sqrt((se - l1)^2 + (sp - l2)^2), U = S + sqrt((u1 - se)^2 + (u2 - sp)^2) for S = se + sp, then halved; clipped to 0 to 1.
+    `not_estimable` if a class is absent.
+    """
+    return _mover("balanced_accuracy", 0.5, 0.0, confusion, confidence_level)
+
+
+def youden_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
+    """Youden's J with MOVER limits: those of `balanced_accuracy_mover`, as J = 2 BA - 1; clipped to -1 to 1."""
+    return _mover("youden_j", 1.0, -1.0, confusion, confidence_level)
+
+
+def _log_interval(method: str, metric: str, variance: float, confusion: Confusion, confidence_level: float) -> Interval:
+    """estimate * exp(-+ z sqrt(variance)), or the estimate alone where an empty cell leaves its logarithm without a variance."""
+    c = confusion
+    estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)[metric])
+    z = normal_quantile(confidence_level)
+    if not isfinite(estimate) and estimate != inf:
+        return _not_estimable(method, metric, c, confidence_level)
+    if estimate in (0.0, inf):
+        what = "infinite" if estimate == inf else "0"
+        return Interval(
+            method,
+            estimate,
+            conf_level=confidence_level,
+            n=c.n,
+            status="caution",
+            warning=f"a cell of the confusion matrix is empty, the ratio is {what} and has no limits on the log scale",
+        )
+    if variance <= 0:
+        return Interval(
+            method,
+            estimate,
+            conf_level=confidence_level,
+            n=c.n,
+            status="caution",
+            warning="every case is predicted alike, the estimated variance is 0 and no evidence: no limits",
+        )
+    half = z * sqrt(variance)
+    return Interval(method, estimate, estimate * exp(-half), estimate * exp(half), confidence_level, n=c.n)
+
+
+def likelihood_ratio_log(
+    confusion: Confusion, metric: Literal["lr_positive", "lr_negative"], confidence_level: float = 0.95
+) -> Interval:
+    """LR+ or LR- with the log-scale limits of Simel, Samsa and Matchar (1991).
+
+    var(log LR+) = 1/TP - 1/(TP + FN) + 1/FP - 1/(FP + TN); for LR- with FN and TN in the places of TP and FP. A ratio of 0 or Inf (an
+    empty cell) is `caution` without limits, 0/0 is `not_estimable`; 1/2 is never added.
+    """
+    c = confusion
+    if metric not in ("lr_positive", "lr_negative"):
+        raise ValueError(f"metric must be lr_positive or lr_negative, got {metric!r}")
+    one, other = (c.tp, c.fp) if metric == "lr_positive" else (c.fn, c.tn)
+    variance = 1 / one - 1 / c.positives + 1 / other - 1 / c.negatives if one and other else nan
+    return _log_interval("log", metric, variance, c, confidence_level)
+
+
+def diagnostic_odds_ratio_log(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
+    """The diagnostic odds ratio with Woolf's (1955) limits: var(log DOR) = 1/TP + 1/FN + 1/FP + 1/TN (Glas et al. 2003).
+
+    Empty cells as in `likelihood_ratio_log`.
+    """
+    c = confusion
+    cells = (c.tp, c.fn, c.fp, c.tn)
+    variance = sum(1 / cell for cell in cells) if all(cells) else nan
+    return _log_interval("log", "diagnostic_odds_ratio", variance, c, confidence_level)
+
+
+def predictive_value_mercaldo(
+    confusion: Confusion, metric: Literal["ppv", "npv"], prevalence: float, confidence_level: float = 0.95
+) -> Interval:
+    """PPV or NPV at a given prevalence (Bayes), with the logit limits of Mercaldo, Lau and Zhou (2007).
+
+    logit PPV = log(se p / ((1 - sp)(1 - p))), variance (1 - se)/(se n1) + sp/((1 - sp) n0);
+    logit NPV = log(sp (1 - p) / ((1 - se) p)), variance se/((1 - se) n1) + (1 - sp)/(sp n0), with p the prevalence, taken as known,
+    n1 and n0 the numbers of positive and negative cases. Their standard logit interval: no adjustment is added to empty cells.
+
+    `not_estimable` if a class is absent or Bayes' formula is 0/0; `caution` without limits if the value is 0 or 1 (its logit is infinite)
+    or the variance 0; `caution` with limits if sensitivity or specificity is 0 or 1, as its sampling error is then estimated as 0.
+    Raises ValueError unless 0 < prevalence < 1.
+    """
+    if metric not in ("ppv", "npv"):
+        raise ValueError(f"metric must be ppv or npv, got {metric!r}")
+    if not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must lie strictly between 0 and 1, got {prevalence}")
+    method, c = "mercaldo_logit", confusion
+    z = normal_quantile(confidence_level)
+    if c.positives == 0 or c.negatives == 0:
+        which = "positive" if c.positives == 0 else "negative"
+        return Interval(
+            method,
+            nan,
+            conf_level=confidence_level,
+            n=c.n,
+            status="not_estimable",
+            warning=f"there are no {which} cases",
+        )
+    # `hit` counts the cases whose call is right, in the class that this predictive value is about, `miss` the wrong ones in the other.
+    if metric == "ppv":
+        hit, n_hit, miss, n_miss, odds = c.tp, c.positives, c.fp, c.negatives, prevalence / (1 - prevalence)
+    else:
+        hit, n_hit, miss, n_miss, odds = c.tn, c.negatives, c.fn, c.positives, (1 - prevalence) / prevalence
+    if hit == 0 and miss == 0:
+        called = "positive" if metric == "ppv" else "negative"
+        return Interval(
+            method,
+            nan,
+            conf_level=confidence_level,
+            n=c.n,
+            status="not_estimable",
+            warning=f"no case is predicted {called}",
+        )
+    right, wrong = hit / n_hit * odds, miss / n_miss
+    estimate = right / (right + wrong)
+    if hit == 0 or miss == 0:
+        return Interval(
+            method,
+            estimate,
+            conf_level=confidence_level,
+            n=c.n,
+            status="caution",
+            warning=f"the value is {estimate:g} because a cell of the confusion matrix is empty; its logit has no limits",
+        )
+    variance = 1 / hit - 1 / n_hit + 1 / miss - 1 / n_miss
+    if hit == n_hit and miss == n_miss:
+        return Interval(
+            method,
+            estimate,
+            conf_level=confidence_level,
+            n=c.n,
+            status="caution",
+            warning="every case is predicted alike, the estimated variance is 0 and no evidence: no limits",
+        )
+    logit, half = log(right / wrong), z * sqrt(variance)
+    edge = hit == n_hit or miss == n_miss
+    return Interval(
+        method,
+        estimate,
+        float(special.expit(logit - half)),
+        float(special.expit(logit + half)),
+        confidence_level,
+        n=c.n,
+        status="caution" if edge else "ok",
+        warning="sensitivity or specificity is 0 or 1, its sampling error is estimated as 0: the limits are too narrow"
+        if edge
+        else "",
+    )

@@ -1,0 +1,287 @@
+"""Score metrics of many resamples at once, from weights of the units that were drawn.
+
+Used by `bootstrap`. `ScoreRows` holds the rows (patterns of truth and scores, or cases of patients) and the unit of each; the functions
+take weights (units, columns), one resample a column, and return arrays (models, columns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse, special
+
+from hybridcx.stats.calibration import (
+    ECE_BINS,
+    clipped_logit,
+    fit_intercept,
+    fit_slope,
+    log_loss_terms,
+    score_bin,
+)
+from hybridcx.stats.draws import Weights
+from hybridcx.stats.score_inputs import BoolArray, FloatArray
+from hybridcx.stats.utility import net_benefit_terms
+
+RANK_METRICS = ("auroc", "auprc")
+LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
+REFIT_METRICS = ("calibration_slope", "calibration_intercept")
+_EXACT_FLOAT32 = 1 << 24  # integers up to here are exact in float32
+_REFIT_FLOATS = 1 << 17  # matrix elements of one batch of refits
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """Rows with truth `y` (R,), `scores` (k, R), the `unit` (R,) each belongs to, and the units' multiplicities `counts` (U,)."""
+
+    y: BoolArray
+    scores: FloatArray
+    unit: npt.NDArray[np.intp]
+    counts: npt.NDArray[np.int64]
+
+    @property
+    def one_row_a_unit(self) -> bool:
+        return self.y.size == self.counts.size
+
+
+def score_patterns(y: BoolArray, scores: FloatArray) -> ScoreRows:
+    """Return the distinct rows of (truth, scores) in sorted order as units, so that the order of the cases has no influence."""
+    order = np.lexsort([*scores, y])
+    y, scores = y[order], scores[:, order]
+    new = np.ones(y.size, dtype=np.bool_)
+    new[1:] = (y[1:] != y[:-1]) | (scores[:, 1:] != scores[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(new)
+    counts = np.diff(np.r_[starts, y.size]).astype(np.int64)
+    return ScoreRows(y[starts], scores[:, starts], np.arange(starts.size), counts)
+
+
+# ---------------------------------------------------------------- ranks
+
+
+class _Single(NamedTuple):
+    """A row whose score no other row has."""
+
+    positive: bool
+    unit: int
+
+
+class _Tied(NamedTuple):
+    """The units of the positive and of the negative rows of one score."""
+
+    positives: npt.NDArray[np.intp]
+    negatives: npt.NDArray[np.intp]
+
+
+class RankPlan:
+    """One model's rows in falling order of the score, as steps: a row alone, or a group of equal scores."""
+
+    def __init__(self, rows: ScoreRows, model: int):
+        score = rows.scores[model]
+        order = np.argsort(-score, kind="stable")
+        ends = np.flatnonzero(np.r_[score[order][1:] != score[order][:-1], True]) + 1
+        y, unit = rows.y[order], rows.unit[order]
+        self.steps: list[_Single | _Tied] = []
+        start = 0
+        for end in ends.tolist():
+            if end - start == 1:
+                self.steps.append(_Single(bool(y[start]), int(unit[start])))
+            else:
+                inside, truth = unit[start:end], y[start:end]
+                self.steps.append(_Tied(inside[truth], inside[~truth]))
+            start = end
+
+    def evaluate(self, weights: Weights, flush_every: int, with_ap: bool) -> tuple[FloatArray, FloatArray]:
+        """Return AUROC and average precision (NaN unless `with_ap`) of each column of `weights`; NaN without both classes.
+
+        Walks down the scores once for all columns. A positive adds to the true positives; a negative wins for each true positive
+        already met (equal scores half). Sums run in float32, where they are exact whole or half numbers, and are moved to
+        float64 every `flush_every` steps, before they could exceed 2^24.
+        """
+        columns = weights.shape[1]
+        tp, called, part, ap_part, scratch = (np.zeros(columns, dtype=np.float32) for _ in range(5))
+        wins, gain = np.zeros(columns), np.zeros(columns)
+        for number, step in enumerate(self.steps, start=1):
+            gained: Weights | None = None
+            if isinstance(step, _Single):
+                row = weights[step.unit]
+                called += row
+                if step.positive:
+                    tp += row
+                    gained = row
+                else:
+                    np.multiply(row, tp, out=scratch)
+                    part += scratch
+            else:
+                positive, negative = weights[step.positives].sum(axis=0), weights[step.negatives].sum(axis=0)
+                part += negative * (tp + positive / 2)
+                tp += positive
+                called += positive + negative
+                gained = positive
+            if with_ap and gained is not None:
+                # Where nothing has been called yet the gain is 0 too, so the 1 changes nothing.
+                np.maximum(called, 1.0, out=scratch)
+                np.divide(tp, scratch, out=scratch)
+                scratch *= gained
+                ap_part += scratch
+            if number % flush_every == 0:
+                wins += part
+                gain += ap_part
+                part.fill(0.0)
+                ap_part.fill(0.0)
+        wins += part
+        gain += ap_part
+        positives = tp.astype(np.float64)
+        negatives = called - positives
+        undefined = (positives == 0.0) | (negatives == 0.0)
+        positives[undefined] = np.nan
+        return wins / (positives * negatives), gain / positives if with_ap else np.full(columns, np.nan)
+
+
+def rank_metrics(plans: Sequence[RankPlan], weights: Weights, metrics: Sequence[str]) -> dict[str, FloatArray]:
+    """Return {"auroc", "auprc"} that are asked for, each (k, columns)."""
+    heaviest = max(float(weights.max(initial=1.0)), 1.0)
+    total = float(weights.sum(axis=0, dtype=np.float64).max(initial=1.0))
+    flush_every = max(1, int(_EXACT_FLOAT32 / (2.0 * heaviest * total)))
+    found = [plan.evaluate(weights, flush_every, "auprc" in metrics) for plan in plans]
+    both = {"auroc": np.stack([a for a, _ in found]), "auprc": np.stack([b for _, b in found])}
+    return {name: both[name] for name in RANK_METRICS if name in metrics}
+
+
+def rank_jackknife(rows: ScoreRows, metrics: Sequence[str]) -> dict[str, FloatArray]:
+    """Return the rank metrics with one case of each pattern left out, (k, U), in closed form: n log n instead of n^2.
+
+    Only for `one_row_a_unit`. AUROC: the wins of the case are taken off. Average precision: a case left out at group h changes
+    nothing above h, and takes one case called (and one true positive) off every group from h down.
+    """
+    k, u = rows.scores.shape[0], rows.counts.size
+    out = {name: np.full((k, u), np.nan) for name in RANK_METRICS if name in metrics}
+    y, c = rows.y, rows.counts.astype(np.float64)
+    m, n = float(c[y].sum()), float(c[~y].sum())
+    left_m, left_n = np.where(y, m - 1, m), np.where(y, n, n - 1)
+    valid = (left_m > 0) & (left_n > 0)
+    for j in range(k):
+        _, group = np.unique(-rows.scores[j], return_inverse=True)
+        positive = np.bincount(group, weights=c * y)
+        negative = np.bincount(group, weights=c * ~y)
+        tp, called = np.cumsum(positive), np.cumsum(positive + negative)
+        if "auroc" in metrics:
+            wins = (negative * (tp - positive / 2)).sum()
+            own = np.where(y, (n - np.cumsum(negative) + negative / 2)[group], (tp - positive / 2)[group])
+            out["auroc"][j, valid] = ((wins - own) / np.maximum(left_m * left_n, 1.0))[valid]
+        if "auprc" in metrics:
+            above = np.r_[0.0, np.cumsum(positive * tp / called)][:-1]
+            fewer = np.maximum(called - 1, 1.0)
+            for truth in (True, False):
+                later = positive * (tp - truth) / fewer
+                below = np.r_[np.cumsum(later[::-1])[::-1], 0.0][1:]
+                own_group = (positive - truth) * (tp - truth) / fewer
+                total = (above + own_group + below)[group] / np.maximum(left_m, 1.0)
+                here = valid & (y == truth)
+                out["auprc"][j, here] = total[here]
+    return out
+
+
+# ---------------------------------------------------------------- sums over cases
+
+
+class LinearMetrics:
+    """Metrics that are functions of sums over cases: Brier score, log loss, ECE, net benefit at one threshold.
+
+    `sums` (q, U) holds what one draw of a unit adds to each of the q sums, as a sparse matrix. The first is the number of cases.
+    """
+
+    def __init__(self, rows: ScoreRows, metrics: Sequence[str], threshold: float):
+        self.metrics = [name for name in LINEAR_METRICS if name in metrics]
+        self.k, r = rows.scores.shape
+        y, s = rows.y, rows.scores
+        per_row = [np.ones((1, r))]
+        self.position: dict[str, slice] = {}
+        at = 1
+        for name in self.metrics:
+            height = self.k * ECE_BINS if name == "ece" else self.k
+            self.position[name] = slice(at, at + height)
+            at += height
+            if name == "brier":
+                per_row.append((s - y) ** 2)
+            elif name == "log_loss":
+                per_row.append(log_loss_terms(y, s))
+            elif name == "net_benefit":
+                per_row.append(net_benefit_terms(y, s, threshold))
+            else:
+                inside = score_bin(s)[:, None, :] == np.arange(ECE_BINS)[:, None]
+                per_row.append(np.where(inside, (s - y)[:, None, :], 0.0).reshape(height, r))
+        to_unit = sparse.csr_array((np.ones(r), (np.arange(r), rows.unit)), shape=(r, rows.counts.size))
+        self.sums = sparse.csr_array(sparse.csr_array(np.concatenate(per_row)) @ to_unit)
+
+    def finish(self, totals: FloatArray) -> dict[str, FloatArray]:
+        """Return the metrics, each (k, columns), from the sums' totals (q, columns). Without cases they are NaN."""
+        n = np.where(totals[0] > 0.0, totals[0], np.nan)
+        out: dict[str, FloatArray] = {}
+        for name in self.metrics:
+            part = totals[self.position[name]]
+            if name == "ece":
+                part = np.abs(part.reshape(self.k, ECE_BINS, -1)).sum(axis=1)
+            out[name] = part / n
+        return out
+
+
+# ---------------------------------------------------------------- calibration refits
+
+
+class Refits:
+    """Calibration slope and intercept refitted to each resample, started at the full sample's fit."""
+
+    def __init__(self, rows: ScoreRows, metrics: Sequence[str]):
+        self.rows = rows
+        self.metrics = [name for name in REFIT_METRICS if name in metrics]
+        self.x = clipped_logit(rows.scores)
+        full = rows.counts[rows.unit].astype(np.float64)[:, None]
+        self.fits = [fit_slope(x, rows.y, full) for x in self.x]
+        self.intercepts = np.array([fit_intercept(x, rows.y, full)[0][0] for x in self.x])
+
+    def evaluate(self, weights: npt.NDArray[np.floating]) -> dict[str, FloatArray]:
+        """Return {"calibration_slope", "calibration_intercept"} that are asked for, each (k, columns)."""
+        k, columns = self.x.shape[0], weights.shape[1]
+        out = {name: np.full((k, columns), np.nan) for name in self.metrics}
+        width = max(1, _REFIT_FLOATS // max(self.rows.y.size, 1))
+        for start in range(0, columns, width):
+            part = slice(start, start + width)
+            w = weights[self.rows.unit, part].astype(np.float64)
+            for j, x in enumerate(self.x):
+                if "calibration_slope" in out:
+                    location, slope = float(self.fits[j].location[0]), float(self.fits[j].slope[0])
+                    begin = (0.0, 1.0) if np.isnan(slope) else (location, slope)
+                    out["calibration_slope"][j, part] = fit_slope(x, self.rows.y, w, begin).slope
+                if "calibration_intercept" in out:
+                    begin_at = 0.0 if np.isnan(self.intercepts[j]) else float(self.intercepts[j])
+                    out["calibration_intercept"][j, part] = fit_intercept(x, self.rows.y, w, begin_at)[0]
+        return out
+
+    def one_step_jackknife(self) -> dict[str, FloatArray]:
+        """Return the estimates with one draw of each unit left out, (k, U), by one Newton step from the full fit.
+
+        The error is of order 1 / n^2; used for the acceleration of large sets, where n refits would cost n^2.
+        """
+        rows, u = self.rows, self.rows.counts.size
+        out = {name: np.full((self.x.shape[0], u), np.nan) for name in self.metrics}
+        full = rows.counts[rows.unit].astype(np.float64)
+        for j, x in enumerate(self.x):
+            if "calibration_slope" in out:
+                centred = x - x.mean()
+                p = special.expit(self.fits[j].location[0] + self.fits[j].slope[0] * centred)
+                v, residual = p * (1.0 - p), rows.y - p
+                terms = [v, v * centred, v * centred**2]
+                h0, h1, h2 = (float(full @ t) - np.bincount(rows.unit, weights=t, minlength=u) for t in terms)
+                g0, g1 = (np.bincount(rows.unit, weights=t, minlength=u) for t in (residual, residual * centred))
+                out["calibration_slope"][j] = self.fits[j].slope[0] - (h0 * g1 - h1 * g0) / (h0 * h2 - h1 * h1)
+            if "calibration_intercept" in out:
+                p = special.expit(self.intercepts[j] + x)
+                v = p * (1.0 - p)
+                left = float(full @ v) - np.bincount(rows.unit, weights=v, minlength=u)
+                out["calibration_intercept"][j] = (
+                    self.intercepts[j] - np.bincount(rows.unit, weights=rows.y - p, minlength=u) / left
+                )
+        return out

@@ -1,0 +1,145 @@
+"""Net benefit and decision curves (Vickers and Elkin 2006).
+
+At a threshold probability t, net benefit is TP/n - FP/n x t / (1 - t): true positives per case, less the false positives weighted
+by the odds at which one would just treat. A case is called positive where score >= t. Higher is better, at most the prevalence.
+"""
+
+from __future__ import annotations
+
+from math import erfc, isnan, nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hybridcx.stats.results import PairedTest
+from hybridcx.stats.score_inputs import (
+    BoolArray,
+    FloatArray,
+    check_groups,
+    check_one_score,
+    check_scores,
+    check_truth,
+    z_value,
+)
+
+NO_CASES = "there are no cases"
+
+
+def net_benefit_terms(y: BoolArray, score: FloatArray, threshold: float) -> FloatArray:
+    """Return each case's part of the net benefit, whose mean it is: 1, -t / (1 - t) or 0. Scores (..., n); t in [0, 1)."""
+    if not 0.0 <= threshold < 1.0:
+        raise ValueError(f"a threshold of net benefit must lie in [0, 1), where its odds are finite; it is {threshold}")
+    return np.asarray(np.where(score >= threshold, np.where(y, 1.0, -threshold / (1.0 - threshold)), 0.0))
+
+
+def net_benefit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, thresholds: npt.ArrayLike) -> FloatArray:
+    """Return the net benefit (k, t) of k models (scores (k, n) or (n,)) at t thresholds in [0, 1). NaN without cases.
+
+    >>> net_benefit([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1], [0.5]).tolist()
+    [[0.0]]
+    """
+    y = check_truth(y_true)
+    scores = check_scores(y_score, y.size, probability=True)
+    at = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    if not y.size:
+        return np.full((scores.shape[0], at.size), nan)
+    return np.stack([net_benefit_terms(y, scores, float(t)).mean(axis=1) for t in at], axis=1)
+
+
+class DecisionCurves(NamedTuple):
+    """Net benefit with limits, arrays (k + 2, t): the k models, then "treat all" and "treat none", at the t thresholds."""
+
+    thresholds: FloatArray
+    net_benefit: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+
+
+def _standard_error(terms: FloatArray, groups: npt.NDArray[np.intp] | None, n_groups: int) -> FloatArray:
+    """Return the standard error of the mean over cases of `terms` (k, n), between clusters where there are groups."""
+    n = terms.shape[1]
+    units = n_groups if groups is not None else n
+    if units < 2:
+        return np.full(terms.shape[0], nan)
+    residual = terms - terms.mean(axis=1, keepdims=True)
+    if groups is not None:
+        residual = np.stack([np.bincount(groups, weights=row, minlength=n_groups) for row in residual])
+    return np.asarray(np.sqrt((residual**2).sum(axis=1) * units / (units - 1)) / n)
+
+
+def decision_curves(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
+    thresholds: npt.ArrayLike,
+    confidence_level: float = 0.95,
+    groups: npt.ArrayLike | None = None,
+) -> DecisionCurves:
+    """Return decision curves of k models (scores (k, n)) with pointwise Wald limits.
+
+    Net benefit is a mean over cases, so its standard error is that of a mean (denominator n - 1); with `groups` (n,) the residuals are
+    summed within clusters first. The prevalence is estimated too: nothing is held fixed. "Treat none" is 0 without error by
+    definition. Limits are clipped to the range (at most 1, which is what the contract's range allows); NaN with a single case or cluster.
+    """
+    z = z_value(confidence_level)
+    y = check_truth(y_true)
+    scores = check_scores(y_score, y.size, probability=True)
+    at = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    index, n_groups = (None, 0) if groups is None else check_groups(groups, y.size)
+    everyone = np.concatenate([scores, np.ones((1, y.size))])  # a score of 1 is above every threshold
+    shape = (scores.shape[0] + 2, at.size)
+    benefit, error = np.full(shape, nan), np.full(shape, nan)
+    if y.size:
+        benefit[-1], error[-1] = 0.0, 0.0
+        for i, t in enumerate(at.tolist()):
+            terms = net_benefit_terms(y, everyone, t)
+            benefit[:-1, i], error[:-1, i] = terms.mean(axis=1), _standard_error(terms, index, n_groups)
+    return DecisionCurves(at, benefit, benefit - z * error, np.minimum(benefit + z * error, 1.0))
+
+
+def net_benefit_difference(
+    y_true: npt.ArrayLike,
+    score_a: npt.ArrayLike,
+    score_b: npt.ArrayLike,
+    threshold: float,
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """Return net benefit(a) - net benefit(b) at one threshold with the Wald interval of a paired mean (method `wald`).
+
+    An analytic companion of the bootstrap's rows. No case called differently: difference 0, p = 1, `caution`.
+    """
+    z = z_value(confidence_level)
+    y = check_truth(y_true)
+    a, b = (check_one_score(s, y.size, probability=True) for s in (score_a, score_b))
+    if not y.size:
+        return PairedTest("wald", nan, conf_level=confidence_level, n=0, status="not_estimable", warning=NO_CASES)
+    terms = net_benefit_terms(y, a, threshold) - net_benefit_terms(y, b, threshold)
+    difference, se = float(terms.mean()), float(_standard_error(terms[None], None, 0)[0])
+    if isnan(se):
+        return PairedTest(
+            "wald",
+            difference,
+            conf_level=confidence_level,
+            n=1,
+            status="caution",
+            warning="a single case has no variance",
+        )
+    if se == 0.0:
+        same = difference == 0.0
+        return PairedTest(
+            "wald", difference, difference, difference, confidence_level, pvalue=1.0 if same else nan, n=y.size, std_error=0.0,
+            status="caution", warning="every case contributes the same difference: an interval of zero width is no evidence",
+        )  # fmt: skip
+    from_zero = difference / se
+    low, high = difference - z * se, difference + z * se
+    return PairedTest(
+        "wald",
+        difference,
+        low,
+        high,
+        confidence_level,
+        from_zero,
+        pvalue=erfc(abs(from_zero) / sqrt(2.0)),
+        n=y.size,
+        std_error=se,
+    )

@@ -1,0 +1,154 @@
+"""A model that saw a test case is refused, by whatever path it saw it."""
+
+import json
+
+import pytest
+
+from hybridcx.errors import InputError
+from hybridcx.records.lineage import Fit, Lineage, cases_sha256
+
+
+@pytest.fixture
+def lineage():
+    return Lineage(
+        [
+            Fit.of("vgg16", "network", ["c1", "c2", "c3"]),
+            Fit.of("vgg16", "early_stopping", ["v1", "v2"]),
+            Fit.of("vgg16+knn", "head", ["v1", "v2"], parents=["vgg16"]),
+            Fit.of("vgg16:pretrained+knn", "head", ["c1", "c2"]),
+            Fit.of("vgg16+knn", "threshold", ["w1"]),
+        ]
+    )
+
+
+def test_a_head_saw_what_its_network_saw(lineage):
+    assert lineage.saw("vgg16") == {"c1", "c2", "c3", "v1", "v2"}
+    assert lineage.saw("vgg16+knn") == {"c1", "c2", "c3", "v1", "v2", "w1"}
+    assert lineage.saw("vgg16:pretrained+knn") == {"c1", "c2"}
+    assert lineage.models() == ("vgg16", "vgg16+knn", "vgg16:pretrained+knn")
+
+
+def test_fits_recorded_after_a_child_still_count(lineage):
+    lineage.add(Fit.of("vgg16", "calibration", ["late"]))
+    assert "late" in lineage.saw("vgg16+knn")
+
+
+def test_clean_models_pass(lineage):
+    lineage.check("vgg16+knn", ["t1", "t2"])
+    lineage.check("vgg16:pretrained+knn", ["c3", "t1"])
+
+
+def test_a_test_case_in_the_network_is_found_through_the_head(lineage):
+    with pytest.raises(InputError) as error:
+        lineage.check("vgg16+knn", ["t1", "c3", "w1"])
+    text = str(error.value)
+    assert len(error.value.problems) == 2
+    assert "network fit vgg16/network of the model vgg16+knn" in text
+    assert "c3" in text
+    assert "threshold fit vgg16+knn/threshold" in text
+    assert "w1" in text
+    assert "t1" not in text
+
+
+def test_another_image_of_a_test_patient_is_found_and_the_patient_not_named(lineage):
+    patient_of = {
+        "c1": "Miller",
+        "c2": "P2",
+        "c3": "P3",
+        "v1": "P4",
+        "v2": "P5",
+        "w1": "P6",
+        "t1": "Miller",
+        "t2": "P9",
+    }
+    lineage.check("vgg16", ["t1"])
+    lineage.check("vgg16", ["t2"], patient_of=patient_of)
+    with pytest.raises(InputError, match=r"1 patient whose cases are in the test set.*c1") as error:
+        lineage.check("vgg16+knn", ["t1"], patient_of=patient_of)
+    assert "Miller" not in str(error.value)
+    with pytest.raises(InputError, match="without a patient"):
+        lineage.check("vgg16", ["t3"], patient_of=patient_of)
+
+
+def test_a_model_without_a_record_is_not_taken_for_clean(lineage):
+    with pytest.raises(InputError, match="no record"):
+        lineage.check("resnet101", ["t1"])
+    with pytest.raises(InputError, match="no record"):
+        lineage.saw("vgg16", unit="seed1")
+
+
+def test_units_are_kept_apart():
+    lineage = Lineage(
+        [
+            Fit.of("vgg16", "network", ["a", "b"], unit="fold0"),
+            Fit.of("vgg16", "network", ["c", "d"], unit="fold1"),
+            Fit.of("vgg16+lda", "head", ["a"], parents=["vgg16"], unit="fold0"),
+        ]
+    )
+    assert lineage.saw("vgg16+lda", "fold0") == {"a", "b"}
+    lineage.check("vgg16", ["c"], unit="fold0")
+    with pytest.raises(InputError, match="fold1/vgg16/network"):
+        lineage.check("vgg16", ["c"], unit="fold1")
+    with pytest.raises(InputError, match="parent that has no record"):
+        lineage.add(Fit.of("vgg19+lda", "head", ["a"], parents=["vgg19"], unit="fold0"))
+
+
+def test_recording_twice_changes_nothing_and_another_fit_under_the_id_is_refused(lineage):
+    n = len(lineage)
+    lineage.add(Fit.of("vgg16", "network", ["c3", "c2", "c1", "c1"]))
+    assert len(lineage) == n
+    with pytest.raises(InputError, match="two different fits"):
+        lineage.add(Fit.of("vgg16", "network", ["c1"]))
+    lineage.add(Fit.of("vgg16", "network", ["c9"], fit_id="second"))
+    assert "c9" in lineage.saw("vgg16")
+
+
+def test_there_and_back_through_json(lineage):
+    data = json.loads(json.dumps(lineage.to_dict(), sort_keys=True))
+    assert Lineage.from_dict(data) == lineage
+    assert len(data["case_sets"]) == 4  # the two fits on v1 and v2 share one
+
+
+def test_a_changed_set_of_cases_is_found(lineage):
+    data = lineage.to_dict()
+    next(iter(data["case_sets"].values())).pop()
+    with pytest.raises(InputError, match="does not have its hash"):
+        Lineage.from_dict(data, "lineage.json")
+
+
+@pytest.mark.parametrize("data", [{}, [], {"schema": 1, "case_sets": {}, "fits": [{"model": "a"}]}, {"schema": "x"}])
+def test_what_is_no_lineage_is_refused(data):
+    with pytest.raises(InputError, match="no lineage"):
+        Lineage.from_dict(data)
+
+
+def test_a_newer_schema_is_refused(lineage):
+    with pytest.raises(InputError, match="newer hybridcx"):
+        Lineage.from_dict({**lineage.to_dict(), "schema": 2})
+
+
+def test_frame_has_a_row_per_fit(lineage):
+    frame = lineage.to_frame()
+    assert frame.shape == (5, 7)
+    row = frame[frame.fit_id == "vgg16+knn/head"].iloc[0]
+    assert (row.n_cases, row.parents, row.cases_sha256) == (2, "vgg16", cases_sha256(["v2", "v1"]))
+
+
+def test_hash_depends_on_the_set_alone():
+    assert cases_sha256(["a", "b", "a"]) == cases_sha256(["b", "a"])
+    assert cases_sha256(["a\nb"]) != cases_sha256(["a", "b"])
+    assert cases_sha256([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Fit.of("m", "guess", ["a"]), "unknown kind"),
+        (lambda: Fit.of("", "head", ["a"]), "name of its model"),
+        (lambda: Fit.of("m", "head", []), "needs the cases"),
+        (lambda: Fit.of("m", "head", "a"), "not one string"),
+    ],
+)
+def test_incomplete_fits_are_refused(make, words):
+    with pytest.raises(InputError, match=words):
+        make()

@@ -1,0 +1,176 @@
+"""Ratings: FAULTS 5, 9, 17, 35, 48, and what a column's name says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hybridcx.errors import InputError
+from hybridcx.records.ratings import ReadingColumn, parse_reading_column, ratings_from_frame, read_ratings
+
+
+def read(tmp_path, text, scale=None):
+    path = tmp_path / "r.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_ratings(path, scale)
+
+
+def refused(tmp_path, text, scale=None) -> str:
+    with pytest.raises(InputError) as e:
+        read(tmp_path, text, scale)
+    return str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "reader", "occasion"),
+    [
+        ("reader_radiologist", "radiologist", None),
+        ("reader_radiologist_2", "radiologist", 2),
+        ("reader_1", "1", None),
+        ("reader_1_2", "1", 2),
+        ("reader_a_b_10", "a_b", 10),
+        ("reader_a_2b", "a_2b", None),
+        ("reader_a_", "a_", None),
+        ("reader__2", "_2", None),
+        ("rating_x_01", "x", 1),
+    ],
+)
+def test_column_names(column, reader, occasion):
+    assert parse_reading_column(column) == ReadingColumn(column, reader, occasion)
+
+
+@pytest.mark.parametrize("column", ["reader_", "label", "reader_ ", "rating__"])
+def test_columns_that_name_no_reader(column):
+    with pytest.raises(InputError, match="names no reader"):
+        parse_reading_column(column)
+
+
+def test_numbers_are_measurements(tmp_path):
+    r = read(tmp_path, "case_id,reader_a_1,reader_a_2,reader_b_1\nc2,1.5,2,3\nc1,-4,5e1,.5\n")
+    assert r.scale == "measurement"
+    assert r.frame.index.tolist() == ["c1", "c2"]
+    assert r.frame.loc["c1"].tolist() == [-4, 50, 0.5]
+    assert r.readers == ("a", "b")
+    assert [c.occasion for c in r.occasions("a")] == [1, 2]
+    assert r.categories == ()
+    assert r.n_cases == 2
+    assert r.warnings == ()
+
+
+def test_text_is_nominal(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,normal,abnormal\nc2,,normal\n")
+    assert r.scale == "nominal"
+    assert r.frame["reader_a"].tolist() == ["normal", None]
+    assert r.categories == ("abnormal", "normal")
+
+
+def test_categories_that_are_numbers_sort_by_value(tmp_path):
+    text = "case_id,reader_a,reader_b\nc1,10,2\nc2,1,10\n"
+    assert read(tmp_path, text, "ordinal").categories == ("1", "2", "10")
+    assert read(tmp_path, text, "nominal").frame["reader_a"].tolist() == ["10", "1"]
+    assert read(tmp_path, text).scale == "measurement"
+
+
+def test_text_among_numbers_is_refused_with_its_row(tmp_path):
+    text = refused(tmp_path, "case_id,reader_a,reader_b\nc1,1,2\nc2,severe,3\nc3,4,5\n")
+    assert "line 3, column reader_a: text among 2 numbers (found: 'severe')" in text
+    assert "--scale nominal" in text
+
+
+def test_text_among_numbers_is_no_matter_on_a_nominal_scale(tmp_path):
+    assert read(tmp_path, "case_id,reader_a,reader_b\nc1,1,2\nc2,severe,3\n", "nominal").categories == (
+        "1",
+        "2",
+        "3",
+        "severe",
+    )
+
+
+def test_a_column_of_text_beside_numbers(tmp_path):
+    assert "column reader_b: a column of text beside columns of numbers" in refused(
+        tmp_path, "case_id,reader_a,reader_b\nc1,1,x\nc2,3,y\n"
+    )
+
+
+@pytest.mark.parametrize("scale", ["ordinal", "measurement"])
+def test_words_are_refused_where_numbers_are_due(tmp_path, scale):
+    text = refused(tmp_path, "case_id,reader_a,reader_b\nc1,mild,severe\nc2,mild,mild\n", scale)
+    assert "line 2, column reader_a: text" in text
+
+
+def test_na_among_numbers_is_not_read_and_counted(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,1,2\nc2,NA,3\nc3,2,2\n")
+    assert np.isnan(r.frame.loc["c2", "reader_a"])
+    said = "\n".join(map(str, r.warnings))
+    assert "1 times NA" in said
+    assert "1 of 3 cases were read by one reader only" in said
+    ordinal = read(tmp_path, "case_id,reader_a,reader_b\nc1,1,2\nc2,NA,3\nc3,2,2\n", "ordinal")
+    assert ordinal.frame.loc["c2", "reader_a"] is None
+    assert ordinal.categories == ("1", "2", "3")
+
+
+def test_na_as_a_category_stays_text_with_a_warning(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,NA,x\nc2,x,x\n")
+    assert r.categories == ("NA", "x")
+    assert "R and pandas" in str(r.warnings[0])
+
+
+def test_cases_read_by_one_or_none_are_counted_and_it_is_said_what_becomes_of_them(tmp_path):
+    r = read(tmp_path, "case_id,reader_a_1,reader_a_2,reader_b_1\nc1,1,2,3\nc2,1,1,\nc3,,,\nc4,1,,2\n")
+    said = "\n".join(map(str, r.warnings))
+    assert "1 of 4 cases were read by nobody" in said
+    assert "1 of 4 cases were read by one reader only; they take no part in agreement between readers: c2" in said
+    assert "2 of 4 cases lack some reading" in said
+    assert r.n_cases == 3
+
+
+def test_two_spellings_of_a_category_over_columns(tmp_path):
+    text = refused(tmp_path, "case_id,reader_a,reader_b\nc1,Benign,benign\nc2,benign ,x\n")
+    assert "3 spellings of one category" in text
+
+
+def test_ids_and_columns_are_checked(tmp_path):
+    text = refused(tmp_path, "case_id,reader_a,reader_a_1,reader_a_01,reader_\nc1,1,2,3,4\nc1,1,2,3,4\n,1,2,3,4\n")
+    assert "line 3, column case_id: a case that stands twice" in text
+    assert "line 4, column case_id: blank" in text
+    assert "the same reader and occasion as the column 'reader_a'" in text
+    assert "column reader_: this column names no reader" in text
+
+
+def test_a_reader_without_a_number_beside_numbered_occasions_is_the_first(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_a_2\nc1,1,2\nc2,2,3\n")
+    assert [c.occasion for c in r.columns] == [1, 2]
+    assert "taken as occasion 1" in str(r.warnings[0])
+
+
+def test_fewer_than_two_readings(tmp_path):
+    assert "at least two readings, here are 1" in refused(tmp_path, "case_id,reader_a\nc1,1\n")
+
+
+def test_calls_and_ratings_in_one_file_are_refused(tmp_path):
+    assert "two files" in refused(tmp_path, "case_id,reader_a,rating_a\nc1,x,1\nc2,x,2\n")
+
+
+def test_other_columns_are_left_out_and_said(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_b,age\nc1,1,2,50\nc2,2,2,40\n")
+    assert list(r.frame.columns) == ["reader_a", "reader_b"]
+    assert "age" in str(r.warnings[0])
+
+
+def test_a_formula_among_categories(tmp_path):
+    assert "formula" in refused(tmp_path, "case_id,reader_a,reader_b\nc1,=x,y\nc2,y,y\n")
+
+
+def test_files_that_are_no_table_and_unknown_scales(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_ratings(tmp_path / "none.csv")
+    assert "scale must be one of" in refused(tmp_path, "case_id,reader_a,reader_b\nc1,1,2\n", "interval")
+
+
+def test_a_frame_reads_as_a_file(tmp_path):
+    frame = pd.DataFrame({"case_id": ["c2", "c1"], "reader_a": [1.0, np.nan], "reader_b": [2, 3]})
+    from_file = read(tmp_path, "case_id,reader_a,reader_b\nc2,1,2\nc1,,3\n")
+    pd.testing.assert_frame_equal(ratings_from_frame(frame).frame, from_file.frame)
+    with pytest.raises(InputError, match="required column"):
+        ratings_from_frame(frame.drop(columns="case_id"))

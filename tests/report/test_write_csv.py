@@ -1,0 +1,158 @@
+"""The CSVs: every rule of how a cell is written, the contract's columns, the dictionary, and two readers."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sample
+from hybridcx.report.write_csv import COLUMNS, DICTIONARY, TABLES_OF_COMMAND, data_dictionary, write_table, write_tables
+
+CONTRACT = Path(__file__).parents[2] / "../shared/CONTRACT.md"
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    return lines[0], lines[1:]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, pd.DataFrame]:
+    return sample.tables(["a", "b,c", 'd"e', "_x"]) | {"agreement": sample.agreement()}
+
+
+def test_every_table_of_the_command_is_written_and_an_absent_one_has_its_header_alone(tmp_path: Path) -> None:
+    written = write_tables(tmp_path, {}, command="run")
+    assert sorted(written) == sorted(f"{t}.csv" for t in [*TABLES_OF_COMMAND["run"], "data_dictionary"])
+    assert {p.name for p in tmp_path.iterdir()} == set(written)
+    for table in TABLES_OF_COMMAND["run"]:
+        assert (tmp_path / f"{table}.csv").read_bytes() == (",".join(COLUMNS[table]) + "\n").encode()
+
+
+def test_a_frame_without_columns_is_an_absent_table(tmp_path: Path) -> None:
+    write_tables(tmp_path, {"roc": pd.DataFrame()})
+    assert _read(tmp_path / "roc.csv") == (list(COLUMNS["roc"]), [])
+
+
+def test_cells(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "float": [0.1 + 0.2, -0.0, np.inf, -np.inf, np.nan],
+            "count": [25.0, 0.0, np.nan, 3.0, 2.5],
+            "integer": [1, 2, 3, 4, 5],
+            "flag": [True, False, None, np.True_, np.nan],
+            "text": ["plain", 'a,"b"', "two\nlines", "NA", ""],
+            "seed": pd.Series([7, None, "007", 7.0, pd.NA], dtype=object),
+        }
+    )
+    write_table(tmp_path / "t.csv", frame, {"float": "number", "count": "integer", "flag": "boolean", "text": "text", "seed": "text"})
+    assert (tmp_path / "t.csv").read_bytes().decode() == (
+        "float,count,integer,flag,text,seed\n"
+        "0.30000000000000004,25,1,TRUE,plain,7\n"
+        '0.0,0,2,FALSE,"a,""b""",NA\n'
+        'Inf,NA,3,NA,"two\nlines",007\n'
+        '-Inf,3,4,TRUE,"NA",7\n'
+        "NA,2.5,5,NA,NA,NA\n"
+    )
+
+
+def test_numbers_come_back_as_the_same_doubles(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=2000) * 10.0 ** np.random.default_rng(1).integers(-300, 300, 2000)
+    write_table(tmp_path / "t.csv", pd.DataFrame({"x": values}))
+    assert [float(r[0]) for r in _read(tmp_path / "t.csv")[1]] == values.tolist()
+
+
+def test_contract_columns_come_first_and_further_ones_after(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    metrics = found["metrics"].assign(**{"mc.error.low": 0.001})
+    shuffled = metrics[sorted(metrics.columns)]
+    write_tables(tmp_path, {"metrics": shuffled}, extra_descriptions={("metrics", "mc.error.low"): ("Monte Carlo error", "number")})
+    assert _read(tmp_path / "metrics.csv")[0] == [*COLUMNS["metrics"], "mc.error.low"]
+
+
+def test_what_departs_from_the_contract_is_refused_before_anything_is_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    with pytest.raises(ValueError, match=r"metrics\.csv: columns of the contract are missing: conf\.level"):
+        write_tables(tmp_path, {"metrics": found["metrics"].drop(columns="conf.level")})
+    with pytest.raises(ValueError, match=r"without a description.*metrics\.csv: odd"):
+        write_tables(tmp_path, {"metrics": found["metrics"].assign(odd=1)})
+    twice = pd.concat([found["roc"], found["roc"][["model"]]], axis=1)
+    with pytest.raises(ValueError, match="stand twice: model"):
+        write_tables(tmp_path, {"roc": twice})
+    with pytest.raises(ValueError, match="unknown command"):
+        write_tables(tmp_path, {}, command="compere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_dictionary_describes_every_column_of_every_file(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    curves = found["roc"].assign(seed=1)
+    other = {("predictions", "case_id"): ("the case", "text")}
+    names = write_tables(tmp_path, found | {"roc": curves}, command="run", extra_descriptions=other)
+    header, rows = _read(tmp_path / "data_dictionary.csv")
+    assert header == ["file", "column", "description", "values"]
+    described = {(r[0], r[1]) for r in rows}
+    assert len(described) == len(rows)
+    assert described == {(n, c) for n in names for c in _read(tmp_path / n)[0]} | {("predictions.csv", "case_id")}
+    assert ("disagreements.csv", 'd"e') in described
+    assert ("roc.csv", "seed") in described
+    assert all(r[2] for r in rows)
+
+
+def test_the_dictionary_holds_exactly_the_contracts_columns() -> None:
+    assert {t: tuple(c) for t, c in DICTIONARY.items()} == dict(COLUMNS)
+    with pytest.raises(ValueError, match=r"new\.csv: x"):
+        data_dictionary({"new": pd.DataFrame({"x": [1]})})
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not CONTRACT.exists(), reason="the project's shared material is not beside the checkout")
+def test_columns_are_those_of_the_contract() -> None:
+    import re
+
+    output = CONTRACT.read_text(encoding="utf-8").split("## Output")[1].split("\n## ")[0]
+    said = {}
+    for line in output.splitlines():
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[0].endswith(".csv"):
+            columns = [c.strip() for c in re.sub(r"\([^)]*\)", "", cells[2]).split(",")]
+            said[cells[0][:-4]] = tuple(c for c in columns if re.fullmatch(r"[A-Za-z0-9._]+", c))
+    assert len(said) == 14
+    assert said == {t: c for t, c in COLUMNS.items() if t != "data_dictionary"}
+
+
+def test_pandas_reads_back_what_was_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    write_tables(tmp_path, found, command="run")
+    back = pd.read_csv(tmp_path / "comparisons.csv", float_precision="round_trip")
+    for column in ("estimate", "conf.low", "p.value", "adj.p.value"):
+        np.testing.assert_array_equal(back[column], found["comparisons"][column].astype(float))
+    assert back["recommended"].dtype == bool
+    assert back["b"].dropna().eq(back["b"].dropna().round()).all()
+
+
+@pytest.mark.r
+def test_r_reads_back_what_was_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    roc = found["roc"].assign(threshold=found["roc"]["threshold"])
+    write_tables(tmp_path, found | {"roc": roc}, command="run")
+    script = """
+    x <- read.csv("comparisons.csv"); m <- read.csv("metrics.csv"); r <- read.csv("roc.csv"); d <- read.csv("disagreements.csv", check.names = FALSE)
+    stopifnot(is.logical(x$recommended), is.integer(x$b), is.numeric(x$p.value), is.numeric(m$estimate), any(is.infinite(r$threshold)))
+    stopifnot(identical(names(d)[4:7], c("a", "b,c", 'd"e', "_x")), all(is.na(m$subgroup)))
+    cat(nrow(x), sprintf("%.17g", sum(x$estimate)))
+    """
+    done = subprocess.run(["Rscript", "--vanilla", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    n, total = done.stdout.split()
+    assert int(n) == len(found["comparisons"])
+    assert float(total) == pytest.approx(found["comparisons"]["estimate"].sum(), abs=1e-12)
+
+
+def test_the_same_tables_give_the_same_bytes(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_tables(tmp_path / name, found, command="run")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()

@@ -1,0 +1,126 @@
+"""Calibration: separation, clipping, decomposition, bins; Newton's fits against statsmodels."""
+
+from math import isnan, log
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hybridcx.stats import calibration as cal
+
+quick = settings(max_examples=60, deadline=None)
+
+
+@st.composite
+def scored(draw):
+    n = draw(st.integers(1, 30))
+    y = np.array([draw(st.booleans()) for _ in range(n)])
+    return y, np.array([draw(st.integers(0, 20)) / 20 for _ in range(n)])
+
+
+@quick
+@given(scored())
+def test_laws(data):
+    y, s = data
+    parts = cal.brier_decomposition(y, s)
+    assert parts.reliability - parts.resolution + parts.uncertainty == pytest.approx(cal.brier(y, s), abs=1e-12)
+    assert 0 <= cal.expected_calibration_error(y, s) <= 1
+    assert cal.brier(~y, 1 - s) == pytest.approx(cal.brier(y, s), abs=1e-12)
+    bins = cal.reliability_curve(y, s)
+    assert sum(b.n for b in bins) == y.size
+    weighted = sum(b.n * abs(b.score_mean - b.fraction) for b in bins) / y.size
+    assert weighted == pytest.approx(cal.expected_calibration_error(y, s), abs=1e-12)
+    for b in bins:
+        assert (b.bin - 1) / 10 < b.score_mean <= b.bin / 10 + 1e-12 or b.bin == 1
+        assert 0 <= b.conf_low <= b.fraction <= b.conf_high <= 1
+    slope, intercept = cal.calibration_line(y, s)
+    mirrored_slope, mirrored = cal.calibration_line(~y, 1 - s)
+    if y.all() or not y.any():
+        assert slope.status == intercept.status == "not_estimable"
+    else:
+        assert intercept.status == "ok"
+        assert mirrored.estimate == pytest.approx(-intercept.estimate, abs=1e-6)
+        assert mirrored_slope.estimate == pytest.approx(slope.estimate, nan_ok=True, rel=1e-6, abs=1e-6)
+        overlap = min(s[y].max() - s[~y].min(), s[~y].max() - s[y].min())
+        assert isnan(slope.estimate) == (overlap <= 0)
+        assert (slope.status == "not_estimable") == isnan(slope.estimate)
+
+
+def test_line_is_statsmodels():
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        y = rng.random(200) < 0.4
+        s = 1 / (1 + np.exp(-rng.normal(0, 2, 200) - y))
+        slope, intercept = cal.calibration_line(y, s, 0.9)
+        x = np.log(s / (1 - s))
+        glm = sm.GLM(y.astype(float), sm.add_constant(x), family=sm.families.Binomial()).fit(tol=1e-12)
+        offset = sm.GLM(y.astype(float), np.ones(200), family=sm.families.Binomial(), offset=x).fit(tol=1e-12)
+        assert (slope.estimate, slope.std_error) == pytest.approx((glm.params[1], glm.bse[1]), rel=1e-7)
+        assert (slope.conf_low, slope.conf_high) == pytest.approx(tuple(glm.conf_int(0.1)[1]), rel=1e-6)
+        assert (intercept.estimate, intercept.std_error) == pytest.approx((offset.params[0], offset.bse[0]), rel=1e-7)
+
+
+def test_separation():
+    for y in ([0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1]):
+        slope, intercept = cal.calibration_line(y, [0.1, 0.3, 0.3, 0.9])
+        assert (slope.status, slope.warning, isnan(slope.estimate)) == ("not_estimable", cal.SEPARATED, True)
+        assert intercept.status == "ok"
+    slope, _ = cal.calibration_line([0, 1, 0, 1], [0.3] * 4)
+    assert slope.warning == cal.CONSTANT
+
+
+def test_clips_are_said():
+    y, s = [0, 1, 0, 1, 0], [0.0, 0.4, 0.5, 1.0, 0.2]
+    slope, intercept = cal.calibration_line(y, s)
+    assert slope.warning == intercept.warning == "2 scores were clipped to 1e-06 from 0 or 1 for the logit"
+    slope, _ = cal.calibration_line([0, 1], [0.0, 1.0])
+    assert slope.warning == f"{cal.SEPARATED}; 2 scores were clipped to 1e-06 from 0 or 1 for the logit"
+    right = cal.log_loss(y, s)
+    assert (right.status, right.warning) == ("ok", "2 scores of 0 or 1 were clipped to 1e-15")
+    wrong = cal.log_loss([1, 1], [0.0, 0.5])
+    assert wrong.status == "caution"
+    assert wrong.estimate == pytest.approx((-log(1e-15) - log(0.5)) / 2)
+    assert wrong.warning.endswith("1 of them wrong: the value rests on it")
+
+
+def test_far_start_and_hard_fits():
+    """Nearly separated data have a steep but finite slope; every column of weights gets the fit it would get alone."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(0, 3, 80)
+    y = x > 0
+    y[np.argsort(np.abs(x))[:3]] ^= True
+    weights = rng.multinomial(80, np.full(80, 1 / 80), 50).T
+    fit = cal.fit_slope(x, y, weights)
+    several = np.flatnonzero(~np.isnan(fit.slope))
+    assert 0 < several.size < 50
+    for c in several[:10]:
+        glm = sm.GLM(y.astype(float), sm.add_constant(x), family=sm.families.Binomial(), freq_weights=weights[:, c])
+        assert fit.slope[c] == pytest.approx(glm.fit(tol=1e-14, maxiter=200).params[1], rel=1e-5)
+        assert cal.fit_slope(x, y, weights[:, [c]], (2.0, 7.0)).slope[0] == pytest.approx(fit.slope[c], rel=1e-6)
+    both = (y @ weights > 0) & (~y @ weights > 0)
+    present = cal.separated(x, y, weights > 0)
+    assert np.array_equal(np.isnan(fit.slope), present)
+    assert np.array_equal(np.isnan(cal.fit_intercept(x, y, weights)[0]), ~both)
+
+
+def test_a_fit_that_does_not_converge_is_undefined(monkeypatch):
+    monkeypatch.setattr(cal, "_MAX_STEPS", 1)
+    x, y = np.array([-2.0, 1.0, -1.0, 2.0]), np.array([False, False, True, True])
+    assert np.isnan(cal.fit_slope(x, y, np.ones((4, 1)), (5.0, 5.0)).slope).all()
+    assert np.isnan(cal.fit_intercept(x, y, np.ones((4, 1)), 5.0)[0]).all()
+
+
+def test_no_cases():
+    assert isnan(cal.brier([], []))
+    assert cal.log_loss([], []).status == "not_estimable"
+    assert isnan(cal.expected_calibration_error([], []))
+    assert all(isnan(v) for v in cal.brier_decomposition([], []))
+    assert cal.reliability_curve([], []) == []
+
+
+def test_scores_are_probabilities():
+    for function in (cal.brier, cal.log_loss, cal.calibration_line, cal.expected_calibration_error):
+        with pytest.raises(ValueError, match="within 0 and 1"):
+            function([0, 1], [0.5, 1.5])
