@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.experiment import Experiment
-from hybridcx.pipeline import Outcome
 from hybridcx.records.predictions import Predictions
+
+if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
+    from hybridcx.pipeline import Outcome
 
 FEW_CASES = 100
 STUDY = {

@@ -99,8 +99,8 @@ def solid(d: Map, core: float, shell: float, rim: float) -> Map:
     """Thickness of a bone at signed distance `d`: `core` inside, `shell` more at the rim, falling off over `rim` mm."""
     depth = np.maximum(-d, np.float32(0.0))
     spongy = np.float32(core) * np.minimum(np.float32(1.0), np.float32(0.45) + depth / np.float32(6.0))
-    thickness: Map = cover(d) * (spongy + np.float32(shell) * np.exp(-depth / np.float32(rim)))
-    return thickness
+    thickness = cover(d) * (spongy + np.float32(shell) * np.exp(-depth / np.float32(rim)))
+    return thickness.astype(np.float32, copy=False)
 
 
 def tapered(x: Map, y: Map, a: NDArray[np.float64], b: NDArray[np.float64], ra: float, rb: float) -> Map:

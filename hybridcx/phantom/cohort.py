@@ -34,7 +34,7 @@ from hybridcx.phantom.pathology import Severities
 from hybridcx.phantom.readers import LABELS, OCCASIONS, READERS, ReadingModel, recruit
 from hybridcx.streams import rng_for
 
-SIZE_PX = (420, 700)
+SIZE_PX = (400, 640)
 LESION_COLUMNS = ("case_id", "kind", "level", "severity", "left", "top", "right", "bottom")
 
 

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +152,7 @@ def _check(n_patients: int, between: float, within: float) -> None:
         raise InputError(problems)
 
 
+@lru_cache(maxsize=32)
 def solve(n_patients: int, reliability_between: float, reliability_within: float) -> ReadingModel:
     """Solve the population for the quotas and reliabilities (see the module).
 

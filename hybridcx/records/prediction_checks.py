@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from hybridcx.errors import Problem, printable
 from hybridcx.records.cells import (
-    MAX_LISTED,
     check_spellings,
     check_text,
     is_blank,
@@ -209,14 +208,14 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
     place = unit.astype(np.int64) * n_cases + case
 
     cell = place * n_models + model
-    _, first, counts = np.unique(cell, return_index=True, return_counts=True)
+    counts = np.bincount(cell)
     if (counts > 1).any():
-        ids = [f"{frame['case_id'].iloc[i]} ({frame['model'].iloc[i]})" for i in first[counts > 1]]
-        again = np.setdiff1d(np.arange(len(cell)), first)[: MAX_LISTED + 1]
-        rule = f"{int((counts > 1).sum())} cases stand more than once for one model: {some(ids)}"
-        out.append(
-            Problem(rule, file, int(rows[again[0]]), "case_id", frame["case_id"].iloc[again[0]], "keep one row of each")
-        )
+        repeated = pd.Series(cell).duplicated().to_numpy()
+        again, first = np.flatnonzero(repeated), np.flatnonzero((counts[cell] > 1) & ~repeated)
+        ids = [f"{frame['case_id'].iloc[i]} ({frame['model'].iloc[i]})" for i in first]
+        rule = f"{len(first)} cases stand more than once for one model: {some(ids)}"
+        case_id = frame["case_id"].iloc[again[0]]
+        out.append(Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each"))
     for split in ("test", "validation"):
         here = (frame["split"] == split).to_numpy()
         out += _same_cases(frame, place, model, models, units, n_cases, here, split, file)
@@ -251,18 +250,20 @@ def _same_cases(
     """All models of a split must have the same cases, in every seed and fold; a model may lack the validation rows altogether."""
     if not here.any():
         return []
-    everywhere = np.unique(place[here])
+    # Masks over (seed, fold, case): np.unique would hash every row once for each model.
+    everywhere = np.zeros(int(place.max()) + 1, dtype=bool)
+    everywhere[place[here]] = True
     out = []
     for m, name in enumerate(models.tolist()):
-        own = np.unique(place[here & (model == m)])
-        if len(own) == len(everywhere) or (split == "validation" and not len(own)):
+        own = np.zeros_like(everywhere)
+        own[place[here & (model == m)]] = True
+        lacking = np.flatnonzero(everywhere & ~own)
+        if not len(lacking) or (split == "validation" and not own.any()):
             continue
-        lacking = np.setdiff1d(everywhere, own, assume_unique=True)
-        first = pd.Series(np.arange(len(place))).groupby(place).first() if len(lacking) else None
-        ids = [] if first is None else [frame["case_id"].iloc[i] for i in first.loc[lacking]]
+        ids = frame["case_id"].iloc[_first_rows(place)[lacking]].tolist()
         where = sorted({units[p // n_cases] for p in lacking} - {""})
         label = f" ({some(where, 3)})" if where else ""
-        rule = f"models scored on different cases: {printable(name)} lacks {len(ids)} of {len(everywhere)} {split} cases{label}: {some(ids)}"
+        rule = f"models scored on different cases: {printable(name)} lacks {len(ids)} of {int(everywhere.sum())} {split} cases{label}: {some(ids)}"
         out.append(
             Problem(
                 rule, file, column="model", value=name, remedy="give every model the same cases; none is dropped here"
@@ -276,8 +277,7 @@ def _constant(
 ) -> list[Problem]:
     """Return a problem for each key with more than one value in `column`, at the row where the second one appears."""
     value = pd.factorize(frame[column], use_na_sentinel=False)[0]
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    differs = value != value[first][inverse]
+    differs = value != value[_first_rows(key)[key]]
     at = np.flatnonzero(differs)
     at = at[np.sort(np.unique(key[at], return_index=True)[1])]
     ids = frame[name].iloc[at].tolist()
@@ -305,5 +305,11 @@ def _crossed(frame: pd.DataFrame, positive: str, file: str) -> list[Problem]:
 def _varies(frame: pd.DataFrame, column: str) -> bool:
     case = pd.factorize(frame["case_id"])[0]
     value = pd.factorize(frame[column], use_na_sentinel=False)[0]
-    _, first, inverse = np.unique(case, return_index=True, return_inverse=True)
-    return bool((value != value[first][inverse]).any())
+    return bool((value != value[_first_rows(case)[case]]).any())
+
+
+def _first_rows(key: np.ndarray) -> np.ndarray:
+    """Return the first row of each key 0, 1, ...; 0 where a key has no row."""
+    first = np.zeros(int(key.max()) + 1, dtype=np.int64)
+    first[key[::-1]] = np.arange(len(key) - 1, -1, -1)
+    return first

@@ -122,7 +122,7 @@ class Predictions:
         row = pd.Index(models).get_indexer(pd.Index(frame["model"]))
         n, k = len(case_ids), len(models)
         cell = row.astype(np.int64) * n + case
-        if len(np.unique(cell)) != len(frame):
+        if np.bincount(cell).max() > 1:
             raise InputError(
                 Problem("a case has several predictions of one model", remedy="say which seed or fold is meant")
             )
@@ -164,6 +164,8 @@ def read_predictions(
     Parameters: `positive`, the label of the positive class (CONTRACT.md has the default); with more than two labels it is
     taken against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred.
     `score_kind` "rank" takes any finite number as score; then y_pred is not made from it.
+
+    Memory: about 0.3 kB a row at the peak (measured: 10 million rows of five columns, 444 MB of CSV, in 2.7 GB).
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14.
     """

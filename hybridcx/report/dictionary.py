@@ -137,6 +137,8 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "fn": Column("false negatives: positive cases called negative", _COUNT, "integer"),
     "fp": Column("false positives: negative cases called positive", _COUNT, "integer"),
     "tn": Column("true negatives: negative cases called negative", _COUNT, "integer"),
+    "mc.error.low": Column("Monte Carlo standard error of a resampled lower limit", "number from 0, or NA", "number"),
+    "mc.error.high": Column("Monte Carlo standard error of a resampled upper limit", "number from 0, or NA", "number"),
     "case_id": Column("the case, as the input names it", "text"),
     "y_true": Column("the true label", "a label of the input"),
 }

@@ -308,6 +308,8 @@ def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
                 fontsize=8,
             )
             if out:
+                if last is not None and all(side[y:]):  # the classes hang from the last box
+                    ax.plot([0.23, 0.23], [last + 0.87, y + 0.5], color=MUTED, linewidth=0.8)
                 ax.plot([0.23, 0.50], [y + 0.5, y + 0.5], color=MUTED, linewidth=0.8)
                 ax.plot([0.488], [y + 0.5], marker=">", color=MUTED, markersize=3.5)
             else:

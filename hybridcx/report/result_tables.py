@@ -33,6 +33,10 @@ def _value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
         said.append(f"interval: {meaning.method_label(row['method'])}")
     top, bottom = select.number(row["numerator"]), select.number(row["denominator"])
     sub = "" if isnan(top) or isnan(bottom) else f"{tables.count(top)}/{tables.count(bottom)}"
+    errors = [select.number(row.get(f"mc.error.{side}")) for side in ("low", "high")]
+    if all(map(isfinite, errors)):
+        scale = 100 if kind.unit == "percent" else 1
+        sub = "MC error " + ", ".join(tables.fixed(e, kind.decimals + 1, scale=scale) for e in errors)
     return Cell(tables.interval(kind, estimate, low, high), sub, notes.mark(*said))
 
 

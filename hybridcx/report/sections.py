@@ -171,10 +171,8 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     section = Section("performance", "Performance of each model")
     metrics, confusion = _frame(report.tables, "metrics"), _frame(report.tables, "confusion")
     caption = "Performance on the test set with confidence intervals."
-    section.table(
-        _numbered(result_tables.metrics_table, metrics, result_tables.TABLE_III, "table-iii", caption),
-        numbers.table(3) if len(metrics) else "",
-    )
+    made = result_tables.metrics_table(metrics, result_tables.TABLE_III, "table-iii", caption)
+    section.table(made, numbers.table(3) if made else "")
     if len(confusion):
         matrices, seed = select.one_seed(confusion)
         models = _models(report, matrices)
@@ -207,10 +205,6 @@ def _negative(report: ReportData, confusion: pd.DataFrame) -> str:
         labels |= set(cases["y_true"].astype(str))
     others = sorted(labels - set(confusion["positive"].astype(str)))
     return others[0] if len(others) == 1 else ""
-
-
-def _numbered(make: object, *arguments: object) -> Table | None:
-    return make(*arguments)  # type: ignore[operator,no-any-return]
 
 
 def _comparisons(

@@ -135,6 +135,7 @@ def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing")  # the reader's browser has its own fonts
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    prefix = f"svg-{prefix}"  # apart from the anchors of the page
     root = ET.fromstring(buffer.getvalue())
     _clean(root, prefix)
     box = root.get("viewBox", "0 0 1 1").split()

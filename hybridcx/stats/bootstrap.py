@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,8 @@ from hybridcx.stats.score_resampling import (
 Clusters = tuple[npt.NDArray[np.intp], int]
 
 # Refits of calibration lines are the one thing that costs cases x resamples x Newton steps; beyond this they are fewer.
-REFIT_BUDGET = 10_000_000
-MIN_REFITS = 1000
+REFIT_BUDGET = 5_000_000
+MIN_REFITS = 500
 
 
 @dataclass(frozen=True)
@@ -72,26 +72,23 @@ class Replicates:
         )
 
 
-class _Part:
-    """Metrics that share units and draws: `counts` (U,) multiplicities, `strata` (U,), and what the subclasses compute."""
+class _Part(Protocol):
+    """Metrics that share units and draws: `counts` (U,) multiplicities, `strata` (U,)."""
 
     counts: npt.NDArray[np.int64]
     strata: npt.NDArray[np.int64]
 
     def evaluate(self, weights: Weights) -> dict[str, FloatArray]:
         """Return metric -> (k, columns) for weights (U, columns)."""
-        raise NotImplementedError
 
     def evaluate_refits(self, weights: Weights) -> dict[str, FloatArray]:
-        """Return those that are computed for fewer resamples."""
-        return {}
+        """Return those that are computed for fewer resamples, likewise."""
 
     def jackknife(self) -> dict[str, FloatArray]:
         """Return metric -> (k, U), one draw of each unit left out."""
-        raise NotImplementedError
 
 
-class _CountPart(_Part):
+class _CountPart:
     """Count metrics of all models from sums over patterns, or over patients: one matrix product a chunk."""
 
     def __init__(
@@ -118,6 +115,9 @@ class _CountPart(_Part):
     def evaluate(self, weights: Weights) -> dict[str, FloatArray]:
         return self._metrics((self.product @ weights.astype(self.product.dtype, copy=False)).astype(np.float64))
 
+    def evaluate_refits(self, weights: Weights) -> dict[str, FloatArray]:
+        return {}
+
     def jackknife(self) -> dict[str, FloatArray]:
         return self._metrics((self.sums @ self.counts)[:, None] - self.sums)
 
@@ -127,7 +127,7 @@ class _CountPart(_Part):
         return {name: found[name] for name in self.metrics}
 
 
-class _ScorePart(_Part):
+class _ScorePart:
     """Score metrics of all models: ranks, sums over cases, and refits of calibration lines."""
 
     def __init__(self, rows: ScoreRows, metrics: Sequence[str], stratified: bool, threshold: float):
@@ -235,8 +235,8 @@ def bootstrap_replicates(
     y_true (n,) booleans or 0/1; y_pred (k, n) booleans (for count metrics); y_score (k, n), probabilities where a metric needs them;
     groups (n,) labels of patients, who are then drawn whole. `stratified` draws within the classes (patients: within those who
     have positive, negative or both kinds of cases). Net benefit is taken at `net_benefit_threshold`. Calibration
-    slope and intercept are refitted on the first `n_refits` resamples (default: all, but at most 10 million cases refitted a model,
-    never under 1,000). An unknown metric, a missing input or wrong shapes raise ValueError.
+    slope and intercept are refitted on the first `n_refits` resamples (default: all, but at most 5 million cases refitted a model,
+    never under 500). An unknown metric, a missing input or wrong shapes raise ValueError.
     """
     y = check_truth(y_true)
     unknown = [name for name in metrics if name not in METRICS]

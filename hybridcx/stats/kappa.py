@@ -123,11 +123,12 @@ def cohen_kappa_table(
     po, pe = float((w * p).sum()), float((w * chance).sum())
     kappa = (po - pe) / (1 - pe)
     mean_weight = (w @ column)[:, None] + (row @ w)[None, :]
-    var = float((p * (w - mean_weight * (1 - kappa)) ** 2).sum()) - (kappa - pe * (1 - kappa)) ** 2
-    null_var = float((chance * (w - mean_weight) ** 2).sum()) - pe**2
-    se, null_se = (sqrt(max(v, 0.0) / n) / (1 - pe) for v in (var, null_var))
+    # Both variances about their means, -Pe under independence, so that a 0 stays one.
+    var = float((p * (w - mean_weight * (1 - kappa) - (kappa - pe * (1 - kappa))) ** 2).sum())
+    null_var = float((chance * (w - mean_weight + pe) ** 2).sum())
+    se, null_se = (sqrt(v / n) / (1 - pe) for v in (var, null_var))
     if null_se < _NO_ERROR:
-        # Linear weights where one reading is nowhere above the other: |i - j| = j - i, so observed and chance agreement are one.
+        # Linear weights where one reading is nowhere above the other: |i - j| = j - i, whatever the pairing of cases.
         warning = join_notes("with these weights the margins alone fix the agreement", note)
         return Agreement("cohen_kappa", weights, nan, n=n, k=2, status="not_estimable", warning=warning)
     z = kappa / null_se

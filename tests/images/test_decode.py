@@ -16,6 +16,8 @@ from PIL import Image, ImageFile, TiffImagePlugin
 from hybridcx.errors import InputError
 from hybridcx.images.decode import decode, decode_bytes
 
+pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning", "ignore:Tag data larger:UserWarning")
+
 SHARED = Path(__file__).parents[2] / "../shared/data"
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)

@@ -47,7 +47,8 @@ def _auc(y: np.ndarray, s: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def _rows(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame([{c: r.get(c, np.nan) for c in COLUMNS[name]} | r for r in rows])
+    full = [{c: r.get(c, np.nan) for c in COLUMNS[name]} | r for r in rows]
+    return pd.DataFrame(full) if full else pd.DataFrame(columns=list(COLUMNS[name]))
 
 
 def tables(names: list[str], seed: int = 7, pairs: list[tuple[str, str]] | None = None) -> dict[str, pd.DataFrame]:

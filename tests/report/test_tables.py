@@ -35,8 +35,18 @@ def test_fixed(x: float, decimals: int, scale: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(46 / 49, "93.9"), (1.0, "100.0"), (0.0, "0.0"), (0.9997, ">99.9"), (0.0001, "<0.1"), (0.9995, ">99.9"), (0.9994, "99.9")]
-    + [(1 - 1e-12, "100.0"), (1e-12, "0.0"), (nan, "NA")],
+    [
+        (46 / 49, "93.9"),
+        (1.0, "100.0"),
+        (0.0, "0.0"),
+        (0.9997, ">99.9"),
+        (0.0001, "<0.1"),
+        (0.9995, ">99.9"),
+        (0.9994, "99.9"),
+        (1 - 1e-12, "100.0"),
+        (1e-12, "0.0"),
+        (nan, "NA"),
+    ],
 )
 def test_percent_prints_a_bound_only_if_it_is_attained(p: float, text: str) -> None:
     assert tables.percent(p) == text
@@ -44,8 +54,18 @@ def test_percent_prints_a_bound_only_if_it_is_attained(p: float, text: str) -> N
 
 @pytest.mark.parametrize(
     ("x", "text"),
-    [(0.0612, "+6.1"), (-0.0612, "−6.1"), (0.0, "0.0"), (-0.0, "0.0"), (-0.0002, "−0.02"), (0.00002, "+0.002"), (1e-8, "0.0")]
-    + [(1e-17, "0.0"), (nan, "NA"), (inf, "+∞")],
+    [
+        (0.0612, "+6.1"),
+        (-0.0612, "−6.1"),
+        (0.0, "0.0"),
+        (-0.0, "0.0"),
+        (-0.0002, "−0.02"),
+        (2e-05, "+0.002"),
+        (1e-08, "0.0"),
+        (1e-17, "0.0"),
+        (nan, "NA"),
+        (inf, "+∞"),
+    ],
 )
 def test_a_difference_keeps_its_side_of_zero(x: float, text: str) -> None:
     assert tables.signed(x, 1, scale=100) == text
@@ -53,8 +73,22 @@ def test_a_difference_keeps_its_side_of_zero(x: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.125, "0.125"), (0.0009999, "<0.001"), (0.001, "0.001"), (0.0, "<0.001"), (1.0, "1"), (0.9996, ">0.999"), (0.9994, "0.999")]
-    + [(0.0496, "0.0496"), (0.04996, "0.04996"), (0.0504, "0.0504"), (0.05, "0.050"), (0.0512, "0.051"), (nan, "NA"), (None, "NA")],
+    [
+        (0.125, "0.125"),
+        (0.0009999, "<0.001"),
+        (0.001, "0.001"),
+        (0.0, "<0.001"),
+        (1.0, "1"),
+        (0.9996, ">0.999"),
+        (0.9994, "0.999"),
+        (0.0496, "0.0496"),
+        (0.04996, "0.04996"),
+        (0.0504, "0.0504"),
+        (0.05, "0.050"),
+        (0.0512, "0.051"),
+        (nan, "NA"),
+        (None, "NA"),
+    ],
 )
 def test_p_value(p: float, text: str) -> None:
     assert tables.p_value(p) == text
@@ -75,7 +109,14 @@ def test_intervals() -> None:
 
 
 def test_counts_levels_and_markers() -> None:
-    assert [tables.count(x) for x in (49.0, 9999, 12345, nan, -3, 2.5)] == ["49", "9999", "12\u2009345", "NA", "−3", "2.5"]
+    assert [tables.count(x) for x in (49.0, 9999, 12345, nan, -3, 2.5)] == [
+        "49",
+        "9999",
+        "12\u2009345",
+        "NA",
+        "−3",
+        "2.5",
+    ]
     assert [tables.level(x) for x in (0.95, 0.9, 0.975, nan)] == ["95%", "90%", "97.5%", ""]
     assert [tables.marker(i) for i in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]
 

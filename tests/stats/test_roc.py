@@ -181,7 +181,7 @@ def test_thinning():
     rng = np.random.default_rng(6)
     y = rng.random(3000) < 0.5
     points = roc.roc_points(y, rng.normal(size=3000) + 4 * y)
-    assert roc.thin_roc(points, 5000) == points
+    assert np.array_equal(roc.thin_roc(points, 5000), points)
     area = np.trapezoid(points.sensitivity, 1 - points.specificity)
     corners = roc.thin_roc(points, 1000)  # enough for the corners: the curve stays exactly the same
     assert len(corners.threshold) <= 1000
@@ -195,20 +195,24 @@ def test_thinning():
         roc.thin_roc(points, 1)
 
 
-@quick
+@settings(max_examples=15, deadline=None)
 @given(scored(2), st.integers(0, 2**32 - 1))
 def test_permutation_is_the_brute_force_one(data, seed):
     y, (a, b) = data
-    y, a, b = y[:9], a[:9], b[:9]
+    y, a, b = y[:7], a[:7], b[:7]
     found = roc.permutation_paired_auroc(y, a, b, 9, np.random.default_rng(seed))
     if y.all() or not y.any():
         assert found.status == "not_estimable"
         return
     ra, rb = stats.rankdata(a), stats.rankdata(b)
-    observed = roc_auc_score(y, ra) - roc_auc_score(y, rb)
+
+    def area(x):
+        return np.mean([(p > q) + (p == q) / 2 for p in x[y] for q in x[~y]])
+
+    observed = area(ra) - area(rb)
     assert found.estimate == pytest.approx(observed, abs=1e-12)
     hits = [
-        abs(roc_auc_score(y, np.where(w, rb, ra)) - roc_auc_score(y, np.where(w, ra, rb))) >= abs(observed) - 1e-12
+        abs(area(np.where(w, rb, ra)) - area(np.where(w, ra, rb))) >= abs(observed) - 1e-12
         for w in product([False, True], repeat=y.size)
     ]
     assert found.pvalue == pytest.approx(np.mean(hits), abs=1e-12)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hybridcx.stats import bootstrap_intervals as bi
-from hybridcx.stats import calibration, clusters_roc, roc, utility, variance
+from hybridcx.stats import calibration, clusters_roc, readers, roc, utility, variance
 from hybridcx.stats.bootstrap import Replicates
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -188,6 +188,14 @@ def test_variance():
     compare(variance.two_way_components(table), ("two_way", "components", ""))
     found = variance.nadeau_bengio([0.03, 0.05, -0.01, 0.04, 0.02, 0.06, 0.01], 282, 49)
     compare(found, ("nadeau", "nadeau_bengio", ""))
+
+
+@pytest.mark.parametrize("design", ["crossed", "nested", "fixed"])
+def test_readers(design):
+    d = DATA["mixed"]
+    a, b, c = (d[j] for j in "abc")
+    found = readers.obuchowski_rockette(d["y"], [a, b, (a + b) / 2], [c, (a + c) / 2, (b + c) / 2], design)
+    compare(found, ("mixed", "obuchowski_rockette", design))
 
 
 @pytest.mark.r

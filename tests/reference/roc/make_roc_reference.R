@@ -117,4 +117,23 @@ long <- data.frame(v=as.vector(x), case=factor(rep(1:12, 5)), seed=factor(rep(1:
 add("two_way", "components", "", "case", (ms[1] - ms[3]) / 5); add("two_way", "components", "", "seed", (ms[2] - ms[3]) / 12); add("two_way", "components", "", "residual", ms[3])
 dd <- c(.03, .05, -.01, .04, .02, .06, .01); J <- 7; se <- sqrt((1 / J + 49 / 282) * var(dd)); tt <- mean(dd) / se
 add("nadeau", "nadeau_bengio", "", "statistic", tt); add("nadeau", "nadeau_bengio", "", "pvalue", 2 * pt(-abs(tt), J - 1)); add("nadeau", "nadeau_bengio", "", "conf_low", mean(dd) - qt(.975, J - 1) * se)
+
+# ---- Obuchowski-Rockette, two models by three readers, from the formulas, with pROC's covariances
+d <- sets$mixed; y <- d$y; S <- list(list(d$a, d$b, (d$a + d$b) / 2), list(d$c, (d$a + d$c) / 2, (d$b + d$c) / 2)); J <- 3
+RR <- lapply(S, lapply, function(s) roc(y, s, levels=c(0, 1), direction="<", quiet=TRUE)); th <- sapply(RR, sapply, auc) # J x 2
+cv <- function(i, j, k, l) if (i == k && j == l) var(RR[[i]][[j]], method="delong") else cov(RR[[i]][[j]], RR[[k]][[l]], method="delong")
+v <- c1 <- c2 <- c3 <- c3n <- c()
+for (i in 1:2) for (j in 1:J) for (k in 1:2) for (l in 1:J) { x <- cv(i, j, k, l)
+  if (i == k && j == l) v <- c(v, x) else if (j == l) c1 <- c(c1, x) else if (i == k) c2 <- c(c2, x) else c3 <- c(c3, x)
+  if (i != k) c3n <- c(c3n, x) }
+mstr <- 0; msrt <- 0
+for (i in 1:2) for (j in 1:J) { mstr <- mstr + (th[j, i] - mean(th[, i]) - mean(th[j, ]) + mean(th))^2 / (J - 1); msrt <- msrt + (th[j, i] - mean(th[, i]))^2 / (2 * (J - 1)) }
+e <- mean(th[, 1]) - mean(th[, 2])
+or <- function(name, den, df) { se <- sqrt(2 / J * den); q <- if (is.finite(df)) qt(.975, df) else qnorm(.975)
+  add("mixed", "obuchowski_rockette", name, "estimate", e); add("mixed", "obuchowski_rockette", name, "statistic", e / se)
+  if (is.finite(df)) add("mixed", "obuchowski_rockette", name, "parameter", df)
+  add("mixed", "obuchowski_rockette", name, "conf_low", e - q * se); add("mixed", "obuchowski_rockette", name, "pvalue", if (is.finite(df)) 2 * pt(-abs(e / se), df) else 2 * pnorm(-abs(e / se))) }
+x <- mstr + J * max(mean(c2) - mean(c3), 0); or("crossed", x, x^2 / (mstr^2 / (J - 1)))
+x <- msrt + J * max(mean(c2) - mean(c3n), 0); or("nested", x, x^2 / (msrt^2 / (2 * (J - 1))))
+or("fixed", mean(v) - mean(c1) + (J - 1) * max(mean(c2) - mean(c3), 0), Inf)
 write.csv(do.call(rbind, rows), "expected.csv", row.names=FALSE, quote=FALSE)

@@ -1,0 +1,137 @@
+"""Several readers (or seeds) by two models on the same cases: the Obuchowski-Rockette analysis with Hillis' degrees of freedom.
+
+Each reader's (or seed's) figure of merit under each model is one number; the ANOVA of these numbers is corrected for the covariances
+that come from reading the same cases. Cases are random; readers are random (another team of readers) or fixed (these readers). Seeds
+of separately trained networks are nested in the model: seed 1 of one network has nothing to do with seed 1 of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan, nan, sqrt
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from hybridcx.stats.results import PairedTest
+from hybridcx.stats.roc import NO_CLASS, ONE_CASE, delong_covariance
+from hybridcx.stats.score_inputs import FloatArray, check_scores, check_truth, z_value
+
+Design = Literal["crossed", "nested", "fixed"]
+METHOD = "obuchowski_rockette"
+
+
+def obuchowski_rockette(
+    y_true: npt.ArrayLike,
+    scores_a: npt.ArrayLike,
+    scores_b: npt.ArrayLike,
+    design: Design = "crossed",
+    confidence_level: float = 0.95,
+) -> PairedTest:
+    """Return the test of the mean AUROC over readers of model a minus that of b; scores (J readers, n cases) each.
+
+    Covariances of the 2 J AUROCs after DeLong; design and formulas as in `obuchowski_rockette_from`.
+    """
+    y = check_truth(y_true)
+    a, b = check_scores(scores_a, y.size), check_scores(scores_b, y.size)
+    if a.shape != b.shape:
+        raise ValueError("both models need the same number of readers (or seeds)")
+    aucs, cov = delong_covariance(y, np.concatenate([a, b]))
+    found = obuchowski_rockette_from(aucs.reshape(2, -1), cov, y.size, design, confidence_level)
+    if isnan(found.estimate):
+        return replace(found, warning=NO_CLASS)
+    return replace(found, warning=ONE_CASE) if isnan(cov[0, 0]) else found
+
+
+def obuchowski_rockette_accuracy(
+    correct_a: npt.ArrayLike, correct_b: npt.ArrayLike, design: Design = "crossed", confidence_level: float = 0.95
+) -> PairedTest:
+    """Return the same for accuracy, from whether each reader (or seed) was right on each case: booleans (J, n) each.
+
+    The covariance of two proportions on the same cases is that of the cases' values over n (denominator n - 1).
+    """
+    a, b = (
+        np.atleast_2d(np.asarray(correct_a, dtype=np.float64)),
+        np.atleast_2d(np.asarray(correct_b, dtype=np.float64)),
+    )
+    if a.shape != b.shape or a.ndim != 2 or a.shape[1] < 2:
+        raise ValueError("both models need the same readers (or seeds) on the same cases, at least two of them")
+    values = np.concatenate([a, b])
+    cov = np.atleast_2d(np.cov(values)) / a.shape[1]
+    return obuchowski_rockette_from(values.mean(axis=1).reshape(2, -1), cov, a.shape[1], design, confidence_level)
+
+
+def obuchowski_rockette_from(
+    estimates: FloatArray, cov: FloatArray, n: int, design: Design = "crossed", confidence_level: float = 0.95
+) -> PairedTest:
+    """Return the test from figures of merit (2 models, J readers) and their covariance (2 J, 2 J), model by model.
+
+    With Var the mean variance, Cov1 (same reader, other model), Cov2 (other reader, same model), Cov3 (both other) the mean
+    covariances, C = max(Cov2 - Cov3, 0), and the mean squares of the ANOVA, the variance of the difference of means is
+
+        crossed: (2 / J) (MS_TR + J C), df = (MS_TR + J C)^2 / (MS_TR^2 / (J - 1))         (Hillis 2007)
+        nested:  (2 / J) (MS_R(T) + J C), df = (MS_R(T) + J C)^2 / (MS_R(T)^2 / (2 (J - 1)))  (Hillis 2014)
+        fixed:   (2 / J) (Var - Cov1 + (J - 1) C), df infinite                             (Hillis et al. 2005)
+
+    where Cov3 of the nested design is the mean over all pairs of different models. `statistic` is the signed t (z when fixed),
+    `parameter` its degrees of freedom. One reader has no variance over readers: estimate alone (`caution`), unless readers are fixed.
+    """
+    z = z_value(confidence_level)
+    if design not in ("crossed", "nested", "fixed"):
+        raise ValueError(f"design is crossed, nested or fixed, not {design!r}")
+    readers = estimates.shape[1]
+    means = estimates.mean(axis=1)
+    difference = float(means[0] - means[1])
+    blank = PairedTest(METHOD, difference, conf_level=confidence_level, n=n)
+    if isnan(difference):
+        return replace(blank, status="not_estimable", warning="a reader's figure of merit is undefined")
+    if np.isnan(cov).any():
+        return replace(blank, status="caution", warning="the covariances cannot be estimated")
+    if readers < 2 and design != "fixed":
+        return replace(blank, status="caution", warning="one reader (or seed) has no variance over readers: no limits")
+    variance, df = _variance(estimates, cov, design)
+    scale = float(np.trace(cov)) / (2 * readers)
+    if variance <= 1e-14 * scale or variance <= 0.0:
+        same = difference == 0.0
+        reason = "the variance of the difference is zero: an interval of zero width is no evidence"
+        return replace(
+            blank, conf_low=difference, conf_high=difference, std_error=0.0, pvalue=1.0 if same else nan, status="caution",
+            warning=reason,
+        )  # fmt: skip
+    se = sqrt(variance)
+    statistic = difference / se
+    quantile = z if np.isinf(df) else float(stats.t.ppf(0.5 + confidence_level / 2.0, df))
+    p = float(2.0 * (stats.norm.sf(abs(statistic)) if np.isinf(df) else stats.t.sf(abs(statistic), df)))
+    low, high = difference - quantile * se, difference + quantile * se
+    parameter = nan if np.isinf(df) else df
+    return replace(
+        blank, conf_low=low, conf_high=high, statistic=statistic, parameter=parameter, pvalue=p, std_error=se
+    )
+
+
+def _variance(estimates: FloatArray, cov: FloatArray, design: Design) -> tuple[float, float]:
+    """Return the variance of the difference of the models' means and its degrees of freedom."""
+    j = estimates.shape[1]
+    blocks = cov.reshape(2, j, 2, j)
+    same_reader = np.eye(j, dtype=np.bool_)
+    within = (blocks[0, :, 0] + blocks[1, :, 1]) / 2
+    between = (blocks[0, :, 1] + blocks[1, :, 0]) / 2
+    var, cov1 = float(within[same_reader].mean()), float(between[same_reader].mean())
+    cov2 = float(within[~same_reader].mean()) if j > 1 else 0.0
+    apart = between if design == "nested" else between[~same_reader]
+    cov3 = float(apart.mean()) if apart.size else 0.0
+    extra = max(cov2 - cov3, 0.0)
+    if design == "fixed":
+        return 2.0 / j * (var - cov1 + (j - 1) * extra), np.inf
+    if design == "nested":
+        residual = estimates - estimates.mean(axis=1, keepdims=True)
+        freedom = 2 * (j - 1)
+    else:
+        residual = estimates - estimates.mean(axis=1, keepdims=True) - estimates.mean(axis=0) + estimates.mean()
+        freedom = j - 1
+    ms = float((residual**2).sum()) / freedom
+    total = ms + j * extra
+    # With no variance over readers the degrees of freedom grow without bound: the normal limit.
+    return 2.0 / j * total, total**2 / (ms**2 / freedom) if ms > 0.0 else np.inf

@@ -1,0 +1,169 @@
+"""The answer's sentences and the choice of the rows that are shown."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+
+import numpy as np
+import pandas as pd
+import pytest
+import sample
+
+from hybridcx.report import answers, select
+from hybridcx.report.write_csv import COLUMNS
+
+
+def _comparison(**changed: object) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(COLUMNS["comparisons"], nan)
+    row |= {
+        "metric": "accuracy",
+        "model": "a",
+        "comparator": "b",
+        "estimate": 0.0816,
+        "n": 49,
+        "b": 6,
+        "c": 2,
+        "status": "ok",
+    }
+    return row | {"p.adjust.method": "none", "role": "confirmatory", "recommended": False} | changed
+
+
+def _pair_rows(**changed: object) -> list[dict[str, object]]:
+    limits = {"conf.low": -0.0311, "conf.high": 0.2015, "conf.level": 0.95}
+    tests = {"p.adjust.method": "holm", "adj.p.value": 0.54}
+    return [
+        _comparison(method="mcnemar_exact", **{"p.value": 0.289}, **tests) | changed,
+        _comparison(method="newcombe_paired", **limits) | changed,
+        _comparison(method="tost", recommended=True, **{"p.value": 0.9}) | changed,  # answers another question
+        _comparison(method="mcnemar_midp", recommended=True, **{"p.value": 0.18}, **tests) | changed,
+        _comparison(method="tango", recommended=True, **limits) | changed,
+    ]
+
+
+def _tables(rows: list[dict[str, object]], **verdict: object) -> dict[str, pd.DataFrame]:
+    metrics = [
+        dict.fromkeys(COLUMNS["metrics"], nan)
+        | {
+            "model": m,
+            "metric": "accuracy",
+            "method": "wilson",
+            "estimate": x / 49,
+            "numerator": x,
+            "denominator": 49,
+            "status": "ok",
+        }
+        for m, x in (("a", 46), ("b", 42))
+    ]
+    found = {"comparisons": pd.DataFrame(rows), "metrics": pd.DataFrame(metrics)}
+    if verdict:
+        row = dict.fromkeys(COLUMNS["verdicts"], nan) | {"metric": "accuracy", "model": "a", "comparator": "b"}
+        found["verdicts"] = pd.DataFrame([row | verdict])
+    return found
+
+
+def test_the_recommended_rows_are_shown() -> None:
+    (pair,) = select.pairs(pd.DataFrame(_pair_rows()))
+    assert (pair.method, pair.test, pair.p, pair.adjusted, pair.p_exact) == ("tango", "mcnemar_midp", 0.18, 0.54, 0.289)
+
+
+def test_without_a_recommendation_the_order_of_methods_decides() -> None:
+    rows = [r for r in _pair_rows(recommended=np.nan) if r["method"] != "tango"]
+    (pair,) = select.pairs(pd.DataFrame(rows))
+    assert (pair.method, pair.test) == ("newcombe_paired", "mcnemar_midp")
+
+
+def test_subgroups_and_seeds_are_no_answer() -> None:
+    rows = [*_pair_rows(), *_pair_rows(subgroup="sex", level="f", estimate=0.5), *_pair_rows(seed=3, estimate=0.6)]
+    (pair,) = select.pairs(pd.DataFrame(rows))
+    assert pair.estimate == 0.0816
+
+
+def test_a_sentence_states_effect_interval_p_method_and_verdict() -> None:
+    found = _tables(_pair_rows(), verdict="inconclusive", margin=0.05, **{"detectable.difference": 0.163})
+    assert answers.answers(found) == [
+        "The planned comparison of accuracy does not show a difference (smallest adjusted p = 0.540); "
+        "that is not evidence that they are alike.",
+        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points.",
+        "a against b: accuracy 93.9% against 85.7% (46 and 42 of 49), difference +8.2 percentage points "
+        "(95% CI −3.1 to +20.2, Tango; McNemar mid-p = 0.180; Holm-adjusted p = 0.540): inconclusive.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words", "first"),
+    [
+        ("superior", "a is better", "shows a difference"),
+        ("inferior", "b is better", "shows a difference"),
+        ("equivalent", "equivalent within ±5.0 points", "1 lies wholly within the margin"),
+        ("non_inferior", "not inferior by more than 5.0 points", "does not show a difference"),
+    ],
+)
+def test_verdicts_in_words(verdict: str, words: str, first: str) -> None:
+    said = answers.answers(_tables(_pair_rows(), verdict=verdict, margin=0.05))
+    assert said[1].endswith(f": {words}.")
+    assert first in said[0]
+
+
+def test_without_verdicts_interval_and_adjusted_p_decide_together() -> None:
+    clear = _pair_rows(**{"conf.low": 0.02})
+    assert "does not show" in answers.answers(_tables(clear))[0]
+    assert "shows a difference" in answers.answers(_tables([r | {"adj.p.value": 0.01} for r in clear]))[0]
+
+
+def test_exploratory_comparisons_are_said_to_be_so() -> None:
+    said = answers.answers(_tables(_pair_rows(role="exploratory")))
+    assert said[0].startswith("The exploratory comparison of accuracy")
+    assert said[0].endswith("; no plan named them beforehand.")
+
+
+def test_what_is_not_estimable_has_its_reason_and_no_number() -> None:
+    rows = [
+        _comparison(method="tango", recommended=True, estimate=nan, status="not_estimable", warning="no positive case")
+    ]
+    found = _tables(rows)
+    assert "the difference is not estimable (no positive case)." in answers.answers(found)[1]
+    (pair,) = select.pairs(found["comparisons"])
+    assert isnan(pair.p)
+    assert not answers.decided(pair)
+
+
+def test_caution_travels_with_the_sentence() -> None:
+    said = answers.answers(_tables(_pair_rows(status="caution", warning="no discordant pair")))
+    assert said[1].endswith("Caution: no discordant pair.")
+
+
+def test_one_model_has_its_metrics_and_readers_their_coefficients() -> None:
+    found = sample.tables(["only"], pairs=[])
+    (said,) = answers.answers({"metrics": found["metrics"]})
+    row = found["metrics"].query("metric == 'accuracy' and method == 'wilson'").iloc[0]
+    low, high = 100 * row["conf.low"], 100 * row["conf.high"]
+    assert said.startswith(f"only: accuracy {100 * row['estimate']:.1f}% ({low:.1f} to {high:.1f}), sensitivity")
+    assert (
+        answers.answers({"agreement": sample.agreement()})[0]
+        == "ICC(1,1) between observers (a, b): 0.920 (0.900 to 0.935)."
+    )
+    assert answers.answers({}) == []
+
+
+def test_an_audit_says_which_reading_fits_and_what_the_tests_could_have_shown() -> None:
+    matrices = [
+        ("vgg16", "as printed", 0),
+        ("vgg19", "as printed", 1),
+        ("vgg16", "swapped", 1),
+        ("vgg19", "swapped", 1),
+    ]
+    frame = pd.DataFrame(matrices, columns=["model", "reading", "n.solutions"]).assign(tp=nan, fn=nan, fp=nan, tn=nan)
+    compared = pd.DataFrame(
+        [("vgg16", "densenet201", 0.125, 0.344, "accuracy", "mcnemar_exact")],
+        columns=list(COLUMNS["audit_comparisons"]),
+    )
+    said = answers.answers({"audit_matrices": frame, "audit_comparisons": compared})
+    assert said[0].startswith("Read as printed: 1 of 2 published models have")
+    assert "is 0.125 (vgg16 and densenet201, McNemar, exact)" in said[2]
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    rows = [r for i in range(15) for r in _pair_rows(model=f"m{i}")]
+    said = answers.answers({"comparisons": pd.DataFrame(rows)})
+    assert len(said) == 1 + answers.MAX_SENTENCES + 1
+    assert said[-1].startswith("3 further comparisons")
