@@ -21,8 +21,6 @@ from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
 
-SILENT = Progress(quiet=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -55,12 +53,13 @@ def compare(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
+    progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
     from hybridcx.describe import caveats, comparison_methods
@@ -131,9 +130,10 @@ def agreement(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
 ) -> Report:
     """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion)."""
+    progress = progress or Progress(quiet=True)
     from hybridcx.analysis.agreement import agreement_table
     from hybridcx.records.ratings import read_ratings
     from hybridcx.report.page import ReportData
@@ -161,7 +161,8 @@ def agreement(
             methods=[
                 f"Intervals are at the {100 * confidence_level:g} % level. Intraclass correlations: Shrout and Fleiss (1979), from the two-way "
                 "analysis of variance. Kappa: Cohen (1960, 1968), standard errors after Fleiss, Cohen and Everitt (1969). AC1 and AC2: Gwet (2008). "
-                "Limits of agreement: Bland and Altman (1986), exact limits after Carkeet (2015). Within-reader and between-reader rows are kept apart."
+                "Limits of agreement: Bland and Altman (1986), exact limits after Carkeet (2015). "
+                "Within-reader and between-reader rows are kept apart."
             ],
             provenance=page_provenance(seed, inputs),
         )
@@ -190,7 +191,7 @@ def run(
     device: str | None = None,
     fresh: bool = False,
     cache: str | Path | None = None,
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
 ) -> Report:
     """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
 
@@ -208,6 +209,7 @@ def run(
     StoppedError
         when training diverges or the disk is full; what is finished is kept and the same call continues.
     """
+    progress = progress or Progress(quiet=True)
     from hybridcx.running import run_experiment
 
     if isinstance(experiment, Experiment):
@@ -234,23 +236,30 @@ def demo(
     out: str | Path | None = None,
     seed: int | None = None,
     cache: str | Path | None = None,
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
 ) -> Report:
     """The main job on the embedded default: a phantom cohort and the demo's experiment."""
+    progress = progress or Progress(quiet=True)
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         return run(path, out=out, base=Path(), seed=seed, cache=cache, progress=progress)
 
 
-def phantom(folder: str | Path, *, patients: int = 416, seed: int = 0, progress: Progress = SILENT) -> pd.DataFrame:
+def phantom(
+    folder: str | Path, *, patients: int = 416, seed: int = 0, progress: Progress | None = None
+) -> pd.DataFrame:
     """Write a phantom cohort (images, manifest, two readers' ratings) and return its manifest."""
+    progress = progress or Progress(quiet=True)
     from hybridcx.cohort.manifest import read_manifest
+    from hybridcx.parallel import default_jobs
     from hybridcx.phantom.cohort import write_phantom
 
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(Problem("the folder is not empty", str(target), remedy="choose an empty folder, or a new one"))
-    made = write_phantom(target, n_patients=patients, seed=seed, on_progress=progress.track("drawing radiographs"))
+    made = write_phantom(
+        target, n_patients=patients, seed=seed, jobs=default_jobs(), on_progress=progress.track("drawing radiographs")
+    )
     return read_manifest(made.manifest).frame
 
 

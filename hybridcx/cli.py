@@ -229,6 +229,62 @@ def cache_prune(
     print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")
 
 
+WeightsDir = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of the weights; default $HYBRIDCX_WEIGHTS or the cache's.")
+]
+
+
+def _print_weights(rows: Any) -> bool:
+    """Print what is known of each network's file; whether all are usable."""
+    for r in rows:
+        size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
+        said = "" if r.status == "absent" else r.message
+        print(f"{r.network:<16} {r.status:<8} {size:>10}  {r.file}  {said}".rstrip())
+    if any(r.status == "absent" for r in rows):
+        print(
+            "Absent ones: `hybridcx weights fetch NAME` where there is internet, or carry the file by hand into the folder."
+        )
+    return all(r.status != "refused" for r in rows)
+
+
+@weights_app.command("list")
+def weights_list(folder: WeightsDir = None, debug: Debug = False) -> None:
+    """List which networks' weights are here, and the folder they belong in."""
+    from hybridcx.deep import weights
+
+    print(f"folder: {folder or weights.default_folder()}")
+    _print_weights(weights.list_weights(folder))
+
+
+@weights_app.command("verify")
+def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
+    """Check every file of weights by its hash and its shapes. Exit code 1 if one is refused."""
+    from hybridcx.deep import weights
+
+    if not _print_weights(weights.verify(folder)):
+        raise typer.Exit(1)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    networks: Annotated[list[str], typer.Argument(help="Networks, as torchvision names them.")],
+    folder: WeightsDir = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Download torchvision's weights and check their hash. An interrupted download is continued."""
+    from hybridcx.deep import weights
+    from hybridcx.deep.networks import network
+
+    for name in networks:
+        network(name)  # an unknown name is refused before anything is fetched
+    with _progress(quiet, verbose) as progress:
+        for name in networks:
+            found = weights.fetch(name, folder, on_progress=progress.track(f"fetching {name}"))
+            print(found.path)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command `hybridcx`: ends the process with the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -7,6 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_VALUE_CHARS = 80
+MAX_TAIL_CHARS = 60
+_ESCAPED = ("C", "Zl", "Zp")
+
+
+def _escaped(text: object) -> str:
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c).startswith(_ESCAPED) else c for c in str(text)
+    )
 
 
 def printable(text: object) -> str:
@@ -14,10 +22,22 @@ def printable(text: object) -> str:
 
     A value from a file is quoted in messages; it must not be able to move the cursor or reverse the line it stands in.
     """
-    out = "".join(
-        c if not unicodedata.category(c).startswith("C") else c.encode("unicode_escape").decode() for c in str(text)
-    )
+    out = _escaped(text)
     return out if len(out) <= MAX_VALUE_CHARS else out[: MAX_VALUE_CHARS - 1] + "…"
+
+
+def printable_path(path: object) -> str:
+    """Return a path as `printable` does, but cut in its middle, so that the name of the file stays.
+
+    >>> printable_path("/home/" + "x" * 90 + "/predictions.csv").endswith("…/predictions.csv")
+    True
+    """
+    out = _escaped(path)
+    if len(out) <= MAX_VALUE_CHARS:
+        return out
+    name = len(out) - max(out.rfind("/"), out.rfind("\\"))  # with its separator; all of it where there is none
+    tail = min(name, MAX_TAIL_CHARS)
+    return out[: MAX_VALUE_CHARS - 1 - tail] + "…" + out[-tail:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,7 @@ class Problem:
     def __str__(self) -> str:
         where = []
         if self.file is not None:
-            where.append(printable(self.file))
+            where.append(printable_path(self.file))
         if self.row is not None:
             where.append(f"line {self.row}")
         if self.column is not None:

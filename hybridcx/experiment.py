@@ -7,7 +7,6 @@ One file says everything that decides a result. `Experiment.model_json_schema()`
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 import tomllib
@@ -43,6 +42,10 @@ class PhantomCohort(_Section):
 class CohortSection(_Section):
     manifest: str | None = Field(None, description="path of the manifest (CSV), relative to the experiment file")
     positive: str | None = Field(None, description="the positive class; without it: abnormal, 1, true or positive")
+    same_bytes: Literal["refuse", "warn"] = Field(
+        "refuse",
+        description="byte-identical images under two labels: refused, or said (for a published set whose faults are part of it)",
+    )
     phantom: PhantomCohort | None = Field(None, description="draw a phantom cohort instead of reading a manifest")
 
     @model_validator(mode="after")
@@ -97,6 +100,16 @@ class NetworksSection(_Section):
         return self
 
 
+class TrainOverride(_Section):
+    """Options of fine-tuning that one network has of its own."""
+
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    batch_size: int | None = Field(None, ge=2, le=4096)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float | None = Field(None, ge=0)
+    warmup_epochs: int | None = Field(None, ge=0)
+
+
 class TrainSection(_Section):
     """Fine-tuning. The defaults are Table II of the study."""
 
@@ -108,7 +121,7 @@ class TrainSection(_Section):
     lr_schedule: Literal["step", "cosine", "constant"] = Field("step")
     lr_drop_factor: float = Field(0.2, gt=0, le=1, description="step: multiplied every lr_drop_epochs")
     lr_drop_epochs: int = Field(8, ge=1)
-    warmup_epochs: int = Field(0, ge=0, description="linear warm-up of the rate, for the cosine and constant schedules")
+    warmup_epochs: int = Field(0, ge=0, description="linear warm-up of the rate")
     weight_decay: float = Field(0.004, ge=0, description="L2 regularisation (coupled for SGD, decoupled for AdamW)")
     weight_decay_on: Literal["weights", "last_layer", "all"] = Field(
         "weights",
@@ -137,6 +150,10 @@ class TrainSection(_Section):
     scale: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of size")
     brightness: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of brightness")
     contrast: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of contrast")
+    network: dict[NetworkName, TrainOverride] = Field(
+        {},
+        description="tables [train.network.NAME]: epochs, batch_size, learning_rate, weight_decay, warmup_epochs of one network",
+    )
 
 
 class HeadsSection(_Section):
@@ -202,10 +219,16 @@ class Experiment(_Section):
     compute: ComputeSection = ComputeSection()
     analysis: AnalysisSection = AnalysisSection()
 
-    def section_hash(self, *sections: str) -> str:
-        """SHA-256 over the named top-level keys, for the keys of artefacts."""
-        part = {s: self.model_dump(mode="json")[s] for s in sections}
-        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+    def train_of(self, network: str) -> TrainSection:
+        """The options of fine-tuning for one network: the section's, with the network's own."""
+        own = {
+            k: v
+            for name, o in self.train.network.items()
+            if name == network
+            for k, v in o.model_dump().items()
+            if v is not None
+        }
+        return self.train.model_copy(update={**own, "network": {}})
 
 
 def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:

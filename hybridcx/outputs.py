@@ -11,10 +11,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hybridcx.artefacts import exclusive, sha256_file, write_atomic
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.provenance import SCHEMA_VERSION
 
 INNER = ".hybridcx"
@@ -68,34 +68,53 @@ class OutputFolder:
     def _earlier(self) -> list[str]:
         """Files of the earlier results, which go when the new ones do not have them. Files of others stay."""
         try:
-            listed = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8")).get("files", {})
-        except (FileNotFoundError, ValueError):
+            listed = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8"))["files"]
+        except (OSError, ValueError, TypeError, KeyError):
             return []
-        return sorted(listed)
+        return sorted(listed) if isinstance(listed, dict) else []
 
     def _roll_forward(self) -> None:
         commit = self.inner / COMMIT
         if not commit.exists():
             return
-        plan = json.loads(commit.read_text(encoding="utf-8"))
-        for name in plan["files"]:
+        try:
+            plan = json.loads(commit.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError(
+                Problem(
+                    "the list of an interrupted replacement is damaged",
+                    str(commit),
+                    remedy="remove the folder, or choose another --out",
+                )
+            ) from None
+        for name in filter(_stays_inside, plan["files"]):
             source, target = self.new / name, self.path / name
             if source.exists():  # otherwise an interrupted commit has moved it already
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     source.replace(target)
                 except PermissionError:
-                    raise InputError(
-                        Problem(
-                            "the file cannot be replaced",
-                            str(target),
-                            remedy="close the program that has it open and run again",
+                    raise StoppedError(
+                        str(
+                            Problem(
+                                "the file cannot be replaced",
+                                str(target),
+                                remedy="close the program that has it open",
+                            )
                         )
                     ) from None
         for name in set(plan["earlier"]) - set(plan["files"]):
-            (self.path / name).unlink(missing_ok=True)
+            if _stays_inside(name):  # the lists come from files that someone else may have sent
+                (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.new, ignore_errors=True)
         commit.unlink()
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a relative name cannot leave its folder, on any system."""
+    return not (
+        PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts
+    )
 
 
 def _ours(path: Path, command: str) -> list[Problem]:
@@ -104,8 +123,8 @@ def _ours(path: Path, command: str) -> list[Problem]:
         return []
     if not path.is_dir():
         return [Problem("this is a file, not a folder", str(path), remedy="choose another --out")]
-    if not any(path.iterdir()):
-        return []
+    if not any(p.name != INNER for p in path.iterdir()) and not (path / INNER / STATE).exists():
+        return []  # empty, or killed before its first note
     made_by, version = None, 0
     for name in (f"{INNER}/{STATE}", PROVENANCE):
         try:
@@ -154,7 +173,8 @@ def open_output(path: Path, command: str) -> Iterator[OutputFolder]:
     if problems := _ours(path, command):
         raise InputError(problems)
     folder = OutputFolder(path, command)
-    existed = path.exists()
+    absent = [p for p in (path, *path.parents) if not p.exists()]
+    fresh, held = bool(absent) or not any(path.iterdir()), False
     try:
         folder.inner.mkdir(parents=True, exist_ok=True)
         probe = folder.inner / f"probe-{os.getpid()}"
@@ -164,16 +184,20 @@ def open_output(path: Path, command: str) -> Iterator[OutputFolder]:
         raise InputError(
             Problem(f"the folder cannot be written ({error.strerror})", str(path), remedy="choose another --out")
         ) from None
-    with exclusive(folder.inner / "lock", f"{path} is in use"):
-        try:
+    try:
+        with exclusive(folder.inner / "lock", f"{path} is in use"):
+            held = True
             if not (folder.inner / STATE).exists():
                 folder.write_state({})
             folder._roll_forward()
             yield folder
-        except InputError:
-            if not existed:  # bad input leaves nothing behind
-                shutil.rmtree(path, ignore_errors=True)
-            raise
+    except InputError:
+        if held and fresh:  # bad input leaves nothing behind
+            shutil.rmtree(folder.inner, ignore_errors=True)
+            with contextlib.suppress(OSError):  # whatever is not empty stays
+                for made in absent:
+                    made.rmdir()
+        raise
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

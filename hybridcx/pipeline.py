@@ -6,8 +6,9 @@ continues. The stages run over units (seed, repeat, fold); there is one unit for
 
 from __future__ import annotations
 
-import hashlib
+import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,20 +19,21 @@ from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.deep import devices, weights
-from hybridcx.deep.features import Extracted, extract, initial_state, softmax_positive
+from hybridcx.deep.features import extract, initial_state, softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, FeatureSet
-from hybridcx.heads.fit import fit_heads
-from hybridcx.heads.persist import load_head, save_head
+from hybridcx.head_stage import HeadWork, fit_all
+from hybridcx.heads.persist import load_head
 from hybridcx.images import duplicates
 from hybridcx.images.store import ImageStore, prepare_store
+from hybridcx.parallel import default_jobs
 from hybridcx.phantom.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.provenance import package_versions
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
-HISTORY, TRAINING = "history.csv", "training.json"
+HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """Features (n, d) and logits (n, 2) of every case, and the artefact that holds them; no logits before a last layer is trained."""
+
+    folder: Path
+    features: np.ndarray
+    logits: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Cases:
     """The analysed cases as arrays, in the image store's order."""
 
@@ -76,11 +87,11 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
     """The cohort of the experiment: the manifest's, or a drawn one. `base` is the folder that relative paths start from."""
     if experiment.cohort.phantom is None:
         manifest = base / str(experiment.cohort.manifest)
-        return read_manifest(manifest, positive=experiment.cohort.positive)
+        return read_manifest(manifest, positive=experiment.cohort.positive, same_bytes=experiment.cohort.same_bytes)
     options = experiment.cohort.phantom
     parts = {
         "options": options.model_dump(),
-        "code": code_hash("phantom", "streams"),
+        "code": code_hash("phantom", "streams", "parallel"),
         "packages": _packages("numpy", "scipy", "pillow"),
     }
 
@@ -90,6 +101,7 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
             folder,
             n_patients=options.patients,
             seed=options.seed,
+            jobs=default_jobs(),
             reliability_between=options.reliability_between,
             reliability_within=options.reliability_within,
             on_progress=progress.track("drawing radiographs"),
@@ -144,15 +156,22 @@ def run_stages(
     # Every file of weights is looked for before the first network is trained.
     folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
     located = {n: weights.locate(n, experiment.networks.weights, folder) for n in experiment.networks.names}
-    ledger, heads, networks = [], [], []
+    made: list[_Network] = []
     for unit in (Unit(experiment.seed),):
         for position, name in enumerate(experiment.networks.names, 1):
             progress.say(f"Network {position} of {len(experiment.networks.names)}: {name}.")
-            made = _Network(name, unit, experiment, cases, images, located[name], store, progress, outcome)
-            made.run()
-            ledger += made.ledger
-            heads += made.heads
-            networks.append(made.described)
+            one = _Network(name, unit, experiment, cases, images, located[name], store, progress, outcome)
+            one.run()
+            made.append(one)
+    planned = [work for one in made for *_, work in one.planned]
+    if planned:
+        progress.say(f"Fitting {sum(len(w.names) for w in planned)} heads.")
+    folders = fit_all(planned, store, progress.track("heads"))
+    for one in made:
+        one.use_heads(folders)
+    ledger = [table for one in made for table in one.ledger]
+    heads = [row for one in made for row in one.heads]
+    networks = [one.described for one in made]
     if not ledger:
         raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
     outcome.ledger = pd.concat(ledger, ignore_index=True)
@@ -205,6 +224,8 @@ class _Network:
         self.outcome = outcome
         self.ledger: list[pd.DataFrame] = []
         self.heads: list[dict[str, object]] = []
+        self.planned: list[tuple[FeatureSet, str, _Kept, HeadWork]] = []
+        self.train = experiment.train_of(name)
         self.weights = located
         self.initial = "untrained" if located is None else "pretrained"
         self.described: dict[str, object] = {
@@ -226,26 +247,26 @@ class _Network:
         self.training: dict[str, object] = {
             **self.pixels,
             "cases": content_key({"y": cases.y.tolist(), "split": cases.split.tolist()}),
-            "train": experiment.train.model_dump(mode="json"),
+            "train": self.train.model_dump(mode="json"),
         }
 
     def run(self) -> None:
-        """Every feature set and its heads."""
+        """Features, fine-tuning, and the predictions of the softmax; the heads are planned."""
         heads = self.experiment.heads
         wanted = heads.features if heads.names and (heads.networks is None or self.name in heads.networks) else []
         if "pretrained" in wanted:
-            self._heads("pretrained", self._features(None))
+            self._plan_heads("pretrained", self._features(None))
         if self.experiment.train.enabled:
             tuned = self._features(self._finetuned())
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))
             if "fine_tuned" in wanted:
-                self._heads("fine_tuned", tuned)
+                self._plan_heads("fine_tuned", tuned)
 
     def _finetuned(self) -> Path:
         """The file of the fine-tuned weights; what is known of their training is noted."""
-        train = self.experiment.train
+        train = self.train
 
         def build(folder: Path) -> None:
             made = finetune(
@@ -270,13 +291,14 @@ class _Network:
         self.outcome.histories[self.name] = pd.read_csv(folder / HISTORY)
         told = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
         self.outcome.notes += told.pop("notes")
+        told["trained_sha256"] = told.pop("weights_sha256")
         self.described |= told
         self._fit(self.name, "network", "train")
         if train.early_stopping or train.keep == "best_validation":
             self._fit(self.name, "early_stopping", "validation")
         return folder / WEIGHTS_NAME
 
-    def _features(self, trained: Path | None) -> Extracted:
+    def _features(self, trained: Path | None) -> _Kept:
         """Penultimate features of every case, and the logits where the last layer has been trained."""
         parts = {
             **(self.pixels if trained is None else self.training),
@@ -292,74 +314,57 @@ class _Network:
                 trained_head=trained is not None,
                 on_progress=self.progress.track(f"features of {self.name}"),
             )
-            np.save(folder / "features.npy", found.features)
+            np.save(folder / FEATURES, found.features)
             if found.logits is not None:
-                np.save(folder / "logits.npy", found.logits)
+                np.save(folder / LOGITS, found.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
 
         folder = self.store.make("features", content_key(parts), build, parts)
         told = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
         self.outcome.notes += told["notes"]
-        logits = folder / "logits.npy"
-        return Extracted(
-            np.load(folder / "features.npy", mmap_mode="r"),
-            np.load(logits) if logits.exists() else None,
-            told["device"],
-            tuple(told["notes"]),
-        )
+        logits = folder / LOGITS
+        return _Kept(folder, np.load(folder / FEATURES, mmap_mode="r"), np.load(logits) if logits.exists() else None)
 
-    def _heads(self, which: FeatureSet, extracted: Extracted) -> None:
-        """Fit every head on one feature set: on fine-tuned features only on cases that the network did not train on."""
+    def _plan_heads(self, which: FeatureSet, extracted: _Kept) -> None:
+        """Note the fits of the heads on one feature set: on fine-tuned features only on cases that the network did not train on."""
         options = self.experiment.heads
         fitted_on = "train" if which == "pretrained" else "validation"
         rows = self.cases.index(fitted_on)
-        threads = 1  # bits depend on the number of threads; one is what every machine has
-        parts = {
-            "features": hashlib.sha256(np.ascontiguousarray(extracted.features).tobytes()).hexdigest(),
-            "rows": rows.tolist(),
-            "y": self.cases.y[rows].tolist(),
-            "groups": self.cases.groups[rows].tolist(),
-            "options": options.model_dump(mode="json", include={"names", "folds", "max_components"}),
-            "seed": self.unit.seed,
-            "packages": _packages("scikit-learn", "xgboost", "xgboost-cpu", "numpy", "scipy"),
-            "code": code_hash("heads", "streams"),
-        }
+        work = HeadWork(
+            self.store.root,
+            tuple(options.names),
+            extracted.folder / FEATURES,
+            rows,
+            self.cases.y[rows],
+            self.cases.groups[rows],
+            options.folds,
+            options.max_components,
+            self.unit.seed,
+        )
+        self.planned.append((which, fitted_on, extracted, work))
 
-        def build(folder: Path) -> None:
-            made = fit_heads(
-                options.names,
-                extracted.features[rows],
-                self.cases.y[rows],
-                self.cases.groups[rows],
-                folds=options.folds,
-                max_components=options.max_components,
-                seed=self.unit.seed,
-                threads=threads,
-                on_progress=self.progress.track(f"heads on {which.replace('_', '-')} features of {self.name}"),
-            )
-            for name, fitted in made.items():
-                save_head(fitted, folder / name)
-
-        folder = self.store.make("heads", content_key(parts), build, parts)
-        base = f"{self.name}:{self.initial}" if which == "pretrained" else self.name
-        for name in options.names:
-            fitted = load_head(folder / name)
-            model = f"{base}+{name}"
-            self._fit(model, "head", fitted_on, parents=(self.name,) if which == "fine_tuned" else ())
-            self._add(model, fitted.predict_proba_positive(extracted.features))
-            self.heads.append(
-                {
-                    "model": model,
-                    "network": self.name,
-                    "features": which if which == "fine_tuned" else self.initial,
-                    "head": name,
-                    "parameters": json.dumps(dict(fitted.best_params), sort_keys=True),
-                    "n_fitted": len(rows),
-                    "cv_auroc": fitted.cv_auroc,
-                    "cv_log_loss": fitted.cv_log_loss,
-                    "notes": "; ".join(fitted.notes),
-                }
-            )
+    def use_heads(self, folders: Mapping[HeadWork, Path]) -> None:
+        """Predict with the heads that were fitted for this network."""
+        for which, fitted_on, extracted, work in self.planned:
+            base = f"{self.name}:{self.initial}" if which == "pretrained" else self.name
+            for name in work.names:
+                fitted = load_head(folders[work] / name)
+                model = f"{base}+{name}"
+                self._fit(model, "head", fitted_on, parents=(self.name,) if which == "fine_tuned" else ())
+                self._add(model, fitted.predict_proba_positive(extracted.features))
+                self.heads.append(
+                    {
+                        "model": model,
+                        "network": self.name,
+                        "features": which if which == "fine_tuned" else self.initial,
+                        "head": name,
+                        "parameters": json.dumps(dict(fitted.best_params), sort_keys=True),
+                        "n_fitted": len(work.rows),
+                        "cv_auroc": fitted.cv_auroc,
+                        "cv_log_loss": fitted.cv_log_loss,
+                        "notes": "; ".join(fitted.notes),
+                    }
+                )
 
     def _fit(self, model: str, kind: FitKind, split: str, parents: tuple[str, ...] = ()) -> None:
         """Record what was fitted on which cases."""
@@ -394,6 +399,37 @@ def _choose_heads(heads: pd.DataFrame) -> dict[str, str]:
     return {str(network): str(part["model"].iloc[0]) for network, part in ranked.groupby("network", sort=False)}
 
 
+def model_names(experiment: Experiment) -> tuple[str, ...]:
+    """The models that an experiment makes, known before anything is trained."""
+    heads, initial = experiment.heads, "untrained" if experiment.networks.weights == "none" else "pretrained"
+    found: list[str] = []
+    for network in experiment.networks.names:
+        if experiment.train.enabled:
+            found.append(network)
+        if heads.networks is None or network in heads.networks:
+            bases = {"fine_tuned": network if experiment.train.enabled else None, "pretrained": f"{network}:{initial}"}
+            found += [f"{bases[f]}+{h}" for f in heads.features if bases[f] for h in heads.names]
+    return tuple(found)
+
+
+def check_plan(experiment: Experiment) -> None:
+    """Refuse, before anything is trained, comparisons of models that the experiment does not make. Raises InputError."""
+    names = model_names(experiment)
+    wanted = experiment.analysis.comparisons or []
+    unknown = dict.fromkeys(m for pair in wanted for m in pair if m not in names)
+    problems = []
+    for m in unknown:
+        near = difflib.get_close_matches(m, names, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"it makes: {', '.join(names[:20])}"
+        problems.append(
+            Problem("analysis.comparisons names a model that the experiment does not make", value=m, remedy=remedy)
+        )
+    problems += [Problem("analysis.comparisons compares a model with itself", value=a) for a, b in wanted if a == b]
+    if len(names) < 2 and not wanted:
+        problems.append(Problem("the experiment makes fewer than two models, so there is nothing to compare"))
+    raise_if_any(problems)
+
+
 def planned_pairs(experiment: Experiment, outcome: Outcome) -> tuple[tuple[str, str], ...]:
     """The comparisons of the plan: named ones, or the networks with each other and each network's chosen head with its softmax."""
     if experiment.analysis.comparisons is not None:
@@ -404,6 +440,4 @@ def planned_pairs(experiment: Experiment, outcome: Outcome) -> tuple[tuple[str, 
     if not pairs:  # no softmax: the chosen heads with each other
         heads = list(outcome.chosen.values())
         pairs = [(a, b) for i, a in enumerate(heads) for b in heads[i + 1 :]]
-    if not pairs:
-        raise InputError(Problem("the experiment makes fewer than two models, so there is nothing to compare"))
     return tuple(pairs)

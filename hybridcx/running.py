@@ -17,7 +17,7 @@ from hybridcx.describe import caveats, comparison_methods, run_methods, training
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import Outcome, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.pipeline import Outcome, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
@@ -53,6 +53,7 @@ def run_experiment(
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
     clock = Clock()
+    check_plan(experiment)
     with open_output(target, "run") as folder:
         cohort = load_cohort(experiment, base, store, progress)
         for problem in cohort.warnings:

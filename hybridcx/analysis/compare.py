@@ -18,6 +18,8 @@ from hybridcx.stats.confusion import METRICS
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
 )  # fmt: skip
+RESERVED = {"case_id", "y_true", "n.models.wrong", "treat_all", "treat_none"}
+"""Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
 
 
 def analyse(
@@ -40,6 +42,11 @@ def analyse(
                 f"the predictions come from {len(predictions.seeds)} seeds; comparing over seeds is not built yet",
                 remedy="give the rows of one seed",
             )
+        )
+    if taken := sorted(RESERVED & set(predictions.models)):
+        raise InputError(
+            Problem("a model has the name of a column or row of the report", value=name, remedy="rename the model")
+            for name in taken
         )
     pairs = plan.resolved_pairs(predictions.models)
     overall = _slice(predictions.matrices("test"), predictions, Keys())

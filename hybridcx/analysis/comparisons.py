@@ -96,13 +96,12 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
         if part.clustered:
             found = [(metric, assumes_independence(r, part.n_clusters), False) for metric, r, _ in found]
             found += _cluster_tests(part, i, j, plan)
-        found += [
-            (m, test, False)
-            for m in part.metrics()
-            if m not in WITHOUT_VERDICT
-            for test in margin_tests(part, m, i, j, plan, joint)
-        ]
         rows += [comparison_row(model, comparator, metric, r, part.keys, recommended=rec) for metric, r, rec in found]
+        for metric in part.metrics():
+            if metric not in WITHOUT_VERDICT:
+                keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
+                tests = margin_tests(part, metric, i, j, plan, joint)
+                rows += [comparison_row(model, comparator, metric, r, keys) for r in tests]
     return rows
 
 

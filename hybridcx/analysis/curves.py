@@ -29,7 +29,7 @@ def disagreements(data: Matrices, labels: tuple[str, str]) -> pd.DataFrame:
         return pd.DataFrame()
     wrong = data.y_pred != data.y_true
     n_wrong = wrong.sum(axis=0)
-    shown = (n_wrong > 0) & ((n_wrong < len(data.models)) | (n_wrong == len(data.models)))
+    shown = n_wrong > 0  # with two labels, models differ exactly where some but not all are wrong
     names = np.array(labels, dtype=object)
     table = pd.DataFrame(
         {

@@ -44,20 +44,8 @@ def multiplicity_table(comparisons: pd.DataFrame, part: Slice, plan: Plan, joint
     for (metric, method), family in overall.groupby(["metric", "method"], sort=False):
         p = family["p.value"].to_numpy(float)
         for name, by in {"none": lambda x: x, **ADJUSTMENTS}.items():
-            for (_, row), adjusted in zip(family.iterrows(), by(p), strict=True):
-                rows.append(
-                    _row(
-                        str(metric),
-                        row["model"],
-                        row["comparator"],
-                        str(method),
-                        row["p.value"],
-                        name,
-                        adjusted,
-                        None,
-                        None,
-                    )
-                )
+            for a, b, alone, adjusted in zip(family["model"], family["comparator"], p, by(p), strict=True):
+                rows.append(_row(str(metric), a, b, str(method), alone, name, adjusted, None, None))
     pairs = list(dict.fromkeys(zip(overall["model"], overall["comparator"], strict=True)))
     if joint is not None:
         rows += _max_t_rows(part, plan, joint, pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import isnan, nan
 
@@ -63,15 +64,46 @@ def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
 
 
 def margin_tests(part: Slice, metric: str, i: int, j: int, plan: Plan, joint: Replicates | None) -> list[PairedTest]:
-    """`tost` and `non_inferiority` at the plan's margin; empty without one."""
+    """`tost` and `non_inferiority` at the plan's margin; empty without one.
+
+    Where less is better the tests are made on the turned difference, so that p means the same for every metric; the estimate and its
+    limits stay model minus comparator.
+    """
     at = interval_at(part, metric, i, j, joint)
     if plan.margin is None or at is None:
         return []
-    found = at(plan.confidence_level)
-    if found.status == "not_estimable":
-        return []
-    arguments = (limits_of(at), plan.margin, found.estimate, plan.confidence_level, found.n)
-    return [equivalence.tost(*arguments), equivalence.non_inferiority(*arguments)]
+    found, turned = at(plan.confidence_level), not METRICS[metric].higher_is_better
+    estimate = -found.estimate if turned else found.estimate
+    limits, smallest = limits_of(at, turned=turned), _smallest_pvalue(found)
+    return [
+        _beside(test(limits, plan.margin, estimate, plan.confidence_level, found.n, smallest), found)
+        for test in (equivalence.tost, equivalence.non_inferiority)
+    ]
+
+
+def _beside(test: PairedTest, found: PairedTest) -> PairedTest:
+    """A test at the margin with the estimate, limits and resamples of the interval that it inverts, and the doubts about these."""
+    absent, resampled = found.status == "not_estimable", not isnan(found.n_resamples)
+    # What an analytic method warns of (no discordant pair: p is 1) is about its own test of no difference.
+    said = [found.warning if absent or resampled else "", "" if absent else test.warning]
+    doubted = absent or (resampled and found.status != "ok")
+    return replace(
+        test,
+        estimate=found.estimate,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        std_error=found.std_error,
+        n_clusters=found.n_clusters,
+        n_resamples=found.n_resamples,
+        n_resamples_failed=found.n_resamples_failed,
+        status=found.status if doubted else test.status,
+        warning="; ".join(dict.fromkeys(w for w in said if w)),
+    )
+
+
+def _smallest_pvalue(found: PairedTest) -> float:
+    """The smallest one-sided p-value that an interval can show: 1/(B + 1) with B resamples."""
+    return equivalence.SMALLEST_PVALUE if isnan(found.n_resamples) else 1 / (found.n_resamples + 1)
 
 
 def verdicts_table(
@@ -129,8 +161,7 @@ def _pvalues(found: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float
     """One-sided p-values by inverting the interval: of superiority, and at the margin of non-inferiority and equivalence."""
     if isnan(found.conf_low) or found.conf_low == found.conf_high:
         return nan, nan, nan
-    smallest = equivalence.SMALLEST_PVALUE if isnan(found.n_resamples) else 1 / (found.n_resamples + 1)
-    limits = limits_of(at, turned=turned)
+    smallest, limits = _smallest_pvalue(found), limits_of(at, turned=turned)
     superior = equivalence.pvalue_above(limits, 0.0, smallest)
     if plan.margin is None:
         return superior, nan, nan
@@ -143,4 +174,9 @@ def _detectable(found: PairedTest, test: Row, alpha: float) -> float:
     if found.method == "tango":
         n, discordant = int(test["n"]), float(test["b"]) + float(test["c"])
         return power.detectable_difference_mcnemar(n, discordant / n, POWER, alpha, "midp") if n else nan
-    return nan if isnan(found.std_error) else power.detectable_difference_normal(found.std_error, POWER, alpha)
+    # A standard error of 0 comes with an interval of zero width, which is no evidence.
+    return (
+        nan
+        if isnan(found.std_error) or found.std_error == 0
+        else power.detectable_difference_normal(found.std_error, POWER, alpha)
+    )

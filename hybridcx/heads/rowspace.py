@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 _ROUNDING = 1e-6
 
 
-class RowSpace(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class RowSpace(TransformerMixin, BaseEstimator):
     """Rotate n training rows of d > n columns onto the n dimensions that they span, and divide by their root mean squared norm.
 
     With Q (d, n) orthonormal from the QR decomposition of the transposed training matrix, a row x becomes (Q'x, |x - QQ'x|) / s. The last

@@ -129,7 +129,7 @@ def build_anatomy(
     uniform = rng.random(8)
     angle_deg = NORMAL_LORDOSIS_DEG - LORDOSIS_LOST_PER_SEVERITY_DEG * lordosis + LORDOSIS_SD_DEG * jitter[0]
     angle = np.deg2rad(angle_deg)
-    lean = np.deg2rad(9.0 + 5.0 * jitter[1])
+    lean = np.deg2rad(9.0 + 4.5 * jitter[1])
     wave = np.deg2rad(2.2 * jitter[2]) * np.array([0.3, 1.0, 0.6, -0.6, -1.0, -0.3])
     turn = _TURN * angle + wave + np.deg2rad(1.4) * jitter[3:9]
     depth = _DEPTH * scale * (1.0 + 0.02 * jitter[9:15]) * (1.0 + 0.02 * jitter[15])

@@ -19,7 +19,7 @@ PRESENT = 0.3
 """The severity from which a sign counts as disease."""
 
 _LEVEL_WEIGHTS = np.array([0.02, 0.09, 0.20, 0.39, 0.30])  # degeneration prefers C5/6, then C6/7
-_P_LORDOSIS_LOST = 0.75
+_P_LORDOSIS_LOST = 0.88
 _P_DEGENERATION = 0.62
 _BURDEN_WEIGHTS = {"narrowing": 0.55, "osteophyte_anterior": 0.35, "osteophyte_posterior": 0.30, "sclerosis": 0.25}
 _BURDEN_LORDOSIS = 0.80
@@ -69,7 +69,7 @@ def draw_severities(rng: np.random.Generator, abnormal: NDArray[np.bool_]) -> Se
     """Draw the signs of len(abnormal) patients, of whom those flagged are to be abnormal in truth.
 
     Normal: lordosis 0.28 x Beta(1.2, 2.2); every disc 0.28 x Beta(1, 4); small spurs at one segment in eight.
-    Abnormal: lordosis lost with probability 0.75 (0.3 + 0.7 x Beta(1.6, 1.6)), degeneration with 0.62 at one to three segments,
+    Abnormal: lordosis lost with probability 0.88 (0.3 + 0.7 x Beta(1.6, 1.6)), degeneration with 0.62 at one to three segments,
     lordosis where neither came up. A degenerated segment has a narrowed disc and, with probabilities 0.75, 0.40 and
     0.65, anterior and posterior osteophytes and sclerosis whose severity scatters around the disc's.
     """

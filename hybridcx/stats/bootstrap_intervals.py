@@ -19,8 +19,8 @@ from hybridcx.stats.score_inputs import FloatArray, z_value
 
 Method = Literal["bootstrap_percentile", "bootstrap_basic", "bootstrap_bca"]
 
-RATIO_METRICS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
-"""Metrics that are compared as a ratio, model over comparator, resampled on the log scale."""
+RATIO_METRICS = ("lr_positive", "lr_negative")
+"""Metrics that are compared as a ratio, model over comparator, resampled on the log scale (CONTRACT: the likelihood ratios alone)."""
 
 MANY_FAILED = 0.05
 """Share of undefined resamples above which the interval is `caution`: it describes only the samples that are defined."""
@@ -156,11 +156,17 @@ def _pvalue(sample: _Sample, bca: _Bca | None, null: float = 0.0) -> float:
     Replicates equal to the null count for both sides (the limits are part of the interval). Never below 2 / (B + 1), which is what B
     resamples can show.
     """
+    return min(1.0, 2.0 * min(_one_sided(sample, bca, null)))
+
+
+def _one_sided(sample: _Sample, bca: _Bca | None, null: float) -> tuple[float, float]:
+    """Return the one-sided p-values of "<= null" and of ">= null", each within 1 / (B + 1) and 1 less that."""
     smallest, largest = _levels_at(sample.sorted, null)
     if bca is not None:
         smallest, largest = _bca_nominal(smallest, bca), _bca_nominal(largest, bca)
-    floor = 2.0 / (sample.sorted.size + 1)
-    return min(1.0, max(floor, 2.0 * min(largest, 1.0 - smallest)))
+    floor = 1.0 / (sample.sorted.size + 1)
+    above, below = (min(max(p, floor), 1.0 - floor) for p in (largest, 1.0 - smallest))
+    return above, below
 
 
 def _checked(sample: _Sample, limits: _Limits) -> tuple[Status, str]:
@@ -249,7 +255,7 @@ def _difference_sample(replicates: Replicates, metric: str, i: int, j: int) -> _
 def difference(
     replicates: Replicates, metric: str, i: int, j: int, method: Method, confidence_level: float = 0.95
 ) -> PairedTest:
-    """Return model i minus model j on the joint resamples; for likelihood and odds ratios, i over j, resampled on the log scale.
+    """Return model i minus model j on the joint resamples; for likelihood ratios, i over j, resampled on the log scale.
 
     `bootstrap_percentile` or `bootstrap_bca`. The p-value (of difference 0, ratio 1) inverts the interval exactly: it is at most alpha
     where the 1 - alpha interval excludes the null. `std_error` is the replicates' standard deviation (of the log ratio for ratios).
@@ -290,6 +296,21 @@ def difference(
     )
 
 
+def one_sided_pvalues(
+    replicates: Replicates, metric: str, i: int, j: int, null: float = 0.0, method: Method = "bootstrap_bca"
+) -> tuple[float, float]:
+    """Return the p-values of "difference <= null" (small if i is above j) and of "difference >= null", by inverting `difference` exactly.
+
+    The first is the largest a at which the lower limit of level 1 - 2a is not above `null`: p < a exactly if the interval of level
+    1 - 2a lies above `null`, and likewise the other. At `null` 0 the smaller, doubled, is the two-sided p of `difference`. Neither is below
+    1 / (B + 1). For likelihood ratios `null` is the log of the ratio. NaN where there are no limits or they have no width.
+    """
+    sample = _difference_sample(replicates, metric, i, j)
+    if sample.sorted.size < 2 or not isfinite(sample.observed) or sample.sorted[0] == sample.sorted[-1]:
+        return nan, nan
+    return _one_sided(sample, _limits(sample, method, 0.95).bca, null)
+
+
 def _exp(value: float) -> float:
     return inf if value > 700.0 else exp(value)
 
@@ -305,7 +326,8 @@ def monte_carlo_error(
     """Return the Monte Carlo standard errors of the two limits of model i (or of i minus j): how much another seed would move them.
 
     Maritz and Jarrett's (1978) estimate of the standard error of a quantile, the exact bootstrap of the replicates themselves, at
-    the levels the limits stand at (BCa's constants taken as known). On the log scale for ratios. NaN where there are no limits.
+    the levels the limits stand at (BCa's constants taken as known). For ratios of likelihood ratios that of the log limit times the
+    limit (delta method), so that it is in the limits' unit. NaN where there are no limits.
     """
     if j is None:
         sample = _Sample.of(
@@ -320,14 +342,19 @@ def monte_carlo_error(
         return nan, nan
     limits = _limits(sample, method, confidence_level)
     errors = [_quantile_error(sample.sorted, level) for level in (limits.level_low, limits.level_high)]
+    if j is not None and metric in RATIO_METRICS:
+        return errors[0] * _exp(limits.low), errors[1] * _exp(limits.high)
     return (errors[1], errors[0]) if method == "bootstrap_basic" else (errors[0], errors[1])
 
 
 def _quantile_error(ordered: FloatArray, p: float) -> float:
     n = ordered.size
     rank = min(max(p * (n - 1) + 1.0, 0.5), n + 0.5)  # the position of a type 7 quantile among 1..n
-    share = np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(n + 1) / n))
-    centred = ordered - quantile7(ordered, p)
+    # Order statistics further than 12 standard deviations (and 40 places, where the law is skewed) away have no weight in double precision.
+    reach = 12.0 * float(np.sqrt(rank * (n + 1.0 - rank) / n)) + 40.0
+    first, last = max(int(rank - reach), 0), min(int(rank + reach) + 1, n)
+    share = np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
+    centred = ordered[first:last] - quantile7(ordered, p)
     mean = float(share @ centred)
     return float(np.sqrt(max(float(share @ centred**2) - mean * mean, 0.0)))
 

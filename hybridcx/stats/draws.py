@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 IntArray = npt.NDArray[np.intp]
 Weights = npt.NDArray[np.float32]
@@ -93,7 +93,7 @@ class _Poisson:
     def __init__(self, mean: float):
         self.mean = mean
         if mean <= _LARGEST_TABLE_MEAN:
-            self.cdf = stats.poisson.cdf(np.arange(_UNSURE - 1), mean)
+            self.cdf = special.pdtr(np.arange(_UNSURE - 1), mean)
             edges = np.arange((1 << _TABLE_BITS) + 1) / (1 << _TABLE_BITS)
             count = np.searchsorted(self.cdf, edges, side="right")
             self.table = np.where(count[:-1] == count[1:], count[:-1], _UNSURE).astype(np.uint8)

@@ -1,0 +1,59 @@
+"""What importing loads: hybridcx stays light until it is used, and comparing never needs torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import hybridcx
+
+HEAVY = ("pandas", "scipy", "sklearn", "matplotlib", "torch", "xgboost", "statsmodels", "torchvision")
+PREDICTIONS = "case_id,y_true,model,score\n" + "".join(
+    f"c{i},{('normal', 'abnormal')[i % 2]},{m},{(i * 7 + 3 * j) % 10 / 10}\n"
+    for j, m in enumerate("AB")
+    for i in range(12)
+)
+
+
+def loaded(code, cwd):
+    """The heavy packages in sys.modules after `code` has run in a fresh interpreter."""
+    ending = f"\nimport sys\nprint('LOADED', *sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY!r})))"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+    r = subprocess.run(
+        [sys.executable, "-c", code + ending],
+        cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert r.returncode == 0, r.stderr
+    return r.stdout.rsplit("LOADED", 1)[1].split()
+
+
+def main(*arguments):
+    return f"from hybridcx.cli import main\ntry:\n    main({list(arguments)!r})\nexcept SystemExit as e:\n    assert not e.code, e.code"
+
+
+def test_importing_loads_nothing_heavy(tmp_path):
+    assert loaded("import hybridcx, hybridcx.cli, hybridcx.errors", tmp_path) == []
+
+
+def test_help_and_version_load_nothing_heavy(tmp_path):
+    code = "\n".join(main(*a) for a in (["--help"], ["compare", "--help"], ["run", "--help"], ["--version"]))
+    assert loaded(code, tmp_path) == []
+
+
+def test_comparing_loads_no_torch(tmp_path):
+    (tmp_path / "p.csv").write_text(PREDICTIONS, encoding="utf-8")
+    found = loaded(main("compare", "p.csv", "--out", "o", "--n-bootstrap", "100", "--quiet"), tmp_path)
+    assert (tmp_path / "o" / "report.html").exists()
+    assert "pandas" in found
+    assert not {"torch", "torchvision", "xgboost"} & set(found)
+
+
+def test_the_public_names():
+    for name in hybridcx.__all__:
+        assert getattr(hybridcx, name) is not None
+        assert name in dir(hybridcx)
+    with pytest.raises(AttributeError, match="no attribute 'campare'"):
+        hybridcx.campare  # noqa: B018

@@ -1,0 +1,280 @@
+"""The whole run on a small drawn cohort with a small network: files, repetition to the byte, continuation, refusals, leakage."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hybridcx
+from hybridcx.errors import InputError
+from hybridcx.experiment import (
+    AnalysisSection,
+    CohortSection,
+    ComputeSection,
+    Experiment,
+    HeadsSection,
+    ImagesSection,
+    NetworksSection,
+    TrainSection,
+)
+
+FILES = [
+    "metrics",
+    "comparisons",
+    "verdicts",
+    "multiplicity",
+    "omnibus",
+    "confusion",
+    "disagreements",
+    "calibration",
+    "roc",
+    "decision_curve",
+    "agreement",
+    "cohort_flow",
+    "split",
+    "heads",
+    "learning_curves",
+    "data_dictionary",
+    "predictions",
+]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
+    return folder
+
+
+def small(**changes: object) -> Experiment:
+    base = {
+        "name": "small",
+        "seed": 5,
+        "cohort": CohortSection(manifest="phantom/manifest.csv"),
+        "images": ImagesSection(size_px=48),
+        "networks": NetworksSection(names=["squeezenet1_1"], weights="none"),
+        "train": TrainSection(epochs=2, learning_rate=0.003, validate_every=4),
+        "heads": HeadsSection(names=["logistic", "lda"], folds=3),
+        "compute": ComputeSection(device="cpu", threads=1),
+        "analysis": AnalysisSection(n_bootstrap=200),
+    }
+    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, hybridcx.Report]:
+    folder = tmp_path_factory.mktemp("run")
+    report = hybridcx.run(small(), base=cohort, out=folder / "report", cache=folder / "cache")
+    return folder / "report", folder / "cache", report
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != "provenance.json"}
+
+
+def test_run_writes_every_file_and_names_models_as_the_contract_does(finished):
+    folder, _, report = finished
+    assert {f"{f}.csv" for f in FILES} <= {p.name for p in folder.iterdir()}
+    assert set(report.tables["metrics"]["model"]) == {
+        "squeezenet1_1",
+        "squeezenet1_1+logistic",
+        "squeezenet1_1+lda",
+        "squeezenet1_1:untrained+logistic",
+        "squeezenet1_1:untrained+lda",
+    }
+    assert report.page == folder / "report.html"
+
+
+def test_ledger_has_every_case_of_every_model_and_the_softmax_adds_up(finished, cohort):
+    folder, _, report = finished
+    ledger = pd.read_csv(folder / "predictions.csv", dtype={"case_id": str})
+    manifest = pd.read_csv(cohort / "phantom/manifest.csv", keep_default_na=False)
+    analysed = manifest[manifest["excluded"] == ""]
+    assert len(ledger) == len(analysed) * 5
+    assert ledger["score"].between(0, 1).all()
+    called = np.where(ledger["score"] >= 0.5, "abnormal", "normal")
+    assert (called == ledger["y_pred"]).all()
+    test = ledger[(ledger["split"] == "test") & (ledger["model"] == "squeezenet1_1")]
+    accuracy = report.tables["metrics"].query("model == 'squeezenet1_1' and metric == 'accuracy' and recommended")
+    assert accuracy["estimate"].item() == pytest.approx((test["y_pred"] == test["y_true"]).mean())
+    parquet = pd.read_parquet(folder / "predictions.parquet")
+    assert parquet["score"].tolist() == ledger["score"].tolist()
+
+
+def test_lineage_keeps_test_cases_out_of_every_fit(finished):
+    folder, _, _ = finished
+    split = pd.read_csv(folder / "split.csv").set_index("case_id")["split"]
+    from hybridcx.records.lineage import Lineage
+
+    lineage = Lineage.from_dict(json.loads((folder / "lineage.json").read_text(encoding="utf-8")))
+    assert {f.kind for f in lineage} == {"network", "head"}
+    for model in lineage.models():
+        assert "test" not in set(split[sorted(lineage.saw(model))])
+    on_tuned = {split[c] for f in lineage if f.model == "squeezenet1_1+lda" for c in f.case_ids}
+    assert on_tuned == {"validation"}  # its network has seen the training cases
+
+
+def test_no_patient_id_reaches_any_file(finished, cohort):
+    folder, _, _ = finished
+    manifest = pd.read_csv(cohort / "phantom/manifest.csv", keep_default_na=False)
+    canary = manifest["patient_id"].tolist()
+    text = b"\n".join(contents(folder).values()) + (folder / "provenance.json").read_bytes()
+    assert not [
+        p for p in canary if f">{p}<".encode() in text or f",{p},".encode() in text or f'"{p}"'.encode() in text
+    ]
+
+
+def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished, cohort, tmp_path):
+    _, cache, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}
+    hybridcx.run(small(), base=cohort, out=tmp_path / "again", cache=cache)
+    assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before
+    assert contents(tmp_path / "again") == contents(finished[0])
+
+
+def test_made_anew_it_repeats_to_the_byte(finished, cohort, tmp_path):
+    hybridcx.run(small(), base=cohort, out=tmp_path / "anew", cache=tmp_path / "cache")
+    assert contents(tmp_path / "anew") == contents(finished[0])
+
+
+def test_a_changed_experiment_is_refused_with_what_changed_and_fresh_starts_it_anew(finished, cohort, tmp_path):
+    _, cache, _ = finished
+    out = tmp_path / "report"
+    hybridcx.run(small(), base=cohort, out=out, cache=cache)
+    earlier = contents(out)
+    changed = small(heads=HeadsSection(names=["logistic"], folds=3))
+    with pytest.raises(InputError, match=r"experiment\.heads\.names"):
+        hybridcx.run(changed, base=cohort, out=out, cache=cache)
+    assert contents(out) == earlier
+    report = hybridcx.run(changed, base=cohort, out=out, cache=cache, fresh=True)
+    assert "squeezenet1_1+lda" not in set(report.tables["metrics"]["model"])
+
+
+def test_adding_a_head_changes_no_other_models_predictions_and_analytic_rows(finished, cohort, tmp_path):
+    _, cache, report = finished
+    more = small(heads=HeadsSection(names=["logistic", "lda", "knn"], folds=3))
+    second = hybridcx.run(more, base=cohort, out=tmp_path / "more", cache=cache)
+    keys = ["model", "metric", "method"]
+    a, b = (t.tables["metrics"].set_index(keys)[["estimate", "conf.low", "conf.high"]] for t in (report, second))
+    rows = [k for k in a.index if not k[2].startswith("bootstrap")]
+    pd.testing.assert_frame_equal(a.loc[rows], b.loc[rows], check_exact=True)
+    assert "squeezenet1_1+knn" in set(second.tables["metrics"]["model"])
+
+
+def test_a_damaged_artefact_is_found_and_made_again(finished, cohort, tmp_path):
+    import shutil
+
+    cache = tmp_path / "cache"
+    shutil.copytree(finished[1], cache)
+    damaged = next(cache.glob("features/*/features.npy"))
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.write_bytes(bytes(data))
+    hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=cache)
+    assert contents(tmp_path / "report").keys() == contents(finished[0]).keys()
+    assert "damaged" in (tmp_path / "report/hybridcx.log").read_text(encoding="utf-8")
+    mine = {k: v for k, v in contents(tmp_path / "report").items() if k.endswith(".csv")}
+    assert mine == {k: v for k, v in contents(finished[0]).items() if k.endswith(".csv")}
+
+
+def test_a_killed_run_continues_to_the_same_bytes(finished, cohort, tmp_path):
+    text = small().model_dump_json(exclude_none=True)
+    (tmp_path / "experiment.json").write_text(text, encoding="utf-8")
+    script = (
+        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment import Experiment; "
+        "e = Experiment.model_validate_json(Path(sys.argv[1]).read_text(encoding='utf-8')); "
+        "hybridcx.run(e, base=sys.argv[2], out=sys.argv[3], cache=sys.argv[4])"
+    )
+    command = [
+        sys.executable, "-c", script,
+        str(tmp_path / "experiment.json"), str(cohort), str(tmp_path / "report"), str(tmp_path / "cache"),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while (
+        not list((tmp_path / "cache").glob("finetune/*.partial/*"))
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    assert process.poll() is None, "the run ended before it could be killed while it trained"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list((tmp_path / "report").glob("*.csv"))
+    hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
+    assert contents(tmp_path / "report") == contents(finished[0])
+
+
+def test_a_diverging_training_stops_and_says_what_to_change(cohort, tmp_path):
+    from hybridcx.errors import StoppedError
+
+    wild = small(train=TrainSection(epochs=3, learning_rate=1e12))
+    with pytest.raises(StoppedError, match="learning_rate"):
+        hybridcx.run(wild, base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
+
+
+def test_one_network_may_have_its_own_options():
+    train = TrainSection.model_validate({"epochs": 9, "network": {"vgg16": {"epochs": 1}}})
+    experiment = small(train=train)
+    assert experiment.train_of("vgg16").epochs == 1
+    assert experiment.train_of("vgg19").epochs == 9
+
+
+def test_absent_weights_stop_the_run_before_anything_is_trained(cohort, tmp_path):
+    with pytest.raises(InputError, match="weights"):
+        hybridcx.run(
+            small(networks=NetworksSection(names=["squeezenet1_1"], weights="folder", weights_dir="nowhere")),
+            base=cohort, out=tmp_path / "report", cache=tmp_path / "cache",
+        )  # fmt: skip
+    assert not list((tmp_path / "cache").glob("finetune/*"))
+
+
+def test_a_plan_that_names_no_model_is_refused_before_training(cohort, tmp_path):
+    plan = AnalysisSection(n_bootstrap=200, comparisons=[("squeezenet1_1", "vgg61")])
+    with pytest.raises(InputError, match="vgg61"):
+        hybridcx.run(small(analysis=plan), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("finetune/*"))
+
+
+def test_primary_metric_of_the_plan_is_confirmatory_and_nothing_else(finished):
+    compared = finished[2].tables["comparisons"]
+    confirmatory = compared[compared["role"] == "confirmatory"]
+    assert set(confirmatory["metric"]) == {"accuracy"}
+    assert len(compared[["model", "comparator"]].drop_duplicates()) == 1  # the chosen head with its network
+
+
+def test_the_packaged_demo_is_the_one_in_experiments():
+    root = Path(__file__).resolve().parents[1]
+    assert (root / "experiments/demo.toml").read_bytes() == (root / "hybridcx/resources/demo.toml").read_bytes()
+
+
+def test_the_table_of_keys_is_up_to_date():
+    root = Path(__file__).resolve().parents[1]
+    namespace: dict[str, object] = {"__name__": "docs", "__file__": str(root / "experiments/make_docs.py")}
+    exec((root / "experiments/make_docs.py").read_text(encoding="utf-8"), namespace)
+    assert (root / "docs/experiment.md").read_text(encoding="utf-8") == namespace["table"]()  # type: ignore[operator]
+    assert (root / "docs/experiment.schema.json").read_text(encoding="utf-8") == namespace["schema"]()  # type: ignore[operator]
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_busi_with_real_weights_reaches_what_was_seen(tmp_path):
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "../shared/data/busi").is_dir():
+        pytest.skip("the shared data are not beside the checkout")
+    report = hybridcx.run(root / "experiments/busi_squeezenet.toml", out=tmp_path / "report", cache=tmp_path / "cache")
+    metrics = report.tables["metrics"].query("metric == 'auroc' and recommended").set_index("model")["estimate"]
+    assert metrics["squeezenet1_1:pretrained+logistic"] > 0.88
+    assert metrics["squeezenet1_1"] > 0.85
+    with (tmp_path / "report/confusion.csv").open(encoding="utf-8", newline="") as fh:
+        assert {int(r["tp"]) + int(r["fn"]) for r in csv.DictReader(fh)} == {42}
