@@ -15,11 +15,13 @@ from typing import Literal
 import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root, sha256_file, write_atomic
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
+
+MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def agreement(
     from hybridcx.records.ratings import read_ratings
     from hybridcx.report.page import ReportData
 
+    raise_if_any([*_level_problems(confidence_level), *_resample_problems(n_bootstrap)])
     path = Path(ratings)
     read = read_ratings(path, scale=scale)
     for warning in read.warnings:
@@ -150,7 +153,8 @@ def agreement(
         )
         tables = {"agreement": table}
         new = folder.begin()
-        write_atomic(new / "ratings.csv", path.read_bytes())
+        # the readings alone: further columns may name patients
+        write_atomic(new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n"))
         n_readers = len({c.reader for c in read.columns})
         data = ReportData(
             title=f"Agreement of {n_readers} readers: {path.stem}",
@@ -175,7 +179,13 @@ def agreement(
             tables,
             extra=described,
             inputs=inputs,
-            options={"seed": seed, "scale": read.scale},
+            options={
+                "seed": seed,
+                "scale": read.scale,
+                "positive": positive,
+                "confidence_level": confidence_level,
+                "n_bootstrap": n_bootstrap,
+            },
             clock=clock,
             progress=progress,
         )
@@ -210,8 +220,6 @@ def run(
         when training diverges or the disk is full; what is finished is kept and the same call continues.
     """
     progress = progress or Progress(quiet=True)
-    from hybridcx.running import run_experiment
-
     if isinstance(experiment, Experiment):
         read, source = experiment, None
     else:
@@ -224,6 +232,8 @@ def run(
         changes["compute"] = {**read.compute.model_dump(), "device": device}
     if changes:
         read = Experiment.model_validate({**read.model_dump(), **changes})
+    from hybridcx.running import run_experiment  # torch: only when the file is known to be good
+
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
@@ -263,6 +273,15 @@ def phantom(
     return read_manifest(made.manifest).frame
 
 
+def _level_problems(level: float) -> list[Problem]:
+    return [] if 0.5 < level < 1 else [Problem("the confidence level must lie between 0.5 and 1", value=level)]
+
+
+def _resample_problems(n: int) -> list[Problem]:
+    rule = f"bootstrap resamples must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES:,}"
+    return [] if MIN_RESAMPLES <= n <= MAX_RESAMPLES else [Problem(rule, value=n)]
+
+
 def _check_options(plan: object) -> None:
     """Refuse options out of range, all at once."""
     from hybridcx.analysis.plan import Plan
@@ -270,15 +289,12 @@ def _check_options(plan: object) -> None:
     if not isinstance(plan, Plan):
         raise TypeError("a Plan is expected")
     problems = []
-    if not 0.5 < plan.confidence_level < 1:
-        problems.append(Problem("the confidence level must lie between 0.5 and 1", value=plan.confidence_level))
-    if plan.n_resamples < 100:
-        problems.append(Problem("fewer than 100 bootstrap resamples give no limits", value=plan.n_resamples))
+    problems += _level_problems(plan.confidence_level)
+    problems += _resample_problems(plan.n_resamples)
     if plan.margin is not None and not 0 < plan.margin < 1:
         problems.append(Problem("the margin must lie between 0 and 1", value=plan.margin))
     problems += [Problem("a prevalence must lie between 0 and 1", value=p) for p in plan.prevalences if not 0 < p < 1]
-    if problems:
-        raise InputError(problems)
+    raise_if_any(problems)
 
 
 def _question(models: Sequence[str], n_cases: int) -> str:

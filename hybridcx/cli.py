@@ -292,6 +292,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except UsageProblem as error:
         error.show(file=sys.stderr)

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -27,7 +27,7 @@ ALL_HEADS: tuple[HeadName, ...] = ("logistic", "svm_linear", "svm_rbf", "knn", "
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PhantomCohort(_Section):
@@ -233,10 +233,13 @@ class Experiment(_Section):
 
 def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     """The keys that `model` has at `path`, following nested sections."""
-    for step in path:
+    steps = iter(path)
+    for step in steps:
         field = model.model_fields.get(str(step))
         if field is None:
             return []
+        if get_origin(field.annotation) is dict:
+            next(steps, None)  # the name that the file chooses
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
         nested = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
         if not nested:
@@ -245,10 +248,29 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str
     return list(model.model_fields)
 
 
-def _line_of(text: str, key: str) -> int | None:
-    """The first line on which `key` is assigned or heads a table; a help for the reader, not a parser."""
-    pattern = re.compile(rf'^\s*(\[.*\b{re.escape(key)}\b.*\]|"?{re.escape(key)}"?\s*=)')
-    return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
+_TABLE = re.compile(r"^\s*\[\[?([^\]]+)\]")
+_ASSIGNED = re.compile(r"^\s*([\w.\"'-]+)\s*=")
+
+
+def _line_of(text: str, path: tuple[str | int, ...]) -> int | None:
+    """The line that assigns the key at `path`, or as much of its path as the text has; a help for the reader, not a parser."""
+    wanted = tuple(step for step in path if isinstance(step, str))
+    table: tuple[str, ...] = ()
+    best, depth = None, 0
+    for i, line in enumerate(text.splitlines(), 1):
+        if found := _TABLE.match(line):
+            table = here = _steps(found[1])
+        elif found := _ASSIGNED.match(line):
+            here = table + _steps(found[1])
+        else:
+            continue
+        if depth < len(here) and here == wanted[: len(here)]:
+            best, depth = i, len(here)
+    return best
+
+
+def _steps(dotted: str) -> tuple[str, ...]:
+    return tuple(step.strip(" \"'") for step in dotted.split("."))
 
 
 def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
@@ -257,7 +279,7 @@ def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
         loc = e["loc"]
         name = ".".join(str(s) for s in loc)
         last = str(next((s for s in reversed(loc) if isinstance(s, str)), ""))
-        row = _line_of(text, last)
+        row = _line_of(text, loc)
         if e["type"] == "extra_forbidden":
             known = _known_keys(Experiment, loc[:-1])
             near = difflib.get_close_matches(last, known, n=1)
@@ -272,7 +294,7 @@ def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
             found.append(Problem(f"unknown key `{name}`", file, row, remedy=remedy))
         elif e["type"] == "missing":
             found.append(
-                Problem(f"the key `{name}` is missing", file, remedy="add it; experiments/demo.toml is an example")
+                Problem(f"the key `{name}` is missing", file, row, remedy="add it; experiments/demo.toml is an example")
             )
         else:
             message = e["msg"].removeprefix("Value error, ")
@@ -325,7 +347,7 @@ def keys_table() -> list[tuple[str, str, str, str]]:
                 if isinstance(k, type) and issubclass(k, BaseModel)
             ]
             if nested:
-                walk(nested[0], f"{prefix}{name}.")
+                walk(nested[0], f"{prefix}{name}." + ("NAME." if get_origin(field.annotation) is dict else ""))
                 continue
             kind = (
                 re.sub(r"typing\.|Literal|NoneType", "", str(field.annotation))

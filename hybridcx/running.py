@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -198,8 +199,7 @@ def _page(
     return ReportData(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
-        question=f"Which of {len(networks) or len(primary)} networks, and which of their heads, tells "
-        f"{outcome.cohort.labels[0]} from {outcome.cohort.labels[1]} better on the {predictions.n_cases} test cases, and how sure is that?",
+        question=_question(networks, primary, outcome, predictions.n_cases),
         tables=tables,
         caveats=caveats(predictions, tables, outcome),
         cohort_flow=flow(outcome.cohort),
@@ -216,3 +216,10 @@ def _page(
             "analysis plan": f"SHA-256 {plan.sha256()}",
         },
     )
+
+
+def _question(networks: Sequence[str], primary: Sequence[str], outcome: Outcome, n_cases: int) -> str:
+    task = f"tells {outcome.cohort.labels[0]} from {outcome.cohort.labels[1]} better on the {n_cases} test cases, and how sure is that?"
+    if len(networks) > 1:
+        return f"Which of {len(networks)} networks, and which of their heads, {task}"
+    return f"Which of {' and '.join(primary)} {task}"

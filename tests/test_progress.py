@@ -44,14 +44,15 @@ def test_no_bar_in_a_pipe(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.fixture
-def terminal(monkeypatch):
+def terminal_in_place_of_stderr(monkeypatch):
+    """Called in the test itself: pytest puts its own stream there between a fixture and its test."""
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     return stream
 
 
-def test_a_bar_on_a_terminal_after_two_seconds_alone(terminal, monkeypatch):
+def test_a_bar_on_a_terminal_after_two_seconds_alone(monkeypatch):
+    terminal = terminal_in_place_of_stderr(monkeypatch)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with Progress() as p:
@@ -67,17 +68,26 @@ def test_a_bar_on_a_terminal_after_two_seconds_alone(terminal, monkeypatch):
     assert "A sentence between." in terminal.getvalue()
 
 
-def test_no_bar_on_a_terminal_that_asked_for_quiet(terminal, monkeypatch):
+def test_no_bar_on_a_terminal_that_asked_for_quiet(monkeypatch):
+    terminal = terminal_in_place_of_stderr(monkeypatch)
     monkeypatch.setattr(module, "DELAY_S", 0.0)
     with Progress(quiet=True) as p:
         p.track("comparing")(1, 10)
     assert terminal.getvalue() == ""
 
 
-def test_the_bar_goes_when_the_work_fails(terminal, monkeypatch):
+def test_the_bar_goes_when_the_work_fails(monkeypatch):
+    terminal = terminal_in_place_of_stderr(monkeypatch)
     monkeypatch.setattr(module, "DELAY_S", 0.0)
     p = Progress()
-    with pytest.raises(KeyboardInterrupt), p:
-        p.track("comparing")(1, 10)
-        raise KeyboardInterrupt
+
+    def work():
+        with p:
+            p.track("comparing")(1, 10)
+            assert p._rich is not None
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert p._rich is None
+    assert "comparing" in terminal.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, assumes_independence, comparison_row
+from hybridcx.analysis.rows import Row, also, assumes_independence, comparison_row
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
 from hybridcx.stats import (
@@ -25,6 +25,7 @@ from hybridcx.streams import rng_for
 
 Found = tuple[str, PairedTest, bool]
 PERMUTATIONS = 9999
+BOOTSTRAPS: tuple[bootstrap_intervals.Method, ...] = ("bootstrap_bca", "bootstrap_percentile")
 
 
 def _proportion_tests(part: Slice, i: int, j: int, plan: Plan) -> Iterator[Found]:
@@ -96,12 +97,15 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
         if part.clustered:
             found = [(metric, assumes_independence(r, part.n_clusters), False) for metric, r, _ in found]
             found += _cluster_tests(part, i, j, plan)
-        rows += [comparison_row(model, comparator, metric, r, part.keys, recommended=rec) for metric, r, rec in found]
+        rows += [
+            comparison_row(model, comparator, metric, r, part.keys, n_cases=part.n, recommended=rec)
+            for metric, r, rec in found
+        ]
         for metric in part.metrics():
             if metric not in WITHOUT_VERDICT:
                 keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
                 tests = margin_tests(part, metric, i, j, plan, joint)
-                rows += [comparison_row(model, comparator, metric, r, keys) for r in tests]
+                rows += [comparison_row(model, comparator, metric, r, keys, n_cases=part.n) for r in tests]
     return rows
 
 
@@ -113,10 +117,16 @@ def resampled_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], 
     for metric in replicates.observed:
         keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
         for model, comparator in pairs:
-            for method in ("bootstrap_bca", "bootstrap_percentile"):
-                r = bootstrap_intervals.difference(
-                    replicates, metric, place[model], place[comparator], method, plan.confidence_level
-                )
+            i, j = place[model], place[comparator]
+            clipped = part.clipped(metric, i, j)
+            for method in BOOTSTRAPS:
+                r = bootstrap_intervals.difference(replicates, metric, i, j, method, plan.confidence_level)
+                r = also(r, *clipped)
+                error = bootstrap_intervals.monte_carlo_error(replicates, metric, i, j, method, plan.confidence_level)
                 recommended = method == "bootstrap_bca" and metric not in analytic
-                rows.append(comparison_row(model, comparator, metric, r, keys, recommended=recommended))
+                rows.append(
+                    comparison_row(
+                        model, comparator, metric, r, keys, n_cases=part.n, recommended=recommended, mc_error=error
+                    )
+                )
     return rows

@@ -51,6 +51,8 @@ def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
             {
                 "model": model, "bin": b.bin, "score.mean": b.score_mean, "fraction": b.fraction,
                 "conf.low": b.conf_low, "conf.high": b.conf_high, "n": b.n, "seed": part.keys.seed,
+                "status": "caution" if part.clustered else "ok",
+                "warning": "Wilson limits assume independent cases, but patients have several" if part.clustered else None,
             }
             for b in calibration.reliability_curve(part.y_true, part.score(j), plan.confidence_level)
         ]  # fmt: skip

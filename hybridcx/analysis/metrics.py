@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, assumes_independence, metric_row
+from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row
 from hybridcx.analysis.slices import PROPORTIONS, Slice
 from hybridcx.stats import bootstrap_intervals, calibration, proportions, roc
 from hybridcx.stats.bootstrap import Replicates
@@ -14,7 +14,11 @@ from hybridcx.stats.confusion import Confusion, fraction
 from hybridcx.stats.results import Interval
 
 PREDICTIVE_VALUES: tuple[Literal["ppv"], Literal["npv"]] = ("ppv", "npv")
-BOOTSTRAPS = (bootstrap_intervals.bca, bootstrap_intervals.percentile, bootstrap_intervals.basic)
+BOOTSTRAPS: dict[bootstrap_intervals.Method, Callable[[Replicates, str, int, float], Interval]] = {
+    "bootstrap_bca": bootstrap_intervals.bca,
+    "bootstrap_percentile": bootstrap_intervals.percentile,
+    "bootstrap_basic": bootstrap_intervals.basic,
+}
 
 
 def _count_intervals(confusion: Confusion, level: float) -> Iterator[tuple[str, Interval, bool]]:
@@ -60,7 +64,7 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
         for metric, result, recommended in found:
             if part.clustered:
                 result, recommended = assumes_independence(result, part.n_clusters), False
-            rows.append(metric_row(model, metric, result, part.keys, recommended=recommended))
+            rows.append(metric_row(model, metric, result, part.keys, n_cases=part.n, recommended=recommended))
         for prevalence in plan.prevalences if part.y_pred is not None else ():
             for metric in PREDICTIVE_VALUES:
                 result = proportions.predictive_value_mercaldo(
@@ -69,7 +73,7 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
                 if part.clustered:
                     result = assumes_independence(result, part.n_clusters)
                 keys = part.keys.with_(prevalence=prevalence)
-                rows.append(metric_row(model, metric, result, keys, recommended=not part.clustered))
+                rows.append(metric_row(model, metric, result, keys, n_cases=part.n, recommended=not part.clustered))
     return rows
 
 
@@ -80,10 +84,16 @@ def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]
     for metric in replicates.observed:
         keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
         for j, model in enumerate(part.models):
-            for method in BOOTSTRAPS:
-                result = method(replicates, metric, j, plan.confidence_level)
-                recommended = method is bootstrap_intervals.bca and metric not in analytic
-                rows.append(metric_row(model, metric, result, keys, recommended=recommended))
+            clipped = part.clipped(metric, j)
+            for method, interval in BOOTSTRAPS.items():
+                result = also(interval(replicates, metric, j, plan.confidence_level), *clipped)
+                recommended = method == "bootstrap_bca" and metric not in analytic
+                error = bootstrap_intervals.monte_carlo_error(
+                    replicates, metric, j, method=method, confidence_level=plan.confidence_level
+                )
+                rows.append(
+                    metric_row(model, metric, result, keys, n_cases=part.n, recommended=recommended, mc_error=error)
+                )
     return rows
 
 

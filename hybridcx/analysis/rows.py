@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any, TypeVar
 
-from hybridcx.stats.results import Interval, Omnibus, PairedTest
+from hybridcx.stats.results import Interval, Omnibus, PairedTest, Status
 
 Row = dict[str, Any]
 R = TypeVar("R", Interval, PairedTest)
@@ -47,29 +48,42 @@ def _keys(keys: Keys) -> Row:
     }
 
 
-def _common(result: Interval | PairedTest) -> Row:
+def _common(result: Interval | PairedTest, n_cases: int, mc_error: tuple[float, float]) -> Row:
+    # n counts the distinct cases that the row is about, by every method alike; what a proportion or a test divides by is the
+    # denominator, or the class.
     return {
         "method": result.method,
         "estimate": result.estimate,
         "conf.low": result.conf_low,
         "conf.high": result.conf_high,
         "conf.level": result.conf_level,
-        "n": result.n,
+        "n": n_cases,
         "n.resamples": result.n_resamples,
         "n.resamples.failed": result.n_resamples_failed,
         "status": result.status,
         "warning": result.warning or None,
         "std.error": result.std_error,
         "n.clusters": result.n_clusters,
+        "mc.error.low": mc_error[0],
+        "mc.error.high": mc_error[1],
     }
 
 
-def metric_row(model: str, metric: str, result: Interval, keys: Keys, *, recommended: bool = False) -> Row:
-    """A row of metrics.csv."""
+def metric_row(
+    model: str,
+    metric: str,
+    result: Interval,
+    keys: Keys,
+    *,
+    n_cases: int,
+    recommended: bool = False,
+    mc_error: tuple[float, float] = (nan, nan),
+) -> Row:
+    """A row of metrics.csv about `n_cases` distinct cases; `mc_error` are the Monte Carlo errors of resampled limits."""
     return {
         "model": model,
         "metric": metric,
-        **_common(result),
+        **_common(result, n_cases, mc_error),
         "numerator": result.numerator,
         "denominator": result.denominator,
         **_keys(keys),
@@ -78,14 +92,22 @@ def metric_row(model: str, metric: str, result: Interval, keys: Keys, *, recomme
 
 
 def comparison_row(
-    model: str, comparator: str, metric: str, result: PairedTest, keys: Keys, *, recommended: bool = False
+    model: str,
+    comparator: str,
+    metric: str,
+    result: PairedTest,
+    keys: Keys,
+    *,
+    n_cases: int,
+    recommended: bool = False,
+    mc_error: tuple[float, float] = (nan, nan),
 ) -> Row:
-    """A row of comparisons.csv; the adjusted p-value is filled in when its family is complete."""
+    """A row of comparisons.csv, as `metric_row`; the adjusted p-value is filled in when its family is complete."""
     return {
         "metric": metric,
         "model": model,
         "comparator": comparator,
-        **_common(result),
+        **_common(result, n_cases, mc_error),
         "statistic": result.statistic,
         "parameter": result.parameter,
         "p.value": result.pvalue,
@@ -112,6 +134,14 @@ def omnibus_row(metric: str, result: Omnibus) -> Row:
         "status": result.status,
         "warning": result.warning or None,
     }
+
+
+def also(result: R, status: Status, words: str) -> R:
+    """The same result with a further warning; an estimate that does not exist keeps its reason alone."""
+    if not words or result.status == "not_estimable":
+        return result
+    doubted: Status = "caution" if "caution" in (status, result.status) else "ok"
+    return replace(result, status=doubted, warning="; ".join(w for w in (result.warning, words) if w))
 
 
 def assumes_independence(result: R, n_clusters: int) -> R:

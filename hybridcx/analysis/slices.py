@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from hybridcx.analysis.rows import Keys
+from hybridcx.stats import calibration
 from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.confusion import METRICS, Confusion
+from hybridcx.stats.results import Status
 from hybridcx.streams import rng_for
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
@@ -67,6 +69,25 @@ class Slice:
         if self.y_score is None:
             raise ValueError("there are no scores")
         return np.asarray(self.y_score[model])
+
+    def clipped(self, metric: str, *models: int) -> tuple[Status, str]:
+        """Status and words where scores of 0 or 1 had to be clipped for a metric of these models; ("ok", "") elsewhere."""
+        if metric not in ("log_loss", "calibration_slope", "calibration_intercept"):
+            return "ok", ""
+        scores = np.stack([self.score(j) for j in models])
+        if not ((scores < calibration.LOGIT_CLIP) | (scores > 1 - calibration.LOGIT_CLIP)).any():
+            return "ok", ""
+        if metric == "log_loss":
+            found = [calibration.log_loss(self.y_true, self.score(j)) for j in models]
+        else:
+            found = [calibration.calibration_line(self.y_true, self.score(j))[0] for j in models]
+            found = [replace(r, status="ok", warning=r.warning if "clipped" in r.warning else "") for r in found]
+        said = [
+            f"{self.models[j]}: {r.warning}" if len(models) > 1 else r.warning
+            for j, r in zip(models, found, strict=True)
+            if r.warning
+        ]
+        return ("caution" if any(r.status == "caution" for r in found) else "ok"), "; ".join(said)
 
     def metrics(self) -> tuple[str, ...]:
         """The metrics that can be had from what is there."""

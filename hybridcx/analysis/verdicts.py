@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan, nan
 
@@ -25,6 +25,45 @@ WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is no
 At = Callable[[float], PairedTest]
 
 
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """BCa's interval of a pair as a function of its level, which knows its own inverse."""
+
+    joint: Replicates
+    metric: str
+    i: int
+    j: int
+
+    def __call__(self, level: float) -> PairedTest:
+        """The interval at `level`."""
+        return bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_bca", level)
+
+    def one_sided(self, null: float) -> tuple[float, float]:
+        """The p-values of "difference <= null" and of "difference >= null"."""
+        return bootstrap_intervals.one_sided_pvalues(self.joint, self.metric, self.i, self.j, null)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Tango's interval of a pair as a function of its level, which knows its own inverse."""
+
+    n11: int
+    n10: int
+    n01: int
+    n00: int
+
+    def __call__(self, level: float) -> PairedTest:
+        """The interval at `level`."""
+        return paired.tango(self.n11, self.n10, self.n01, self.n00, level)
+
+    def one_sided(self, null: float) -> tuple[float, float]:
+        """The p-values of "difference <= null" and of "difference >= null"."""
+        b, c, n = self.n10, self.n01, self.n11 + self.n10 + self.n01 + self.n00
+        if not -1 < null < 1:  # no difference of proportions lies beyond
+            return (0.0, 1.0) if null < 0 else (1.0, 0.0)
+        return paired.tango_pvalue(b, c, n, null), paired.tango_pvalue(c, b, n, -null)
+
+
 def within(part: Slice, metric: str) -> np.ndarray:
     """(n,) bool: the cases on which a metric of correct answers is counted."""
     if metric == "sensitivity":
@@ -41,7 +80,7 @@ def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | No
         a, b = part.correct(i)[chosen], part.correct(j)[chosen]
         if part.clustered and part.groups is not None:
             return partial(clusters.mcnemar_cluster, a, b, part.groups[chosen])
-        return partial(paired.tango, *paired.paired_table(a, b))
+        return Scored(*paired.paired_table(a, b))
     if metric == "auroc" and part.y_score is not None:
         y, a, b = part.y_true, part.score(i), part.score(j)
         if part.clustered and part.groups is not None:
@@ -49,7 +88,7 @@ def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | No
         aucs, cov = roc.delong_covariance(y, np.stack([a, b]))
         return partial(roc.delong_paired_from, aucs, cov, 0, 1, part.n)
     if joint is not None and metric in joint.observed:
-        return partial(bootstrap_intervals.difference, joint, metric, i, j, "bootstrap_bca")
+        return Resampled(joint, metric, i, j)
     return None
 
 
@@ -74,9 +113,14 @@ def margin_tests(part: Slice, metric: str, i: int, j: int, plan: Plan, joint: Re
         return []
     found, turned = at(plan.confidence_level), not METRICS[metric].higher_is_better
     estimate = -found.estimate if turned else found.estimate
-    limits, smallest = limits_of(at, turned=turned), _smallest_pvalue(found)
+    limits = limits_of(at, turned=turned)
     return [
-        _beside(test(limits, plan.margin, estimate, plan.confidence_level, found.n, smallest), found)
+        _beside(
+            test(
+                limits, plan.margin, estimate, plan.confidence_level, found.n, one_sided=one_sided_of(at, turned=turned)
+            ),
+            found,
+        )
         for test in (equivalence.tost, equivalence.non_inferiority)
     ]
 
@@ -101,9 +145,17 @@ def _beside(test: PairedTest, found: PairedTest) -> PairedTest:
     )
 
 
-def _smallest_pvalue(found: PairedTest) -> float:
-    """The smallest one-sided p-value that an interval can show: 1/(B + 1) with B resamples."""
-    return equivalence.SMALLEST_PVALUE if isnan(found.n_resamples) else 1 / (found.n_resamples + 1)
+def one_sided_of(at: At, *, turned: bool = False) -> equivalence.OneSided:
+    """The one-sided p-values of an interval by inverting it: exactly where it knows how (Tango, BCa), else by search."""
+    limits = limits_of(at, turned=turned)
+
+    def pvalues(null: float) -> tuple[float, float]:
+        if not isinstance(at, (Resampled, Scored)):
+            return equivalence.pvalue_above(limits, null), equivalence.pvalue_below(limits, null)
+        above, below = at.one_sided(-null if turned else null)
+        return (below, above) if turned else (above, below)
+
+    return pvalues
 
 
 def verdicts_table(
@@ -115,7 +167,7 @@ def verdicts_table(
         return pd.DataFrame(rows)
     place = {m: k for k, m in enumerate(part.models)}
     overall = compared[compared["subgroup"].isna() & compared["seed"].isna()]
-    tests = overall.set_index(["metric", "model", "comparator", "method"])[["adj.p.value", "b", "c", "n", "role"]]
+    tests = overall.set_index(["metric", "model", "comparator", "method"])[["adj.p.value", "role"]]
     tested = {
         key: dict(zip(tests.columns, row, strict=True)) for key, row in zip(tests.index, tests.to_numpy(), strict=True)
     }
@@ -152,7 +204,7 @@ def _row(metric: str, model: str, comparator: str, found: PairedTest, at: At, te
         "p.superior": superior,
         "p.noninferior": noninferior,
         "p.equivalent": equivalent,
-        "detectable.difference": _detectable(found, test, alpha),
+        "detectable.difference": _detectable(found, alpha),
         "role": test["role"],
     }
 
@@ -161,18 +213,18 @@ def _pvalues(found: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float
     """One-sided p-values by inverting the interval: of superiority, and at the margin of non-inferiority and equivalence."""
     if isnan(found.conf_low) or found.conf_low == found.conf_high:
         return nan, nan, nan
-    smallest, limits = _smallest_pvalue(found), limits_of(at, turned=turned)
-    superior = equivalence.pvalue_above(limits, 0.0, smallest)
+    pvalues = one_sided_of(at, turned=turned)
+    superior = pvalues(0.0)[0]
     if plan.margin is None:
         return superior, nan, nan
-    above = equivalence.pvalue_above(limits, -plan.margin, smallest)
-    return superior, above, max(above, equivalence.pvalue_below(limits, plan.margin, smallest))
+    above = pvalues(-plan.margin)[0]
+    return superior, above, max(above, pvalues(plan.margin)[1])
 
 
-def _detectable(found: PairedTest, test: Row, alpha: float) -> float:
+def _detectable(found: PairedTest, alpha: float) -> float:
     """The smallest true difference that the test would have found with 80 % power, at the discordance or standard error that was seen."""
     if found.method == "tango":
-        n, discordant = int(test["n"]), float(test["b"]) + float(test["c"])
+        n, discordant = int(found.n), found.b + found.c
         return power.detectable_difference_mcnemar(n, discordant / n, POWER, alpha, "midp") if n else nan
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     return (

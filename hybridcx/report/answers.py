@@ -173,7 +173,7 @@ def verdict_text(p: Pair) -> str:
 
 
 def detectable(chosen: Sequence[Pair]) -> str:
-    """What the test set could have shown at all."""
+    """What the test set could have shown at all (dictionary: `detectable.difference`)."""
     known = sorted(p.detectable for p in chosen if isfinite(p.detectable))
     if not known:
         return ""
@@ -184,7 +184,8 @@ def detectable(chosen: Sequence[Pair]) -> str:
     of = tables.unit(kind, of_difference=True)
     return (
         f"The smallest difference in {in_sentence(kind.name)} that a test set like this one could be expected to detect is "
-        f"{size}{' ' + of if of else ''}" + ("." if low == high else ", depending on the pair.")
+        f"{size}{' ' + of if of else ''} (80% power, two-sided test at the level of the intervals, not adjusted)"
+        + ("." if low == high else ", depending on the pair.")
     )
 
 

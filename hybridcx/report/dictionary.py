@@ -144,10 +144,16 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
 }
 
 _OWN: dict[str, dict[str, Column]] = {
-    "metrics": {"method": Column("how the interval was computed; NA where there is none", _METHOD["metrics"])},
+    "metrics": {
+        "method": Column("how the interval was computed; NA where there is none", _METHOD["metrics"]),
+        "n": Column(
+            "distinct cases, of both classes; what a proportion divides by is the denominator", _COUNT, "integer"
+        ),
+    },
     "comparisons": {
         "method": Column("how the test or the interval was computed", _METHOD["comparisons"]),
         "estimate": Column("model minus comparator; model over comparator for likelihood ratios", _NUMBER, "number"),
+        "n": Column("distinct cases, of both classes also where a test is made within one", _COUNT, "integer"),
     },
     "verdicts": {
         "estimate": Column("model minus comparator, in the metric's own direction", _NUMBER, "number"),
@@ -161,12 +167,13 @@ _OWN: dict[str, dict[str, Column]] = {
             "whether the whole interval lies within the margin, whatever the verdict", "TRUE, FALSE, or NA", "boolean"
         ),
         "smallest.margin": Column("smallest margin that the interval would have met", "number from 0, or NA", "number"),
-        "p.superior": Column("p-value of superiority, two-sided", _PROBABILITY, "number"),
+        "p.superior": Column("p-value of superiority, one-sided, not adjusted", _PROBABILITY, "number"),
         "p.noninferior": Column("p-value of non-inferiority at the margin, one-sided", _PROBABILITY, "number"),
         "p.equivalent": Column("p-value of equivalence at the margin (two one-sided tests)", _PROBABILITY, "number"),
         "detectable.difference": Column(
-            "smallest difference that a test set of this size could have been expected to detect",
-            "number, or NA",
+            "smallest true difference that the test would have detected with 80 % power, two-sided, not adjusted, at the discordance "
+            "or standard error that was seen",
+            "number from 0, or NA",
             "number",
         ),
     },

@@ -43,6 +43,10 @@ def _draw(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, **options: object) -> 
     ax.plot(x, y, color=SERIES[i], linestyle=LINES[i], gid="series", **options)  # type: ignore[arg-type]
 
 
+MAX_RATE_DROPS = 12
+"""More drops than this are a schedule that falls at every step, not steps to be marked."""
+
+
 def forest(
     rows: pd.DataFrame,
     *,
@@ -61,8 +65,8 @@ def forest(
     with style():
         longest = max((len(label(m)) for m in [*rows["model"], *rows["comparator"]]), default=0)
         left = 0.35 + 0.066 * longest
-        figure = new_figure(left + 4.4, 0.55 + 0.38 * max(n, 1), (left, 0.05, 0.5, 0.05))
-        ax, numbers = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1.6), gridspec_kw={"wspace": 0.06})
+        figure = new_figure(left + 4.9, 0.55 + 0.38 * max(n, 1), (left, 0.05, 0.5, 0.05))
+        ax, numbers = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2.2), gridspec_kw={"wspace": 0.06})
         ax.axvline(kind.null, color=INK, linewidth=0.9)
         if margin is not None and isfinite(margin):
             ax.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.5, linewidth=0)
@@ -177,6 +181,15 @@ def decision_curve(table: pd.DataFrame, *, models: Sequence[str] | None = None, 
         return to_svg(figure, prefix, "Decision curves", said)
 
 
+def rate_drops(history: pd.DataFrame) -> list[float]:
+    """The iterations at which a stepwise learning rate drops; none for a rate that falls all the time."""
+    if "learning_rate" not in history:
+        return []
+    rate = history["learning_rate"].to_numpy(float)
+    at = history["iteration"].to_numpy(float)[1:][rate[1:] < rate[:-1]]
+    return at.tolist() if len(at) <= MAX_RATE_DROPS else []
+
+
 def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "learning") -> str:
     """Accuracy and loss of training and validation against iteration.
 
@@ -201,10 +214,8 @@ def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "lea
                 markersize=3,
                 gid="series",
             )
-            if "learning_rate" in history:
-                rate = history["learning_rate"].to_numpy(float)
-                for at in x[1:][rate[1:] < rate[:-1]]:
-                    ax.axvline(at, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)))
+            for at in rate_drops(history):
+                ax.axvline(at, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)))
             ax.grid(axis="y")
             ax.set_axisbelow(True)
         top.set_ylim(0, 1.02)

@@ -18,6 +18,11 @@ OF_SCORES = ("auprc", "brier", "log_loss", "calibration_slope", "calibration_int
 CAP_ROWS = 150
 CAP_CASES = 100
 MAX_CALL_COLUMNS = 10
+CLUSTER_REMARK = (
+    " Obuchowski's test takes its variance under no difference, the interval does not: near the level they can disagree, "
+    "and a verdict needs both."
+)
+MC_REMARK = " MC error: Monte Carlo standard error of the two resampled limits."
 
 
 def _value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
@@ -29,15 +34,22 @@ def _value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
     said = []
     if row["status"] != "ok" and isinstance(row["warning"], str):
         said.append(("not estimable: " if row["status"] == "not_estimable" else "caution: ") + row["warning"])
+    elif isinstance(row["warning"], str):
+        said.append(row["warning"])
     if isfinite(low) and row["method"] != common:
         said.append(f"interval: {meaning.method_label(row['method'])}")
     top, bottom = select.number(row["numerator"]), select.number(row["denominator"])
     sub = "" if isnan(top) or isnan(bottom) else f"{tables.count(top)}/{tables.count(bottom)}"
     errors = [select.number(row.get(f"mc.error.{side}")) for side in ("low", "high")]
-    if all(map(isfinite, errors)):
-        scale = 100 if kind.unit == "percent" else 1
-        sub = "MC error " + ", ".join(tables.fixed(e, kind.decimals + 1, scale=scale) for e in errors)
-    return Cell(tables.interval(kind, estimate, low, high), sub, notes.mark(*said))
+    return Cell(tables.interval(kind, estimate, low, high), _monte_carlo(kind, errors) or sub, notes.mark(*said))
+
+
+def _monte_carlo(kind: meaning.Metric, errors: Sequence[float]) -> str:
+    """The Monte Carlo errors of resampled limits, in the limits' unit and with a decimal more."""
+    if not any(map(isfinite, errors)):
+        return ""
+    scale = 100 if kind.unit == "percent" else 1
+    return "MC error " + ", ".join(tables.fixed(e, kind.decimals + 1, scale=scale) for e in errors)
 
 
 def metrics_table(
@@ -64,6 +76,28 @@ def metrics_table(
     return table(key, caption, head, rows, notes=notes, remark=_intervals_remark(values, common), source="metrics.csv")
 
 
+def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
+    """PPV and NPV at the prevalences that were asked for, model by model."""
+    frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
+    if frame.empty:
+        return None
+    values = select.shown_values(frame, ("model", "prevalence", "metric"))
+    columns = [m for m in ("ppv", "npv") if any(k[2] == m for k in values)]
+    notes = Notes()
+    common: dict[str, str | None] = {m: next(str(r["method"]) for k, r in values.items() if k[2] == m) for m in columns}
+    rows = [
+        [
+            Cell(model),
+            Cell(tables.fixed(float(prevalence), 4, scale=100).rstrip("0").rstrip(".")),
+            *(_value_cell(values.get((model, prevalence, m)), common[m], notes) for m in columns),
+        ]
+        for model, prevalence in dict.fromkeys(k[:2] for k in values)
+    ]
+    head = ["Model", "Prevalence, %", *(_heading(m) for m in columns)]
+    remark = _intervals_remark(values, common)
+    return table("prevalence", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
+
+
 def _heading(metric: str) -> str:
     kind = meaning.metric(metric)
     of = tables.unit(kind)
@@ -78,7 +112,8 @@ def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str 
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
     said = "; ".join(f"{', '.join(m)}: {meaning.method_label(method)}" for method, m in by_method.items())
-    return f"{level} in parentheses. {said}." if said else ""
+    errors = any(isfinite(select.number(r.get("mc.error.low"))) for r in values.values())
+    return f"{level} in parentheses. {said}.{MC_REMARK if errors else ''}" if said else ""
 
 
 def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | None:
@@ -88,8 +123,9 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
     kind = meaning.metric(metric)
     notes = Notes()
     counts, verdicts = any(isfinite(p.b) for p in pairs), any(p.verdict for p in pairs)
-    mcnemar = any(isfinite(p.p_exact) or isfinite(p.p_midp) for p in pairs)
-    # where McNemar's tests are shown but another one is recommended (clusters), that one has a column of its own
+    # with clusters McNemar's tests of independent cases are cautions: they stand in the CSV, the cluster test has the column
+    clustered = any(p.test == "mcnemar_cluster" for p in pairs)
+    mcnemar = not clustered and any(isfinite(p.p_exact) or isfinite(p.p_midp) for p in pairs)
     other = not mcnemar or any(p.test not in ("mcnemar_midp", "mcnemar_exact", "") for p in pairs)
     adjusted = any(isfinite(p.adjusted) for p in pairs)
     tests, intervals = (Counter(getattr(p, f) for p in pairs if getattr(p, f)) for f in ("test", "method"))
@@ -114,7 +150,8 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         said += [f"interval: {meaning.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
         said += [f"test: {meaning.method_label(p.test)}"] if p.test and p.test != test else []
         row = [Cell(p.model), Cell(p.comparator, number=False)]
-        row.append(Cell(tables.difference_interval(kind, p.estimate, p.low, p.high), "", notes.mark(*said)))
+        shown = tables.difference_interval(kind, p.estimate, p.low, p.high)
+        row.append(Cell(shown, _monte_carlo(kind, p.mc_errors), notes.mark(*said)))
         row += [Cell(tables.count(p.b)), Cell(tables.count(p.c))] if counts else []
         row += [Cell(tables.p_value(p.p_exact)), Cell(tables.p_value(p.p_midp))] if mcnemar else []
         row += [Cell(tables.p_value(p.p))] if other else []
@@ -125,6 +162,8 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         f"{word}: model {'over' if kind.null == 1 else 'minus'} comparator; interval: {meaning.method_label(method)}."
     )
     remark += " b, c: cases that only the model, only the comparator got right." if counts else ""
+    remark += MC_REMARK if any(map(_resampled, pairs)) else ""
+    remark += CLUSTER_REMARK if clustered else ""
     remark += (
         f" Test{' behind the adjusted p' if mcnemar and adjusted else ''}: {meaning.method_label(test)}."
         if test
@@ -154,19 +193,35 @@ def other_pairs_table(pairs: Sequence[Pair], caption: str) -> Table | None:
         said = notes.mark(*(f"caution: {w}" for w in p.warnings))
         rows.append(
             [
-                Cell(f"{kind.label}, {of}" if of else kind.label),
+                Cell(_other_label(p, f"{kind.label}, {of}" if of else kind.label)),
                 Cell(p.model, number=False),
                 Cell(p.comparator, number=False),
-                Cell(tables.difference_interval(kind, p.estimate, p.low, p.high), "", said),
+                Cell(
+                    tables.difference_interval(kind, p.estimate, p.low, p.high), _monte_carlo(kind, p.mc_errors), said
+                ),
                 Cell(tables.p_value(p.p)),
                 Cell(tables.p_value(p.adjusted)),
                 Cell(meaning.method_label(p.method) + test, number=False),
             ]
         )
-    head = ["Metric", "Model", "Comparator", "Difference or ratio (CI)", "p", "Adjusted p", "Method"]
-    return (
-        table("pairs-other", caption, head, rows, notes=notes, source="comparisons.csv", cap=CAP_ROWS) if rows else None
-    )
+    if not rows:
+        return None
+    level = next((tables.level(p.conf_level) for p in pairs if isfinite(p.conf_level)), "")
+    adjustments = dict.fromkeys(meaning.ADJUSTMENTS.get(p.adjustment, p.adjustment) for p in pairs if p.adjustment)
+    head = ["Metric", "Model", "Comparator", f"Difference or ratio ({level + ' ' if level else ''}CI)", "p"]
+    head += [f"p, {' or '.join(adjustments)}-adjusted" if adjustments else "Adjusted p", "Method"]
+    remark = "Difference: model minus comparator; ratio: model over comparator; points: percentage points."
+    remark += MC_REMARK if any(map(_resampled, pairs)) else ""
+    return table("pairs-other", caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
+
+
+def _resampled(p: Pair) -> bool:
+    return any(map(isfinite, p.mc_errors))
+
+
+def _other_label(p: Pair, label: str) -> str:
+    """The metric's label, with the threshold that a net benefit stands at."""
+    return label if isnan(p.threshold) else f"{label} at {p.threshold:g}"
 
 
 def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], caption: str) -> Table | None:

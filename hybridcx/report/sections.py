@@ -159,7 +159,7 @@ def _training(report: ReportData, numbers: Numbers) -> Section:
     for i, (name, history) in enumerate(report.histories.items()):
         if len(history):
             svg = figures.learning_curves(history, name=name, prefix=f"learning-{i}")
-            drops = "learning_rate" in history and history["learning_rate"].nunique() > 1
+            drops = figures.rate_drops(history)
             caption = f"{name}: accuracy and loss in training (each mini-batch) and validation against iteration."
             caption += " Dotted lines: the learning rate drops." if drops else ""
             drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning()))
@@ -189,6 +189,8 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
         section.table(counts, numbers.table() if counts else "")
     further = result_tables.metrics_table(metrics, result_tables.OF_CALLS, "calls", "Further metrics of the calls.")
     section.table(further, numbers.table() if further else "")
+    assumed = result_tables.prevalence_table(metrics, "Predictive values at assumed prevalences.")
+    section.table(assumed, numbers.table() if assumed else "")
     if report.heads_table is not None and len(report.heads_table):
         caption = "Heads: what each was fitted on, and what cross-validation in training chose."
         section.table(_plain("heads", caption, report.heads_table), numbers.table())
@@ -264,8 +266,10 @@ def _calibration(report: ReportData, numbers: Numbers) -> Section:
     if len(bins):
         bins, seed = select.one_seed(bins)
         models, note = _some(report, bins)
-        caption = "Fraction positive against mean score in bins of equal width, with confidence intervals"
+        caption = "Fraction positive against mean score in bins of equal width, with Wilson confidence intervals"
         caption += (f", seed {seed}." if seed is not None else ".") + note
+        if "warning" in bins and bins["warning"].notna().any():
+            caption += " Caution: " + "; ".join(dict.fromkeys(bins["warning"].dropna().astype(str))) + "."
         svg = figures.calibration(bins, models=models)
         section.figures(_figure("calibration", svg, caption, numbers.figure(), "calibration.csv"))
     caption = "Metrics of the scores."

@@ -30,6 +30,7 @@ ZERO_WIDTH = "all resamples give the same value: an interval of zero width is no
 
 
 _ROUNDING = 1e-13
+_NO_WEIGHT = 1e-6
 
 
 class _Sample(NamedTuple):
@@ -338,7 +339,7 @@ def monte_carlo_error(
         )
     else:
         sample = _difference_sample(replicates, metric, i, j)
-    if sample.sorted.size < 2 or not isfinite(sample.observed) or not np.isfinite(sample.sorted[[0, -1]]).all():
+    if sample.sorted.size < 2 or not isfinite(sample.observed):
         return nan, nan
     limits = _limits(sample, method, confidence_level)
     errors = [_quantile_error(sample.sorted, level) for level in (limits.level_low, limits.level_high)]
@@ -354,7 +355,13 @@ def _quantile_error(ordered: FloatArray, p: float) -> float:
     reach = 12.0 * float(np.sqrt(rank * (n + 1.0 - rank) / n)) + 40.0
     first, last = max(int(rank - reach), 0), min(int(rank + reach) + 1, n)
     share = np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
-    centred = ordered[first:last] - quantile7(ordered, p)
+    near = ordered[first:last]
+    finite = np.isfinite(near)
+    if (
+        float(share[~finite].sum()) > _NO_WEIGHT
+    ):  # infinite resamples (ratios) so near that the limit could be one of them
+        return nan
+    share, centred = share[finite], near[finite] - quantile7(ordered, p)
     mean = float(share @ centred)
     return float(np.sqrt(max(float(share @ centred**2) - mean * mean, 0.0)))
 

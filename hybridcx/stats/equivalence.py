@@ -18,6 +18,9 @@ from hybridcx.stats.results import PairedTest
 Limits = Callable[[float], tuple[float, float]]
 """A two-sided confidence level in (0, 1) to the limits (low, high) at that level, nested in the level."""
 
+OneSided = Callable[[float], tuple[float, float]]
+"""A null value to the one-sided p-values of "difference <= null" and "difference >= null", where a method inverts its interval itself."""
+
 SMALLEST_PVALUE = float(special.ndtr(-8.0))
 """About 6e-16. Beyond it a confidence level is 1 in double precision and no interval can be inverted."""
 
@@ -118,12 +121,14 @@ def non_inferiority(
     confidence_level: float = 0.95,
     n: float = nan,
     smallest: float = SMALLEST_PVALUE,
+    one_sided: OneSided | None = None,
 ) -> PairedTest:
     """Test of "difference <= -margin" (the model is worse by the margin or more) by inverting the pair's interval.
 
     `limits`: see `Limits`; `estimate` the difference, model minus comparator, larger is better. One-sided, to be held against
     (1 - confidence_level)/2: p is below it exactly if the lower limit at `confidence_level` exceeds -margin. The limits in the result are the
     two-sided ones at `confidence_level`, as in the verdict. An interval of zero width, or none, gives no p and `caution`.
+    `one_sided`, where the method has it, spares the search.
     Raises ValueError unless margin > 0.
     """
     return _inverted(
@@ -133,7 +138,7 @@ def non_inferiority(
         estimate,
         confidence_level,
         n,
-        lambda: pvalue_above(limits, -margin, smallest),
+        lambda: pvalue_above(limits, -margin, smallest) if one_sided is None else one_sided(-margin)[0],
     )
 
 
@@ -144,6 +149,7 @@ def tost(
     confidence_level: float = 0.95,
     n: float = nan,
     smallest: float = SMALLEST_PVALUE,
+    one_sided: OneSided | None = None,
 ) -> PairedTest:
     """Two one-sided tests of equivalence (Schuirmann 1987): p is the larger of those of "<= -margin" and ">= margin".
 
@@ -157,7 +163,11 @@ def tost(
         estimate,
         confidence_level,
         n,
-        lambda: max(pvalue_above(limits, -margin, smallest), pvalue_below(limits, margin, smallest)),
+        lambda: (
+            max(pvalue_above(limits, -margin, smallest), pvalue_below(limits, margin, smallest))
+            if one_sided is None
+            else max(one_sided(-margin)[0], one_sided(margin)[1])
+        ),
     )
 
 

@@ -97,12 +97,12 @@ class RankPlan:
         """Return AUROC and average precision (NaN unless `with_ap`) of each column of `weights`; NaN without both classes.
 
         Walks down the scores once for all columns. A positive adds to the true positives; a negative wins for each true positive
-        already met (equal scores half). Sums run in float32, where they are exact whole or half numbers, and are moved to
-        float64 every `flush_every` steps, before they could exceed 2^24.
+        already met (equal scores half). Counts run in float32, where they are exact whole or half numbers, and are moved to
+        float64 every `flush_every` steps, before they could exceed 2^24. Precisions are no such numbers: they are float64 throughout.
         """
         columns = weights.shape[1]
-        tp, called, part, ap_part, scratch = (np.zeros(columns, dtype=np.float32) for _ in range(5))
-        wins, gain = np.zeros(columns), np.zeros(columns)
+        tp, called, part, scratch = (np.zeros(columns, dtype=np.float32) for _ in range(4))
+        wins, gain, precision = np.zeros(columns), np.zeros(columns), np.zeros(columns)
         for number, step in enumerate(self.steps, start=1):
             gained: Weights | None = None
             if isinstance(step, _Single):
@@ -123,16 +123,13 @@ class RankPlan:
             if with_ap and gained is not None:
                 # Where nothing has been called yet the gain is 0 too, so the 1 changes nothing.
                 np.maximum(called, 1.0, out=scratch)
-                np.divide(tp, scratch, out=scratch)
-                scratch *= gained
-                ap_part += scratch
+                np.divide(tp, scratch, out=precision, dtype=np.float64)
+                precision *= gained
+                gain += precision
             if number % flush_every == 0:
                 wins += part
-                gain += ap_part
                 part.fill(0.0)
-                ap_part.fill(0.0)
         wins += part
-        gain += ap_part
         positives = tp.astype(np.float64)
         negatives = called - positives
         undefined = (positives == 0.0) | (negatives == 0.0)

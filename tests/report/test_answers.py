@@ -83,7 +83,8 @@ def test_a_sentence_states_effect_interval_p_method_and_verdict() -> None:
     assert answers.answers(found) == [
         "The planned comparison of accuracy does not show a difference (smallest adjusted p = 0.540); "
         "that is not evidence that they are alike.",
-        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points.",
+        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
+        "(80% power, two-sided test at the level of the intervals, not adjusted).",
         "a against b: accuracy 93.9% against 85.7% (46 and 42 of 49), difference +8.2 percentage points "
         "(95% CI −3.1 to +20.2, Tango; McNemar mid-p = 0.180; Holm-adjusted p = 0.540): inconclusive.",
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from hybridcx.stats import bootstrap_intervals as bi
 from hybridcx.stats import hierarchical as hi
@@ -225,6 +226,54 @@ def test_monte_carlo_error_is_the_spread_over_seeds():
     assert np.mean(differences, axis=0)[0] > np.mean(errors, axis=0)[0]
 
 
+@settings(max_examples=150, deadline=None)
+@given(values, st.integers(-8, 8), st.sampled_from(METHODS), st.floats(0.05, 0.45), st.integers(-6, 6))
+def test_one_sided_p_inverts_the_interval(drawn, observed, method, alpha, null):
+    """p of "<= null" is below alpha exactly if the interval of level 1 - 2 alpha lies above the null; likewise the other side."""
+    drawn = np.array(drawn)
+    replicates = made(
+        [observed / 8, 0.0], np.stack([drawn, 0 * drawn], axis=1), np.stack([np.arange(9.0) ** 2, np.zeros(9)], 1)
+    )
+    above, below = bi.one_sided_pvalues(replicates, "accuracy", 0, 1, null / 8, method)
+    found = bi.difference(replicates, "accuracy", 0, 1, method, 1 - 2 * alpha)
+    if isnan(above):
+        assert np.ptp(drawn) == 0
+        return
+    floor = 1 / (drawn.size + 1)
+    assert floor <= above <= 1 - floor
+    assert floor <= below <= 1 - floor
+    if null == 0:
+        assert found.pvalue == pytest.approx(min(1.0, 2 * min(above, below)))
+    if alpha <= floor or min(abs(above - alpha), abs(below - alpha)) < 1e-9:
+        return
+    assert (above < alpha) == (found.conf_low > null / 8)
+    assert (below < alpha) == (found.conf_high < null / 8)
+
+
+def test_monte_carlo_error_of_a_ratio_is_in_the_limits_unit():
+    rng = np.random.default_rng(8)
+    limits, errors = [], []
+    for _ in range(150):
+        drawn = np.exp(rng.normal([1.0, 0.2], 0.3, (1000, 2)))
+        replicates = made(np.exp([1.0, 0.2]), drawn, np.exp(rng.normal(size=(10, 2))), metric="lr_positive")
+        found = bi.difference(replicates, "lr_positive", 0, 1, "bootstrap_percentile")
+        limits.append((found.conf_low, found.conf_high))
+        errors.append(bi.monte_carlo_error(replicates, "lr_positive", 0, 1, "bootstrap_percentile"))
+    assert np.mean(errors, axis=0) == pytest.approx(np.std(limits, axis=0), rel=0.25)
+
+
+def test_monte_carlo_error_leaves_out_only_what_has_no_weight():
+    """The window around the quantile gives the full sum of Maritz and Jarrett."""
+    for size in (2, 30, 500, 4000):
+        ordered = np.sort(np.random.default_rng(size).standard_t(2, size))
+        for p in (0.0, 1e-4, 0.025, 0.5, 0.99, 1.0):
+            rank = min(max(p * (size - 1) + 1, 0.5), size + 0.5)
+            share = np.diff(special.betainc(rank, size + 1 - rank, np.arange(size + 1) / size))
+            centred = ordered - bi.quantile7(ordered, p)
+            whole = np.sqrt(share @ centred**2 - (share @ centred) ** 2)
+            assert bi._quantile_error(ordered, p) == pytest.approx(whole, rel=1e-9)
+
+
 def test_prob_best():
     drawn = np.array([[0.9, 0.8, 0.1], [0.7, 0.7, 0.7], [0.1, 0.2, nan], [0.5, 0.6, 0.1]])
     replicates = made([0.5, 0.5, 0.5], drawn)
@@ -307,3 +356,20 @@ def test_every_metric_has_intervals():
         for function in (bi.percentile, bi.bca):
             found = function(replicates, metric, 0)
             assert meaning.low <= found.conf_low <= found.conf_high <= meaning.high, metric
+
+
+def test_monte_carlo_error_where_some_resamples_are_infinite():
+    """Infinite resamples far from a limit do not matter to it; where the limit could be one of them there is no error."""
+    drawn = np.exp(np.random.default_rng(2).normal(1, 0.4, 2000))
+    order = np.argsort(drawn)
+    few, many = drawn.copy(), drawn.copy()
+    few[order[-2:]] = inf
+    many[order[-60:]] = inf
+    jackknife = np.exp(np.linspace(0.9, 1.1, 10))
+    whole, with_few, with_many = (
+        bi.monte_carlo_error(made(np.e, d, jackknife, metric="lr_positive"), "lr_positive", 0, method=METHODS[0])
+        for d in (drawn, few, many)
+    )
+    assert with_few == pytest.approx(whole)
+    assert with_many[0] == pytest.approx(whole[0])
+    assert isnan(with_many[1])

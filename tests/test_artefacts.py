@@ -1,0 +1,216 @@
+"""What the stages keep: written whole or not at all, found by content, checked by hash, pruned by age."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hybridcx.artefacts import (
+    RECORD,
+    Store,
+    cache_root,
+    code_hash,
+    content_key,
+    exclusive,
+    sha256_file,
+    write_atomic,
+)
+from hybridcx.errors import InputError
+
+KEY = "ab" * 32
+
+
+def build(text="1"):
+    def make(folder):
+        (folder / "sub").mkdir(exist_ok=True)
+        (folder / "a.txt").write_text(text, encoding="utf-8")
+        (folder / "sub" / "b.bin").write_bytes(b"\0" * 1000)
+
+    return make
+
+
+def never(folder):
+    raise AssertionError("it is there already")
+
+
+def test_sha256_of_a_file(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_content_keys():
+    assert content_key({"a": 1, "b": [1, 2]}) == content_key({"b": [1, 2], "a": 1})
+    assert content_key({"a": 1}) != content_key({"a": 2})
+    assert content_key({"a": 1}) != content_key({"a": "1"})
+    assert len(content_key({})) == 64
+
+
+def test_code_hashes_differ_by_module_and_not_by_order():
+    assert code_hash("streams", "errors") == code_hash("errors", "streams")
+    assert code_hash("streams") != code_hash("errors")
+    assert code_hash("stats") != code_hash("analysis")
+
+
+def test_atomic_writing_replaces_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / "x.json"
+    write_atomic(path, "é\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+    write_atomic(path, b"\r\n")
+    assert path.read_bytes() == b"\r\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_keeps_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    write_atomic(path, "earlier")
+
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, "new")
+    assert path.read_text(encoding="utf-8") == "earlier"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("HYBRIDCX_CACHE", str(tmp_path / "here"))
+    assert cache_root() == tmp_path / "here"
+    monkeypatch.delenv("HYBRIDCX_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_root() == tmp_path / "hybridcx"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert cache_root() == tmp_path / "local" / "hybridcx"
+
+
+# Locks
+
+
+def test_a_lock_that_is_free_leaves_no_holder(tmp_path):
+    with exclusive(tmp_path / "lock", "it is in use"):
+        assert str(os.getpid()) in (tmp_path / "lock").with_suffix(".holder").read_text(encoding="utf-8")
+    assert not (tmp_path / "lock").with_suffix(".holder").exists()
+    with exclusive(tmp_path / "lock", "it is in use"):
+        pass
+
+
+def test_another_process_is_told_who_holds_the_lock(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from hybridcx.artefacts import exclusive\n"
+        f"with exclusive(Path({str(tmp_path / 'lock')!r}), 'busy'):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline().strip() == b"held"
+        with (
+            pytest.raises(InputError, match="the folder is in use") as e,
+            exclusive(tmp_path / "lock", "the folder is in use"),
+        ):
+            pass
+        assert f"process {other.pid}" in str(e.value)
+        other.kill()  # a lock goes with its process, however it ends
+        other.wait()
+    with exclusive(tmp_path / "lock", "busy"):
+        pass
+
+
+# The store
+
+
+def test_an_artefact_is_made_once(tmp_path):
+    store = Store(tmp_path)
+    assert store.find("features", KEY) is None
+    made = store.make("features", KEY, build(), {"network": "vgg16"})
+    assert made == tmp_path / "features" / KEY
+    assert store.make("features", KEY, never, {}) == made
+    record = json.loads((made / RECORD).read_text(encoding="utf-8"))
+    assert record["made_from"] == {"network": "vgg16"}
+    assert record["files"]["sub/b.bin"] == sha256_file(made / "sub" / "b.bin")
+    assert sorted(p.name for p in (tmp_path / "features").iterdir()) == [KEY]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "record", "record_json"])
+def test_a_damaged_artefact_is_said_removed_and_made_again(tmp_path, damage):
+    said = []
+    store = Store(tmp_path, say=said.append)
+    made = store.make("features", KEY, build(), {})
+    if damage == "changed":
+        (made / "a.txt").write_text("2", encoding="utf-8")
+    elif damage == "missing":
+        (made / "sub" / "b.bin").unlink()
+    else:
+        (made / RECORD).write_text("{" if damage == "record" else "{}", encoding="utf-8")
+    assert store.find("features", KEY) is None
+    assert len(said) == 1
+    assert "damaged" in said[0]
+    assert KEY[:12] in said[0]
+    assert not made.exists()
+    assert (store.make("features", KEY, build(), {}) / "a.txt").read_text(encoding="utf-8") == "1"
+
+
+def test_an_interrupted_build_is_not_found_and_continued(tmp_path):
+    store = Store(tmp_path)
+
+    def killed(folder):
+        (folder / "epoch1").write_text("done", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.make("weights", KEY, killed, {})
+    assert store.find("weights", KEY) is None
+
+    def goes_on(folder):
+        assert (folder / "epoch1").read_text(encoding="utf-8") == "done"
+        (folder / "epoch2").write_text("done", encoding="utf-8")
+
+    made = store.make("weights", KEY, goes_on, {})
+    assert sorted(p.name for p in made.iterdir()) == sorted([RECORD, "epoch1", "epoch2"])
+
+
+def test_two_runs_do_not_make_the_same_artefact_at_once(tmp_path):
+    store = Store(tmp_path)
+
+    def meanwhile(folder):
+        with pytest.raises(InputError, match="another run"):
+            Store(tmp_path).make("weights", KEY, never, {})
+        build()(folder)
+
+    store.make("weights", KEY, meanwhile, {})
+
+
+def test_listing_and_pruning(tmp_path):
+    store = Store(tmp_path)
+    assert store.entries() == []
+    for i, key in enumerate(("old", "middle", "new")):
+        made = store.make("features", key, build(), {})
+        os.utime(made / RECORD, (1000 + i, 1000 + i))
+    assert [e.key for e in store.entries()] == ["old", "middle", "new"]
+    assert all(e.complete and e.stage == "features" and e.size > 1000 for e in store.entries())
+    store.find("features", "old")  # use makes it young again
+    assert [e.key for e in store.entries()] == ["middle", "new", "old"]
+    size = sum(e.size for e in store.entries())
+    assert store.prune(size) == []
+    assert [e.key for e in store.prune(size - 1)] == ["middle"]
+    assert [e.key for e in store.prune(0)] == ["new", "old"]
+    assert store.entries() == []
+    assert not any(p.is_dir() for p in (tmp_path / "features").iterdir())
+
+
+def test_what_is_being_made_is_not_pruned(tmp_path):
+    store = Store(tmp_path)
+
+    def meanwhile(folder):
+        (folder / "half").write_bytes(b"0" * 100)
+        assert [e.complete for e in store.entries()] == [False]
+        assert Store(tmp_path).prune(0) == []
+        assert (folder / "half").exists()
+
+    store.make("weights", KEY, meanwhile, {})
+    assert [e.complete for e in store.entries()] == [True]
