@@ -116,7 +116,7 @@ def compare(
             tables,
             ledger_columns=ledger.columns,
             inputs=inputs,
-            options=plan_options(plan),
+            options={**plan_options(plan), "positive": read.positive, "score_kind": score_kind},
             clock=clock,
             progress=progress,
         )
@@ -154,7 +154,9 @@ def agreement(
         tables = {"agreement": table}
         new = folder.begin()
         # the readings alone: further columns may name patients
-        write_atomic(new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n"))
+        write_atomic(
+            new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
+        )
         n_readers = len({c.reader for c in read.columns})
         data = ReportData(
             title=f"Agreement of {n_readers} readers: {path.stem}",

@@ -33,18 +33,32 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
+    units = "patients" if clustered else "cases"
     text = [
         f"The positive class is {predictions.positive!r}. A score at or above {predictions.threshold or plan.threshold:g} was called "
         "positive where the predictions did not state a class.",
-        f"Intervals are at the {level} level. Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified "
-        "Jeffreys intervals stand in metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1.",
-        f"Bootstrap: {plan.n_resamples:,} resamples of {'patients' if clustered else 'cases'}, "
-        f"{'stratified by class' if plan.stratified else 'unstratified'}, shared by all models, so that differences are paired; BCa limits "
-        f"(Efron 1987) with the jackknife over {'patients' if clustered else 'cases'}. Calibration slopes and intercepts are refitted in "
-        f"{min(plan.n_refits, plan.n_resamples):,} resamples.",
-        "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test (Fagerland, "
-        "Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of AUROC: DeLong, "
-        "paired. Identical predictions give p = 1.",
+        f"Intervals are at the {level} level. "
+        + (
+            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
+            "in metrics.csv, marked as caution."
+            if clustered
+            else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
+            "metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1."
+        ),
+        f"Bootstrap: {plan.n_resamples:,} resamples of {units}, {'stratified by class' if plan.stratified else 'unstratified'}, shared by all "
+        f"models, so that differences are paired; BCa limits (Efron 1987) with the jackknife over {units}. Calibration slopes and intercepts "
+        f"are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
+        *(
+            []
+            if clustered
+            else [
+                "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
+                "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of "
+                "AUROC: DeLong, paired. Identical predictions give p = 1."
+            ]
+        ),
+        "ECE: 10 bins of equal width of the positive class's score. "
+        f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
         "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
         "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
     ]
@@ -168,6 +182,9 @@ def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
         ("label smoothing", f"{t.label_smoothing:g}"),
         ("augmentation", _augmentation(experiment)),
     ]
+    for network, own in t.network.items():
+        said = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in own.model_dump().items() if v is not None)
+        rows.append((f"{network} apart from that", said or "nothing"))
     return [(option, value, STUDY.get(option, "")) for option, value in rows]
 
 
