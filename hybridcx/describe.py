@@ -11,7 +11,7 @@ from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
 
 if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
-    from hybridcx.pipeline import Outcome
+    from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
 STUDY = {

@@ -13,7 +13,7 @@ from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
 from hybridcx.parallel import run_tasks
 from hybridcx.progress import OnProgress
-from hybridcx.provenance import package_versions
+from hybridcx.provenance import versions_of
 
 THREADS = 1  # bits depend on the number of threads; one is what every machine has
 
@@ -34,7 +34,6 @@ class HeadWork:
 
     def made_from(self) -> dict[str, object]:
         """Everything that decides the fits."""
-        packages = ("scikit-learn", "xgboost", "xgboost-cpu", "numpy", "scipy")
         return {
             "features": sha256_file(self.features),
             "rows": self.rows.tolist(),
@@ -44,7 +43,7 @@ class HeadWork:
             "folds": self.folds,
             "max_components": self.max_components,
             "seed": self.seed,
-            "packages": {k: v for k, v in package_versions().items() if k in packages},
+            "packages": versions_of("scikit-learn", "xgboost", "xgboost-cpu", "numpy", "scipy"),
             "code": code_hash("heads", "streams"),
         }
 

@@ -38,6 +38,11 @@ def package_versions() -> dict[str, str]:
     return found
 
 
+def versions_of(*names: str) -> dict[str, str]:
+    """Installed versions of some of `PACKAGES`, for the keys of artefacts."""
+    return {k: v for k, v in package_versions().items() if k in names}
+
+
 def processor() -> str:
     """The processor's name as the system gives it."""
     try:

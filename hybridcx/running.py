@@ -17,14 +17,27 @@ from hybridcx.cohort.readers import reader_ratings
 from hybridcx.describe import caveats, comparison_methods, run_methods, training_settings
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
+from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import Outcome, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.pipeline import check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.page import ReportData
 
-CODE = ("deep", "heads", "images", "cohort", "phantom", "stats", "analysis", "streams", "pipeline")
+CODE = (
+    "deep",
+    "heads",
+    "images",
+    "cohort",
+    "phantom",
+    "stats",
+    "analysis",
+    "streams",
+    "pipeline",
+    "network_stage",
+    "head_stage",
+)
 
 CURVE_COLUMNS = {
     "network": "the network",
