@@ -172,9 +172,7 @@ def _kind(data: bytes) -> str:
         raise _RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
     # A DICOM preamble may be that of a TIFF, so that one file is both.
     if data[128:132] == b"DICM":
-        raise _RefusedError(
-            "a DICOM file, which needs the extra `dicom`", "install hybridcx[dicom], or convert it to 16-bit PNG"
-        )
+        raise _RefusedError("a DICOM file, which this version does not read", "convert it to 16-bit PNG")
     found = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
     if found in _READ:
         return found

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_features
+from head_samples import make_features
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline

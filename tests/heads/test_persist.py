@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import skops.io
-from conftest import make_features
+from head_samples import make_features
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
