@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root, sha256_file, write_atomic
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment
+from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
@@ -233,7 +233,7 @@ def run(
     if device is not None:
         changes["compute"] = {**read.compute.model_dump(), "device": device}
     if changes:
-        read = Experiment.model_validate({**read.model_dump(), **changes})
+        read = with_changes(read, changes)
     from hybridcx.running import run_experiment  # torch: only when the file is known to be good
 
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
@@ -254,7 +254,8 @@ def demo(
     progress = progress or Progress(quiet=True)
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
-        return run(path, out=out, base=Path(), seed=seed, cache=cache, progress=progress)
+        # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
+        return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
 
 
 def phantom(

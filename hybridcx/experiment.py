@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -333,6 +334,14 @@ def read_experiment(path: Path) -> Experiment:
     except OSError as error:
         raise InputError(Problem(f"the file cannot be read ({error.strerror})", str(path))) from None
     return parse_experiment(text, str(path))
+
+
+def with_changes(experiment: Experiment, changes: Mapping[str, object]) -> Experiment:
+    """The experiment with some top-level keys replaced, checked again. Raises InputError for values that are not allowed."""
+    try:
+        return Experiment.model_validate({**experiment.model_dump(), **changes})
+    except ValidationError as error:
+        raise InputError(_problems(error, "command line", "")) from None
 
 
 def keys_table() -> list[tuple[str, str, str, str]]:

@@ -223,6 +223,17 @@ def test_a_diverging_training_stops_and_says_what_to_change(cohort, tmp_path):
         hybridcx.run(wild, base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
 
 
+def test_a_device_that_does_not_exist_is_bad_input(cohort, tmp_path):
+    with pytest.raises(InputError, match=r"compute\.device"):
+        hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", device="abacus")
+
+
+def test_the_seed_of_the_call_wins(finished, cohort, tmp_path):
+    other = hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", seed=6)
+    assert json.loads((other.folder / "experiment.json").read_text(encoding="utf-8"))["seed"] == 6
+    assert (other.folder / "split.csv").read_bytes() != (finished[0] / "split.csv").read_bytes()
+
+
 def test_one_network_may_have_its_own_options():
     train = TrainSection.model_validate({"epochs": 9, "network": {"vgg16": {"epochs": 1}}})
     experiment = small(train=train)
