@@ -265,7 +265,7 @@ def phantom(
     progress = progress or Progress(quiet=True)
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.parallel import default_jobs
-    from hybridcx.phantom.cohort import write_phantom
+    from hybridcx.phantoms.cohort import write_phantom
 
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -23,9 +23,11 @@ from hybridcx.images import duplicates
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.network_stage import Cases, NetworkStage, Outcome, Unit
 from hybridcx.parallel import default_jobs
-from hybridcx.phantom.cohort import write_phantom
+from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
+
+MIN_PATIENTS_FOR_HEADS = 3
 
 
 def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Cohort:
@@ -36,7 +38,7 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
     options = experiment.cohort.phantom
     parts = {
         "options": options.model_dump(),
-        "code": code_hash("phantom", "streams", "parallel"),
+        "code": code_hash("phantoms", "streams", "parallel"),
         "packages": versions_of("numpy", "scipy", "pillow"),
     }
 
@@ -98,6 +100,7 @@ def run_stages(
     for problem in found:
         progress.say(f"Warning: {problem}")
     outcome = Outcome(cohort, split, warnings=list(found))
+    _enough_for_heads(experiment, cases)
     # Every file of weights is looked for before the first network is trained.
     folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
     located = {n: weights.locate(n, experiment.networks.weights, folder) for n in experiment.networks.names}
@@ -128,6 +131,26 @@ def run_stages(
     for model in outcome.ledger["model"].unique():
         outcome.lineage.check(model, test_cases, patient_of=patient_of)
     return outcome
+
+
+def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
+    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+    problems = []
+    for which in experiment.heads.features if experiment.heads.names else ():
+        if which == "fine_tuned" and not experiment.train.enabled:
+            continue
+        part = "train" if which == "pretrained" else "validation"
+        rows = cases.index(part)
+        fewest = min(len(np.unique(cases.groups[rows][cases.y[rows] == label])) for label in (0, 1))
+        if fewest < MIN_PATIENTS_FOR_HEADS:
+            problems.append(
+                Problem(
+                    f"heads on {which.replace('_', '-')} features are tuned on the {part} cases, of which one class has {fewest} patients; "
+                    f"{MIN_PATIENTS_FOR_HEADS} are needed",
+                    remedy=f"give more {part} cases, or leave {which!r} out of heads.features",
+                )
+            )
+    raise_if_any(problems)
 
 
 def _cases(cohort: Cohort, split: Split, images: ImageStore) -> Cases:

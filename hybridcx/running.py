@@ -30,7 +30,7 @@ CODE = (
     "heads",
     "images",
     "cohort",
-    "phantom",
+    "phantoms",
     "stats",
     "analysis",
     "streams",

@@ -57,3 +57,13 @@ def test_the_public_names():
         assert name in dir(hybridcx)
     with pytest.raises(AttributeError, match="no attribute 'campare'"):
         hybridcx.campare  # noqa: B018
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    # Importing hybridcx.x sets the attribute x of the package, and the function of that name would be gone.
+    import pkgutil
+
+    import hybridcx
+
+    modules = {m.name for m in pkgutil.iter_modules(hybridcx.__path__)}
+    assert not modules & set(hybridcx.__all__)

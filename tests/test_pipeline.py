@@ -202,11 +202,11 @@ def test_a_killed_run_continues_to_the_same_bytes(finished, cohort, tmp_path):
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
     while (
-        not list((tmp_path / "cache").glob("finetune/*.partial/*"))
+        not list((tmp_path / "cache").glob("finetune/*.partial"))
         and process.poll() is None
         and time.monotonic() < deadline
     ):
-        time.sleep(0.02)
+        time.sleep(0.005)
     assert process.poll() is None, "the run ended before it could be killed while it trained"
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -221,6 +221,13 @@ def test_a_diverging_training_stops_and_says_what_to_change(cohort, tmp_path):
     wild = small(train=TrainSection(epochs=3, learning_rate=1e12))
     with pytest.raises(StoppedError, match="learning_rate"):
         hybridcx.run(wild, base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
+
+
+def test_too_few_cases_for_heads_are_said_before_training(tmp_path):
+    hybridcx.phantom(tmp_path / "phantom", patients=24, seed=3)
+    with pytest.raises(InputError, match="fine-tuned features are tuned on the validation cases"):
+        hybridcx.run(small(), base=tmp_path, out=tmp_path / "report", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("finetune/*"))
 
 
 def test_a_device_that_does_not_exist_is_bad_input(cohort, tmp_path):

@@ -43,7 +43,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.phantom.pathology import Severities, burden, draw_severities
+from hybridcx.phantoms.pathology import Severities, burden, draw_severities
 from hybridcx.streams import rng_for
 
 READERS: tuple[str, str] = ("radiologist", "rheumatologist")

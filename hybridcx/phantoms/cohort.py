@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.parallel import run_tasks
-from hybridcx.phantom.attenuation import View, bone_thickness, soft_thickness
-from hybridcx.phantom.detector import SCANNERS, Exposure, draw_exposure, expose, jpeg_bytes
-from hybridcx.phantom.geometry import Anatomy, build_anatomy
-from hybridcx.phantom.pathology import Severities
-from hybridcx.phantom.readers import LABELS, OCCASIONS, READERS, ReadingModel, recruit
+from hybridcx.phantoms.attenuation import View, bone_thickness, soft_thickness
+from hybridcx.phantoms.detector import SCANNERS, Exposure, draw_exposure, expose, jpeg_bytes
+from hybridcx.phantoms.geometry import Anatomy, build_anatomy
+from hybridcx.phantoms.pathology import Severities
+from hybridcx.phantoms.readers import LABELS, OCCASIONS, READERS, ReadingModel, recruit
 from hybridcx.streams import rng_for
 
 SIZE_PX = (400, 640)
-_FILMS_PER_TASK = 26
+_FILMS_PER_TASK = 13
 LESION_COLUMNS = ("case_id", "kind", "level", "severity", "left", "top", "right", "bottom")
 
 

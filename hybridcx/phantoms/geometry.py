@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridcx.phantom.pathology import LEVELS
+from hybridcx.phantoms.pathology import LEVELS
 
 Vec = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hybridcx.errors import InputError
-from hybridcx.phantom.pathology import PRESENT, burden, draw_severities
-from hybridcx.phantom.readers import CHART_REASONS, DISAGREEMENT, STUDY, quotas, recruit, solve, variance_components
+from hybridcx.phantoms.pathology import PRESENT, burden, draw_severities
+from hybridcx.phantoms.readers import CHART_REASONS, DISAGREEMENT, STUDY, quotas, recruit, solve, variance_components
 
 
 def icc_2_1(y: NDArray[np.float64]) -> float:

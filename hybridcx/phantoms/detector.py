@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from hybridcx.phantom.attenuation import Map, View
+from hybridcx.phantoms.attenuation import Map, View
 
 MU_SOFT_PER_MM = 0.020
 MU_BONE_PER_MM = 0.048

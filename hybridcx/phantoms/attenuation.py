@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from hybridcx.phantom.geometry import Anatomy, Vertebra
+from hybridcx.phantoms.geometry import Anatomy, Vertebra
 
 Map = NDArray[np.float32]
 Point = tuple[float, float]
