@@ -35,7 +35,7 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     clustered = predictions.clustered
     units = "patients" if clustered else "cases"
     text = [
-        f"The positive class is {predictions.positive!r}. A score at or above {predictions.threshold or plan.threshold:g} was called "
+        f"The positive class is {predictions.positive!r}. A score at or above {plan.threshold if predictions.threshold is None else predictions.threshold:g} was called "
         "positive where the predictions did not state a class.",
         f"Intervals are at the {level} level. "
         + (
@@ -111,6 +111,8 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
             + ("last iteration" if train.keep == "last" else "iteration with the smallest validation loss")
             + " were kept; test cases were never used to choose anything."
         )
+        if own := [f"{name} ({said})" for name, said in _own_options(experiment)]:
+            text.append(f"Apart from that: {'; '.join(own)}.")
     if heads.names:
         text.append(
             "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
@@ -144,6 +146,7 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
             )
     if outcome is not None:
+        found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
         )
@@ -182,10 +185,16 @@ def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
         ("label smoothing", f"{t.label_smoothing:g}"),
         ("augmentation", _augmentation(experiment)),
     ]
-    for network, own in t.network.items():
-        said = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in own.model_dump().items() if v is not None)
-        rows.append((f"{network} apart from that", said or "nothing"))
+    rows += [(f"{network} apart from that", said) for network, said in _own_options(experiment)]
     return [(option, value, STUDY.get(option, "")) for option, value in rows]
+
+
+def _own_options(experiment: Experiment) -> list[tuple[str, str]]:
+    """The options that single networks have of their own, in words."""
+    return [
+        (network, ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in own.model_dump().items() if v is not None))
+        for network, own in experiment.train.network.items()
+    ]
 
 
 def _augmentation(experiment: Experiment) -> str:
