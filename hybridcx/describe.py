@@ -34,8 +34,9 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
     units = "patients" if clustered else "cases"
+    threshold = plan.threshold if predictions.threshold is None else predictions.threshold
     text = [
-        f"The positive class is {predictions.positive!r}. A score at or above {plan.threshold if predictions.threshold is None else predictions.threshold:g} was called "
+        f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
         "positive where the predictions did not state a class.",
         f"Intervals are at the {level} level. "
         + (
