@@ -15,6 +15,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from hybridcx.cli_options import Debug, Device, Level, Out, Positive, Quiet, Resamples, Seed, Verbose, progress_of
+from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
@@ -29,25 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
-weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cache_app, name="cache")
 app.add_typer(weights_app, name="weights")
-
-Out = Annotated[
-    Path | None, typer.Option("--out", help="Folder of the report; default reports/<name>.", show_default=False)
-]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
-]
-Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no sentences; results and errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
-Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
-Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
 
 
 @app.callback(invoke_without_command=True)
@@ -59,12 +44,6 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-def _progress(quiet: bool, verbose: bool) -> Any:
-    from hybridcx.progress import Progress
-
-    return Progress(quiet=quiet, verbose=verbose)
-
-
 @app.command()
 def demo(
     out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
@@ -72,7 +51,7 @@ def demo(
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
-    with _progress(quiet, verbose) as progress:
+    with progress_of(quiet, verbose) as progress:
         print(api.demo(out=out, seed=seed, progress=progress).page)
 
 
@@ -92,7 +71,7 @@ def run(
     """Run a whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report."""
     from hybridcx import api
 
-    with _progress(quiet, verbose) as progress:
+    with progress_of(quiet, verbose) as progress:
         print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
 
 
@@ -126,7 +105,7 @@ def compare(
 
     if score_kind not in ("probability", "rank"):
         raise InputError("--score-kind is probability or rank")
-    with _progress(quiet, verbose) as progress:
+    with progress_of(quiet, verbose) as progress:
         made = api.compare(
             predictions,
             out=out,
@@ -167,7 +146,7 @@ def agreement(
 
     if scale not in (None, "measurement", "nominal", "ordinal"):
         raise InputError("--scale is measurement, nominal or ordinal")
-    with _progress(quiet, verbose) as progress:
+    with progress_of(quiet, verbose) as progress:
         made = api.agreement(
             ratings,
             out=out,
@@ -195,94 +174,9 @@ def phantom(
     """Write a phantom cohort: images, manifest, two readers' ratings."""
     from hybridcx import api
 
-    with _progress(quiet, verbose) as progress:
+    with progress_of(quiet, verbose) as progress:
         api.phantom(folder, patients=patients, seed=seed or 0, progress=progress)
         print(folder / "manifest.csv")
-
-
-@cache_app.command("list")
-def cache_list(debug: Debug = False) -> None:
-    """List what the stages keep, the longest unused first."""
-    import datetime as dt
-
-    from hybridcx.artefacts import Store, cache_root
-
-    store = Store(cache_root())
-    entries = store.entries()
-    for e in entries:
-        used = dt.datetime.fromtimestamp(e.used).strftime("%Y-%m-%d %H:%M")
-        print(
-            f"{e.stage:<10} {e.key[:12]} {e.size / 1e6:10.1f} MB  {used}  {'' if e.complete else 'incomplete'}".rstrip()
-        )
-    print(f"{len(entries)} results, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
-
-
-@cache_app.command("prune")
-def cache_prune(
-    limit_mb: Annotated[float, typer.Option("--limit-mb", min=0, help="Keep at most so much; 0 clears everything.")],
-    debug: Debug = False,
-) -> None:
-    """Remove the longest unused results until the limit is met. A run that needs one makes it again."""
-    from hybridcx.artefacts import Store, cache_root
-
-    removed = Store(cache_root()).prune(int(limit_mb * 1e6))
-    print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")
-
-
-WeightsDir = Annotated[
-    Path | None, typer.Option("--dir", help="Folder of the weights; default $HYBRIDCX_WEIGHTS or the cache's.")
-]
-
-
-def _print_weights(rows: Any) -> bool:
-    """Print what is known of each network's file; whether all are usable."""
-    for r in rows:
-        size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
-        said = "" if r.status == "absent" else r.message
-        print(f"{r.network:<16} {r.status:<8} {size:>10}  {r.file}  {said}".rstrip())
-    if any(r.status == "absent" for r in rows):
-        print(
-            "Absent ones: `hybridcx weights fetch NAME` where there is internet, or carry the file by hand into the folder."
-        )
-    return all(r.status != "refused" for r in rows)
-
-
-@weights_app.command("list")
-def weights_list(folder: WeightsDir = None, debug: Debug = False) -> None:
-    """List which networks' weights are here, and the folder they belong in."""
-    from hybridcx.deep import weights
-
-    print(f"folder: {folder or weights.default_folder()}")
-    _print_weights(weights.list_weights(folder))
-
-
-@weights_app.command("verify")
-def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
-    """Check every file of weights by its hash and its shapes. Exit code 1 if one is refused."""
-    from hybridcx.deep import weights
-
-    if not _print_weights(weights.verify(folder)):
-        raise typer.Exit(1)
-
-
-@weights_app.command("fetch")
-def weights_fetch(
-    networks: Annotated[list[str], typer.Argument(help="Networks, as torchvision names them.")],
-    folder: WeightsDir = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    debug: Debug = False,
-) -> None:
-    """Download torchvision's weights and check their hash. An interrupted download is continued."""
-    from hybridcx.deep import weights
-    from hybridcx.deep.networks import network
-
-    for name in networks:
-        network(name)  # an unknown name is refused before anything is fetched
-    with _progress(quiet, verbose) as progress:
-        for name in networks:
-            found = weights.fetch(name, folder, on_progress=progress.track(f"fetching {name}"))
-            print(found.path)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,29 @@
+"""The options that several commands share, and the progress that they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the report; default reports/<name>.", show_default=False)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
+]
+Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no sentences; results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
+Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
+Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+
+
+def progress_of(quiet: bool, verbose: bool) -> Any:
+    from hybridcx.progress import Progress
+
+    return Progress(quiet=quiet, verbose=verbose)

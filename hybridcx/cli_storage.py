@@ -1,0 +1,98 @@
+"""The commands about what lies on disk between runs: `hybridcx cache` and `hybridcx weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hybridcx.cli_options import Debug, Quiet, Verbose, progress_of
+
+cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
+weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@cache_app.command("list")
+def cache_list(debug: Debug = False) -> None:
+    """List what the stages keep, the longest unused first."""
+    import datetime as dt
+
+    from hybridcx.artefacts import Store, cache_root
+
+    store = Store(cache_root())
+    entries = store.entries()
+    for e in entries:
+        used = dt.datetime.fromtimestamp(e.used).strftime("%Y-%m-%d %H:%M")
+        print(
+            f"{e.stage:<10} {e.key[:12]} {e.size / 1e6:10.1f} MB  {used}  {'' if e.complete else 'incomplete'}".rstrip()
+        )
+    print(f"{len(entries)} results, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
+
+
+@cache_app.command("prune")
+def cache_prune(
+    limit_mb: Annotated[float, typer.Option("--limit-mb", min=0, help="Keep at most so much; 0 clears everything.")],
+    debug: Debug = False,
+) -> None:
+    """Remove the longest unused results until the limit is met. A run that needs one makes it again."""
+    from hybridcx.artefacts import Store, cache_root
+
+    removed = Store(cache_root()).prune(int(limit_mb * 1e6))
+    print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")
+
+
+WeightsDir = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of the weights; default $HYBRIDCX_WEIGHTS or the cache's.")
+]
+
+
+def _print_weights(rows: Any) -> bool:
+    """Print what is known of each network's file; whether all are usable."""
+    for r in rows:
+        size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
+        said = "" if r.status == "absent" else r.message
+        print(f"{r.network:<16} {r.status:<8} {size:>10}  {r.file}  {said}".rstrip())
+    if any(r.status == "absent" for r in rows):
+        print(
+            "Absent ones: `hybridcx weights fetch NAME` where there is internet, or carry the file by hand into the folder."
+        )
+    return all(r.status != "refused" for r in rows)
+
+
+@weights_app.command("list")
+def weights_list(folder: WeightsDir = None, debug: Debug = False) -> None:
+    """List which networks' weights are here, and the folder they belong in."""
+    from hybridcx.deep import weights
+
+    print(f"folder: {folder or weights.default_folder()}")
+    _print_weights(weights.list_weights(folder))
+
+
+@weights_app.command("verify")
+def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
+    """Check every file of weights by its hash and its shapes. Exit code 1 if one is refused."""
+    from hybridcx.deep import weights
+
+    if not _print_weights(weights.verify(folder)):
+        raise typer.Exit(1)
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    networks: Annotated[list[str], typer.Argument(help="Networks, as torchvision names them.")],
+    folder: WeightsDir = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Download torchvision's weights and check their hash. An interrupted download is continued."""
+    from hybridcx.deep import weights
+    from hybridcx.deep.networks import network
+
+    for name in networks:
+        network(name)  # an unknown name is refused before anything is fetched
+    with progress_of(quiet, verbose) as progress:
+        for name in networks:
+            found = weights.fetch(name, folder, on_progress=progress.track(f"fetching {name}"))
+            print(found.path)
