@@ -14,7 +14,8 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.readers import reader_ratings
-from hybridcx.describe import caveats, comparison_methods, run_methods, training_settings
+from hybridcx.describe import caveats, comparison_methods, run_methods
+from hybridcx.describe_training import training_settings
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.network_stage import Outcome
