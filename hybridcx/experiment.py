@@ -139,6 +139,10 @@ class AnalysisSection(_Section):
     )
     margin: float | None = Field(None, gt=0, lt=1, description="margin of equivalence and non-inferiority")
     p_adjust: Literal["holm"] = Field("holm")
+    published: str | None = Field(
+        None,
+        description="a published table (CSV: model, metric, value) to set beside what is found here, relative to the experiment file",
+    )
 
 
 class Experiment(_Section):
