@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hybridcx.report import answers, figures, meaning, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.printed_table import printed_table
 from hybridcx.report.tables import Cell, Table
 
 MAX_FOREST_ROWS = 14
@@ -45,6 +46,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _cohort(report, numbers),
         _training(report, numbers),
         _performance(report, numbers),
+        _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
         _curves(report, numbers),
         _calibration(report, numbers),
@@ -194,6 +196,13 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     if report.heads_table is not None and len(report.heads_table):
         caption = "Heads: what each was fitted on, and what cross-validation in training chose."
         section.table(_plain("heads", caption, report.heads_table), numbers.table())
+    return section
+
+
+def _printed(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("printed", "Printed in the study, found here")
+    made = printed_table(_frame(report.tables, "published"))
+    section.table(made, numbers.table() if made else "")
     return section
 
 
