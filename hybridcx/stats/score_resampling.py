@@ -82,13 +82,11 @@ class _Tied(NamedTuple):
 class RankPlan:
     """One model's rows in falling order of the score, as steps: a row alone, or a group of equal scores."""
 
-    def __init__(self, rows: ScoreRows, model: int, inside: BoolArray | None = None):
-        score, y, unit = rows.scores[model], rows.y, rows.unit
-        if inside is not None:
-            score, y, unit = score[inside], y[inside], unit[inside]
-        order = np.argsort(-score, kind="stable")
-        ends = np.flatnonzero(np.r_[score[order][1:] != score[order][:-1], True]) + 1
-        y, unit = y[order], unit[order]
+    def __init__(self, rows: ScoreRows, model: int, only: BoolArray | None = None):
+        index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
+        order = index[np.argsort(-rows.scores[model][index], kind="stable")]
+        score, y, unit = rows.scores[model][order], rows.y[order], rows.unit[order]
+        ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) + 1
         self.steps: list[_Single | _Tied] = []
         start = 0
         for end in ends.tolist():
