@@ -43,6 +43,8 @@ def analyse(
             for name in taken
         )
     pairs = plan.resolved_pairs(predictions.models)
+    if unused := _unused_options(predictions, plan):
+        raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan)]
     if len(predictions.seeds) > 1:
         return seeds.analyse_seeds(groups, plan, pairs, on_progress)
@@ -76,6 +78,18 @@ def analyse(
         "multiplicity": families.multiplicity_table(compared, overall, plan, first),
         **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
     }
+
+
+def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:
+    """Options of several seeds that these predictions give no use for: said, not passed over."""
+    found = []
+    if plan.n_train is not None and not predictions.repeated_holdout:
+        rule = "--n-train is for repeated hold-out: seeds with test sets of their own"
+        found.append(Problem(rule, value=plan.n_train, remedy="leave it out"))
+    if plan.seed_design != "nested" and (len(predictions.seeds) < 2 or predictions.repeated_holdout):
+        rule = "--seed-design is for several seeds on the same test cases"
+        found.append(Problem(rule, value=plan.seed_design, remedy="leave it out"))
+    return found
 
 
 def _subgroups(predictions: Predictions, plan: Plan) -> list[tuple[Keys, Predictions]]:

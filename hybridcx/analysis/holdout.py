@@ -129,7 +129,7 @@ class HoldOut:
                         model, comparator, metric, also(test, "caution", few) if few else test, keys,
                         n_cases=self.slices.n, recommended=test.method == METHOD,
                     )  # fmt: skip
-                    rows.append(row | {"n.seeds": len(self.slices.seeds)})
+                    rows.append(row)
         return rows
 
     def variance_rows(self, pairs: tuple[tuple[str, str], ...]) -> list[Row]:

@@ -112,7 +112,7 @@ class Crossed:
                 row = comparison_row(
                     model, comparator, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error
                 )
-                rows.append(row | {"n.seeds": len(self.slices.seeds)})
+                rows.append(row)
                 tests = [] if metric in WITHOUT_VERDICT else margin_tests(part, metric, i, j, plan, self)
                 rows += [comparison_row(model, comparator, metric, t, keys, n_cases=self.slices.n) for t in tests]
             for metric, result in self._obuchowski_rockette(i, j, plan):
@@ -213,7 +213,7 @@ def analyse_seeds(
             m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows)
             c_rows += folds.refusals(slices.whole(), plan, pairs) if isinstance(over, Crossed) else []
         metric_rows += metrics.sorted_rows(m_rows, slices.models, tuple(METRICS))
-        comparison_rows += _sorted(c_rows, pairs)
+        comparison_rows += [row | {"n.seeds": len(slices.seeds)} for row in _sorted(c_rows, pairs)]
         done += 1
         if on_progress:
             on_progress(done, total)
