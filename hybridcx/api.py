@@ -110,7 +110,7 @@ def compare(
         data = ReportData(
             title=f"Comparison of {len(read.models)} models: {name}",
             command="compare",
-            question=_question(read.models, read.n_cases),
+            question=_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
             methods=comparison_methods(read, plan, tables),
@@ -312,7 +312,8 @@ def _check_options(plan: object) -> None:
     raise_if_any(problems)
 
 
-def _question(models: Sequence[str], n_cases: int) -> str:
+def _question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -> str:
+    seeds = f" with {n_seeds} seeds" if n_seeds > 1 else ""
     if len(models) == 1:
-        return f"How well does {models[0]} classify the {n_cases} test cases?"
-    return f"Is one of the {len(models)} models better on the {n_cases} test cases, by how much, and how sure is that?"
+        return f"How well does {models[0]} classify the {n_cases} test cases{seeds}?"
+    return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"

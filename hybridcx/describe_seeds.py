@@ -83,7 +83,7 @@ def seed_caveats(predictions: Predictions) -> list[str]:
             f"The test cases differ between the {total} seeds, which are read as random splits (repeated hold-out). If that is not what they are, "
             "give every seed the same test cases."
         )
-    else:
+    elif len(predictions.folds) < 2:
         found.append(
             "The seeds share one division into training and test cases; another division would vary the results further."
         )
@@ -91,6 +91,6 @@ def seed_caveats(predictions: Predictions) -> list[str]:
         found.append(f"{few[0].upper()}{few[1:]}.")
     if len(predictions.folds) > 1:
         found.append(
-            "The models of the folds share training cases; intervals are conditional on them as they were trained."
+            "The models of the folds share training cases: the folds are not independent, and no interval accounts for that."
         )
     return found

@@ -13,7 +13,7 @@ NOT_POOLED = (
     "scores of different folds come from different models and have no common scale, so they are never ranked together: the AUROC over "
     "folds is the mean of the folds' AUROCs, whose limits are resampled"
 )
-SHARED_TRAINING = "the models of the folds share training cases: conditional on them as trained, training variance is not in the interval"
+SHARED_TRAINING = "the models of the folds share training cases, so that the folds are not independent; the interval does not account for that"
 NOT_INDEPENDENT = (
     "folds of one cross-validation are not independent splits: their training sets overlap by design, and no unbiased estimate of the "
     "variance over them exists (Bengio and Grandvalet 2004); for this test give random splits, each as a seed of its own"

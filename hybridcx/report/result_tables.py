@@ -79,8 +79,7 @@ def metrics_table(
 def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """PPV and NPV at the prevalences that were asked for, model by model (of several seeds the first)."""
     frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
-    frame, seed = select.one_seed(frame)
-    caption += f" Seed {seed}; metrics.csv has all." if seed is not None else ""
+    frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:
         return None
     values = select.shown_values(frame, ("model", "prevalence", "metric"))
@@ -367,8 +366,7 @@ def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str
     """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
     if cases.empty:
         return None
-    cases, seed = select.one_seed(cases)
-    caption += f" Seed {seed}; disagreements.csv has all." if seed is not None else ""
+    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
     fixed = ("case_id", "y_true", "n.models.wrong", "seed")
     there = [c for c in cases.columns if c not in fixed]
     shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]

@@ -13,7 +13,7 @@ from hybridcx.report import answers, figures, meaning, result_tables, select, ta
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.tables import Cell, Table
-from hybridcx.report.variance_table import variance_table
+from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
@@ -245,8 +245,11 @@ def _comparisons(
 
 def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
     section = Section("variance", "Variance over seeds")
-    made = variance_table(_frame(report.tables, "variance"), metric)
-    section.table(made, numbers.table() if made else "")
+    for made in (
+        variance_table(_frame(report.tables, "variance"), metric),
+        obuchowski_table(_frame(report.tables, "comparisons"), metric),
+    ):
+        section.table(made, numbers.table() if made else "")
     return section
 
 

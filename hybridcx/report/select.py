@@ -30,7 +30,16 @@ def one_seed(table: pd.DataFrame, column: str = "seed") -> tuple[pd.DataFrame, o
     if column not in table or table[column].isna().any() or table[column].nunique() < 2:
         return table, None
     first = table[column].iloc[0]
-    return table[table[column] == first], first
+    shown = (
+        int(first) if isinstance(first, float) and first.is_integer() else first
+    )  # beside empty cells a seed is a float
+    return table[table[column] == first], shown
+
+
+def first_seed(table: pd.DataFrame, caption: str, source: str) -> tuple[pd.DataFrame, str]:
+    """`one_seed` for a table of the page, with a caption that says so."""
+    table, seed = one_seed(table)
+    return table, caption if seed is None else f"{caption} Seed {seed}; {source} has all."
 
 
 def _best_first(rows: list[Row], order: Sequence[str]) -> list[Row]:
