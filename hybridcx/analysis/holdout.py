@@ -9,6 +9,7 @@ from math import exp, nan
 import numpy as np
 
 from hybridcx.analysis import verdicts
+from hybridcx.analysis.metrics import PREDICTIVE_VALUES
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, comparison_row, metric_row
 from hybridcx.analysis.seed_slices import SeedSlices, spread
@@ -17,6 +18,7 @@ from hybridcx.records.predictions import Predictions
 from hybridcx.stats import hierarchical
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.bootstrap_intervals import RATIO_METRICS
+from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.stats.variance import nadeau_bengio
 
@@ -99,6 +101,14 @@ class HoldOut:
                 keys = self.slices.keys_of(metric, plan)
                 row = metric_row(model, metric, self._mean(values), keys, n_cases=self.slices.n, recommended=True)
                 rows.append(row | {"method": None} | spread(values))
+        for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
+            each = [at_prevalence(r, prevalence) for r in self.replicates]
+            keys = self.slices.keys.with_(prevalence=prevalence)
+            for metric in PREDICTIVE_VALUES:
+                for i, model in enumerate(self.slices.models):
+                    values = np.array([r.observed[metric][i] for r in each])
+                    row = metric_row(model, metric, self._mean(values), keys, n_cases=self.slices.n, recommended=True)
+                    rows.append(row | {"method": None} | spread(values))
         return rows
 
     def _mean(self, values: np.ndarray) -> Interval:

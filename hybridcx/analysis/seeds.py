@@ -24,6 +24,7 @@ from hybridcx.records.predictions import Predictions
 from hybridcx.stats import bootstrap_intervals, hierarchical, readers
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.variance import VarianceComponents
 from hybridcx.streams import rng_for
@@ -67,8 +68,8 @@ class Crossed:
         joint = slices.stacked().replicates(
             plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
         )
-        rng = rng_for(plan.seed, "seeds", slices.keys.subgroup or "", slices.keys.level or "")
-        return Crossed(slices, joint, hierarchical.combine_seeds(joint, len(slices.seeds), rng))
+        combined = hierarchical.combine_seeds(joint, len(slices.seeds), _seed_stream(slices.keys, plan))
+        return Crossed(slices, joint, combined)
 
     def of_seed(self, number: int) -> Replicates:
         """The replicates of one seed's models, on the draw of cases that all share."""
@@ -94,6 +95,23 @@ class Crossed:
                 error = self._error(metric, i, None, plan)
                 row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
                 rows.append(row | spread(self.values(metric)[:, i]))
+        for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
+            rows += self._prevalence_rows(plan, prevalence)
+        return rows
+
+    def _prevalence_rows(self, plan: Plan, prevalence: float) -> list[Row]:
+        """PPV and NPV at one prevalence, on the same draws of cases and of seeds."""
+        total = len(self.slices.seeds)
+        flat = at_prevalence(self.joint, prevalence)
+        seeds = hierarchical.combine_seeds(flat, total, _seed_stream(self.slices.keys, plan))
+        keys = self.slices.keys.with_(prevalence=prevalence)
+        rows = []
+        for metric in metrics.PREDICTIVE_VALUES:
+            values = flat.observed[metric].reshape(-1, total)
+            for i, model in enumerate(self.slices.models):
+                found = hierarchical.hierarchical_interval(seeds, metric, i, plan.confidence_level)
+                row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True)
+                rows.append(row | spread(values[i]))
         return rows
 
     def comparison_rows(self, plan: Plan, pairs: Pairs) -> list[Row]:
@@ -186,6 +204,11 @@ class Crossed:
             "n.clusters": self.slices.n_clusters if self.slices.clustered else nan,
             "status": status, "warning": "; ".join(said) or None,
         }  # fmt: skip
+
+
+def _seed_stream(keys: Keys, plan: Plan) -> np.random.Generator:
+    """The stream that seeds are drawn from."""
+    return rng_for(plan.seed, "seeds", keys.subgroup or "", keys.level or "")
 
 
 def analyse_seeds(

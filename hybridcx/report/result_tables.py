@@ -77,7 +77,7 @@ def metrics_table(
 
 
 def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
-    """PPV and NPV at the prevalences that were asked for, model by model (of several seeds the first)."""
+    """PPV and NPV at the prevalences that were asked for, model by model."""
     frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
     frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:

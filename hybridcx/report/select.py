@@ -37,7 +37,9 @@ def one_seed(table: pd.DataFrame, column: str = "seed") -> tuple[pd.DataFrame, o
 
 
 def first_seed(table: pd.DataFrame, caption: str, source: str) -> tuple[pd.DataFrame, str]:
-    """`one_seed` for a table of the page, with a caption that says so."""
+    """The rows over all seeds where there are such, else `one_seed` with a caption that says so."""
+    if "seed" in table and table["seed"].isna().any():
+        return table[table["seed"].isna()], caption
     table, seed = one_seed(table)
     return table, caption if seed is None else f"{caption} Seed {seed}; {source} has all."
 

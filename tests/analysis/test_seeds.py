@@ -52,8 +52,8 @@ def tables_of(frame, **options):
 
 
 def over(table, **keys):
-    """The rows over all seeds and cases."""
-    table = table[table["seed"].isna() & table["subgroup"].isna()]
+    """The rows over all seeds and cases, at the sample's own prevalence."""
+    table = table[table["seed"].isna() & table["subgroup"].isna() & table["prevalence"].isna()]
     for column, value in keys.items():
         table = table[table[column] == value]
     return table
@@ -181,6 +181,17 @@ def test_rows_of_a_seed_are_those_of_the_seed_alone(frame, tables):
         a, b = (t.drop(columns=drop, errors="ignore").reset_index(drop=True) for t in (mine, theirs))
         a, b = (t.drop(columns="adj.p.value", errors="ignore") for t in (a, b))
         pd.testing.assert_frame_equal(a, b, check_dtype=False)
+
+
+def test_predictive_values_at_a_prevalence_are_means_of_the_seeds(tables):
+    rows = tables["metrics"][(tables["metrics"]["prevalence"] == 0.2) & tables["metrics"]["subgroup"].isna()]
+    for model in ("vgg16", "lda"):
+        for metric in ("ppv", "npv"):
+            mine = rows[(rows["model"] == model) & (rows["metric"] == metric)]
+            row = mine[mine["seed"].isna()].iloc[0]
+            assert row["method"] == "bootstrap_hierarchical"
+            assert row["estimate"] == pytest.approx(mine.loc[mine["seed"].notna(), "estimate"].mean())
+            assert row["conf.low"] < row["estimate"] < row["conf.high"]
 
 
 # Laws
