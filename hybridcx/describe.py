@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.describe_seeds import fold_methods, seed_caveats, seed_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
@@ -19,13 +20,45 @@ FEW_CASES = 100
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
-    level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    units = "patients" if clustered else "cases"
     threshold = plan.threshold if predictions.threshold is None else predictions.threshold
     text = [
         f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
         "positive where the predictions did not state a class.",
+        *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
+        *fold_methods(predictions),
+        "ECE: 10 bins of equal width of the positive class's score. "
+        f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
+        "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
+        "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
+    ]
+    if clustered:
+        text.append(
+            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients"
+            + (
+                ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+                if len(predictions.seeds) < 2
+                else "."
+            )
+        )
+    if plan.margin is not None:
+        text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
+    if not tables["comparisons"].empty:
+        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
+        text.append(
+            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
+            if confirmatory
+            else "No plan was fixed before the results, so every comparison is exploratory."
+        )
+    return text
+
+
+def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
+    """Paragraphs on intervals, bootstrap and paired tests of one set of predictions per model."""
+    level = f"{100 * plan.confidence_level:g} %"
+    clustered = predictions.clustered
+    units = "patients" if clustered else "cases"
+    return [
         f"Intervals are at the {level} level. "
         + (
             "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
@@ -46,26 +79,7 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
                 "AUROC: DeLong, paired. Identical predictions give p = 1."
             ]
         ),
-        "ECE: 10 bins of equal width of the positive class's score. "
-        f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
-        "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
-        "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
     ]
-    if clustered:
-        text.append(
-            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients, or "
-            "use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
-        )
-    if plan.margin is not None:
-        text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
-    if not tables["comparisons"].empty:
-        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
-        text.append(
-            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
-            if confirmatory
-            else "No plan was fixed before the results, so every comparison is exploratory."
-        )
-    return text
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
@@ -112,7 +126,10 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
     compared = tables["comparisons"]
     if not compared.empty:
         midp = compared[
-            (compared["metric"] == "accuracy") & (compared["method"] == "mcnemar_midp") & compared["subgroup"].isna()
+            (compared["metric"] == "accuracy")
+            & (compared["method"] == "mcnemar_midp")
+            & compared["subgroup"].isna()
+            & compared["seed"].isna()
         ]
         same = midp[(midp["b"] + midp["c"]) == 0]
         if len(same):
@@ -120,7 +137,9 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
             found.append(
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
             )
-    if outcome is not None:
+    if outcome is None:
+        found += seed_caveats(predictions)
+    else:
         found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
