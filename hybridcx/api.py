@@ -7,7 +7,7 @@ a Progress is handed in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -44,8 +44,9 @@ def compare(
     *,
     out: str | Path | None = None,
     positive: str | None = None,
-    threshold: float = 0.5,
+    threshold: float | str = 0.5,
     score_kind: Literal["probability", "rank"] = "probability",
+    cluster: str | None = None,
     by: Sequence[str] = (),
     prevalences: Sequence[float] = (),
     margin: float | None = None,
@@ -59,19 +60,25 @@ def compare(
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
 
+    `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
+    "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
+    in the order of their names, so that the order of rows decides nothing.
+
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
+    from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
     from hybridcx.describe import caveats, comparison_methods
     from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
+    asked = parse_threshold(threshold)
     plan = Plan(
         seed=seed,
         confidence_level=confidence_level,
         n_resamples=n_bootstrap,
-        threshold=threshold,
+        threshold=asked.value,
         margin=margin,
         by=tuple(by),
         prevalences=tuple(prevalences),
@@ -82,11 +89,14 @@ def compare(
     _check_options(plan)
     if isinstance(predictions, pd.DataFrame):
         name, inputs = "comparison", {}
-        read = predictions_from_frame(predictions, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = predictions_from_frame(
+            predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster
+        )
     else:
         path = Path(predictions)
-        read = read_predictions(path, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
         name, inputs = path.stem, {path.name: sha256_file(path)}
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(name)
@@ -116,7 +126,15 @@ def compare(
             tables,
             ledger_columns=ledger.columns,
             inputs=inputs,
-            options={**plan_options(plan), "positive": read.positive, "score_kind": score_kind},
+            options={
+                **plan_options(plan),
+                "positive": read.positive,
+                "score_kind": score_kind,
+                "cluster": read.cluster,
+                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
+                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
+                "threshold_rule": read.threshold_rule or None,
+            },
             clock=clock,
             progress=progress,
         )

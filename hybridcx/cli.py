@@ -15,7 +15,19 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli_options import Debug, Device, Level, Out, Positive, Quiet, Resamples, Seed, Verbose, progress_of
+from hybridcx.cli_options import (
+    Debug,
+    Device,
+    Level,
+    Out,
+    Positive,
+    Quiet,
+    Resamples,
+    Seed,
+    Threshold,
+    Verbose,
+    progress_of,
+)
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -80,10 +92,13 @@ def compare(
     predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
     out: Out = None,
     positive: Positive = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="A score at or above it is called positive.")] = 0.5,
+    threshold: Threshold = "0.5",
     score_kind: Annotated[
         str, typer.Option("--score-kind", help="probability, or rank: any number, rank statistics alone.")
     ] = "probability",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column of what belongs together; default patient_id.")
+    ] = None,
     by: Annotated[Optional[list[str]], typer.Option("--by", help="Column of subgroups; may be given again.")] = None,  # noqa: UP045
     prevalence: Annotated[
         list[float] | None,
@@ -112,6 +127,7 @@ def compare(
             positive=positive,
             threshold=threshold,
             score_kind=score_kind,  # type: ignore[arg-type]
+            cluster=cluster,
             by=by or (),
             prevalences=prevalence or (),
             margin=margin,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+MAX_NAMED_THRESHOLDS = 12
 STUDY = {
     "image size": "study: 224 x 224 x 3",
     "optimiser": "study: SGD with momentum",
@@ -33,14 +34,13 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    units = "patients" if clustered else "cases"
-    threshold = plan.threshold if predictions.threshold is None else predictions.threshold
+    who = "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
+    units = who if clustered else "cases"
     text = [
-        f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
-        "positive where the predictions did not state a class.",
+        f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
         f"Intervals are at the {level} level. "
         + (
-            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
+            f"Every metric: bootstrap BCa over {who}. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
             "in metrics.csv, marked as caution."
             if clustered
             else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
@@ -65,7 +65,7 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     ]
     if clustered:
         text.append(
-            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients, or "
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw {who}, or "
             "use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
         )
     if plan.margin is not None:
@@ -78,6 +78,24 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
             else "No plan was fixed before the results, so every comparison is exploratory."
         )
     return text
+
+
+def _calls(predictions: Predictions) -> str:
+    """How the calls were made."""
+    if predictions.threshold_rule:
+        chosen = predictions.chosen_thresholds
+        shown = "; ".join(
+            f"{r['model']} {r['threshold']:.4g}" for r in chosen.head(MAX_NAMED_THRESHOLDS).to_dict("records")
+        )
+        further = len(chosen) - MAX_NAMED_THRESHOLDS
+        return (
+            f"Each model's threshold was chosen by the rule {predictions.threshold_rule} on its {chosen['n'].iloc[0]} validation cases, never on "
+            f"test cases; a score at or above it was called positive ({shown}{f'; {further} more in thresholds.csv' if further > 0 else ''}). The "
+            "intervals of calls take it as given."
+        )
+    if predictions.threshold is not None:
+        return f"A score at or above {predictions.threshold:g} was called positive."
+    return "The calls are those that the predictions state." if predictions.has_pred else "There are no calls."
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, metrics, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -17,6 +17,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
+    *extras.TABLES, "thresholds",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -83,6 +84,8 @@ def analyse(
         "calibration": pd.DataFrame(curves.calibration_rows(overall, plan)) if has_probability else pd.DataFrame(),
         "roc": curves.roc_table(overall) if has_score else pd.DataFrame(),
         "decision_curve": curves.decision_curve_table(overall, plan) if has_probability else pd.DataFrame(),
+        **extras.extra_tables(overall, parts[1:], plan, pairs, first),
+        "thresholds": predictions.chosen_thresholds,
     }
 
 
@@ -95,6 +98,7 @@ def _slice(data: Matrices, predictions: Predictions, keys: Keys) -> Slice:
         groups=data.groups,
         keys=keys,
         probabilities=predictions.score_kind == "probability",
+        call_thresholds=tuple(predictions.threshold_of(m) for m in data.models),
     )
 
 

@@ -26,6 +26,7 @@ class Slice:
     """Aligned arrays of n cases and k models, with the keys of their rows.
 
     `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None.
+    `call_thresholds`: the score at which each model's calls were made, None unless a rule chose it for the model.
     """
 
     models: tuple[str, ...]
@@ -35,6 +36,16 @@ class Slice:
     groups: np.ndarray | None
     keys: Keys
     probabilities: bool = True
+    call_thresholds: tuple[float | None, ...] = ()
+
+    def keys_of(self, metric: str, *models: int) -> Keys:
+        """The keys of a row: with the threshold that made the calls, where the metric counts calls and all these models share it."""
+        if metric not in COUNT_METRICS or not self.call_thresholds:
+            return self.keys
+        # A pair has the threshold that all models share or none, so that every pair of a family stays in it.
+        asked = models if len(models) == 1 else range(len(self.models))
+        found = {self.call_thresholds[j] for j in asked}
+        return self.keys.with_(threshold=found.pop()) if len(found) == 1 else self.keys
 
     @property
     def n(self) -> int:
