@@ -14,12 +14,21 @@ from typing import Literal
 
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root, sha256_file, write_atomic
+from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
+from hybridcx.publish import (
+    Clock,
+    finish,
+    page_provenance,
+    plan_options,
+    readings_described,
+    without_patients,
+    write_ledger,
+    write_readings,
+)
 
 MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
@@ -47,6 +56,8 @@ def compare(
     threshold: float | str = 0.5,
     score_kind: Literal["probability", "rank"] = "probability",
     cluster: str | None = None,
+    readers: str | Path | pd.DataFrame | None = None,
+    readers_made_truth: Literal["yes", "no", "unknown"] = "unknown",
     by: Sequence[str] = (),
     prevalences: Sequence[float] = (),
     margin: float | None = None,
@@ -62,7 +73,8 @@ def compare(
 
     `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
     "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
-    in the order of their names, so that the order of rows decides nothing.
+    in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
+    whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -70,7 +82,7 @@ def compare(
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
-    from hybridcx.describe import caveats, comparison_methods
+    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods
     from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
     asked = parse_threshold(threshold)
@@ -97,13 +109,26 @@ def compare(
         read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
         name, inputs = path.stem, {path.name: sha256_file(path)}
     read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
-    for warning in read.warnings:
+    ratings = None
+    if readers is not None:
+        from hybridcx.analysis.reader_view import reader_view
+        from hybridcx.records.ratings import ratings_from_frame, read_ratings
+
+        if isinstance(readers, pd.DataFrame):
+            ratings = ratings_from_frame(readers, scale="nominal")
+        else:
+            ratings = read_ratings(Path(readers), scale="nominal")
+            inputs[Path(readers).name] = sha256_file(Path(readers))
+    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(name)
     clock = Clock()
     with open_output(target, "compare") as folder:
-        tables = analyse(read, plan, progress.track("comparing"))
+        view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
         new = folder.begin()
+        if ratings:
+            write_readings(new, ratings)
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
@@ -115,7 +140,8 @@ def compare(
             question=_question(read.models, read.n_cases),
             tables=tables,
             caveats=caveats(read, tables),
-            methods=comparison_methods(read, plan, tables),
+            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
@@ -134,7 +160,9 @@ def compare(
                 # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
                 "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
                 "threshold_rule": read.threshold_rule or None,
+                "readers_made_truth": readers_made_truth if ratings else None,
             },
+            extra=readings_described(ratings) if ratings else None,
             clock=clock,
             progress=progress,
         )
@@ -171,10 +199,7 @@ def agreement(
         )
         tables = {"agreement": table}
         new = folder.begin()
-        # the readings alone: further columns may name patients
-        write_atomic(
-            new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-        )
+        write_readings(new, read)
         n_readers = len({c.reader for c in read.columns})
         data = ReportData(
             title=f"Agreement of {n_readers} readers: {path.stem}",
@@ -190,14 +215,11 @@ def agreement(
             ],
             provenance=page_provenance(seed, inputs),
         )
-        described = {
-            ("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in read.columns]]
-        }
         finish(
             folder,
             data,
             tables,
-            extra=described,
+            extra=readings_described(read),
             inputs=inputs,
             options={
                 "seed": seed,

@@ -65,7 +65,8 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     ]
     if clustered:
         text.append(
-            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw {who}, or "
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw "
+            f"{who}, or "
             "use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
         )
     if plan.margin is not None:
@@ -78,6 +79,13 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
             else "No plan was fixed before the results, so every comparison is exploratory."
         )
     return text
+
+
+READERS_METHOD = (
+    "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
+    "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+)
 
 
 def _calls(predictions: Predictions) -> str:

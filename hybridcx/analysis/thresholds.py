@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.rows import Row
 from hybridcx.errors import InputError, Problem, printable, raise_if_any
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats import thresholds
@@ -70,7 +71,8 @@ def with_chosen_thresholds(predictions: Predictions, asked: ThresholdRule) -> Pr
     calls = frame["y_pred"].to_numpy(dtype=object).copy()
     labels = np.array(predictions.labels, dtype=object)
     split = frame["split"].to_numpy()
-    problems, rows = [], []
+    problems: list[Problem] = []
+    rows: list[Row] = []
     unit = ["model", "seed", "fold"]
     units = frame.groupby(unit, dropna=False, sort=False).indices
     truth, score = frame["y_true"].to_numpy() == predictions.positive, frame["score"].to_numpy(dtype=float)
@@ -92,6 +94,8 @@ def with_chosen_thresholds(predictions: Predictions, asked: ThresholdRule) -> Pr
         calls[index] = labels[(score[index] >= found.value).astype(int)]
         rows.append(_row(key, found, asked))
     raise_if_any(problems)
+    place = {m: i for i, m in enumerate(predictions.models)}
+    rows.sort(key=lambda r: (place[str(r["model"])], str(r["seed"]), str(r["fold"])))
     table = pd.DataFrame(rows)
     alone = table.groupby("model")["threshold"].agg(lambda t: t.iloc[0] if t.nunique() == 1 else nan)
     return replace(
@@ -104,7 +108,7 @@ def with_chosen_thresholds(predictions: Predictions, asked: ThresholdRule) -> Pr
     )
 
 
-def _row(key: tuple[Any, ...], found: thresholds.ChosenThreshold, asked: ThresholdRule) -> dict[str, object]:
+def _row(key: tuple[Any, ...], found: thresholds.ChosenThreshold, asked: ThresholdRule) -> Row:
     model, seed, fold = (None if pd.isna(k) else k for k in key)
     return {
         "model": model,
