@@ -7,19 +7,28 @@ a Progress is handed in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root, sha256_file, write_atomic
+from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
+from hybridcx.publish import (
+    Clock,
+    finish,
+    page_provenance,
+    plan_options,
+    readings_described,
+    without_patients,
+    write_ledger,
+    write_readings,
+)
 
 MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
@@ -44,8 +53,11 @@ def compare(
     *,
     out: str | Path | None = None,
     positive: str | None = None,
-    threshold: float = 0.5,
+    threshold: float | str = 0.5,
     score_kind: Literal["probability", "rank"] = "probability",
+    cluster: str | None = None,
+    readers: str | Path | pd.DataFrame | None = None,
+    readers_made_truth: Literal["yes", "no", "unknown"] = "unknown",
     by: Sequence[str] = (),
     prevalences: Sequence[float] = (),
     margin: float | None = None,
@@ -65,19 +77,26 @@ def compare(
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
     the predictions do not list its cases.
 
+    `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
+    "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
+    in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
+    whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
+
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
-    from hybridcx.describe import caveats, comparison_methods
+    from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
+    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods
     from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
+    asked = parse_threshold(threshold)
     plan = Plan(
         seed=seed,
         confidence_level=confidence_level,
         n_resamples=n_bootstrap,
-        threshold=threshold,
+        threshold=asked.value,
         margin=margin,
         by=tuple(by),
         prevalences=tuple(prevalences),
@@ -90,18 +109,34 @@ def compare(
     _check_options(plan)
     if isinstance(predictions, pd.DataFrame):
         name, inputs = "comparison", {}
-        read = predictions_from_frame(predictions, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = predictions_from_frame(
+            predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster
+        )
     else:
         path = Path(predictions)
-        read = read_predictions(path, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
         name, inputs = path.stem, {path.name: sha256_file(path)}
-    for warning in read.warnings:
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
+    ratings = None
+    if readers is not None:
+        from hybridcx.analysis.reader_view import reader_view
+        from hybridcx.records.ratings import ratings_from_frame, read_ratings
+
+        if isinstance(readers, pd.DataFrame):
+            ratings = ratings_from_frame(readers, scale="nominal")
+        else:
+            ratings = read_ratings(Path(readers), scale="nominal")
+            inputs[Path(readers).name] = sha256_file(Path(readers))
+    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(name)
     clock = Clock()
     with open_output(target, "compare") as folder:
-        tables = analyse(read, plan, progress.track("comparing"))
+        view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
         new = folder.begin()
+        if ratings:
+            write_readings(new, ratings)
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
@@ -113,7 +148,8 @@ def compare(
             question=_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
-            methods=comparison_methods(read, plan, tables),
+            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
@@ -124,7 +160,17 @@ def compare(
             tables,
             ledger_columns=ledger.columns,
             inputs=inputs,
-            options={**plan_options(plan), "positive": read.positive, "score_kind": score_kind},
+            options={
+                **plan_options(plan),
+                "positive": read.positive,
+                "score_kind": score_kind,
+                "cluster": read.cluster,
+                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
+                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
+                "threshold_rule": read.threshold_rule or None,
+                "readers_made_truth": readers_made_truth if ratings else None,
+            },
+            extra=readings_described(ratings) if ratings else None,
             clock=clock,
             progress=progress,
         )
@@ -161,10 +207,7 @@ def agreement(
         )
         tables = {"agreement": table}
         new = folder.begin()
-        # the readings alone: further columns may name patients
-        write_atomic(
-            new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-        )
+        write_readings(new, read)
         n_readers = len({c.reader for c in read.columns})
         data = ReportData(
             title=f"Agreement of {n_readers} readers: {path.stem}",
@@ -180,14 +223,11 @@ def agreement(
             ],
             provenance=page_provenance(seed, inputs),
         )
-        described = {
-            ("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in read.columns]]
-        }
         finish(
             folder,
             data,
             tables,
-            extra=described,
+            extra=readings_described(read),
             inputs=inputs,
             options={
                 "seed": seed,

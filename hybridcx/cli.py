@@ -25,6 +25,7 @@ from hybridcx.cli_options import (
     Resamples,
     Seed,
     SeedDesign,
+    Threshold,
     TrainingSize,
     Verbose,
     progress_of,
@@ -93,10 +94,19 @@ def compare(
     predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
     out: Out = None,
     positive: Positive = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="A score at or above it is called positive.")] = 0.5,
+    threshold: Threshold = "0.5",
     score_kind: Annotated[
         str, typer.Option("--score-kind", help="probability, or rank: any number, rank statistics alone.")
     ] = "probability",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column of what belongs together; default patient_id.")
+    ] = None,
+    readers: Annotated[
+        Path | None, typer.Option("--readers", help="Ratings (CSV) of readers to set the models beside.")
+    ] = None,
+    readers_made_truth: Annotated[
+        str, typer.Option("--readers-made-truth", help="Whether the truth is these readers': yes, no or unknown.")
+    ] = "unknown",
     by: Annotated[Optional[list[str]], typer.Option("--by", help="Column of subgroups; may be given again.")] = None,  # noqa: UP045
     prevalence: Annotated[
         list[float] | None,
@@ -120,6 +130,8 @@ def compare(
 
     if score_kind not in ("probability", "rank"):
         raise InputError("--score-kind is probability or rank")
+    if readers_made_truth not in ("yes", "no", "unknown"):
+        raise InputError("--readers-made-truth is yes, no or unknown")
     with progress_of(quiet, verbose) as progress:
         made = api.compare(
             predictions,
@@ -127,6 +139,9 @@ def compare(
             positive=positive,
             threshold=threshold,
             score_kind=score_kind,  # type: ignore[arg-type]
+            cluster=cluster,
+            readers=readers,
+            readers_made_truth=readers_made_truth,  # type: ignore[arg-type]
             by=by or (),
             prevalences=prevalence or (),
             margin=margin,

@@ -20,6 +20,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
 Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
+Threshold = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="A score at or above it is called positive: a number, or a rule by which each model's own is chosen on the validation rows "
+        "(youden, sensitivity=0.95, specificity=0.9).",
+    ),
+]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
 SeedDesign = Annotated[
     str,

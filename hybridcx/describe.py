@@ -16,15 +16,15 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+MAX_NAMED_THRESHOLDS = 12
 
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
     clustered = predictions.clustered
-    threshold = plan.threshold if predictions.threshold is None else predictions.threshold
+    who = _clusters(predictions)
     text = [
-        f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
-        "positive where the predictions did not state a class.",
+        f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
         *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
         *fold_methods(predictions),
         "ECE: 10 bins of equal width of the positive class's score. "
@@ -34,7 +34,8 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     ]
     if clustered:
         text.append(
-            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients"
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows "
+            f"draw {who}"
             + (
                 ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
                 if len(predictions.seeds) < 2
@@ -57,11 +58,12 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
     """Paragraphs on intervals, bootstrap and paired tests of one set of predictions per model."""
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    units = "patients" if clustered else "cases"
+    who = _clusters(predictions)
+    units = who if clustered else "cases"
     return [
         f"Intervals are at the {level} level. "
         + (
-            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
+            f"Every metric: bootstrap BCa over {who}. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
             "in metrics.csv, marked as caution."
             if clustered
             else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
@@ -80,6 +82,36 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
             ]
         ),
     ]
+
+
+READERS_METHOD = (
+    "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
+    "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+)
+
+
+def _clusters(predictions: Predictions) -> str:
+    """What the draws are made of where cases belong together."""
+    return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
+
+
+def _calls(predictions: Predictions) -> str:
+    """How the calls were made."""
+    if predictions.threshold_rule:
+        chosen = predictions.chosen_thresholds
+        shown = "; ".join(
+            f"{r['model']} {r['threshold']:.4g}" for r in chosen.head(MAX_NAMED_THRESHOLDS).to_dict("records")
+        )
+        further = len(chosen) - MAX_NAMED_THRESHOLDS
+        return (
+            f"Each model's threshold was chosen by the rule {predictions.threshold_rule} on its {chosen['n'].iloc[0]} validation cases, never on "
+            f"test cases; a score at or above it was called positive ({shown}{f'; {further} more in thresholds.csv' if further > 0 else ''}). The "
+            "intervals of calls take it as given."
+        )
+    if predictions.threshold is not None:
+        return f"A score at or above {predictions.threshold:g} was called positive."
+    return "The calls are those that the predictions state." if predictions.has_pred else "There are no calls."
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:

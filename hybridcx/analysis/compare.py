@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, folds, metrics, seeds, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, seeds, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -17,6 +18,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
+    *extras.TABLES, "thresholds",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -48,7 +50,7 @@ def analyse(
     groups = [(Keys(), predictions), *_subgroups(predictions, plan)]
     if len(predictions.seeds) > 1:
         return seeds.analyse_seeds(groups, plan, pairs, on_progress)
-    parts = [Slice.of(p.matrices("test"), k, probabilities=p.score_kind == "probability") for k, p in groups]
+    parts = [_slice(p, k) for k, p in groups]
     overall = parts[0]
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
@@ -77,7 +79,15 @@ def analyse(
         "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
         "multiplicity": families.multiplicity_table(compared, overall, plan, first),
         **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
+        **extras.extra_tables(overall, parts[1:], plan, pairs, first),
+        "thresholds": predictions.chosen_thresholds,
     }
+
+
+def _slice(predictions: Predictions, keys: Keys) -> Slice:
+    data = predictions.matrices("test")
+    part = Slice.of(data, keys, probabilities=predictions.score_kind == "probability")
+    return replace(part, call_thresholds=tuple(predictions.threshold_of(m) for m in data.models))
 
 
 def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:

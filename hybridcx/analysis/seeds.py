@@ -13,7 +13,7 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, folds, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, verdicts
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -253,6 +253,7 @@ def analyse_seeds(
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
         comparison_rows += _sorted(c_rows, pairs)
         own = curves.tables_of(part, everyone.matrices("test", seed=seed), everyone.labels, plan)
+        own |= extras.extra_tables(part, (), plan, pairs, None)
         for name, table in own.items():
             tables.setdefault(name, []).append(table if table.empty else table.assign(seed=seed))
         done += 1
@@ -266,6 +267,8 @@ def analyse_seeds(
         "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
+        "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
     }
 

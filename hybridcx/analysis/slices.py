@@ -28,6 +28,7 @@ class Slice:
 
     `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
     or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together.
+    `call_thresholds`: the score at which each model's calls were made, None unless a rule chose it for the model.
     """
 
     models: tuple[str, ...]
@@ -38,6 +39,7 @@ class Slice:
     keys: Keys
     probabilities: bool = True
     folds: np.ndarray | None = None
+    call_thresholds: tuple[float | None, ...] = ()
 
     @staticmethod
     def of(data: Matrices, keys: Keys, *, probabilities: bool) -> Slice:
@@ -45,6 +47,15 @@ class Slice:
         return Slice(
             data.models, data.y_true, data.y_pred, data.y_score, data.groups, keys, probabilities, folds=data.folds
         )
+
+    def keys_of(self, metric: str, *models: int) -> Keys:
+        """The keys of a row: with the threshold that made the calls, where the metric counts calls and all these models share it."""
+        if metric not in COUNT_METRICS or not self.call_thresholds:
+            return self.keys
+        # A pair has the threshold that all models share or none, so that every pair of a family stays in it.
+        asked = models if len(models) == 1 else range(len(self.models))
+        found = {self.call_thresholds[j] for j in asked}
+        return self.keys.with_(threshold=found.pop()) if len(found) == 1 else self.keys
 
     @property
     def n(self) -> int:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast
+
+from hybridcx.report.further_tables import FURTHER, OF_COMPARISON, OF_READERS
 
 Kind = Literal["text", "number", "integer", "boolean"]
 
@@ -53,18 +55,22 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
+    | {name: tuple(columns) for name, columns in FURTHER.items()}
 )
-"""Table (the file without `.csv`) -> the contract's columns in order."""
+"""Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
 TABLES_OF_COMMAND: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "compare": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve"),
+            *OF_COMPARISON,
+            *OF_READERS,
         ),
         "run": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve", "agreement"),
+            *OF_COMPARISON,
         ),
         "agreement": ("agreement",),
         "audit": ("audit_matrices", "audit_comparisons"),
@@ -264,8 +270,13 @@ _OWN: dict[str, dict[str, Column]] = {
     },
 }
 
+_OWN |= {
+    name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
+    for name, columns in FURTHER.items()
+}
+
 _SHARE = "0 to 1, or NA"
-FURTHER: Mapping[str, Mapping[str, Column]] = MappingProxyType(
+BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {
         "disagreements": {"seed": Column("seed of the models whose calls these are", "text, or NA")},
         "variance": {

@@ -222,7 +222,7 @@ def _resampled(p: Pair) -> bool:
 
 def _other_label(p: Pair, label: str) -> str:
     """The metric's label, with the threshold that a net benefit stands at."""
-    return label if isnan(p.threshold) else f"{label} at {p.threshold:g}"
+    return f"{label} at {p.threshold:g}" if p.metric == "net_benefit" and isfinite(p.threshold) else label
 
 
 def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], caption: str) -> Table | None:

@@ -9,7 +9,7 @@ from numbers import Real
 import pandas as pd
 from markupsafe import Markup
 
-from hybridcx.report import answers, figures, meaning, result_tables, select, tables
+from hybridcx.report import answers, figures, further_results, meaning, reader_results, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.printed_table import printed_table
@@ -22,8 +22,9 @@ ROLES = "Confirmatory: named in a plan that was locked before the results existe
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first screen: the answer, its forest plot, its caveats."""
+    """The first screen: what the cases could show (`before`), the answer, its forest plot, its caveats."""
 
+    before: tuple[str, ...]
     lead: str
     answers: tuple[tuple[str, str], ...]  # what it is about (set bold), the rest of the sentence
     forest: Figure | None
@@ -54,7 +55,8 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _calibration(report, numbers),
         _utility(report, numbers),
         _agreement(report, numbers),
-        _subgroups(report, numbers),
+        reader_results.readers_section(report.tables, report.reader_notes, numbers),
+        _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
         _audit(report, numbers),
         _methods(report),
@@ -62,6 +64,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     ]
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
+        tuple(answers.before(primary)) if report.answers is None else (),
         "".join(sentences[:1]),
         tuple(_split(s) for s in sentences[1:]),
         _forest(primary),
@@ -191,6 +194,10 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
         section.figures(_figure("confusion", svg, caption, numbers.figure(), "confusion.csv"))
         counts = result_tables.confusion_table(matrices, "Counts behind the confusion matrices.")
         section.table(counts, numbers.table() if counts else "")
+    chosen = further_results.thresholds_table(
+        _frame(report.tables, "thresholds"), "Thresholds, chosen on validation cases."
+    )
+    section.table(chosen, numbers.table() if chosen else "")
     further = result_tables.metrics_table(metrics, result_tables.OF_CALLS, "calls", "Further metrics of the calls.")
     section.table(further, numbers.table() if further else "")
     assumed = result_tables.prevalence_table(metrics, "Predictive values at assumed prevalences.")
@@ -246,6 +253,10 @@ def _comparisons(
     section.table(made, numbers.table() if made else "")
     made = result_tables.omnibus_table(_frame(report.tables, "omnibus"), "Tests of all models at once.")
     section.table(made, numbers.table() if made else "")
+    made = further_results.ranking_table(_frame(report.tables, "ranking"), "Probability that each model is the best.")
+    section.table(made, numbers.table() if made else "")
+    made = further_results.overlap_table(_frame(report.tables, "error_overlap"), "Overlap of the errors of each pair.")
+    section.table(made, numbers.table() if made else "")
     rest = [p for p in pairs if p.metric not in own]
     made = result_tables.other_pairs_table(rest, "Paired comparisons of the other metrics (exploratory).")
     section.table(made, numbers.table() if made else "")
@@ -298,6 +309,9 @@ def _calibration(report: ReportData, numbers: Numbers) -> Section:
     caption = "Metrics of the scores."
     made = result_tables.metrics_table(_frame(report.tables, "metrics"), result_tables.OF_SCORES, "scores", caption)
     section.table(made, numbers.table() if made else "")
+    caption = "Parts of the Brier score."
+    made = further_results.brier_table(_frame(report.tables, "brier_decomposition"), caption)
+    section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -310,6 +324,9 @@ def _utility(report: ReportData, numbers: Numbers) -> Section:
         caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".") + note
         svg = figures.decision_curve(curve, models=models)
         section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
+    caption = "Paired differences of net benefit along the decision curve."
+    made = further_results.curve_differences_table(_frame(report.tables, "decision_curve_differences"), caption)
+    section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -322,9 +339,14 @@ def _agreement(report: ReportData, numbers: Numbers) -> Section:
     return section
 
 
-def _subgroups(report: ReportData, numbers: Numbers) -> Section:
+def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pair]) -> Section:
     section = Section("subgroups", "Subgroups")
     made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
+    section.table(made, numbers.table() if made else "")
+    pairs = [(p.model, p.comparator) for p in primary]
+    made = further_results.interactions_table(
+        _frame(report.tables, "interactions"), "Do the subgroups differ? Tests of interaction (exploratory).", pairs
+    )
     section.table(made, numbers.table() if made else "")
     return section
 

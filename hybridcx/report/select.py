@@ -91,6 +91,7 @@ class Pair:
     verdict: str = ""
     margin: float = nan
     detectable: float = nan
+    smallest_margin: float = nan
     threshold: float = nan
     mc_errors: tuple[float, float] = (nan, nan)
 
@@ -150,6 +151,7 @@ def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pa
         verdict=_text(verdict["verdict"]) if verdict else "",
         margin=number(verdict["margin"]) if verdict else nan,
         detectable=number(verdict["detectable.difference"]) if verdict else nan,
+        smallest_margin=number(verdict.get("smallest.margin")) if verdict else nan,
         threshold=number(interval.get("threshold")),
         mc_errors=(number(interval.get("mc.error.low")), number(interval.get("mc.error.high"))),
     )

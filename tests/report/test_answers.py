@@ -10,6 +10,7 @@ import pytest
 import sample
 
 from hybridcx.report import answers, select
+from hybridcx.report.page import ReportData, render
 from hybridcx.report.write_csv import COLUMNS
 
 
@@ -83,11 +84,25 @@ def test_a_sentence_states_effect_interval_p_method_and_verdict() -> None:
     assert answers.answers(found) == [
         "The planned comparison of accuracy does not show a difference (smallest adjusted p = 0.540); "
         "that is not evidence that they are alike.",
-        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
-        "(80% power, two-sided test at the level of the intervals, not adjusted).",
         "a against b: accuracy 93.9% against 85.7% (46 and 42 of 49), difference +8.2 percentage points "
         "(95% CI −3.1 to +20.2, Tango; McNemar mid-p = 0.180; Holm-adjusted p = 0.540): inconclusive.",
     ]
+
+
+def test_what_the_cases_could_show_stands_before_the_results() -> None:
+    found = _tables(
+        _pair_rows(), verdict="inconclusive", margin=0.05, **{"detectable.difference": 0.163, "smallest.margin": 0.202}
+    )
+    pairs, _ = select.primary_pairs(select.pairs(found["comparisons"], found["verdicts"]), "accuracy")
+    assert answers.before(pairs) == [
+        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
+        "(80% power, two-sided test at the level of the intervals, not adjusted).",
+        "The smallest margin of equivalence that the intervals below would have met is 20.2 percentage points; the margin asked for is 5.0 "
+        "percentage points.",
+    ]
+    page = render(ReportData("t", "compare", "q?", found))
+    assert page.index("The smallest difference") < page.index("The smallest margin") < page.index('class="lead"')
+    assert answers.before([]) == []
 
 
 @pytest.mark.parametrize(
