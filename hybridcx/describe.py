@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+CHANCE = 0.5
 MAX_NAMED_THRESHOLDS = 12
 STUDY = {
     "image size": "study: 224 x 224 x 3",
@@ -171,6 +172,15 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
             pairs = ", ".join(f"{a} and {b}" for a, b in zip(same["model"], same["comparator"], strict=True))
             found.append(
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
+            )
+    metrics = tables["metrics"]
+    if not metrics.empty:
+        auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]
+        below = auroc.loc[(auroc["conf.high"] < CHANCE) | (auroc["estimate"] == 0), "model"].unique().tolist()
+        if below:
+            found.append(
+                f"AUROC below 0.5: {', '.join(below[:MAX_NAMED_THRESHOLDS])} rank{'s' if len(below) == 1 else ''} the cases the wrong way "
+                f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
             )
     if outcome is not None:
         found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits

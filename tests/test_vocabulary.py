@@ -61,7 +61,16 @@ def predictions(n=200):
     for model, skill, own in (("a", 1.6, 0.0), ("b", 1.6, 0.05), ("c", 1.35, 0.35), ("d", 0.0, 1.0)):
         noise = common + own * rng_for(2, model).normal(size=n)
         score = 1 / (1 + np.exp(-(skill * (2 * truth - 1) + noise)))
-        frames.append(pd.DataFrame({"case_id": [f"c{i:03d}" for i in range(n)], "y_true": truth.astype(int), "model": model, "score": score}))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "case_id": [f"c{i:03d}" for i in range(n)],
+                    "y_true": truth.astype(int),
+                    "model": model,
+                    "score": score,
+                }
+            )
+        )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -93,7 +102,11 @@ def test_comparisons(plain, clustered):
     assert set(table["metric"]) == METRICS
     assert set(table["method"]) | set(clustered.tables["comparisons"]["method"]) == COMPARISONS
     cluster = clustered.tables["comparisons"]
-    assert set(cluster.loc[cluster["method"] == "mcnemar_cluster", "metric"]) == {"accuracy", "sensitivity", "specificity"}
+    assert set(cluster.loc[cluster["method"] == "mcnemar_cluster", "metric"]) == {
+        "accuracy",
+        "sensitivity",
+        "specificity",
+    }
     assert set(cluster.loc[cluster["method"] == "delong_cluster", "metric"]) == {"auroc"}
 
 
@@ -122,7 +135,9 @@ def test_agreement(tmp_path):
         ("measured", measured, {}), ("ordered", ordered, {"scale": "ordinal"}), ("called", called, {"positive": "abnormal"}),
     ):  # fmt: skip
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-        table = api.agreement(tmp_path / f"{name}.csv", out=tmp_path / name, n_bootstrap=100, **options).tables["agreement"]
+        table = api.agreement(tmp_path / f"{name}.csv", out=tmp_path / name, n_bootstrap=100, **options).tables[
+            "agreement"
+        ]
         assert set(table["scope"]) == {"between", "within"}
         for metric, method in zip(table["metric"], table["method"], strict=True):
             found.setdefault(metric, set()).add(method)
