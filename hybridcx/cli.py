@@ -24,7 +24,9 @@ from hybridcx.cli_options import (
     Quiet,
     Resamples,
     Seed,
+    SeedDesign,
     Threshold,
+    TrainingSize,
     Verbose,
     progress_of,
 )
@@ -114,6 +116,8 @@ def compare(
     reference: Annotated[Optional[str], typer.Option("--reference", help="Compare each model with this one.")] = None,  # noqa: UP045
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="All pairs, also of more than 12 models.")] = False,
     stratified: Annotated[bool, typer.Option("--stratified", help="Bootstrap within each class.")] = False,
+    seed_design: SeedDesign = "nested",
+    n_train: TrainingSize = None,
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
@@ -147,6 +151,8 @@ def compare(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            seed_design=seed_design,  # type: ignore[arg-type]
+            n_train=n_train,
             progress=progress,
         )
         print(made.page)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from hybridcx.analysis.rows import Keys
+from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
 from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.confusion import METRICS, Confusion
@@ -25,8 +26,9 @@ RATIOS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
 class Slice:
     """Aligned arrays of n cases and k models, with the keys of their rows.
 
-    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None.
-    `call_thresholds`: the score at which each model's calls were made, None unless a rule chose it for the model.
+    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
+    or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together. `call_thresholds`: the score
+    at which each model's calls were made, None unless a rule chose it for the model.
     """
 
     models: tuple[str, ...]
@@ -36,7 +38,15 @@ class Slice:
     groups: np.ndarray | None
     keys: Keys
     probabilities: bool = True
+    folds: np.ndarray | None = None
     call_thresholds: tuple[float | None, ...] = ()
+
+    @staticmethod
+    def of(data: Matrices, keys: Keys, *, probabilities: bool) -> Slice:
+        """The slice of these arrays; `probabilities` says that scores are more than ranks."""
+        return Slice(
+            data.models, data.y_true, data.y_pred, data.y_score, data.groups, keys, probabilities, folds=data.folds
+        )
 
     def keys_of(self, metric: str, *models: int) -> Keys:
         """The keys of a row: with the threshold that made the calls, where the metric counts calls and all these models share it."""
@@ -107,6 +117,13 @@ class Slice:
             found += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
         return found
 
+    def _fold_codes(self, order: np.ndarray) -> np.ndarray | None:
+        """(k, n) codes of the folds, models in `order`."""
+        if self.folds is None:
+            return None
+        codes = np.unique(self.folds, return_inverse=True)[1].reshape(self.folds.shape)
+        return np.broadcast_to(codes, (len(self.models), self.n))[order]
+
     def replicates(
         self, n_resamples: int, n_refits: int, seed: int, *, stratified: bool, threshold: float
     ) -> Replicates:
@@ -124,6 +141,7 @@ class Slice:
             stratified=stratified,
             net_benefit_threshold=threshold,
             n_refits=n_refits,
+            folds=self._fold_codes(order),
         )
         return replace(
             found,

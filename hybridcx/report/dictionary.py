@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, cast
 
-from hybridcx.report.further_tables import FURTHER, OF_COMPARISON, OF_READERS
+from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS, OUR_TABLES
 
 Kind = Literal["text", "number", "integer", "boolean"]
 
@@ -55,7 +55,7 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
-    | {name: tuple(columns) for name, columns in FURTHER.items()}
+    | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
 )
 """Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
@@ -120,6 +120,11 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "subgroup": Column("column that the cases were divided by; NA for all cases", "text, or NA"),
     "level": Column("value of that column in these cases", "text, or NA"),
     "seed": Column("seed of the training runs in this row; NA where there is one or they are averaged", "text, or NA"),
+    "fold": Column("fold in which these cases were tested; NA where there is one", "text, or NA"),
+    "n.seeds": Column("seeds that the row is a mean over", _COUNT, "integer"),
+    "sd.seeds": Column(
+        "standard deviation of the seeds' values (denominator: seeds less one)", "number from 0, or NA", "number"
+    ),
     "label.rule": Column("rule by which scores became calls, where it is not the input's own", "text, or NA"),
     "threshold": Column("score at or above which a case is called positive", _NUMBER, "number"),
     "prevalence": Column("prevalence that predictive values were computed for", _PROBABILITY, "number"),
@@ -267,8 +272,33 @@ _OWN: dict[str, dict[str, Column]] = {
 
 _OWN |= {
     name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
-    for name, columns in FURTHER.items()
+    for name, columns in OUR_TABLES.items()
 }
+
+_SHARE = "0 to 1, or NA"
+FURTHER: Mapping[str, Mapping[str, Column]] = MappingProxyType(
+    {
+        "disagreements": {"seed": Column("seed of the models whose calls these are", "text, or NA")},
+        "variance": {
+            "metric": Column("what is measured", _METRIC),
+            "model": Column("the model; with a comparator, model minus comparator", "text"),
+            "comparator": Column("the model that is subtracted; NA for one model's own value", "text, or NA"),
+            "seed.min": Column("smallest value of a seed", _NUMBER, "number"),
+            "seed.max": Column("largest value of a seed", _NUMBER, "number"),
+            "variance.case": Column(
+                "variance between cases (patients, where they are drawn), of one cell", _NUMBER, "number"
+            ),
+            "variance.seed": Column(
+                "variance between seeds, of one cell of the table of cases by seeds", _NUMBER, "number"
+            ),
+            "variance.residual": Column("variance of cases by seeds beyond the two, of one cell", _NUMBER, "number"),
+            "share.case": Column("share of the variance of the mean over seeds that is the cases'", _SHARE, "number"),
+            "share.seed": Column("share of it that is the seeds'", _SHARE, "number"),
+            "share.residual": Column("share of it that is neither's alone", _SHARE, "number"),
+        },
+    }
+)
+"""Table -> columns beyond the contract's that mean something else there, and tables beyond it."""
 
 DICTIONARY: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {
