@@ -73,14 +73,14 @@ def compare(
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
 
-    With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
-    with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
-    the predictions do not list its cases.
-
     `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
     "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
     in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
     whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
+
+    With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
+    with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
+    the predictions do not list its cases.
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """

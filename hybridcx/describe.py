@@ -16,13 +16,14 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+CHANCE = 0.5
 MAX_NAMED_THRESHOLDS = 12
 
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
     clustered = predictions.clustered
-    who = _clusters(predictions)
+    who = _units(predictions)
     text = [
         f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
         *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
@@ -34,8 +35,8 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     ]
     if clustered:
         text.append(
-            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows "
-            f"draw {who}"
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw "
+            f"{who}"
             + (
                 ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
                 if len(predictions.seeds) < 2
@@ -54,11 +55,16 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     return text
 
 
+def _units(predictions: Predictions) -> str:
+    """What belongs together, in words."""
+    return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
+
+
 def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
     """Paragraphs on intervals, bootstrap and paired tests of one set of predictions per model."""
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    who = _clusters(predictions)
+    who = _units(predictions)
     units = who if clustered else "cases"
     return [
         f"Intervals are at the {level} level. "
@@ -89,11 +95,6 @@ READERS_METHOD = (
     "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
     "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
 )
-
-
-def _clusters(predictions: Predictions) -> str:
-    """What the draws are made of where cases belong together."""
-    return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
 
 
 def _calls(predictions: Predictions) -> str:
@@ -168,6 +169,15 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
             pairs = ", ".join(f"{a} and {b}" for a, b in zip(same["model"], same["comparator"], strict=True))
             found.append(
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
+            )
+    metrics = tables["metrics"]
+    if not metrics.empty:
+        auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]
+        below = auroc.loc[(auroc["conf.high"] < CHANCE) | (auroc["estimate"] == 0), "model"].unique().tolist()
+        if below:
+            found.append(
+                f"AUROC below 0.5: {', '.join(below[:MAX_NAMED_THRESHOLDS])} rank{'s' if len(below) == 1 else ''} the cases the wrong way "
+                f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
             )
     if outcome is None:
         found += seed_caveats(predictions)

@@ -85,9 +85,8 @@ def analyse(
 
 
 def _slice(predictions: Predictions, keys: Keys) -> Slice:
-    data = predictions.matrices("test")
-    part = Slice.of(data, keys, probabilities=predictions.score_kind == "probability")
-    return replace(part, call_thresholds=tuple(predictions.threshold_of(m) for m in data.models))
+    part = Slice.of(predictions.matrices("test"), keys, probabilities=predictions.score_kind == "probability")
+    return replace(part, call_thresholds=tuple(predictions.threshold_of(m) for m in part.models))
 
 
 def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:

@@ -27,8 +27,8 @@ class Slice:
     """Aligned arrays of n cases and k models, with the keys of their rows.
 
     `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
-    or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together.
-    `call_thresholds`: the score at which each model's calls were made, None unless a rule chose it for the model.
+    or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together. `call_thresholds`: the score
+    at which each model's calls were made, None unless a rule chose it for the model.
     """
 
     models: tuple[str, ...]

@@ -41,9 +41,11 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
     chosen, planned = select.primary_pairs(select.pairs(frame, found.get("verdicts")), metric)
     if chosen:
         values = _values(found)
-        sentences = [sentence(p, values) for p in chosen[:MAX_SENTENCES]]
-        further = len(chosen) - MAX_SENTENCES
-        sentences += [f"{further} further comparisons are in the table of paired comparisons."] if further > 0 else []
+        shown, best = leading(chosen, planned, found, MAX_SENTENCES)
+        sentences = [sentence(p, values) for p in shown]
+        further = len(chosen) - len(shown)
+        picked = f" Shown are those of {best}, whose observed value is the best: picked by the result." if best else ""
+        sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
         return [summary(chosen, planned), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
         return _of_models(found)
@@ -84,6 +86,27 @@ def _range(kind: meaning.Metric, known: Sequence[float]) -> tuple[str, bool]:
     low, high = (tables.fixed(x, kind.decimals, scale=scale) for x in (known[0], known[-1]))
     of = tables.unit(kind, of_difference=True)
     return (low if low == high else f"{low} to {high}") + (f" {of}" if of else ""), low != high
+
+
+def leading(
+    chosen: Sequence[Pair], planned: bool, found: Mapping[str, pd.DataFrame], limit: int
+) -> tuple[list[Pair], str]:
+    """The comparisons that the first screen has room for, and the model they were picked by ("" where nothing was picked).
+
+    All, or the first of a plan. Of more unplanned ones than there is room for, those of the model with the best observed value.
+    """
+    if len(chosen) <= limit or planned:
+        return list(chosen[:limit]), ""
+    kind = meaning.metric(chosen[0].metric)
+    models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
+    values = _values(found)
+    seen = {m: select.number(values[m, kind.name]["estimate"]) for m in models if (m, kind.name) in values}
+    known = {m: kind.better * x for m, x in seen.items() if not isnan(x)}
+    if not known:
+        return list(chosen[:limit]), ""
+    best = max(known, key=lambda m: known[m])
+    own = [p for p in chosen if best in (p.model, p.comparator)]
+    return own[:limit], best if len(own) < len(chosen) else ""
 
 
 def _values(found: Mapping[str, pd.DataFrame]) -> dict[tuple[str, ...], select.Row]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, cast
 
-from hybridcx.report.further_tables import FURTHER, OF_COMPARISON, OF_READERS
+from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS, OUR_TABLES
 
 Kind = Literal["text", "number", "integer", "boolean"]
 
@@ -55,7 +55,7 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
-    | {name: tuple(columns) for name, columns in FURTHER.items()}
+    | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
 )
 """Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
@@ -272,7 +272,7 @@ _OWN: dict[str, dict[str, Column]] = {
 
 _OWN |= {
     name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
-    for name, columns in FURTHER.items()
+    for name, columns in OUR_TABLES.items()
 }
 
 _SHARE = "0 to 1, or NA"

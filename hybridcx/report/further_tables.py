@@ -27,7 +27,7 @@ _RESAMPLES: Described = {
     "n.resamples.failed": ("resamples in which a value was undefined", _COUNT, "integer"),
 }
 
-FURTHER: dict[str, Described] = {
+OUR_TABLES: dict[str, Described] = {
     "ranking": {
         "metric": ("what is measured", "a metric of metrics.csv"),
         "model": ("the model", "text"),

@@ -43,7 +43,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     found = dict(report.tables)
     metric = answers.primary_metric(found, report.primary_metric)
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
-    primary, _ = select.primary_pairs(pairs, metric)
+    primary, planned = select.primary_pairs(pairs, metric)
     made = [
         _cohort(report, numbers),
         _training(report, numbers),
@@ -67,7 +67,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         tuple(answers.before(primary)) if report.answers is None else (),
         "".join(sentences[:1]),
         tuple(_split(s) for s in sentences[1:]),
-        _forest(primary),
+        _forest(primary, planned, found),
         tuple(report.caveats),
         tuple(report.warnings),
     )
@@ -95,11 +95,11 @@ def _figure(key: str, svg: str, caption: str, number: str = "", source: str = ""
     return Figure(key, our_own(svg), caption, number, source)
 
 
-def _forest(primary: Sequence[select.Pair]) -> Figure | None:
+def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, pd.DataFrame]) -> Figure | None:
     if not primary:
         return None
     metric = primary[0].metric
-    shown = [p for p in primary if p.metric == metric][:MAX_FOREST_ROWS]
+    shown, _ = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
     columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
@@ -110,7 +110,7 @@ def _forest(primary: Sequence[select.Pair]) -> Figure | None:
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
     caption += " The band is the margin." if margin is not None else ""
     left = len(primary) - len(shown)
-    caption += f" {left} more are in the table of paired comparisons." if left > 0 else ""
+    caption += f" {left} more are in the file." if left > 0 else ""
     return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
 
 

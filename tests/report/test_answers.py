@@ -183,3 +183,25 @@ def test_long_lists_are_cut_and_say_so() -> None:
     said = answers.answers({"comparisons": pd.DataFrame(rows)})
     assert len(said) == 1 + answers.MAX_SENTENCES + 1
     assert said[-1].startswith("3 further comparisons")
+
+
+def test_of_many_comparisons_the_screen_shows_those_of_the_best_model_and_says_so() -> None:
+    names = sample.models()[:16]
+    found = sample.tables(names, seed=5)
+    found["comparisons"]["role"] = "exploratory"
+    sentences = answers.answers(found, "accuracy")
+    values = select.shown_values(select.overall(found["metrics"]))
+    best = max(names, key=lambda m: values[m, "accuracy"]["estimate"])
+    shown = sentences[1:-1]
+    assert len(shown) == answers.MAX_SENTENCES
+    assert all(f"{best} against" in s or f"against {best}:" in s for s in shown)
+    assert f"Shown are those of {best}, whose observed value is the best: picked by the result." in sentences[-1]
+    few = answers.answers(sample.tables(names[:3]), "accuracy")
+    assert not any("picked" in s for s in few)
+
+
+def test_a_plan_is_shown_in_its_order() -> None:
+    pairs = [p for p in select.pairs(sample.tables(sample.models()[:8])["comparisons"]) if p.metric == "accuracy"]
+    shown, best = answers.leading(pairs, True, {}, 5)
+    assert (shown, best) == (pairs[:5], "")
+    assert answers.leading(pairs, False, {}, 5) == (pairs[:5], "")
