@@ -108,7 +108,7 @@ def _heading(metric: str) -> str:
 def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str | None]) -> str:
     by_method: dict[str, list[str]] = {}
     for metric, method in common.items():
-        if method is not None:
+        if method not in (None, "None", "nan"):  # the last two: rows to which no interval belongs
             by_method.setdefault(method, []).append(meaning.metric(metric).label)
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
