@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hybridcx.report import answers, figures, meaning, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.planned import plan_section
 from hybridcx.report.tables import Cell, Table
 
 MAX_FOREST_ROWS = 14
@@ -53,6 +54,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _subgroups(report, numbers),
         _disagreements(report, numbers),
         _audit(report, numbers),
+        plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
     ]
