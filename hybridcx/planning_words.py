@@ -124,7 +124,8 @@ def _say_detectable(rows: Sequence[Row]) -> str:
         if area
         else "McNemar's exact test (in brackets: the mid-p test)"
     )
-    shown, nothing = [], []
+    shown: list[str] = []
+    nothing: list[str] = []
     for part in _grouped(rows):
         pair = [float(x["value"]) if (x := _by(part, m)) is not None else nan for m in (first, second)]
         at = f"{part[0]['correlation']:g}" if area else _pc(part[0]["discordance"])
