@@ -283,10 +283,14 @@ def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
         start = f"Whatever the pairing of the errors, {who} in accuracy at {level} by McNemar's exact, mid-p or corrected test"
     else:
         could, surely = (int((exact[c] < alpha).sum()) for c in ("p.value.min", "p.value.max"))
-        start = (
-            f"By McNemar's exact test {could} of {n} pair{'s' if n > 1 else ''} could differ in accuracy at {level}, and "
-            f"{surely} would whatever the pairing of the errors"
-        )
+        if n == 1:
+            how = "differ" if surely else "could differ, or not, by" if could else "do not differ, whatever"
+            start = f"By McNemar's exact test the two models {how}{' whatever' if surely else ''} the pairing of the errors, in accuracy at {level}"
+        else:
+            start = (
+                f"By McNemar's exact test {could} of {n} pairs could differ in accuracy at {level}, and "
+                f"{surely} would whatever the pairing of the errors"
+            )
     low, high = (tables.p_value(float(least[c])) for c in ("p.value.min", "p.value.max"))
     said = [f"{start}; the smallest possible exact p of any pair is {low} ({pair}, {low} to {high})."]
     loose = by_method["mcnemar_asymptotic"]

@@ -18,7 +18,7 @@ from hybridcx.stats.results import Interval, PairedTest
 
 MAX_LISTED = 10_000
 """Solutions of one model and reading that are written; n.solutions counts all."""
-MAX_INTERVALS = 200
+MAX_INTERVALS = 50
 """Solutions of one model that limits are computed for; beyond it the range of the estimates stands alone."""
 MAX_TOTALS = 50
 INTERVALS = {"tango": paired.tango, "newcombe_paired": paired.newcombe_paired, "agresti_min": paired.agresti_min}

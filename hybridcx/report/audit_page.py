@@ -12,6 +12,7 @@ from hybridcx.report.result_tables import CAP_ROWS
 from hybridcx.report.tables import Cell, Table
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+MAX_TOTALS = 3
 FURTHER = ("f1", "balanced_accuracy", "mcc", "youden_j", "lr_positive", "lr_negative", "diagnostic_odds_ratio")
 TESTS = ("mcnemar_exact", "mcnemar_midp", "mcnemar_corrected", "mcnemar_asymptotic")
 READINGS = {
@@ -62,7 +63,7 @@ def _readings(readings: pd.DataFrame) -> Table | None:
         searched = pd.notna(r["fits"])
         fits = ("yes" if r["fits"] else "no") if searched else "not searched"
         number = f"{int(r['n.models.fit'])} of {int(r['n.models'])}" if searched else tables.NA
-        totals = _text(r["positives"]) or tables.NA
+        totals = "; ".join(_few(part) for part in _text(r["positives"]).split("; ")) or tables.NA
         rows.append(
             [
                 Cell(label(r["reading"])),
@@ -81,6 +82,14 @@ def _readings(readings: pd.DataFrame) -> Table | None:
         remark=remark,
         source="audit_readings.csv",
     )
+
+
+def _few(totals: str) -> str:
+    """The numbers of positives of one model, or how many there are."""
+    parts = totals.split(" or ")
+    if len(parts) <= MAX_TOTALS:
+        return totals
+    return f"{len(parts)}{' numbers and more' if ' more' in totals else ' numbers'}"
 
 
 def _matrices(matrices: pd.DataFrame) -> Table | None:

@@ -33,7 +33,7 @@ SLACK = 1e-12
 """Relative to the value, at least absolute: see the module's text. Values printed with more digits than that are taken as so many."""
 
 MAX_SOLUTIONS = 1_000_000
-_GRID_CELLS = 300_000
+_GRID_CELLS = 20_000
 _DECREASING = "lr_negative"
 _MAX_UNBOUNDED_N = 400
 
@@ -173,8 +173,10 @@ def _sorted(cells: IntArray) -> IntArray:
     return cells[np.lexsort((cells[:, 3], cells[:, 0], cells[:, 0] + cells[:, 1]))]
 
 
-def _values(reading: str, tp: IntArray, p: IntArray, n: IntArray, tn: IntArray) -> dict[str, FloatArray]:
-    return count_metrics(*seen(reading, tp, p - tp, n - tn, tn))
+def _values(
+    reading: str, tp: IntArray, p: IntArray, n: IntArray, tn: IntArray, of: Sequence[Target]
+) -> dict[str, FloatArray]:
+    return count_metrics(*seen(reading, tp, p - tp, n - tn, tn), only={t.metric for t in of})
 
 
 def _all_met(targets: Sequence[Target], values: dict[str, FloatArray], shape: tuple[int, ...]) -> Mask:
@@ -188,7 +190,7 @@ def _solve(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], re
     """The solutions among rows of (TP, P, N), for every TN of 0 to N."""
     edges = []
     for tn, there in ((np.zeros_like(n), np.ones(n.shape, bool)), (n, n > 0)):
-        keep = there & _all_met(targets, _values(reading, tp, p, n, tn), tp.shape)
+        keep = there & _all_met(targets, _values(reading, tp, p, n, tn, targets), tp.shape)
         edges.append((tp[keep], p[keep], n[keep], tn[keep]))
     inner = n > 1
     tp, p, n = tp[inner], p[inner], n[inner]
@@ -203,7 +205,7 @@ def _solve(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], re
         tp, p, n, low, high = tp[enough], p[enough], n[enough], low[enough], high[enough]
     tn, row = _ranges(low, high, np.arange(low.size, dtype=np.int64))
     tp, p, n = tp[row], p[row], n[row]
-    met = _all_met(targets, _values(reading, tp, p, n, tn), tp.shape)
+    met = _all_met(targets, _values(reading, tp, p, n, tn, targets), tp.shape)
     edges.append((tp[met], p[met], n[met], tn[met]))
     tp, p, n, tn = (np.concatenate(part) for part in zip(*edges, strict=True))
     cells = _sorted(np.stack([tp, p - tp, n - tn, tn], axis=1))
@@ -212,7 +214,7 @@ def _solve(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], re
 
 def _reachable(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], reading: str) -> Mask:
     """Whether each target's interval meets the range that its metric runs through between TN = 1 and TN = N - 1."""
-    first, last = (_values(reading, tp, p, n, tn) for tn in (np.ones_like(n), n - 1))
+    first, last = (_values(reading, tp, p, n, tn, targets) for tn in (np.ones_like(n), n - 1))
     keep = np.ones(tp.shape, dtype=np.bool_)
     for t in targets:
         ends = np.stack([first[t.metric], last[t.metric]])
@@ -230,8 +232,8 @@ def _bisected(
     for t in targets:
         sign = -1.0 if t.metric == _DECREASING else 1.0
         floor, ceiling = (t.low, t.high) if sign > 0 else (-t.high, -t.low)
-        undefined = np.isnan(_values(reading, tp, p, n, np.ones_like(n))[t.metric])
-        rows = (reading, t.metric, sign, tp, p, n)
+        undefined = np.isnan(_values(reading, tp, p, n, np.ones_like(n), [t])[t.metric])
+        rows = (reading, t, sign, tp, p, n)
         start = _first_at_least(floor - t.slack, low, high, rows, strictly=False)
         stop = _first_at_least(ceiling + t.slack, start, np.maximum(high, start - 1), rows, strictly=True) - 1
         low, high = np.where(undefined, low, start), np.where(undefined, high, stop)
@@ -244,16 +246,16 @@ def _first_at_least(
     bound: float,
     low: IntArray,
     high: IntArray,
-    rows: tuple[str, str, float, IntArray, IntArray, IntArray],
+    rows: tuple[str, Target, float, IntArray, IntArray, IntArray],
     *,
     strictly: bool,
 ) -> IntArray:
     """The smallest TN of low to high with sign * metric at or above (strictly: above) the bound; high + 1 if there is none."""
-    reading, metric, sign, tp, p, n = rows
+    reading, t, sign, tp, p, n = rows
     left, right = low.copy(), high + 1
     while np.any(open_ := left < right):
         middle = np.minimum((left + right) // 2, n)
-        x = sign * _values(reading, tp, p, n, middle)[metric]
+        x = sign * _values(reading, tp, p, n, middle, [t])[t.metric]
         enough = (x > bound) if strictly else (x >= bound)
         right = np.where(open_ & enough, middle, right)
         left = np.where(open_ & ~enough, middle + 1, left)
