@@ -29,6 +29,7 @@ from hybridcx.report.select import number
 from hybridcx.report.write_csv import write_table
 
 MAX_NAMED = 6
+FEW_MODELS = 3
 METHODS = [
     "A printed value v with d decimals stands for every value from v - 0.5 to v + 0.5 of its last digit, both ends included, so that "
     "either way of rounding a half meets it. Whether a metric is printed in percent or as a proportion is decided over all models: "
@@ -169,56 +170,61 @@ def _verdict(found: Audit) -> str:
     return f"This table cannot be true as printed: {_totals(found.printed)}, {of}{named} {has} no confusion matrix that gives the printed values."
 
 
+WORDS = {
+    "rows_columns_swapped": "rows and columns of the confusion matrices were swapped",
+    "classes_swapped": "the negative class was taken as the positive one",
+    "both_swapped": "rows and columns were swapped, and the negative class was taken as the positive one",
+}
+
+
 def _explanation(found: Audit) -> list[str]:
     if found.can_be_true:
         return []
-    explains = found.explains
+    explains, whole = found.explains, "the model" if len(found.printed.models) == 1 else "all models"
+    cut = ["It would fit as printed if digits had been cut off instead of rounded."] if found.cut_fits else []
+    totals = " or ".join(map(str, found.common[:MAX_NAMED])) + (" ..." if len(found.common) > MAX_NAMED else "")
     if not explains:
-        unsearched = found.fits(OTHER_TOTALS) is None
-        rest = (
-            " Other class totals were not searched: the table prints neither sensitivity nor specificity for so many cases."
-            if unsearched
-            else ""
-        )
+        rest = ""
+        if found.fits(OTHER_TOTALS) is None:
+            rest = " Other class totals were not searched: for so many cases that needs sensitivity or specificity."
         return [
-            f"No reading explains it: neither swapped rows and columns, swapped classes, both, nor other class totals.{rest}"
+            f"No reading explains it: neither swapped rows and columns, swapped classes, both, nor other class totals.{rest}",
+            *cut,
         ]
     if explains == (OTHER_TOTALS,):
-        totals = " or ".join(map(str, found.common[:MAX_NAMED])) + (" ..." if len(found.common) > MAX_NAMED else "")
         return [
-            f"One reading explains every model: other class totals. With {totals} positives among as many cases the table fits as it is printed."
+            f"One reading explains {whole}: other class totals. With {totals} positives among as many cases the table fits as it is printed.",
+            *cut,
         ]
     if explains == (OTHER_TOTALS_EACH,):
         return [
             "No single reading explains it. It fits as printed only if the models were tested on different class totals "
-            f"({_each(found)} positives); then they were not tested on the same cases."
+            f"({_each(found)} positives); then they were not tested on the same cases.",
+            *cut,
         ]
-    first = explains[0]
     fits_too = [m for m in found.printed.models if found.count("as_printed", m)]
     too = f" ({_names(fits_too)} also {'fits' if len(fits_too) == 1 else 'fit'} as printed.)" if fits_too else ""
-    words = {
-        "rows_columns_swapped": "rows and columns of the confusion matrices were swapped",
-        "classes_swapped": "the negative class was taken as the positive one",
-        "both_swapped": "rows and columns were swapped, and the negative class was taken as the positive one",
-    }
     if len(explains) == 1:
-        said = [
-            f"A single reading explains all models under these totals: {words[first]}. {_printed_is(found, first)}{too}"
-        ]
+        start = f"A single reading explains {whole} under these totals: {WORDS[explains[0]]}. {_printed_is(found, explains[0])}{too}"
     else:
-        said = [
-            f"{len(explains)} readings explain all models: "
-            + "; or ".join(words[r] for r in explains)
-            + f". The ranges below run over all of them.{too}"
+        start = f"{len(explains)} readings explain {whole}: {'; or '.join(WORDS[r] for r in explains)}. The ranges below run over all of them.{too}"
+    return [start, *_alternative(found, totals), *cut]
+
+
+def _alternative(found: Audit, totals: str) -> list[str]:
+    """Other class totals under which the print fits as it stands: why a reading that explains the table is no proof."""
+    reversed_totals = {n for _, n in found.printed.totals.values()}
+    if found.explains == ("classes_swapped",) and set(found.common) == reversed_totals:
+        return [
+            f"That is the same as class totals given the wrong way round: with {totals} positives the print fits as it stands."
         ]
-    alternatives = []
     if found.fits(OTHER_TOTALS):
-        alternatives.append(f"{' or '.join(map(str, found.common[:MAX_NAMED]))} positives for all models")
+        other = f"{totals} positives for all models"
     elif found.fits(OTHER_TOTALS_EACH):
-        alternatives.append(f"other class totals for each model ({_each(found)} positives)")
-    if alternatives:
-        said.append(f"This is the explanation, not a proof: with {alternatives[0]} the print fits as it stands.")
-    return said
+        other = f"other class totals for each model ({_each(found)} positives)"
+    else:
+        return []
+    return [f"This is the explanation, not a proof: with {other} the print fits as it stands."]
 
 
 def _each(found: Audit) -> str:
@@ -314,6 +320,8 @@ def caveats(found: Audit) -> list[str]:
     said = [
         "That a matrix exists says that the numbers are possible, not that they are right.",
     ]
+    if not found.can_be_true and found.explains and len(found.printed.models) < FEW_MODELS:
+        said.append("With so few models a reading can also fit by chance.")
     many = [m for m in found.printed.models for r in (found.explains or ("as_printed",)) if found.count(r, m) > 1]
     if many:
         who = _names(list(dict.fromkeys(many)))

@@ -146,8 +146,21 @@ def test_other_totals_in_words(tmp_path):
         ("b", "specificity", "91.4"),
     ]
     page, _ = words(rows, tmp_path, positives=50, negatives=50)
-    assert "One reading explains every model: other class totals. With 30 positives among as many cases" in page
+    assert "One reading explains all models: other class totals. With 30 positives among as many cases" in page
     assert "the two models do not differ in accuracy" in page
+
+
+def test_totals_the_wrong_way_round_and_digits_cut_off(tmp_path):
+    rows = [(m, k, v) for m, values in {"a": ("82.0", "95.7"), "b": ("76.0", "90.0"), "c": ("92.0", "78.6")}.items()
+            for k, v in zip(("sensitivity", "specificity"), values, strict=True)]  # fmt: skip
+    page, _ = words(rows, tmp_path, positives=70, negatives=50)
+    assert "the negative class was taken as the positive one. What is printed as sensitivity is the specificity" in page
+    assert "the same as class totals given the wrong way round: with 50 positives" in page
+    cut = [("a", "accuracy", "93.8"), ("a", "sensitivity", "92.0"), ("a", "ppv", "95.8"), ("b", "accuracy", "91.8"), ("b", "sensitivity", "92.0"),
+           ("b", "specificity", "91.6")]  # fmt: skip
+    page, made = words(cut, tmp_path, positives=25, negatives=24)
+    assert "would fit as printed if digits had been cut off instead of rounded" in page
+    assert not auditing.can_be_true(made.tables)
 
 
 def test_names_are_text_on_the_page(tmp_path):
@@ -192,3 +205,22 @@ def test_a_folder_of_another_command_is_refused(here, call, earlier):
     code, _, err = call("audit", STUDY, *TOTALS, "--out", earlier)
     assert code == 2
     assert "hybridcx compare" in err
+
+
+def test_the_documentation_names_every_metric_and_reading():
+    from hybridcx.analysis.published import ALL_READINGS
+    from hybridcx.records.published_names import ALIASES, known_metric
+
+    text = (STUDY.parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    for name in (*ALIASES, *ALL_READINGS):
+        assert name in text, name
+    rows = [line.strip("| ").split(" | ") for line in text.split("| metric |")[1].split("\n\n")[0].splitlines()[2:]]
+    for metrics, names in rows:
+        for name in (
+            n.strip()
+            for part in names.split(";")
+            for n in part.replace("is 1 minus it", "").replace("are 1 minus it", "").split(",")
+        ):
+            known = known_metric(name)
+            assert known is not None, name
+            assert known[0] in metrics, name

@@ -60,7 +60,8 @@ class Audit:
     `targets`: model -> the printed values as intervals, in the order of the table's values. `solutions`: reading -> model -> confusion
     matrices; None where other totals could not be searched. `units`: as they were decided. `common`: the single other numbers of positives
     that explain every model. `explains`: the readings that explain the table, best first; as printed stands alone where it is one.
-    `misses`: model -> nearest miss as printed, for those that have no solution so.
+    `misses`: model -> nearest miss as printed, for those that have no solution so. `cut_fits`: every model would fit as printed if digits had been
+    cut off instead of rounded.
     """
 
     printed: PublishedTable
@@ -70,6 +71,7 @@ class Audit:
     explains: tuple[str, ...]
     common: tuple[int, ...] = ()
     misses: Mapping[str, Miss] = field(default_factory=dict)
+    cut_fits: bool = False
 
     @property
     def can_be_true(self) -> bool:
@@ -121,7 +123,8 @@ def audit(printed: PublishedTable) -> Audit:
     swaps = [r for r in READINGS if found.fits(r)]
     fallback = next((r for r in (OTHER_TOTALS, OTHER_TOTALS_EACH) if found.fits(r)), None)
     explains = tuple(swaps) or ((fallback,) if fallback else ())
-    return Audit(printed, units, targets, solutions, explains, common, misses)
+    cut = all(compatible(t, *printed.totals[m]).count for m, t in _targets(printed, units, cut=True).items())
+    return Audit(printed, units, targets, solutions, explains, common, misses, cut)
 
 
 def _unit_choices(printed: PublishedTable) -> Iterator[Mapping[str, str]]:
@@ -132,10 +135,17 @@ def _unit_choices(printed: PublishedTable) -> Iterator[Mapping[str, str]]:
             yield {**printed.units, **dict.fromkeys(turned, "percent")}
 
 
-def _targets(printed: PublishedTable, units: Mapping[str, str]) -> dict[str, tuple[Target, ...]]:
+def _targets(printed: PublishedTable, units: Mapping[str, str], *, cut: bool = False) -> dict[str, tuple[Target, ...]]:
     return {
         model: tuple(
-            target(v.metric, v.value, v.decimals, percent=units[v.printed_as] == "percent", complement=v.complement)
+            target(
+                v.metric,
+                v.value,
+                v.decimals,
+                percent=units[v.printed_as] == "percent",
+                complement=v.complement,
+                cut=cut,
+            )
             for v in printed.values
             if v.model == model
         )

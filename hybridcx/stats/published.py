@@ -76,11 +76,13 @@ class Target:
         return Target(self.metric, self.low - by, self.high + by)
 
 
-def target(metric: str, value: float, decimals: int, *, percent: bool = False, complement: bool = False) -> Target:
+def target(
+    metric: str, value: float, decimals: int, *, percent: bool = False, complement: bool = False, cut: bool = False
+) -> Target:
     """The interval of a printed value.
 
     `decimals` as printed; `percent`: the value is a percentage; `complement`: what is printed is 1 minus the metric (a false
-    positive rate for specificity). An infinite value stands for itself.
+    positive rate for specificity); `cut`: digits were cut off instead of rounded. An infinite value stands for itself.
 
     >>> t = target("accuracy", 93.9, 1, percent=True)
     >>> round(t.low, 6), round(t.high, 6)
@@ -90,7 +92,8 @@ def target(metric: str, value: float, decimals: int, *, percent: bool = False, c
         return Target(metric, value, value)
     scale = 100.0 if percent else 1.0
     half = 0.5 * 10.0**-decimals
-    low, high = (value - half) / scale, (value + half) / scale
+    centre = value + np.copysign(half, value) if cut else value
+    low, high = float(centre - half) / scale, float(centre + half) / scale
     return Target(metric, 1 - high, 1 - low) if complement else Target(metric, low, high)
 
 
