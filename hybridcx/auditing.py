@@ -231,7 +231,7 @@ def _each(found: Audit) -> str:
     parts = []
     for model in found.printed.models[:MAX_NAMED]:
         solutions = found.solutions[OTHER_TOTALS_EACH][model]
-        sizes = sorted(set(solutions.cells[:, :2].sum(axis=1).tolist())) if solutions is not None else []
+        sizes = solutions.numbers_of_positives() if solutions is not None else []
         parts.append(str(sizes[0]) if len(sizes) == 1 else f"one of {len(sizes)} numbers")
     return ", ".join(parts) + (", ..." if len(found.printed.models) > MAX_NAMED else "")
 
@@ -285,13 +285,13 @@ def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
     ]
     n = len(exact)
     if not strict:
-        who = "no pair of models differs" if n > 1 else "the two models do not differ"
+        who = "no pair of models differs" if n > 1 else f"{pair} do not differ"
         start = f"Whatever the pairing of the errors, {who} in accuracy at {level} by McNemar's exact, mid-p or corrected test"
     else:
         could, surely = (int((exact[c] < alpha).sum()) for c in ("p.value.min", "p.value.max"))
         if n == 1:
-            how = "differ" if surely else "could differ, or not, by" if could else "do not differ, whatever"
-            start = f"By McNemar's exact test the two models {how}{' whatever' if surely else ''} the pairing of the errors, in accuracy at {level}"
+            how = "differ whatever" if surely else "could differ, depending on"
+            start = f"By McNemar's exact test {pair} {how} the pairing of the errors, in accuracy at {level}"
         else:
             start = (
                 f"By McNemar's exact test {could} of {n} pairs could differ in accuracy at {level}, and "

@@ -138,6 +138,16 @@ def test_a_table_that_nothing_explains_names_its_nearest_miss(tmp_path):
     assert not auditing.can_be_true(made.tables)
 
 
+def test_files_without_rows_have_their_header(tmp_path):
+    _, made = words([("a", "accuracy", "104.0")], tmp_path, positives=50, negatives=50)
+    header = (made.folder / "audit_metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert len(header) == 1
+    assert header[0].startswith("model,reading,metric,method,estimate,")
+    (matrix,) = [r for r in read(made.folder / "audit_matrices.csv") if r["reading"] == "as_printed"]
+    assert (matrix["n.solutions"], matrix["tp"]) == ("0", "NA")
+    assert read(made.folder / "audit_comparisons.csv") == []
+
+
 def test_other_totals_in_words(tmp_path):
     rows = [
         ("a", "sensitivity", "83.3"),
@@ -147,7 +157,7 @@ def test_other_totals_in_words(tmp_path):
     ]
     page, _ = words(rows, tmp_path, positives=50, negatives=50)
     assert "One reading explains all models: other class totals. With 30 positives among as many cases" in page
-    assert "the two models do not differ in accuracy" in page
+    assert "a and b do not differ in accuracy" in page
 
 
 def test_totals_the_wrong_way_round_and_digits_cut_off(tmp_path):

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hybridcx.records.published import PublishedTable
 from hybridcx.stats.published import (
     READINGS,
@@ -157,13 +159,12 @@ def _common(printed: PublishedTable, each: Mapping[str, Solutions | None]) -> tu
     """The numbers of positives under which all models have solutions, where all were tested on as many cases."""
     if len({sum(t) for t in printed.totals.values()}) > 1:
         return ()
-    sets = [{int(v) for v in s.cells[:, :2].sum(axis=1)} if s is not None else set() for s in each.values()]
+    sets = [set(s.numbers_of_positives()) if s is not None else set() for s in each.values()]
     return tuple(sorted(set.intersection(*sets)))
 
 
 def _only(found: Solutions | None, positives: tuple[int, ...]) -> Solutions | None:
     if found is None:
         return None
-    size = found.cells[:, :2].sum(axis=1)
-    kept = found.cells[[int(v) in positives for v in size]]
+    kept = found.cells[np.isin(found.cells[:, :2].sum(axis=1), positives)]
     return Solutions(kept, len(kept))

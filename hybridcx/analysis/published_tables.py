@@ -23,6 +23,21 @@ MAX_INTERVALS = 50
 MAX_TOTALS = 50
 INTERVALS = {"tango": paired.tango, "newcombe_paired": paired.newcombe_paired, "agresti_min": paired.agresti_min}
 CLASSES = {"accuracy": (0, 1), "sensitivity": (0,), "specificity": (1,)}
+METRIC_COLUMNS = (
+    *(
+        "model",
+        "reading",
+        "metric",
+        "method",
+        "estimate",
+        "conf.low",
+        "conf.high",
+        "conf.level",
+        "numerator",
+        "denominator",
+    ),
+    *("status", "warning", "estimate.min", "estimate.max", "n.solutions", "printed.as", "printed"),
+)
 Row = dict[str, Any]
 
 
@@ -74,8 +89,8 @@ def _totals(found: Audit, reading: str) -> str | None:
         return "; ".join(dict.fromkeys(str(p) for p, _ in found.printed.totals.values()))
     parts = []
     for model in found.printed.models:
-        cells = getattr(found.solutions[reading].get(model), "cells", None)
-        sizes = sorted(set(cells[:, :2].sum(axis=1).tolist())) if cells is not None else []
+        solutions = found.solutions[reading].get(model)
+        sizes = solutions.numbers_of_positives() if solutions is not None else []
         more = "" if len(sizes) <= MAX_TOTALS else f" and {len(sizes) - MAX_TOTALS} more"
         parts.append((" or ".join(map(str, sizes[:MAX_TOTALS])) or "none") + more)
     return "; ".join(parts)
@@ -135,7 +150,7 @@ def _metrics(found: Audit, level: float) -> pd.DataFrame:
                     {"model": model, "reading": reading, "metric": metric, **row, "n.solutions": solutions.count,
                      "printed.as": "; ".join(v.printed_as for v in printed) or None, "printed": "; ".join(v.text for v in printed) or None}
                 )  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
 
 
 def _metric_row(metric: str, intervals: list[Interval], every: Any, level: float) -> Row:

@@ -13,6 +13,8 @@ from hybridcx.report.tables import Cell, Table
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 MAX_TOTALS = 3
+MAX_MATRICES = 5
+CELLS = ("tp", "fn", "fp", "tn")
 FURTHER = ("f1", "balanced_accuracy", "mcc", "youden_j", "lr_positive", "lr_negative", "diagnostic_odds_ratio")
 TESTS = ("mcnemar_exact", "mcnemar_midp", "mcnemar_corrected", "mcnemar_asymptotic")
 READINGS = {
@@ -32,9 +34,7 @@ def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
     compared = _frame(found, "audit_comparisons")
     for table in (
         _readings(readings),
-        *_recomputed(
-            _frame(found, "audit_metrics"), PROPORTIONS, "audit-metrics", "The table recomputed, in %, with 95% limits"
-        ),
+        *_recomputed(_frame(found, "audit_metrics"), PROPORTIONS, "audit-metrics", "The table recomputed, in %"),
         _matrices(matrices),
         _pairs(compared),
         _printed(_frame(found, "audit_values"), _frame(found, "audit_metrics")),
@@ -101,22 +101,23 @@ def _matrices(matrices: pd.DataFrame) -> Table | None:
         printed = matrices["reading"].eq("as_printed") & ~first
         rest = ~first & ~printed & matrices["tp"].notna()
         order = pd.concat([matrices[first], matrices[printed], matrices[rest]])
-    rows = [
-        [
-            Cell(str(r["model"])),
-            Cell(label(r["reading"]), number=False),
-            Cell(tables.count(select.number(r["n.solutions"]))),
-            *(Cell(tables.count(select.number(r[c]))) for c in ("tp", "fn", "fp", "tn")),
-        ]
-        for r in order.head(CAP_ROWS + 1).to_dict("records")
-    ]
+    rows = []
+    for (model, reading), mine in order.groupby(["model", "reading"], sort=False):
+        number = tables.count(select.number(mine["n.solutions"].iloc[0]))
+        each = mine[list(CELLS)].astype(float)
+        if len(each) <= MAX_MATRICES:
+            shown = [[tables.count(x) for x in r] for r in each.to_numpy().tolist()]
+        else:
+            ends = zip(each.min().tolist(), each.max().tolist(), strict=True)
+            shown = [[tables.count(x) if x == y else f"{tables.count(x)} to {tables.count(y)}" for x, y in ends]]
+        rows += [[Cell(str(model)), Cell(label(reading), number=False), Cell(number), *map(Cell, r)] for r in shown]
     head = ["Model", "Reading", "Solutions", "TP", "FN", "FP", "TN"]
-    remark = "Positives and negatives are the true classes. Readings without a matrix other than as printed are left out here."
+    remark = (
+        "Positives and negatives are the true classes. Readings without a matrix other than as printed are left out here; more than "
+        f"{MAX_MATRICES} solutions are shown as ranges."
+    )
     caption = "Confusion matrices that produce the printed values."
-    shown = rows[:CAP_ROWS]
-    if len(order) > CAP_ROWS:
-        remark += f" The first {CAP_ROWS} of {tables.count(len(order))} rows."
-    return tables.table("audit-matrices", caption, head, shown, remark=remark, source="audit_matrices.csv")
+    return tables.table("audit-matrices", caption, head, rows, remark=remark, source="audit_matrices.csv", cap=CAP_ROWS)
 
 
 def _recomputed(metrics: pd.DataFrame, names: Sequence[str], key: str, caption: str) -> list[Table | None]:
@@ -132,7 +133,7 @@ def _recomputed(metrics: pd.DataFrame, names: Sequence[str], key: str, caption: 
             }
             rows.append([Cell(str(model)), *(_value(by_name[n], notes) for n in names)])
         levels = of_reading["conf.level"].dropna().unique()
-        text = caption.replace("95%", tables.level(float(levels[0])) if len(levels) else "confidence")
+        text = caption + (f", with {tables.level(float(levels[0]))} limits" if len(levels) else "")
         head = ["Model", *(meaning.metric(n).label for n in names)]
         method = (
             "Wilson intervals."

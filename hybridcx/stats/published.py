@@ -124,6 +124,10 @@ class Solutions:
     cells: IntArray
     count: int
 
+    def numbers_of_positives(self) -> list[int]:
+        """The different numbers of positive cases, sorted."""
+        return [int(v) for v in np.unique(self.cells[:, 0] + self.cells[:, 1])]
+
     def with_positives(self, positives: int) -> Solutions:
         """Those with so many positive cases."""
         kept = self.cells[self.cells[:, 0] + self.cells[:, 1] == positives]
