@@ -242,6 +242,42 @@ def agreement(
     return Report(target, target / "report.html", tables)
 
 
+def audit(
+    published: str | Path | pd.DataFrame,
+    *,
+    positives: int | None = None,
+    negatives: int | None = None,
+    out: str | Path | None = None,
+    unit: str | Mapping[str, str] | None = None,
+    confidence_level: float = 0.95,
+    progress: Progress | None = None,
+) -> Report:
+    """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
+
+    `published`: CSV (or a DataFrame with text as values) with the columns model, metric and value as printed. `positives`, `negatives`: the
+    class totals, unless the table has columns or rows of that name. `unit`: percent or proportion, for all metrics or by printed name; without
+    it each metric's unit is decided over the whole table. `tables["audit_readings"]` of the result says which readings fit, and
+    `hybridcx.auditing.can_be_true(tables)` whether the table can be true as printed.
+
+    Raises InputError for anything wrong with the table or the options; then nothing has been written.
+    """
+    from hybridcx.auditing import audit_report
+
+    raise_if_any(_level_problems(confidence_level))
+    name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
+    target = Path(out) if out is not None else default_out(name)
+    tables = audit_report(
+        published,
+        target,
+        positives=positives,
+        negatives=negatives,
+        unit=unit,
+        confidence_level=confidence_level,
+        progress=progress or Progress(quiet=True),
+    )
+    return Report(target, target / "report.html", tables)
+
+
 def run(
     experiment: str | Path | Experiment,
     *,

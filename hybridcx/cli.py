@@ -195,6 +195,46 @@ def agreement(
 
 
 @app.command()
+def audit(
+    published: Annotated[Path, typer.Argument(help="A published table (CSV): model, metric, value as printed.")],
+    positives: Annotated[
+        int | None, typer.Option("--positives", help="Cases of the positive class, unless the table says.")
+    ] = None,
+    negatives: Annotated[
+        int | None, typer.Option("--negatives", help="Cases of the negative class, unless the table says.")
+    ] = None,
+    out: Out = None,
+    unit: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--unit", help="percent or proportion, or METRIC=percent; may be given again. Default by the values."
+        ),
+    ] = None,
+    confidence_level: Level = 0.95,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Can a published table be true, which confusion matrices produce it, and what could its paired tests have shown."""
+    from hybridcx import api
+    from hybridcx.auditing import can_be_true, units_of
+
+    with progress_of(quiet, verbose) as progress:
+        made = api.audit(
+            published,
+            positives=positives,
+            negatives=negatives,
+            out=out,
+            unit=units_of(unit or ()),
+            confidence_level=confidence_level,
+            progress=progress,
+        )
+        print(made.page)
+    if not can_be_true(made.tables):
+        raise typer.Exit(1)
+
+
+@app.command()
 def phantom(
     folder: Annotated[Path, typer.Argument(help="An empty folder, or a new one.")],
     patients: Annotated[

@@ -9,7 +9,17 @@ from numbers import Real
 import pandas as pd
 from markupsafe import Markup
 
-from hybridcx.report import answers, figures, further_results, meaning, reader_results, result_tables, select, tables
+from hybridcx.report import (
+    answers,
+    audit_page,
+    figures,
+    further_results,
+    meaning,
+    reader_results,
+    result_tables,
+    select,
+    tables,
+)
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.planned import plan_section
@@ -59,7 +69,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
-        _audit(report, numbers),
+        audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
@@ -359,40 +369,6 @@ def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     caption = "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
     section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _audit(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("audit", "Audit of the published table")
-    matrices, compared = _frame(report.tables, "audit_matrices"), _frame(report.tables, "audit_comparisons")
-    if len(matrices):
-        caption = "Confusion matrices that produce the printed values."
-        source = "audit_matrices.csv"
-        names = {"reading": "Reading", "n.solutions": "Solutions", "tp": "TP", "fn": "FN", "fp": "FP", "tn": "TN"}
-        made = _plain(
-            "audit-matrices", caption, matrices.rename(columns=names), source=source, cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
-    if len(compared):
-        rows = [
-            [
-                Cell(str(r["model"])),
-                Cell(str(r["comparator"]), number=False),
-                Cell(meaning.metric(str(r["metric"])).label, number=False),
-                Cell(meaning.method_label(r["method"]), number=False),
-                Cell(tables.p_value(select.number(r["p.value.min"]))),
-                Cell(tables.p_value(select.number(r["p.value.max"]))),
-            ]
-            for r in compared.to_dict("records")
-        ]
-        head = ["Model", "Comparator", "Metric", "Test", "Smallest p", "Largest p"]
-        caption = (
-            "What its pairwise tests could have shown: p-values over all solutions and all pairings of the errors."
-        )
-        made = tables.table(
-            "audit-pairs", caption, head, rows, source="audit_comparisons.csv", cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
     return section
 
 
