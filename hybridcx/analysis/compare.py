@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, families, label_rules, metrics, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -72,7 +72,7 @@ def analyse(
     compared = _with_roles(compared, plan)
     data = predictions.matrices("test")
     has_score, has_probability = overall.y_score is not None, overall.y_score is not None and overall.probabilities
-    return {
+    tables = {
         "metrics": pd.DataFrame(metric_rows),
         "comparisons": compared,
         "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
@@ -84,6 +84,7 @@ def analyse(
         "roc": curves.roc_table(overall) if has_score else pd.DataFrame(),
         "decision_curve": curves.decision_curve_table(overall, plan) if has_probability else pd.DataFrame(),
     }
+    return label_rules.extended(tables, predictions, plan, pairs)
 
 
 def _slice(data: Matrices, predictions: Predictions, keys: Keys) -> Slice:

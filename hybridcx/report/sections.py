@@ -9,7 +9,7 @@ from numbers import Real
 import pandas as pd
 from markupsafe import Markup
 
-from hybridcx.report import answers, figures, meaning, result_tables, select, tables
+from hybridcx.report import answers, figures, flow, label_rules, meaning, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.tables import Cell, Table
@@ -46,6 +46,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _training(report, numbers),
         _performance(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
+        label_rules.section(found, metric, primary, numbers),
         _curves(report, numbers),
         _calibration(report, numbers),
         _utility(report, numbers),
@@ -137,8 +138,14 @@ def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
 def _cohort(report: ReportData, numbers: Numbers) -> Section:
     section = Section("cohort", "Cohort")
     if report.cohort_flow is not None and len(report.cohort_flow):
-        svg = figures.cohort_flow(report.cohort_flow)
-        section.figures(_figure("flow", svg, "Flow of the cohort.", numbers.figure()))
+        svg = figures.cohort_flow(flow.drawn(report.cohort_flow))
+        caption, file = (
+            "Flow of the cohort." + flow.apart(report.cohort_flow),
+            "flow.csv" if "flow" in report.tables else "",
+        )
+        section.figures(_figure("flow", svg, caption, numbers.figure(), file))
+        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
+        section.table(made, numbers.table() if made else "")
     if report.split_table is not None and len(report.split_table):
         caption = "Cases of the training, validation and test sets."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
