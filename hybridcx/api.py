@@ -59,6 +59,9 @@ def compare(
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
 
+    Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
+    reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
+
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
     progress = progress or Progress(quiet=True)

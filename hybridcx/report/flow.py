@@ -21,15 +21,25 @@ def drawn(flow: pd.DataFrame) -> pd.DataFrame:
     if "split" not in flow:
         return flow
     rows = []
+    parts = flow["split"].notna().any()
     for r in flow.to_dict("records"):
         kind, part = str(r["kind"]), r["split"]
-        if pd.isna(part):
-            rows.append((r["step"], "excluded" if kind == "disputed" else kind, r["n"]))
+        if pd.isna(part) and kind in ("excluded", "disputed"):
+            words = f"excluded: {r['step']}" if kind == "excluded" else r["step"]
+            rows.append((words, "excluded", r["n"]))
+        elif pd.isna(part) and (kind != "class" or not parts):
+            rows.append(
+                (f"analysed: {_classes(flow, None)}" if kind == "analysed" and parts else r["step"], kind, r["n"])
+            )
         elif kind == "analysed":
-            classes = flow[(flow["kind"] == "class") & (flow["split"] == part)]
-            of = ", ".join(f"{n} {label}" for label, n in zip(classes["label"], classes["n"], strict=True))
-            rows.append((f"{part}: {of}", "class", r["n"]))
+            rows.append((f"{part}: {_classes(flow, part)}", "class", r["n"]))
     return pd.DataFrame(rows, columns=["step", "kind", "n"])
+
+
+def _classes(flow: pd.DataFrame, part: object) -> str:
+    here = flow["split"].isna() if part is None else flow["split"] == part
+    rows = flow[here & (flow["kind"] == "class")]
+    return ", ".join(f"{n} {label}" for label, n in zip(rows["label"], rows["n"], strict=True))
 
 
 def apart(flow: pd.DataFrame) -> str:
@@ -54,20 +64,17 @@ def flow_table(flow: pd.DataFrame, caption: str) -> Table | None:
         return tables.count(float(rows["n"].sum())) if len(rows) else ""
 
     rows = []
+    disputes = flow[(flow["kind"] == "disputed") & flow["split"].isna()]
     for r in flow[flow["split"].isna()].to_dict("records"):
-        kind = str(r["kind"])
+        kind, step = str(r["kind"]), str(r["step"])
         label = None if pd.isna(r["label"]) else r["label"]
-        # cases in dispute have parts in all, not by reason
-        parts = kind in ("analysed", "class")
-        words = {"screened": "Screened", "analysed": "Analysed"}.get(kind, str(r["step"]))
-        words = f"Excluded: {words}" if kind == "excluded" else words
-        rows.append(_row(words, [n(kind=kind, split=p, label=label) if parts else "" for p in PARTS], r))
-        last_disputed = flow[(flow["kind"] == "disputed") & flow["split"].isna()]["step"].tail(1).tolist()
-        if kind == "disputed" and last_disputed == [r["step"]]:
-            whole = flow[(flow["kind"] == "disputed") & flow["split"].isna()]
-            total = {"n": whole["n"].sum(), "n.patients": float("nan")}
-            found = [n(kind="disputed", split=p) or "0" for p in PARTS]
-            rows.append(_row("In dispute, all", found, total))
+        # cases in dispute have parts all together, not by reason
+        parts = kind in ("analysed", "class") or (kind == "disputed" and len(disputes) == 1)
+        words = {"excluded": f"Excluded: {step}", "class": f"Analysed, {step}"}.get(kind, step[:1].upper() + step[1:])
+        rows.append(_row(words, [n(kind=kind, split=p, label=label) or "0" if parts else "" for p in PARTS], r))
+        if kind == "disputed" and len(disputes) > 1 and step == disputes["step"].iloc[-1]:
+            total = {"n": disputes["n"].sum(), "n.patients": float("nan")}
+            rows.append(_row("In dispute, all", [n(kind=kind, split=p) or "0" for p in PARTS], total))
     remark = "Screened = excluded + in dispute + analysed. Patients of several steps may be the same."
     head = ["Step", *(p.capitalize() for p in PARTS), "Cases", "Patients"]
     return tables.table("flow-table", caption, head, rows, remark=remark, source="flow.csv")

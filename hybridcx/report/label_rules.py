@@ -29,7 +29,8 @@ def section(found: Mapping[str, pd.DataFrame], metric: str, primary: Sequence[Pa
     """The section, without blocks where the input has no readings."""
     made = Section("label-rules", "Labelling rules")
     rules, metrics = found.get("label_rules", pd.DataFrame()), found.get("metrics", pd.DataFrame())
-    disputed = _disputed(metrics, "Cases in dispute between the readers, scored apart.")
+    apart = bool(len(rules)) and bool((rules["n.added"] > 0).any())
+    disputed = _disputed(metrics, apart)
     if rules.empty and disputed is None:
         return made
     made.text(ONLY_LABELS)
@@ -48,6 +49,11 @@ def summary(rules: pd.DataFrame, metric: str, primary: Sequence[Pair] = ()) -> s
     own = own[own["conclusion.flips"].notna()]
     if own.empty:
         return ""
+    if not own[["n.relabelled", "n.added", "n.left.out"]].to_numpy(dtype=float).any():
+        return (
+            "Every reading gives the test cases the labels of the analysis, since none of them is in dispute: under other labelling rules no "
+            "conclusion can flip."
+        )
     n_rules, n_pairs = own["label.rule"].nunique(), len(own[["model", "comparator"]].drop_duplicates())
     flips = own[own["conclusion.flips"].astype(bool)]
     what = f"the {n_pairs} {'conclusion' if n_pairs == 1 else 'conclusions'} on {answers.in_sentence(metric)}"
@@ -102,17 +108,17 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
                 Cell(f"{r['model']} and {r['comparator']}"),
                 *([Cell(str(r["seed"]), number=False)] if seeds else []),
                 Cell(str(r["label.rule"]), number=False),
+                Cell(meaning.VERDICTS.get(str(r["verdict"]), tables.NA), number=False),
+                Cell("" if r["label.rule"] == PRIMARY else flips, number=False),
                 Cell(tables.count(select.number(r["n"]))),
                 Cell(tables.difference_interval(kind, *limits)),
                 Cell(tables.p_value(select.number(r["p.value"]))),
                 Cell(tables.p_value(select.number(r["adj.p.value"]))),
-                Cell(meaning.VERDICTS.get(str(r["verdict"]), tables.NA), number=False),
-                Cell("" if r["label.rule"] == PRIMARY else flips, number=False),
             ]
         )
     of = tables.unit(kind, of_difference=True)
-    head = ["Pair", *(["Seed"] if seeds else []), "Rule", "Cases", f"Difference{', ' + of if of else ''} (CI)", "p"]
-    head += ["p, adjusted", "Verdict", "Conclusion"]
+    head = ["Pair", *(["Seed"] if seeds else []), "Rule", "Verdict", "Conclusion", "Cases"]
+    head += [f"Difference{', ' + of if of else ''} (CI)", "p", "p, adjusted"]
     caption = (
         f"Comparisons of {answers.in_sentence(metric)} under each labelling rule (exploratory but for the primary one)."
     )
@@ -120,13 +126,12 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
     return tables.table("label-rules", caption, head, rows, remark=remark, source="label_rules.csv", cap=2 * CAP_ROWS)
 
 
-def _disputed(metrics: pd.DataFrame, caption: str) -> Table | None:
-    """The stratum of the cases in dispute against each truth that it has."""
+def _disputed(metrics: pd.DataFrame, apart: bool) -> Table | None:
+    """The stratum of the cases in dispute against each truth that it has; `apart`: they are not among the cases of the analysis."""
     if metrics.empty:
         return None
-    frame = metrics[
-        (metrics["subgroup"] == "stratum") & (metrics["level"] == "disputed") & metrics["label.rule"].notna()
-    ]
+    frame = metrics[(metrics["subgroup"] == "stratum") & (metrics["level"] == "disputed")]
+    frame = frame.assign(**{"label.rule": frame["label.rule"].fillna(PRIMARY)})
     frame = frame[frame["prevalence"].isna() & frame["seed"].isna()]
     columns = [m for m in TABLE_III if m in ("accuracy", "sensitivity", "specificity", "auroc")]
     frame = frame[frame["metric"].isin(columns)]
@@ -144,5 +149,10 @@ def _disputed(metrics: pd.DataFrame, caption: str) -> Table | None:
             cells.append(Cell(tables.interval(meaning.metric(m), *limits), "", notes.mark(said)))
         rows.append([Cell(model), Cell(rule, number=False), Cell(tables.count(n)), *cells])
     head = ["Model", "Against", "Cases", *(heading(m) for m in columns)]
-    remark = "Never fitted on, and in no other table but under the labelling rules: there is no consensus what these cases are."
+    caption = "Cases in dispute between the readers, scored apart." if apart else "Cases on which the readings differ."
+    remark = (
+        "Never fitted on, and in no other table but under the labelling rules: there is no consensus what these cases are."
+        if apart
+        else "They are among the cases of the analysis too."
+    )
     return tables.table("disputed", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)

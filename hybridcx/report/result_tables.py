@@ -341,7 +341,8 @@ def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
         if len(metrics)
         else metrics
     )
-    frame = frame[frame["metric"].isin([*TABLE_III])] if len(frame) else frame
+    if len(frame):  # the cases in dispute stand with the labelling rules
+        frame = frame[frame["metric"].isin([*TABLE_III]) & (frame["subgroup"] != "stratum")]
     if frame.empty:
         return None
     values = select.shown_values(frame, ("subgroup", "level", "model", "metric"))

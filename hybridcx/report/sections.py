@@ -144,11 +144,12 @@ def _cohort(report: ReportData, numbers: Numbers) -> Section:
             "flow.csv" if "flow" in report.tables else "",
         )
         section.figures(_figure("flow", svg, caption, numbers.figure(), file))
-        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
-        section.table(made, numbers.table() if made else "")
     if report.split_table is not None and len(report.split_table):
         caption = "Cases of the training, validation and test sets."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
+    if report.cohort_flow is not None and len(report.cohort_flow):
+        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
+        section.table(made, numbers.table() if made else "")
     return section
 
 
