@@ -80,7 +80,7 @@ def extended(
         concluded += primary
         for rule, truth in rules.items():
             keys = replace(base.keys, label_rule=rule)
-            if truth.dropna().index.equals(cases.truth.dropna().index) and truth.equals(cases.truth):
+            if base.keys.seed is None and _same(truth, cases.truth):
                 rows = _copied(tables, base, rule)  # the same cases with the same labels
                 made = (*rows, [{**r, "label.rule": rule} for r in primary])
             else:
@@ -99,6 +99,11 @@ def extended(
     out["comparisons"] = _stacked(comparison_parts)
     out["label_rules"] = _in_order(pd.DataFrame(concluded), pairs)
     return out
+
+
+def _same(a: pd.Series, b: pd.Series) -> bool:
+    """Whether two truths have the same cases with the same labels."""
+    return bool(((a == b) | (a.isna() & b.isna())).all())
 
 
 def _cases(predictions: Predictions) -> Cases:

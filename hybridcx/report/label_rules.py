@@ -56,16 +56,17 @@ def summary(rules: pd.DataFrame, metric: str, primary: Sequence[Pair] = ()) -> s
         )
     n_rules, n_pairs = own["label.rule"].nunique(), len(own[["model", "comparator"]].drop_duplicates())
     flips = own[own["conclusion.flips"].astype(bool)]
-    what = f"the {n_pairs} {'conclusion' if n_pairs == 1 else 'conclusions'} on {answers.in_sentence(metric)}"
+    about = f"on {answers.in_sentence(metric)}"
     if flips.empty:
-        return f"Under none of the {n_rules} other labelling rules does one of {what} flip."
+        which = f"the conclusion {about}" if n_pairs == 1 else f"one of the {n_pairs} conclusions {about}"
+        return f"Under none of the {n_rules} other labelling rules does {which} flip."
     pairs = flips[["model", "comparator"]].drop_duplicates()
-    by_rule = flips.groupby("label.rule", sort=False).size()
-    said = ", ".join(f"{rule} ({n})" for rule, n in by_rule.items())
     named = "; ".join(f"{a} and {b}" for a, b in pairs.head(3).itertuples(index=False))
-    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-    verb = "depends" if len(pairs) == 1 else "depend"
-    return f"{len(pairs)} of {what} {verb} on the labelling rule: {named}{more}. They flip under: {said}."
+    named += f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    by_rule = ", ".join(f"{rule} ({n})" for rule, n in flips.groupby("label.rule", sort=False).size().items())
+    which = f"The conclusion {about} depends" if n_pairs == 1 else f"{len(pairs)} of the {n_pairs} conclusions {about} "
+    which += "" if n_pairs == 1 else "depends" if len(pairs) == 1 else "depend"
+    return f"{which} on the labelling rule: {named}, otherwise under {by_rule}."
 
 
 def _named(rules: pd.DataFrame, primary: Sequence[Pair]) -> pd.Series:

@@ -225,3 +225,18 @@ def test_a_stratum_of_one_class_says_what_cannot_be_had(draw, analysed):
     own = rows[rows["label.rule"].isna()]
     assert set(own["status"]) == {"not_estimable"}
     assert own["warning"].notna().all()
+
+
+def test_seeds_are_compared_one_by_one(frame, draw):
+    from hybridcx.analysis.label_rules import extended
+    from hybridcx.analysis.plan import Plan
+
+    apart = disputed(frame)
+    seeds = pd.concat([apart.assign(seed=1), apart.assign(seed=2, score=apart["score"] ** 1.1)])
+    nothing = pd.DataFrame(columns=KEYS)
+    tables = {"metrics": nothing, "comparisons": nothing, "verdicts": pd.DataFrame()}
+    plan = Plan(n_resamples=200, n_refits=20)
+    made = extended(tables, predictions_from_frame(seeds), plan, (("vgg16", "lda"),))
+    table = made["label_rules"].query("metric == 'accuracy'")
+    assert table["seed"].tolist() == [1] * 5 + [2] * 5
+    assert not made["metrics"].duplicated(KEYS).any()

@@ -45,7 +45,7 @@ def labelled(write_manifest):
 def fates(cohort) -> dict[str, str]:
     """The label of each analysed case, and the reason of each other."""
     frame = cohort.frame
-    return {c: lab if not why else why for c, lab, why in zip(frame.case_id, frame.label, frame.excluded, strict=True)}
+    return {c: why if why else lab for c, lab, why in zip(frame.case_id, frame.label, frame.excluded, strict=True)}
 
 
 DISPUTE = "in dispute: the readers differ"
