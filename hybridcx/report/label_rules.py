@@ -124,7 +124,9 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
         f"Comparisons of {answers.in_sentence(metric)} under each labelling rule (exploratory but for the primary one)."
     )
     remark = "Difference: first model minus second. A family for adjustment is all pairs under one rule."
-    return tables.table("label-rules", caption, head, rows, remark=remark, source="label_rules.csv", cap=2 * CAP_ROWS)
+    return tables.table(
+        "label-conclusions", caption, head, rows, remark=remark, source="label_rules.csv", cap=2 * CAP_ROWS
+    )
 
 
 def _disputed(metrics: pd.DataFrame, apart: bool) -> Table | None:
@@ -156,4 +158,5 @@ def _disputed(metrics: pd.DataFrame, apart: bool) -> Table | None:
         if apart
         else "They are among the cases of the analysis too."
     )
+    remark += " Where two readers differ, a call that is right against one is wrong against the other."
     return tables.table("disputed", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
