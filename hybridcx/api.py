@@ -55,12 +55,17 @@ def compare(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    seed_design: Literal["nested", "crossed", "fixed"] = "nested",
+    n_train: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
 
     Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
     reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
+    With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
+    with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
+    the predictions do not list its cases.
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -81,6 +86,8 @@ def compare(
         stratified=stratified,
         reference=reference,
         all_pairs=all_pairs,
+        seed_design=seed_design,
+        n_train=n_train,
     )
     _check_options(plan)
     if isinstance(predictions, pd.DataFrame):
@@ -105,7 +112,7 @@ def compare(
         data = ReportData(
             title=f"Comparison of {len(read.models)} models: {name}",
             command="compare",
-            question=_question(read.models, read.n_cases),
+            question=_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
             methods=comparison_methods(read, plan, tables),
@@ -299,11 +306,16 @@ def _check_options(plan: object) -> None:
     problems += _resample_problems(plan.n_resamples)
     if plan.margin is not None and not 0 < plan.margin < 1:
         problems.append(Problem("the margin must lie between 0 and 1", value=plan.margin))
+    if plan.n_train is not None and plan.n_train < 1:
+        problems.append(Problem("the size of the training set must be positive", value=plan.n_train))
+    if plan.seed_design not in ("nested", "crossed", "fixed"):
+        problems.append(Problem("--seed-design is nested, crossed or fixed", value=plan.seed_design))
     problems += [Problem("a prevalence must lie between 0 and 1", value=p) for p in plan.prevalences if not 0 < p < 1]
     raise_if_any(problems)
 
 
-def _question(models: Sequence[str], n_cases: int) -> str:
+def _question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -> str:
+    seeds = f" with {n_seeds} seeds" if n_seeds > 1 else ""
     if len(models) == 1:
-        return f"How well does {models[0]} classify the {n_cases} test cases?"
-    return f"Is one of the {len(models)} models better on the {n_cases} test cases, by how much, and how sure is that?"
+        return f"How well does {models[0]} classify the {n_cases} test cases{seeds}?"
+    return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"

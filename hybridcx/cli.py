@@ -15,7 +15,20 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli_options import Debug, Device, Level, Out, Positive, Quiet, Resamples, Seed, Verbose, progress_of
+from hybridcx.cli_options import (
+    Debug,
+    Device,
+    Level,
+    Out,
+    Positive,
+    Quiet,
+    Resamples,
+    Seed,
+    SeedDesign,
+    TrainingSize,
+    Verbose,
+    progress_of,
+)
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -93,6 +106,8 @@ def compare(
     reference: Annotated[Optional[str], typer.Option("--reference", help="Compare each model with this one.")] = None,  # noqa: UP045
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="All pairs, also of more than 12 models.")] = False,
     stratified: Annotated[bool, typer.Option("--stratified", help="Bootstrap within each class.")] = False,
+    seed_design: SeedDesign = "nested",
+    n_train: TrainingSize = None,
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
@@ -121,6 +136,8 @@ def compare(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            seed_design=seed_design,  # type: ignore[arg-type]
+            n_train=n_train,
             progress=progress,
         )
         print(made.page)

@@ -21,6 +21,20 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
 Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+SeedDesign = Annotated[
+    str,
+    typer.Option(
+        "--seed-design",
+        help="With several seeds: nested (networks trained apart), crossed (a seed is the same reader with every model) or fixed "
+        "(these readers alone).",
+    ),
+]
+TrainingSize = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--n-train", help="Training and validation cases of repeated hold-out, where the file does not list them."
+    ),
+]
 
 
 def progress_of(quiet: bool, verbose: bool) -> Any:

@@ -9,6 +9,8 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.consensus import ONE_READER
 from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
+from hybridcx.describe_seeds import fold_methods, seed_caveats, seed_methods
+from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
 from hybridcx.report import answers, label_rules, select
@@ -17,50 +19,17 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
-STUDY = {
-    "image size": "study: 224 x 224 x 3",
-    "optimiser": "study: SGD with momentum",
-    "momentum": "study: 0.9",
-    "mini-batch": "study: 16",
-    "initial learning rate": "study: 0.0003",
-    "learning-rate schedule": "study: times 0.2 every 8 epochs",
-    "L2 regularisation": "study: 0.004",
-    "validation": "study: every 16 iterations",
-    "epochs": "study: at most 20",
-    "augmentation": "study: used, not specified",
-}
-"""Table II of the study, beside what was used here."""
 
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
-    level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    units = "patients" if clustered else "cases"
     threshold = plan.threshold if predictions.threshold is None else predictions.threshold
     text = [
         f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
         "positive where the predictions did not state a class.",
-        f"Intervals are at the {level} level. "
-        + (
-            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
-            "in metrics.csv, marked as caution."
-            if clustered
-            else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
-            "metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1."
-        ),
-        f"Bootstrap: {plan.n_resamples:,} resamples of {units}, {'stratified by class' if plan.stratified else 'unstratified'}, shared by all "
-        f"models, so that differences are paired; BCa limits (Efron 1987) with the jackknife over {units}. Calibration slopes and intercepts "
-        f"are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
-        *(
-            []
-            if clustered
-            else [
-                "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
-                "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of "
-                "AUROC: DeLong, paired. Identical predictions give p = 1."
-            ]
-        ),
+        *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
+        *fold_methods(predictions),
         "ECE: 10 bins of equal width of the positive class's score. "
         f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
         "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
@@ -68,8 +37,12 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     ]
     if clustered:
         text.append(
-            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients, or "
-            "use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients"
+            + (
+                ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+                if len(predictions.seeds) < 2
+                else "."
+            )
         )
     if len(tables.get("label_rules", pd.DataFrame())):
         text.append(
@@ -95,6 +68,35 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
     return text
 
 
+def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
+    """Paragraphs on intervals, bootstrap and paired tests of one set of predictions per model."""
+    level = f"{100 * plan.confidence_level:g} %"
+    clustered = predictions.clustered
+    units = "patients" if clustered else "cases"
+    return [
+        f"Intervals are at the {level} level. "
+        + (
+            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
+            "in metrics.csv, marked as caution."
+            if clustered
+            else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
+            "metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1."
+        ),
+        f"Bootstrap: {plan.n_resamples:,} resamples of {units}, {'stratified by class' if plan.stratified else 'unstratified'}, shared by all "
+        f"models, so that differences are paired; BCa limits (Efron 1987) with the jackknife over {units}. Calibration slopes and intercepts "
+        f"are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
+        *(
+            []
+            if clustered
+            else [
+                "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
+                "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of "
+                "AUROC: DeLong, paired. Identical predictions give p = 1."
+            ]
+        ),
+    ]
+
+
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     """Paragraphs on cohort, images, training and heads, for the methods section of `run`."""
     images, train, heads = experiment.images, experiment.train, experiment.heads
@@ -115,21 +117,7 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     start = outcome.networks.set_index("network")["weights"].to_dict()
     text.append("Networks (torchvision): " + "; ".join(f"{k}, {v}" for k, v in start.items()) + ".")
     if train.enabled:
-        schedule = {
-            "step": f"multiplied by {train.lr_drop_factor:g} every {train.lr_drop_epochs} epochs",
-            "cosine": "falling as a cosine to zero",
-            "constant": "constant",
-        }[train.lr_schedule]
-        optimizer = f"SGD with momentum {train.momentum:g}" if train.optimizer == "sgd" else "AdamW"
-        text.append(
-            f"All layers were fine-tuned end to end with {optimizer}, mini-batches of {train.batch_size}, initial learning rate "
-            f"{train.learning_rate:g} ({schedule}), L2 regularisation {train.weight_decay:g} (on: {train.weight_decay_on.replace('_', ' ')}), "
-            f"at most {train.epochs} epochs, validated every {train.validate_every} iterations. The weights of the "
-            + ("last iteration" if train.keep == "last" else "iteration with the smallest validation loss")
-            + " were kept; test cases were never used to choose anything."
-        )
-        if own := [f"{name} ({said})" for name, said in _own_options(experiment)]:
-            text.append(f"Apart from that: {'; '.join(own)}.")
+        text += training_methods(experiment)
     if heads.names:
         text.append(
             "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
@@ -202,6 +190,7 @@ def caveats(
             & (compared["method"] == "mcnemar_midp")
             & compared["subgroup"].isna()
             & compared["label.rule"].isna()
+            & compared["seed"].isna()
         ]
         same = midp[(midp["b"] + midp["c"]) == 0]
         if len(same):
@@ -209,7 +198,9 @@ def caveats(
             found.append(
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
             )
-    if outcome is not None:
+    if outcome is None:
+        found += seed_caveats(predictions)
+    else:
         found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
@@ -225,53 +216,3 @@ def caveats(
         found.append(label_rules.summary(rules, name, planned))
     found = [f for f in found if f]
     return found + [str(p) for p in predictions.warnings]
-
-
-def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
-    """Table II: the options of fine-tuning as they were used."""
-    t, i = experiment.train, experiment.images
-    rows = [
-        ("image size", f"{i.size_px} x {i.size_px} x 3"),
-        ("optimiser", "SGD with momentum" if t.optimizer == "sgd" else "AdamW"),
-        *([("momentum", f"{t.momentum:g}")] if t.optimizer == "sgd" else []),
-        ("mini-batch", str(t.batch_size)),
-        ("initial learning rate", f"{t.learning_rate:g}"),
-        ("last layer's rate", f"{t.head_rate_factor:g} times"),
-        (
-            "learning-rate schedule",
-            f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs" if t.lr_schedule == "step" else t.lr_schedule,
-        ),
-        ("warm-up", f"{t.warmup_epochs} epochs"),
-        ("L2 regularisation", f"{t.weight_decay:g} ({t.weight_decay_on.replace('_', ' ')})"),
-        ("validation", f"every {t.validate_every} iterations"),
-        ("epochs", f"at most {t.epochs}"),
-        ("early stopping", f"after {t.early_stopping} validations" if t.early_stopping else "none"),
-        ("weights kept", t.keep.replace("_", " ")),
-        ("shuffling", t.shuffle.replace("_", " ") + (", incomplete mini-batch dropped" if t.drop_last else "")),
-        ("label smoothing", f"{t.label_smoothing:g}"),
-        ("augmentation", _augmentation(experiment)),
-    ]
-    rows += [(f"{network} apart from that", said) for network, said in _own_options(experiment)]
-    return [(option, value, STUDY.get(option, "")) for option, value in rows]
-
-
-def _own_options(experiment: Experiment) -> list[tuple[str, str]]:
-    """The options that single networks have of their own, in words."""
-    return [
-        (network, ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in own.model_dump().items() if v is not None))
-        for network, own in experiment.train.network.items()
-    ]
-
-
-def _augmentation(experiment: Experiment) -> str:
-    t = experiment.train
-    shift = t.translate_px * experiment.images.size_px / 224
-    parts = [
-        f"horizontal flip (p = {t.flip_horizontal:g})" if t.flip_horizontal else "",
-        f"shift up to {shift:.3g} px" if t.translate_px else "",
-        f"rotation up to {t.rotate_deg:g} degrees" if t.rotate_deg else "",
-        f"scale up to {100 * t.scale:g} %" if t.scale else "",
-        f"brightness up to {100 * t.brightness:g} %" if t.brightness else "",
-        f"contrast up to {100 * t.contrast:g} %" if t.contrast else "",
-    ]
-    return ", ".join(p for p in parts if p) or "none"

@@ -14,18 +14,15 @@ never compared with the models on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, families, metrics, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
-from hybridcx.analysis.slices import Slice
 from hybridcx.records.predictions import Predictions, is_clustered
-from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
 
 PREFIX, GIVEN = "reader_", "label_given"
@@ -33,10 +30,14 @@ PRIMARY = "primary"
 STRATUM, IN_DISPUTE = "stratum", "disputed"
 COLUMNS = (
     "metric", "model", "comparator", "label.rule", "estimate", "conf.low", "conf.high", "p.value", "adj.p.value", "verdict",
-    "conclusion.flips", "n", "n.relabelled", "n.added", "n.left.out", "seed",
+    "conclusion.flips", "n", "n.relabelled", "n.added", "n.left.out",
 )  # fmt: skip
 
 Pairs = tuple[tuple[str, str], ...]
+Group = tuple[Keys, Predictions]
+Compared = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+"""Metrics, comparisons and verdicts of some groups of cases, as the analysis makes them."""
+Analysis = Callable[[Sequence[Group], Plan, Pairs], Compared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,23 @@ def readings(predictions: Predictions) -> list[str]:
     return [c for c in found if predictions.frame[c].notna().any()]
 
 
-def extended(
-    tables: Mapping[str, pd.DataFrame], predictions: Predictions, plan: Plan, pairs: Pairs
-) -> dict[str, pd.DataFrame]:
-    """The tables with the rows of every labelling rule and of the cases in dispute behind the overall ones, and `label_rules`.
+def own_stratum(predictions: Predictions) -> list[Group]:
+    """The cases on which the readings differ, with the truth of the analysis, where they have one; a group of cases like any other."""
+    if not readings(predictions):
+        return []
+    cases = _cases(predictions)
+    truth = cases.truth.where(cases.disputed, None)
+    if truth.isna().all():
+        return []
+    return [(Keys(subgroup=STRATUM, level=IN_DISPUTE), _relabelled(predictions, truth))]
 
-    The same tables where the predictions have no readings.
+
+def extended(
+    tables: Mapping[str, pd.DataFrame], predictions: Predictions, plan: Plan, pairs: Pairs, analysis: Analysis
+) -> dict[str, pd.DataFrame]:
+    """The tables with the rows of every labelling rule behind their own, among them those of the cases in dispute, and `label_rules`.
+
+    `analysis` makes the rows of a group of cases, as it made those of `tables`. The same tables where the predictions have no readings.
     """
     out = dict(tables)
     if not readings(predictions):
@@ -72,33 +84,36 @@ def extended(
     compared = {m for pair in pairs for m in pair} or set(predictions.models)
     predictions = predictions.subset(predictions.frame["model"].isin(compared))
     cases = _cases(predictions)
-    rules = dict(truths(cases))
-    metric_parts, comparison_parts, concluded = [out["metrics"]], [out["comparisons"]], []
-    for seed in predictions.seeds:
-        base = _slice(predictions, cases.truth, seed, Keys(seed=_key(predictions, seed)))
-        primary, known = _primary(base, tables, plan, pairs)
-        concluded += primary
-        for rule, truth in rules.items():
-            keys = replace(base.keys, label_rule=rule)
-            if base.keys.seed is None and _same(truth, cases.truth):
-                rows = _copied(tables, base, rule)  # the same cases with the same labels
-                made = (*rows, [{**r, "label.rule": rule} for r in primary])
-            else:
-                part = _slice(predictions, truth, seed, keys)
-                m, c, joint = _rows(part, plan, pairs)
-                made = (m, c, _concluded(part, c, plan, pairs, joint))
-            metric_parts.append(made[0])
-            comparison_parts.append(made[1])
-            concluded += [_held(r, known, cases.truth, truth) for r in made[2]]
-        for of, truth in _strata(cases, rules):
-            keys = replace(base.keys, label_rule=of, subgroup=STRATUM, level=IN_DISPUTE)
-            m, c, _ = _rows(_slice(predictions, truth, seed, keys), plan, pairs)
-            metric_parts.append(m)
-            comparison_parts.append(c)
+    own = _tested(tables["verdicts"], tables["comparisons"])
+    primary = [
+        {**r, "label.rule": PRIMARY, "n.relabelled": 0, "n.added": 0, "n.left.out": 0, "conclusion.flips": None}
+        for r in own
+    ]
+    known = {(r["metric"], r["model"], r["comparator"]): r["verdict"] for r in own}
+    metric_parts, comparison_parts, concluded = [out["metrics"]], [out["comparisons"]], primary
+    for rule, truth in truths(cases):
+        if _same(truth, cases.truth):
+            m, c = (_copied(tables[name], predictions, rule) for name in ("metrics", "comparisons"))
+            said = own
+        else:
+            m, c, found = analysis(_groups(predictions, cases, rule, truth), replace(plan, locked=False), pairs)
+            said = _tested(found, c)
+        metric_parts.append(m)
+        comparison_parts.append(c)
+        concluded = concluded + [_held({**r, "label.rule": rule}, known, cases.truth, truth) for r in said]
     out["metrics"] = _stacked(metric_parts)
     out["comparisons"] = _stacked(comparison_parts)
     out["label_rules"] = _in_order(pd.DataFrame(concluded), pairs)
     return out
+
+
+def _groups(predictions: Predictions, cases: Cases, rule: str, truth: pd.Series) -> list[Group]:
+    """All cases of a rule, and those of them that are in dispute, unless the rule is that there is no dispute."""
+    groups = [(Keys(label_rule=rule), _relabelled(predictions, truth))]
+    apart = truth.where(cases.disputed, None)
+    if rule not in ("agreed", "majority") and apart.notna().any():
+        groups.append((Keys(label_rule=rule, subgroup=STRATUM, level=IN_DISPUTE), _relabelled(predictions, apart)))
+    return groups
 
 
 def _same(a: pd.Series, b: pd.Series) -> bool:
@@ -148,112 +163,43 @@ def _majority(calls: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=calls.index, dtype=object)
 
 
-def _strata(cases: Cases, rules: Mapping[str, pd.Series]) -> Iterator[tuple[str | None, pd.Series]]:
-    """The cases in dispute against every truth that they have: the analysis' own, each reading, the given label."""
-    found: dict[str | None, pd.Series] = {None: cases.truth}
-    found |= {r: t for r, t in rules.items() if r not in ("agreed", "majority")}
-    for rule, truth in found.items():
-        own = truth.where(cases.disputed, None)
-        if own.notna().any():
-            yield rule, own
-
-
-def _key(predictions: Predictions, seed: int | None) -> int | None:
-    return seed if len(predictions.seeds) > 1 else None
-
-
-def _slice(predictions: Predictions, truth: pd.Series, seed: int | None, keys: Keys) -> Slice:
-    """The test cases and those in dispute that have a truth, with that truth."""
+def _relabelled(predictions: Predictions, truth: pd.Series) -> Predictions:
+    """The test cases and those in dispute that have a truth, all as test cases with that truth."""
     wanted = truth.dropna()
     frame = predictions.frame
     frame = frame[frame["split"].isin(("test", IN_DISPUTE)) & frame["case_id"].isin(wanted.index)]
     frame = frame.assign(y_true=frame["case_id"].map(wanted).to_numpy(), split="test")
-    here = replace(predictions, frame=frame, n_cases=len(wanted), clustered=is_clustered(frame))
-    data = here.matrices("test", None if keys.seed is None else seed)
-    return Slice(
-        models=data.models,
-        y_true=data.y_true,
-        y_pred=data.y_pred,
-        y_score=data.y_score,
-        groups=data.groups,
-        keys=keys,
-        probabilities=predictions.score_kind == "probability",
-    )
+    return replace(predictions, frame=frame, n_cases=int(frame["case_id"].nunique()), clustered=is_clustered(frame))
 
 
-def _rows(part: Slice, plan: Plan, pairs: Pairs) -> tuple[pd.DataFrame, pd.DataFrame, Replicates]:
-    """Metrics, comparisons (adjusted within their families) and the bootstrap of one set of cases."""
-    joint = part.replicates(
-        plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
-    )
-    m = metrics.analytic_rows(part, plan) + metrics.resampled_rows(part, plan, joint)
-    c = comparisons.analytic_rows(part, plan, pairs, joint) + comparisons.resampled_rows(part, plan, pairs, joint)
-    c.sort(key=lambda r: (pairs.index((r["model"], r["comparator"])), list(METRICS).index(r["metric"])))
-    return pd.DataFrame(metrics.sorted_rows(m, part.models, tuple(METRICS))), families.adjust(pd.DataFrame(c)), joint
-
-
-def _overall(table: pd.DataFrame, keys: Keys) -> pd.DataFrame:
-    """The rows of the analysis itself on all cases, of this seed."""
+def _copied(table: pd.DataFrame, predictions: Predictions, rule: str) -> pd.DataFrame:
+    """The analysis' own rows on all cases and on those in dispute, under the name of a rule that has the same cases with the same labels."""
     if table.empty:
         return table
-    own = table["seed"].isna() if keys.seed is None else table["seed"] == keys.seed
-    return table[own & table["subgroup"].isna() & table["label.rule"].isna()]
+    own = table[table["label.rule"].isna() & (table["subgroup"].isna() | (table["subgroup"] == STRATUM))]
+    own = own[own["model"].isin(predictions.models)]
+    return own.assign(**{"label.rule": rule, "role": "exploratory"})
 
 
-def _copied(tables: Mapping[str, pd.DataFrame], base: Slice, rule: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    metric_rows, comparison_rows = (
-        _overall(tables[name], base.keys).assign(**{"label.rule": rule}) for name in ("metrics", "comparisons")
-    )
-    metric_rows = metric_rows[metric_rows["model"].isin(base.models)]
-    return metric_rows, comparison_rows.assign(role="exploratory") if len(comparison_rows) else comparison_rows
-
-
-def _primary(
-    base: Slice, tables: Mapping[str, pd.DataFrame], plan: Plan, pairs: Pairs
-) -> tuple[list[Row], dict[tuple[str, str, str], str]]:
-    """The analysis' own conclusions on this seed, and the verdict of each (metric, model, comparator)."""
-    if base.keys.seed is None:
-        rows = _tested(base, tables["verdicts"], _overall(tables["comparisons"], base.keys))
-    else:  # verdicts.csv is about all seeds together
-        _, compared, joint = _rows(base, plan, pairs)
-        rows = _concluded(base, compared, plan, pairs, joint)
-    found = [
-        {**r, "label.rule": PRIMARY, "n.relabelled": 0, "n.added": 0, "n.left.out": 0, "conclusion.flips": None}
-        for r in rows
-    ]
-    return found, {(r["metric"], r["model"], r["comparator"]): r["verdict"] for r in found}
-
-
-def _concluded(part: Slice, compared: pd.DataFrame, plan: Plan, pairs: Pairs, joint: Replicates) -> list[Row]:
-    """One row per pair and metric that has a verdict: interval, test and verdict under the labels of `part`."""
-    if compared.empty:
+def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
+    """One row per verdict on all cases with the test that stands beside it."""
+    if said.empty or compared.empty:
         return []
-    alone = compared.assign(seed=None)
-    return _tested(part, verdicts.verdicts_table(part, alone, plan, pairs, joint), alone)
-
-
-def _tested(part: Slice, said: pd.DataFrame, alone: pd.DataFrame) -> list[Row]:
-    """The rows of a table of verdicts with the p-values that stand beside them."""
-    if said.empty:
-        return []
-    tested = alone[alone["p.value"].notna() & (alone["recommended"] | (alone["method"] == "mcnemar_midp"))]
+    alone = compared[compared["subgroup"].isna() & compared["seed"].isna()]
+    tested = alone[alone["p.value"].notna() & (alone["recommended"].eq(True) | (alone["method"] == "mcnemar_midp"))]
     # The interval of a paired proportion is Tango's, the test beside it is the mid-p test; elsewhere one method has both.
     order = tested["method"].map({"mcnemar_cluster": 0, "mcnemar_midp": 1}).fillna(2)
-    by_pair = (
-        tested.assign(order=order)
-        .sort_values("order", kind="stable")
-        .drop_duplicates(["metric", "model", "comparator"])
-    )
+    first = tested.assign(order=order).sort_values("order", kind="stable")
     p = {
         (r["metric"], r["model"], r["comparator"]): {c: r[c] for c in ("p.value", "adj.p.value")}
-        for r in by_pair.to_dict("records")
+        for r in first.drop_duplicates(["metric", "model", "comparator"]).to_dict("records")
     }
     nothing = {"p.value": np.nan, "adj.p.value": np.nan}
+    n = int(alone["n"].iloc[0])
     rows: list[Row] = []
     for r in said.to_dict("records"):
-        test = p.get((r["metric"], r["model"], r["comparator"]), nothing)
         row = {c: r.get(c) for c in COLUMNS}
-        rows.append({**row, **test, "label.rule": part.keys.label_rule, "n": part.n, "seed": part.keys.seed})
+        rows.append({**row, **p.get((r["metric"], r["model"], r["comparator"]), nothing), "n": n})
     return rows
 
 

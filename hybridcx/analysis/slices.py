@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from hybridcx.analysis.rows import Keys
+from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
 from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.confusion import METRICS, Confusion
@@ -25,7 +26,8 @@ RATIOS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
 class Slice:
     """Aligned arrays of n cases and k models, with the keys of their rows.
 
-    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None.
+    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
+    or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together.
     """
 
     models: tuple[str, ...]
@@ -35,6 +37,14 @@ class Slice:
     groups: np.ndarray | None
     keys: Keys
     probabilities: bool = True
+    folds: np.ndarray | None = None
+
+    @staticmethod
+    def of(data: Matrices, keys: Keys, *, probabilities: bool) -> Slice:
+        """The slice of these arrays; `probabilities` says that scores are more than ranks."""
+        return Slice(
+            data.models, data.y_true, data.y_pred, data.y_score, data.groups, keys, probabilities, folds=data.folds
+        )
 
     @property
     def n(self) -> int:
@@ -96,6 +106,13 @@ class Slice:
             found += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
         return found
 
+    def _fold_codes(self, order: np.ndarray) -> np.ndarray | None:
+        """(k, n) codes of the folds, models in `order`."""
+        if self.folds is None:
+            return None
+        codes = np.unique(self.folds, return_inverse=True)[1].reshape(self.folds.shape)
+        return np.broadcast_to(codes, (len(self.models), self.n))[order]
+
     def replicates(
         self, n_resamples: int, n_refits: int, seed: int, *, stratified: bool, threshold: float
     ) -> Replicates:
@@ -113,6 +130,7 @@ class Slice:
             stratified=stratified,
             net_benefit_threshold=threshold,
             n_refits=n_refits,
+            folds=self._fold_codes(order),
         )
         return replace(
             found,

@@ -29,7 +29,8 @@ class Matrices:
     """Truth and predictions as arrays: k models by n cases, the cases sorted by `case_ids`, the models in the order of `models`.
 
     `y_true` (n,) bool, True for the positive class; `y_pred` (k, n) bool or None; `y_score` (k, n) float64 or None;
-    `groups` (n,) int codes of the patients, in sorted order of their ids, or None without patients.
+    `groups` (n,) int codes of the patients, in sorted order of their ids, or None without patients. `folds` (n,): the fold in which
+    each case was tested, as text, or None where all are of one fold.
     """
 
     case_ids: np.ndarray
@@ -38,6 +39,7 @@ class Matrices:
     y_pred: np.ndarray | None
     y_score: np.ndarray | None
     groups: np.ndarray | None
+    folds: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,18 @@ class Predictions:
         """The folds of the test rows, sorted; (None,) where the input has none."""
         values = self.test()["fold"]
         return (None,) if values.isna().all() else tuple(sorted(values.unique()))
+
+    @property
+    def repeated_holdout(self) -> bool:
+        """Whether the seeds have test sets of their own, instead of one that they share."""
+        each = self.test()[["seed", "case_id"]].drop_duplicates()
+        return len(self.seeds) > 1 and len(each) < len(self.seeds) * self.n_cases
+
+    def training_cases(self) -> dict[int, int]:
+        """The distinct training and validation cases of each seed; empty where the input names none."""
+        other = self.frame.loc[self.frame["split"] != "test", ["seed", "case_id"]].drop_duplicates()
+        counted = other["seed"].value_counts().sort_index()
+        return dict(zip(counted.index.tolist(), counted.tolist(), strict=True))
 
     def test(self) -> pd.DataFrame:
         """Return the rows that are evaluated: `split` is test, or the input has no split."""
@@ -146,6 +160,7 @@ class Predictions:
             groups=None
             if frame["patient_id"].isna().all()
             else pd.factorize(frame["patient_id"].iloc[first], sort=True)[0].astype(np.int64),
+            folds=frame["fold"].to_numpy()[first].astype(str) if frame["fold"].nunique() > 1 else None,
         )
 
 

@@ -45,9 +45,6 @@ _COLUMNS = {
     "decision_curve": "model, threshold, net_benefit, conf.low, conf.high",
     "agreement": "metric, method, estimate, conf.low, conf.high, conf.level, statistic, parameter1, parameter2, p.value, "
     "n, k, status, warning, scope, readers, occasion, subset",
-    "label_rules": "metric, model, comparator, label.rule, estimate, conf.low, conf.high, p.value, adj.p.value, verdict, "
-    "conclusion.flips, n, n.relabelled, n.added, n.left.out, seed",
-    "flow": "step, kind, reason, split, label, n, n.patients",
     "audit_matrices": "model, reading, n.solutions, tp, fn, fp, tn",
     "audit_comparisons": "model, comparator, p.value.min, p.value.max, metric, method",
     "plan": "question, metric, size, value",
@@ -120,6 +117,11 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "label.rule": Column(
         "whose truth these rows are about; NA for the labels of the analysis",
         "reader_<name> (one reading), agreed (all readings the same), majority, all (those in dispute too), or NA",
+    ),
+    "fold": Column("fold in which these cases were tested; NA where there is one", "text, or NA"),
+    "n.seeds": Column("seeds that the row is a mean over", _COUNT, "integer"),
+    "sd.seeds": Column(
+        "standard deviation of the seeds' values (denominator: seeds less one)", "number from 0, or NA", "number"
     ),
     "threshold": Column("score at or above which a case is called positive", _NUMBER, "number"),
     "prevalence": Column("prevalence that predictive values were computed for", _PROBABILITY, "number"),
@@ -237,40 +239,6 @@ _OWN: dict[str, dict[str, Column]] = {
         "occasion": Column("the occasion, or the occasions, of the readings", "text, or NA"),
         "subset": Column("the cases in this row", "text, or NA"),
     },
-    "label_rules": {
-        "estimate": Column("model minus comparator under the rule's labels", _NUMBER, "number"),
-        "label.rule": Column(
-            "whose truth the row is about; the predictions are the same in all rows",
-            "primary (the labels of the analysis), reader_<name>, agreed, majority, all",
-        ),
-        "verdict": Column(
-            "the pair's verdict under the rule's labels", "superior, inferior, equivalent, non_inferior, inconclusive"
-        ),
-        "conclusion.flips": Column(
-            "whether the verdict differs from the one under the labels of the analysis; NA for these themselves",
-            "TRUE, FALSE, or NA",
-            "boolean",
-        ),
-        "n": Column("distinct test cases that have a label by the rule", _COUNT, "integer"),
-        "n.relabelled": Column("of these, cases with another label than in the analysis", _COUNT, "integer"),
-        "n.added": Column("of these, cases in dispute, which have no label in the analysis", _COUNT, "integer"),
-        "n.left.out": Column("cases of the analysis that have no label by the rule", _COUNT, "integer"),
-        "seed": Column("seed of the training runs in this row; NA where there is one", "text, or NA"),
-    },
-    "flow": {
-        "step": Column("the step of the cohort's flow, in words", "text"),
-        "kind": Column(
-            "what the row counts; screened = excluded + disputed + analysed (of the rows without a split), each class and part likewise",
-            "screened, excluded, disputed, analysed, class",
-        ),
-        "reason": Column("why cases were excluded, or are in dispute", "text, or NA"),
-        "split": Column(
-            "the part of the cohort; NA for all parts together", "train, validation, test, none (no part named), or NA"
-        ),
-        "label": Column("the class; NA for both together", "a label of the input, or NA"),
-        "n": Column("distinct cases", _COUNT, "integer"),
-        "n.patients": Column("distinct patients; a patient may have cases in several rows", _COUNT, "integer"),
-    },
     "audit_matrices": {
         "model": Column("the published model", "text"),
         "reading": Column("how the printed columns were read (as printed, transposed ...)", "text"),
@@ -298,6 +266,66 @@ _OWN: dict[str, dict[str, Column]] = {
         "values": Column("the values it takes", "text"),
     },
 }
+
+_SHARE = "0 to 1, or NA"
+FURTHER: Mapping[str, Mapping[str, Column]] = MappingProxyType(
+    {
+        "disagreements": {"seed": Column("seed of the models whose calls these are", "text, or NA")},
+        "label_rules": {
+            "estimate": Column("model minus comparator under the rule's labels", _NUMBER, "number"),
+            "label.rule": Column(
+                "whose truth the row is about; the predictions are the same in all rows",
+                "primary (the labels of the analysis), reader_<name>, agreed, majority, all",
+            ),
+            "verdict": Column(
+                "the pair's verdict under the rule's labels",
+                "superior, inferior, equivalent, non_inferior, inconclusive",
+            ),
+            "conclusion.flips": Column(
+                "whether the verdict differs from the one under the labels of the analysis; NA for these themselves",
+                "TRUE, FALSE, or NA",
+                "boolean",
+            ),
+            "n": Column("distinct test cases that have a label by the rule", _COUNT, "integer"),
+            "n.relabelled": Column("of these, cases with another label than in the analysis", _COUNT, "integer"),
+            "n.added": Column("of these, cases in dispute, which have no label in the analysis", _COUNT, "integer"),
+            "n.left.out": Column("cases of the analysis that have no label by the rule", _COUNT, "integer"),
+        },
+        "flow": {
+            "step": Column("the step of the cohort's flow, in words", "text"),
+            "kind": Column(
+                "what the row counts; screened = excluded + disputed + analysed (of the rows without a split), each class and part likewise",
+                "screened, excluded, disputed, analysed, class",
+            ),
+            "reason": Column("why cases were excluded, or are in dispute", "text, or NA"),
+            "split": Column(
+                "the part of the cohort; NA for all parts together",
+                "train, validation, test, none (no part named), or NA",
+            ),
+            "label": Column("the class; NA for both together", "a label of the input, or NA"),
+            "n": Column("distinct cases", _COUNT, "integer"),
+            "n.patients": Column("distinct patients; a patient may have cases in several rows", _COUNT, "integer"),
+        },
+        "variance": {
+            "metric": Column("what is measured", _METRIC),
+            "model": Column("the model; with a comparator, model minus comparator", "text"),
+            "comparator": Column("the model that is subtracted; NA for one model's own value", "text, or NA"),
+            "seed.min": Column("smallest value of a seed", _NUMBER, "number"),
+            "seed.max": Column("largest value of a seed", _NUMBER, "number"),
+            "variance.case": Column(
+                "variance between cases (patients, where they are drawn), of one cell", _NUMBER, "number"
+            ),
+            "variance.seed": Column(
+                "variance between seeds, of one cell of the table of cases by seeds", _NUMBER, "number"
+            ),
+            "variance.residual": Column("variance of cases by seeds beyond the two, of one cell", _NUMBER, "number"),
+            "share.case": Column("share of the variance of the mean over seeds that is the cases'", _SHARE, "number"),
+            "share.seed": Column("share of it that is the seeds'", _SHARE, "number"),
+            "share.residual": Column("share of it that is neither's alone", _SHARE, "number"),
+        },
+    }
+)
+"""Table -> columns beyond the contract's that mean something else there, and tables beyond it."""
 
 DICTIONARY: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {

@@ -99,7 +99,6 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
     if shown.empty:
         return None
     kind = meaning.metric(metric)
-    seeds = shown["seed"].notna().any()
     rows = []
     for r in shown.to_dict("records"):
         limits = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
@@ -107,7 +106,6 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
         rows.append(
             [
                 Cell(f"{r['model']} and {r['comparator']}"),
-                *([Cell(str(r["seed"]), number=False)] if seeds else []),
                 Cell(str(r["label.rule"]), number=False),
                 Cell(meaning.VERDICTS.get(str(r["verdict"]), tables.NA), number=False),
                 Cell("" if r["label.rule"] == PRIMARY else flips, number=False),
@@ -118,7 +116,7 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
             ]
         )
     of = tables.unit(kind, of_difference=True)
-    head = ["Pair", *(["Seed"] if seeds else []), "Rule", "Verdict", "Conclusion", "Cases"]
+    head = ["Pair", "Rule", "Verdict", "Conclusion", "Cases"]
     head += [f"Difference{', ' + of if of else ''} (CI)", "p", "p, adjusted"]
     caption = (
         f"Comparisons of {answers.in_sentence(metric)} under each labelling rule (exploratory but for the primary one)."

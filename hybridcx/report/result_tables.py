@@ -81,6 +81,7 @@ def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     frame = metrics
     if len(metrics):
         frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna() & metrics["label.rule"].isna()]
+    frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:
         return None
     values = select.shown_values(frame, ("model", "prevalence", "metric"))
@@ -254,14 +255,16 @@ def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], captio
 
 
 def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
-    """The tests of all models at once."""
+    """The tests of all models at once, seed by seed where there are several."""
     notes = Notes()
     rows = []
+    seeds = "seed" in omnibus and omnibus["seed"].notna().any()
     for r in omnibus.to_dict("records"):
         said = r["warning"] if r["status"] != "ok" else ""
         rows.append(
             [
                 Cell(meaning.metric(str(r["metric"])).label),
+                *([Cell(tables.count(select.number(r["seed"])))] if seeds else []),
                 Cell(meaning.method_label(r["method"]), number=False),
                 Cell(tables.fixed(select.number(r["statistic"]), 2), "", notes.mark(said)),
                 Cell(tables.count(select.number(r["parameter"]))),
@@ -270,8 +273,8 @@ def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
                 Cell(tables.count(select.number(r["k"]))),
             ]
         )
-    head = ["Metric", "Test", "Chi-square", "df", "p", "Cases", "Models"]
-    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv") if rows else None
+    head = ["Metric", *(["Seed"] if seeds else []), "Test", "Chi-square", "df", "p", "Cases", "Models"]
+    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv", cap=CAP_ROWS) if rows else None
 
 
 def confusion_table(confusion: pd.DataFrame, caption: str) -> Table | None:
@@ -366,7 +369,8 @@ def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str
     """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
     if cases.empty:
         return None
-    fixed = ("case_id", "y_true", "n.models.wrong")
+    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
+    fixed = ("case_id", "y_true", "n.models.wrong", "seed")
     there = [c for c in cases.columns if c not in fixed]
     shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]
     frame = cases.sort_values("n.models.wrong", ascending=False, kind="stable")

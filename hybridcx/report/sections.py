@@ -12,7 +12,9 @@ from markupsafe import Markup
 from hybridcx.report import answers, figures, flow, label_rules, meaning, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.printed_table import printed_table
 from hybridcx.report.tables import Cell, Table
+from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
@@ -45,7 +47,9 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _cohort(report, numbers),
         _training(report, numbers),
         _performance(report, numbers),
+        _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
+        _variance(report, numbers, metric),
         label_rules.section(found, metric, primary, numbers),
         _curves(report, numbers),
         _calibration(report, numbers),
@@ -205,6 +209,13 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     return section
 
 
+def _printed(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("printed", "Printed in the study, found here")
+    made = printed_table(_frame(report.tables, "published"))
+    section.table(made, numbers.table() if made else "")
+    return section
+
+
 def _negative(report: ReportData, confusion: pd.DataFrame) -> str:
     """The other label, where the tables name two labels in all."""
     labels: set[str] = set(confusion["positive"].astype(str))
@@ -249,6 +260,16 @@ def _comparisons(
     return section
 
 
+def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
+    section = Section("variance", "Variance over seeds")
+    for made in (
+        variance_table(_frame(report.tables, "variance"), metric),
+        obuchowski_table(_frame(report.tables, "comparisons"), metric),
+    ):
+        section.table(made, numbers.table() if made else "")
+    return section
+
+
 def _some(report: ReportData, table: pd.DataFrame) -> tuple[list[str] | None, str]:
     """The models that a figure shows, and the words that say so when they are not all."""
     models = _models(report, table)
@@ -262,8 +283,10 @@ def _curves(report: ReportData, numbers: Numbers) -> Section:
     roc = _frame(report.tables, "roc")
     if len(roc):
         roc, seed = select.one_seed(roc)
+        roc, fold = select.one_seed(roc, "fold")
         models, note = _some(report, roc)
-        caption = "Receiver operating characteristic" + (f", seed {seed}." if seed is not None else ".") + note
+        which = "".join(f", {n} {v}" for n, v in (("seed", seed), ("fold", fold)) if v is not None)
+        caption = f"Receiver operating characteristic{which}.{note}"
         section.figures(_figure("roc", figures.roc(roc, models=models), caption, numbers.figure(), "roc.csv"))
     return section
 

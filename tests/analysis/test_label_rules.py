@@ -62,7 +62,8 @@ def test_the_analysis_itself_is_not_changed_by_the_readings(draw, analysed, comp
     for name in ("metrics", "comparisons"):
         own = compared[name][compared[name]["label.rule"].isna() & compared[name]["subgroup"].isna()]
         assert own.index.tolist() == list(range(len(plain[name])))  # they stand first
-        pd.testing.assert_frame_equal(own[plain[name].columns], plain[name], check_dtype=False)
+        a, b = (t[plain[name].columns].astype(object) for t in (own, plain[name]))
+        pd.testing.assert_frame_equal(a.where(a.notna(), None), b.where(b.notna(), None))
     pd.testing.assert_frame_equal(compared["verdicts"], plain["verdicts"])
     pd.testing.assert_frame_equal(compared["multiplicity"], plain["multiplicity"])
 
@@ -227,16 +228,23 @@ def test_a_stratum_of_one_class_says_what_cannot_be_had(draw, analysed):
     assert own["warning"].notna().all()
 
 
-def test_seeds_are_compared_one_by_one(frame, draw):
-    from hybridcx.analysis.label_rules import extended
-    from hybridcx.analysis.plan import Plan
-
-    apart = disputed(frame)
-    seeds = pd.concat([apart.assign(seed=1), apart.assign(seed=2, score=apart["score"] ** 1.1)])
-    nothing = pd.DataFrame(columns=KEYS)
-    tables = {"metrics": nothing, "comparisons": nothing, "verdicts": pd.DataFrame()}
-    plan = Plan(n_resamples=200, n_refits=20)
-    made = extended(tables, predictions_from_frame(seeds), plan, (("vgg16", "lda"),))
+def test_several_seeds_give_one_conclusion_per_rule(frame, analysed):
+    apart = disputed(frame[frame["model"].isin(["vgg16", "lda"])])
+    seeds = pd.concat([apart.assign(seed=s, score=apart["score"] ** p) for s, p in ((1, 1), (2, 1.1), (3, 0.9))])
+    made = analysed(seeds.drop(columns="y_pred"))
     table = made["label_rules"].query("metric == 'accuracy'")
-    assert table["seed"].tolist() == [1] * 5 + [2] * 5
+    assert table["label.rule"].tolist() == ["primary", "reader_a", "reader_b", "agreed", "all"]
+    differ = int(apart.drop_duplicates("case_id").eval("reader_a != reader_b").sum())
+    assert table["n"].tolist() == [80 - differ, 80, 80, 80 - differ, 80]
     assert not made["metrics"].duplicated(KEYS).any()
+    assert not made["comparisons"].duplicated([*KEYS, "comparator"]).any()
+    over = made["metrics"].query(
+        "metric == 'accuracy' and model == 'lda' and `label.rule` == 'reader_b' and subgroup.isna()"
+    )
+    by_seed = over[over["seed"].notna() & (over["method"] == "wilson")]
+    assert len(by_seed) == 3
+    means = over[over["seed"].isna()]
+    assert means["estimate"].to_numpy(float) == pytest.approx(by_seed["estimate"].mean())
+    primary = table.iloc[0]
+    own = made["verdicts"].query("metric == 'accuracy'").iloc[0]
+    assert (primary["verdict"], primary["estimate"]) == (own["verdict"], own["estimate"])

@@ -43,7 +43,7 @@ def rules(*verdicts: tuple[str, str], added: int = 4) -> pd.DataFrame:
         "conf.low": 0.02,
         "conf.high": 0.2,
     }
-    fixed |= {"p.value": 0.01, "adj.p.value": 0.02, "n": 49 + added, "n.relabelled": 0, "n.left.out": 0, "seed": None}
+    fixed |= {"p.value": 0.01, "adj.p.value": 0.02, "n": 49 + added, "n.relabelled": 0, "n.left.out": 0}
     return frame.assign(**fixed)
 
 
