@@ -78,6 +78,8 @@ def compare(
     in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
     whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
 
+    Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
+    reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
     the predictions do not list its cases.

@@ -120,12 +120,15 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "subgroup": Column("column that the cases were divided by; NA for all cases", "text, or NA"),
     "level": Column("value of that column in these cases", "text, or NA"),
     "seed": Column("seed of the training runs in this row; NA where there is one or they are averaged", "text, or NA"),
+    "label.rule": Column(
+        "whose truth these rows are about; NA for the labels of the analysis",
+        "reader_<name> (one reading), agreed (all readings the same), majority, all (those in dispute too), or NA",
+    ),
     "fold": Column("fold in which these cases were tested; NA where there is one", "text, or NA"),
     "n.seeds": Column("seeds that the row is a mean over", _COUNT, "integer"),
     "sd.seeds": Column(
         "standard deviation of the seeds' values (denominator: seeds less one)", "number from 0, or NA", "number"
     ),
-    "label.rule": Column("rule by which scores became calls, where it is not the input's own", "text, or NA"),
     "threshold": Column("score at or above which a case is called positive", _NUMBER, "number"),
     "prevalence": Column("prevalence that predictive values were computed for", _PROBABILITY, "number"),
     "role": Column("named in the plan before the results were seen, or not", "confirmatory, exploratory, or NA"),
@@ -300,6 +303,41 @@ _SHARE = "0 to 1, or NA"
 BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {
         "disagreements": {"seed": Column("seed of the models whose calls these are", "text, or NA")},
+        "label_rules": {
+            "estimate": Column("model minus comparator under the rule's labels", _NUMBER, "number"),
+            "label.rule": Column(
+                "whose truth the row is about; the predictions are the same in all rows",
+                "primary (the labels of the analysis), reader_<name>, agreed, majority, all",
+            ),
+            "verdict": Column(
+                "the pair's verdict under the rule's labels",
+                "superior, inferior, equivalent, non_inferior, inconclusive",
+            ),
+            "conclusion.flips": Column(
+                "whether the verdict differs from the one under the labels of the analysis; NA for these themselves",
+                "TRUE, FALSE, or NA",
+                "boolean",
+            ),
+            "n": Column("distinct test cases that have a label by the rule", _COUNT, "integer"),
+            "n.relabelled": Column("of these, cases with another label than in the analysis", _COUNT, "integer"),
+            "n.added": Column("of these, cases in dispute, which have no label in the analysis", _COUNT, "integer"),
+            "n.left.out": Column("cases of the analysis that have no label by the rule", _COUNT, "integer"),
+        },
+        "flow": {
+            "step": Column("the step of the cohort's flow, in words", "text"),
+            "kind": Column(
+                "what the row counts; screened = excluded + disputed + analysed (of the rows without a split), each class and part likewise",
+                "screened, excluded, disputed, analysed, class",
+            ),
+            "reason": Column("why cases were excluded, or are in dispute", "text, or NA"),
+            "split": Column(
+                "the part of the cohort; NA for all parts together",
+                "train, validation, test, none (no part named), or NA",
+            ),
+            "label": Column("the class; NA for both together", "a label of the input, or NA"),
+            "n": Column("distinct cases", _COUNT, "integer"),
+            "n.patients": Column("distinct patients; a patient may have cases in several rows", _COUNT, "integer"),
+        },
         "variance": {
             "metric": Column("what is measured", _METRIC),
             "model": Column("the model; with a comparator, model minus comparator", "text"),

@@ -13,7 +13,9 @@ from hybridcx.report import (
     answers,
     audit_page,
     figures,
+    flow,
     further_results,
+    label_rules,
     meaning,
     reader_results,
     result_tables,
@@ -62,6 +64,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
         _variance(report, numbers, metric),
+        label_rules.section(found, metric, primary, numbers),
         _curves(report, numbers),
         _calibration(report, numbers),
         _utility(report, numbers),
@@ -156,11 +159,18 @@ def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
 def _cohort(report: ReportData, numbers: Numbers) -> Section:
     section = Section("cohort", "Cohort")
     if report.cohort_flow is not None and len(report.cohort_flow):
-        svg = figures.cohort_flow(report.cohort_flow)
-        section.figures(_figure("flow", svg, "Flow of the cohort.", numbers.figure()))
+        svg = figures.cohort_flow(flow.drawn(report.cohort_flow))
+        caption, file = (
+            "Flow of the cohort." + flow.apart(report.cohort_flow),
+            "flow.csv" if "flow" in report.tables else "",
+        )
+        section.figures(_figure("flow", svg, caption, numbers.figure(), file))
     if report.split_table is not None and len(report.split_table):
         caption = "Cases of the training, validation and test sets."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
+    if report.cohort_flow is not None and len(report.cohort_flow):
+        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
+        section.table(made, numbers.table() if made else "")
     return section
 
 

@@ -193,7 +193,7 @@ def test_excluded_cases_need_neither_label_nor_image(write_manifest):
     assert table["step"].tolist() == ["screened", "surgery", "no image", "analysed", "abnormal", "normal"]
     assert table["n"].tolist() == [7, 2, 1, 4, 2, 2]
     assert table["kind"].tolist() == ["screened", "excluded", "excluded", "analysed", "class", "class"]
-    assert table["n_patients"].tolist() == [7, 2, 1, 4, 2, 2]
+    assert table["n.patients"].tolist() == [7, 2, 1, 4, 2, 2]
 
 
 def test_an_exclusion_that_means_no_is_asked_about(write_manifest):
