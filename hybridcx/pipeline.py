@@ -20,6 +20,7 @@ from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.head_stage import fit_all
 from hybridcx.images import duplicates
+from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.network_stage import Cases, NetworkStage, Outcome, Unit
 from hybridcx.parallel import default_jobs
@@ -76,7 +77,7 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
         cache=store.root / "images",
         on_progress=progress.track("decoding images"),
     )
-    for problem in images.warnings:
+    for problem in (*images.warnings, *images.cautions):
         progress.say(f"Warning: {problem}")
     return images
 
@@ -99,7 +100,8 @@ def run_stages(
     found = duplicates.pixel_identical(images, labels, split.of_case)
     for problem in found:
         progress.say(f"Warning: {problem}")
-    outcome = Outcome(cohort, split, warnings=list(found))
+    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found])
+    outcome.notes += image_rules(images.notes)
     _enough_for_heads(experiment, cases)
     # Every file of weights is looked for before the first network is trained.
     folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
