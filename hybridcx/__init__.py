@@ -1,7 +1,7 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
-Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded
-when they are first used, so that `import hybridcx` stays light.
+Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.check`, `hybridcx.demo`,
+`hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx` stays light.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hybridcx.api import Report, agreement, compare, demo, phantom, run
+    from hybridcx.api import Report, agreement, check, compare, demo, phantom, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment import Experiment, read_experiment
 
 _PLACES = {
-    **dict.fromkeys(("Report", "agreement", "compare", "demo", "phantom", "run"), "hybridcx.api"),
+    **dict.fromkeys(("Report", "agreement", "check", "compare", "demo", "phantom", "run"), "hybridcx.api"),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
     **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
 }
@@ -28,6 +28,7 @@ __all__ = [
     "Report",
     "StoppedError",
     "agreement",
+    "check",
     "compare",
     "demo",
     "phantom",

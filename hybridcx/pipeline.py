@@ -103,9 +103,7 @@ def run_stages(
     outcome = Outcome(cohort, split, warnings=[*images.cautions, *found])
     outcome.notes += image_rules(images.notes)
     _enough_for_heads(experiment, cases)
-    # Every file of weights is looked for before the first network is trained.
-    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
-    located = {n: weights.locate(n, experiment.networks.weights, folder) for n in experiment.networks.names}
+    located = locate_weights(experiment, base)
     made: list[NetworkStage] = []
     for unit in (Unit(experiment.seed),):
         for position, name in enumerate(experiment.networks.names, 1):
@@ -133,6 +131,25 @@ def run_stages(
     for model in outcome.ledger["model"].unique():
         outcome.lineage.check(model, test_cases, patient_of=patient_of)
     return outcome
+
+
+def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.WeightsFile | None]:
+    """Every network's file of weights, looked for before the first one is trained. Raises InputError with all that are absent or refused."""
+    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
+    located: dict[str, weights.WeightsFile | None] = {}
+    problems: list[Problem] = []
+    for name in experiment.networks.names:
+        try:
+            located[name] = weights.locate(name, experiment.networks.weights, folder)
+        except InputError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    return located
+
+
+def check_heads(experiment: Experiment, cohort: Cohort, split: Split, images: ImageStore) -> None:
+    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+    _enough_for_heads(experiment, _cases(cohort, split, images))
 
 
 def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
