@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +39,6 @@ def cohort(tmp_path: Path) -> Path:
     path = tmp_path / "manifest.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "hybridcx.cli", "check", *arguments], capture_output=True, text=True)
 
 
 def said(found) -> str:
@@ -110,20 +104,20 @@ def test_options_of_compare_and_agreement_are_taken(tmp_path):
     assert hybridcx.check(tmp_path / "r.csv", scale="nominal").holds.endswith("nominal")
 
 
-def test_exit_codes_and_what_is_printed(tmp_path, cohort):
-    done = command(str(cohort), "--quiet")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "a cohort manifest (40 cases, 40 analysed, positive class 'abnormal')" in done.stdout
-    assert "no problems, no warnings" in done.stdout
+def test_exit_codes_and_what_is_printed(tmp_path, cohort, call):
+    code, out, err = call("check", cohort, "--quiet")
+    assert (code, err) == (0, "")
+    assert "a cohort manifest (40 cases, 40 analysed, positive class 'abnormal')" in out
+    assert "no problems, no warnings" in out
     (tmp_path / "3.png").write_bytes(b"")
     (tmp_path / "4.png").write_bytes((tmp_path / "5.png").read_bytes()[:-20])
-    done = command(str(cohort), "--quiet")
-    assert done.returncode == 1
-    assert "line 5, column image: an image file of zero bytes (found: '3.png')" in done.stdout
-    assert "line 6, column image: a PNG that is truncated or damaged (found: '4.png')" in done.stdout
-    assert "2 problems, no warnings" in done.stdout
-    assert command(str(tmp_path / "none.csv")).returncode == 2
-    assert command(str(cohort), "--kind", "poem").returncode == 2
+    code, out, _ = call("check", cohort, "--quiet")
+    assert code == 1
+    assert "line 5, column image: an image file of zero bytes (found: '3.png')" in out
+    assert "line 6, column image: a PNG that is truncated or damaged (found: '4.png')" in out
+    assert "2 problems, no warnings" in out
+    assert call("check", tmp_path / "none.csv")[0] == 2
+    assert call("check", cohort, "--kind", "poem")[0] == 2
 
 
 FAULTY = {

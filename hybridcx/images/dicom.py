@@ -17,8 +17,9 @@ Colour: RGB stays, YBR and palettes become RGB; more than 8 bits are cut to the 
 frame is named; enhanced files give modality and window per frame. Sizes are checked before anything is decoded, those that a
 compressed frame claims of itself too. Overlays, display shutters and presentation states are not applied.
 
-pydicom (MIT) is imported with this module and nowhere else; decoders are pydicom's own (RLE), Pillow (JPEG, JPEG 2000) and GDCM (Apache
-2.0: lossless JPEG, JPEG-LS), which the extra `dicom` brings. Lossy JPEG of 12 bits is refused: what decodes it is under the GPL.
+pydicom (MIT) is imported with this module and nowhere else. Decoders are pydicom's own (RLE), Pillow (JPEG, JPEG 2000) and GDCM
+(Apache 2.0: lossless JPEG, JPEG-LS; in a process apart, see `images.apart`), which the extra `dicom` brings. Lossy JPEG of 12 bits is
+refused: what decodes it is under the GPL.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pydicom import uid
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
 
+from hybridcx.images.apart import decode_apart
 from hybridcx.images.decoded import Decoded, RefusedError
 
 HEADER = (
@@ -55,17 +57,9 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 INSTALL = "pip install 'hybridcx[dicom]'"
 _FEW_LEVELS = 32
 
-# pydicom and GDCM say what stands in a header, on the log, as warnings and on stderr; a person's name must not.
+# pydicom says what stands in a header, on the log and as warnings; a person's name must not stand there.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-try:
-    import gdcm
-
-    for _switch in (gdcm.Trace.DebugOff, gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff):
-        _switch()
-except ImportError:
-    pass
 
 _DAMAGED = ("a DICOM file that is truncated or damaged", "copy it again from its source, or exclude the case")
 
@@ -80,9 +74,15 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         raise RefusedError(
             "a deflated DICOM file, whose size is not known before it is unpacked", "store it uncompressed"
         )
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")  # each time: whoever resets the filters takes it away
     try:
         ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
         syntax = ds.file_meta.get("TransferSyntaxUID")
+        if syntax is None:
+            raise RefusedError(
+                "a DICOM file that does not say how its pixels are stored (no transfer syntax)",
+                "write it again as a DICOM file (dcmtk's dcmconv does)",
+            )
         grey, n_frames = _check(ds, max_pixels)
         if n_frames > 1 and frame is None:
             raise RefusedError(
@@ -91,7 +91,7 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         if frame is not None and not 1 <= frame <= n_frames:
             raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
         index = (frame or 1) - 1
-        stored = _stored(ds, syntax, index, n_frames)
+        stored = _stored(ds, syntax, data, index, n_frames)
         notes, cautions = [], _cautions(ds)
         if syntax.is_compressed:
             notes.append(f"compressed ({syntax.name})")
@@ -150,7 +150,7 @@ def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
     return grey, max(int(ds.get("NumberOfFrames") or 1), 1)
 
 
-def _stored(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> np.ndarray:
+def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) -> np.ndarray:
     """Return the stored values of one frame, (rows, columns[, 3]); colour as RGB."""
     if syntax.is_encapsulated:
         _coded_frame(ds, syntax, index, n_frames)
@@ -175,12 +175,20 @@ def _stored(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> np.ndarray:
         )
     for plugin in plugins or [""]:
         try:
-            found = decoder.as_array(ds, raw=False, index=index, decoding_plugin=plugin)[0]
-            return np.asarray(found)
+            if plugin == "gdcm":
+                return decode_apart(data, index)
+            return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin=plugin)[0])
         except Exception:
             if plugin == (plugins or [""])[-1]:
                 raise
     raise RefusedError(*_DAMAGED)
+
+
+def stored_by_gdcm(data: bytes, index: int) -> np.ndarray:
+    """Return the stored values of one frame as GDCM decodes them; called in a process apart."""
+    ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin="gdcm")[0])
 
 
 def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
@@ -225,7 +233,7 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
     bits, signed = int(ds.BitsStored), int(ds.PixelRepresentation) == 1
     low = -(1 << (bits - 1)) if signed else 0
     values = np.arange(low, low + (1 << bits), dtype=np.float64)
-    position = (stored.astype(np.int64) - low) & ((1 << bits) - 1)  # bits above those stored (overlays) fall away
+    position = (stored.astype(np.int32) - low) & ((1 << bits) - 1)  # bits above those stored (overlays) fall away
     notes.append(f"{bits} bits stored, {'signed' if signed else 'unsigned'}")
     places = _places(ds, index)
     shown = _modality(values, places, notes)

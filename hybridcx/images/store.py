@@ -106,7 +106,7 @@ def prepare_store(
         {
             "images": made_from,
             **options,
-            "code": code_hash("images/decode", "images/decoded", "images/dicom", "images/prepare"),
+            "code": code_hash("images/apart", "images/decode", "images/decoded", "images/dicom", "images/prepare"),
             "decoders": versions_of(*decoders),
         }
     )

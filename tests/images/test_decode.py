@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         (b"RIFF....WEBPVP8 ", "a WebP file"),
         (b"%PDF-1.7", "a PDF file"),
         (b"hello", "not an image"),
-        (b"\0" * 128 + b"DICM....", "a DICOM file that is truncated or damaged"),
+        (b"\0" * 128 + b"DICM....", "does not say how its pixels are stored"),
         (b"\x08\0\x05\0\x0a\0\0\0ISO_IR 100", "what may be DICOM, without the preamble"),
         (b"\x89PNG\r\n\x1a\n", "truncated or damaged"),
         (b"\xff\xd8\xff\xe0", "truncated or damaged"),

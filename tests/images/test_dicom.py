@@ -18,13 +18,12 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing
 
 from hybridcx.errors import InputError
-from hybridcx.images import dicom
+from hybridcx.images import apart, dicom
 from hybridcx.images.decode import decode, decode_bytes
 
 SHARED = Path(__file__).parents[2] / "../shared/data/dicom"
 # Files of pydicom's own tests, which its wheel brings (MIT).
 THEIRS = Path(pydicom.__file__).parent / "data/test_files"
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # pytest resets the filter that the module sets
 
 
 def refused(data: bytes, **options) -> str:
@@ -266,6 +265,10 @@ def test_a_missing_codec_names_the_package(monkeypatch):
     assert "pip install python-gdcm" in text.lower() or "Pip install python-gdcm" in text
 
 
+def test_a_file_that_does_not_say_its_transfer_syntax():
+    assert "no transfer syntax" in refused((THEIRS / "meta_missing_tsyntax.dcm").read_bytes())
+
+
 def test_lossy_jpeg_of_12_bits_is_refused_in_words():
     assert "lossy JPEG of 12 bits" in refused((THEIRS / "JPGExtended.dcm").read_bytes())
 
@@ -299,6 +302,34 @@ def test_damaged_files_are_refused_or_read_but_never_crash():
                 broken[at] = rng.integers(256)
             said = outcome(bytes(broken))
             assert CANARY not in said
+
+
+def test_a_decoder_that_aborts_costs_its_image_not_the_process(capfd):
+    """Of this damaged JPEG GDCM 3.2.6 aborts; it does so in a child, and the next image gets a new one."""
+    broken = bytearray((THEIRS / "SC_rgb_jpeg_dcmtk.dcm").read_bytes())
+    rng = np.random.default_rng(106)
+    for at in rng.integers(400, 3400, 3):
+        broken[at] = rng.integers(256)
+    outcome(bytes(broken))
+    with pytest.raises(apart.DamagedError):
+        apart.decode_apart(bytes(broken), 0)
+    whole = (THEIRS / "SC_rgb_jpeg_gdcm.dcm").read_bytes()
+    sound = decode_bytes(whole, "x").pixels
+    apart._idle[-1].kill()
+    apart._idle[-1].wait()
+    assert np.array_equal(decode_bytes(whole, "x").pixels, sound)
+    assert "".join(capfd.readouterr()) == ""
+
+
+@pytest.mark.parametrize("script", ["import os; os.abort()", "import time; time.sleep(60)", "print('x' * 99)"])
+def test_a_child_that_dies_hangs_or_babbles_is_given_up(monkeypatch, script):
+    real = subprocess.Popen
+    monkeypatch.setattr(apart, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(apart, "_idle", [])
+    monkeypatch.setattr(apart.subprocess, "Popen", lambda _, **k: real([sys.executable, "-c", script], **k))
+    with pytest.raises(apart.DamagedError):
+        apart.decode_apart(b"x" * 200_000, 0)
+    assert apart._idle == []
 
 
 # Patients
