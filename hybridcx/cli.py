@@ -30,6 +30,7 @@ from hybridcx.cli_options import (
     Verbose,
     progress_of,
 )
+from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -45,6 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(plan_app, name="plan")
 app.add_typer(cache_app, name="cache")
 app.add_typer(weights_app, name="weights")
 

@@ -150,6 +150,27 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "tn": Column("true negatives: negative cases called negative", _COUNT, "integer"),
     "mc.error.low": Column("Monte Carlo standard error of a resampled lower limit", "number from 0, or NA", "number"),
     "mc.error.high": Column("Monte Carlo standard error of a resampled upper limit", "number from 0, or NA", "number"),
+    # of plan.csv, after the contract's columns
+    "part": Column(
+        "the answer, a point of the curve over sizes, or of the curve over the least certain assumption",
+        "answer, by_size, by_assumption",
+    ),
+    "target": Column("what was asked for: power, or half-width", _PROBABILITY, "number"),
+    "alpha": Column("level of the test: two-sided, one-sided for non-inferiority", _PROBABILITY, "number"),
+    "p10": Column("assumed probability that only the model is right", _PROBABILITY, "number"),
+    "p01": Column("assumed probability that only the comparator is right", _PROBABILITY, "number"),
+    "difference": Column("assumed difference, model minus comparator", "-1 to 1, or NA", "number"),
+    "discordance": Column("assumed share of cases that exactly one model has right", _PROBABILITY, "number"),
+    "proportion": Column("anticipated proportion", _PROBABILITY, "number"),
+    "auc": Column("assumed AUROC of the model", _PROBABILITY, "number"),
+    "comparator.auc": Column("assumed AUROC of the comparator", _PROBABILITY, "number"),
+    "correlation": Column(
+        "assumed correlation of the two estimated AUROCs over samples of cases", "-1 to 1, or NA", "number"
+    ),
+    "ratio": Column("negative cases per positive case", "number above 0, or NA", "number"),
+    "n.positive": Column("positive cases among them", _COUNT, "integer"),
+    "n.negative": Column("negative cases among them", _COUNT, "integer"),
+    "cases.all": Column("cases of both classes that hold so many of the class, at the prevalence", _COUNT, "integer"),
     "case_id": Column("the case, as the input names it", "text"),
     "y_true": Column("the true label", "a label of the input"),
 }
@@ -258,8 +279,8 @@ _OWN: dict[str, dict[str, Column]] = {
     },
     "plan": {
         "question": Column("what is being planned for", "text"),
-        "metric": Column("what is measured", "text"),
-        "size": Column("cases", "number, or NA", "number"),
+        "metric": Column("what is measured", "accuracy, sensitivity, specificity, auroc"),
+        "size": Column("cases (for sensitivity and specificity those of the class)", _COUNT, "integer"),
         "value": Column("the answer at that size: power, half-width, difference", _NUMBER, "number"),
     },
     "data_dictionary": {

@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import printable
 
-Command = Literal["run", "compare", "agreement", "audit"]
+Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
 @dataclass(frozen=True, slots=True)

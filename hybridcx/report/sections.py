@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hybridcx.report import answers, figures, further_results, meaning, reader_results, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.planned import plan_section
 from hybridcx.report.printed_table import printed_table
 from hybridcx.report.tables import Cell, Table
 from hybridcx.report.variance_table import obuchowski_table, variance_table
@@ -59,6 +60,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
         _audit(report, numbers),
+        plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
     ]
