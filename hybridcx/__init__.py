@@ -1,6 +1,6 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
-Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.check`, `hybridcx.demo`,
+Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.plan`, `hybridcx.check`, `hybridcx.demo`,
 `hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx` stays light.
 """
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from hybridcx.api import Report, agreement, check, compare, demo, phantom, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment import Experiment, read_experiment
+    from hybridcx.planning import plan
 
 _PLACES = {
     **dict.fromkeys(("Report", "agreement", "check", "compare", "demo", "phantom", "run"), "hybridcx.api"),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
     **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
+    "plan": "hybridcx.planning",
 }
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "compare",
     "demo",
     "phantom",
+    "plan",
     "read_experiment",
     "run",
 ]

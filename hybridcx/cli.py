@@ -24,10 +24,14 @@ from hybridcx.cli_options import (
     Quiet,
     Resamples,
     Seed,
+    SeedDesign,
+    Threshold,
+    TrainingSize,
     Verbose,
     print_checked,
     progress_of,
 )
+from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -43,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(plan_app, name="plan")
 app.add_typer(cache_app, name="cache")
 app.add_typer(weights_app, name="weights")
 
@@ -92,10 +97,19 @@ def compare(
     predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
     out: Out = None,
     positive: Positive = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="A score at or above it is called positive.")] = 0.5,
+    threshold: Threshold = "0.5",
     score_kind: Annotated[
         str, typer.Option("--score-kind", help="probability, or rank: any number, rank statistics alone.")
     ] = "probability",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column of what belongs together; default patient_id.")
+    ] = None,
+    readers: Annotated[
+        Path | None, typer.Option("--readers", help="Ratings (CSV) of readers to set the models beside.")
+    ] = None,
+    readers_made_truth: Annotated[
+        str, typer.Option("--readers-made-truth", help="Whether the truth is these readers': yes, no or unknown.")
+    ] = "unknown",
     by: Annotated[Optional[list[str]], typer.Option("--by", help="Column of subgroups; may be given again.")] = None,  # noqa: UP045
     prevalence: Annotated[
         list[float] | None,
@@ -105,6 +119,8 @@ def compare(
     reference: Annotated[Optional[str], typer.Option("--reference", help="Compare each model with this one.")] = None,  # noqa: UP045
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="All pairs, also of more than 12 models.")] = False,
     stratified: Annotated[bool, typer.Option("--stratified", help="Bootstrap within each class.")] = False,
+    seed_design: SeedDesign = "nested",
+    n_train: TrainingSize = None,
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
@@ -117,6 +133,8 @@ def compare(
 
     if score_kind not in ("probability", "rank"):
         raise InputError("--score-kind is probability or rank")
+    if readers_made_truth not in ("yes", "no", "unknown"):
+        raise InputError("--readers-made-truth is yes, no or unknown")
     with progress_of(quiet, verbose) as progress:
         made = api.compare(
             predictions,
@@ -124,6 +142,9 @@ def compare(
             positive=positive,
             threshold=threshold,
             score_kind=score_kind,  # type: ignore[arg-type]
+            cluster=cluster,
+            readers=readers,
+            readers_made_truth=readers_made_truth,  # type: ignore[arg-type]
             by=by or (),
             prevalences=prevalence or (),
             margin=margin,
@@ -133,6 +154,8 @@ def compare(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            seed_design=seed_design,  # type: ignore[arg-type]
+            n_train=n_train,
             progress=progress,
         )
         print(made.page)

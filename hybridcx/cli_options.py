@@ -22,7 +22,29 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
 Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
+Threshold = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="A score at or above it is called positive: a number, or a rule by which each model's own is chosen on the validation rows "
+        "(youden, sensitivity=0.95, specificity=0.9).",
+    ),
+]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+SeedDesign = Annotated[
+    str,
+    typer.Option(
+        "--seed-design",
+        help="With several seeds: nested (networks trained apart), crossed (a seed is the same reader with every model) or fixed "
+        "(these readers alone).",
+    ),
+]
+TrainingSize = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--n-train", help="Training and validation cases of repeated hold-out, where the file does not list them."
+    ),
+]
 
 
 def progress_of(quiet: bool, verbose: bool) -> Any:

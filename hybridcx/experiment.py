@@ -14,21 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.training_options import NetworkName, TrainSection
+from hybridcx.training_options import Section as _Section
 
-NetworkName = Literal[
-    "vgg16", "vgg19", "resnet101", "densenet201", "alexnet", "mobilenet_v2", "squeezenet1_1",
-]  # fmt: skip
 HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
 FeatureSet = Literal["pretrained", "fine_tuned"]
 STUDY_NETWORKS: tuple[NetworkName, ...] = ("vgg16", "vgg19", "resnet101", "densenet201")
 ALL_HEADS: tuple[HeadName, ...] = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PhantomCohort(_Section):
@@ -101,62 +96,6 @@ class NetworksSection(_Section):
         return self
 
 
-class TrainOverride(_Section):
-    """Options of fine-tuning that one network has of its own."""
-
-    epochs: int | None = Field(None, ge=1, le=10_000)
-    batch_size: int | None = Field(None, ge=2, le=4096)
-    learning_rate: float | None = Field(None, gt=0)
-    weight_decay: float | None = Field(None, ge=0)
-    warmup_epochs: int | None = Field(None, ge=0)
-
-
-class TrainSection(_Section):
-    """Fine-tuning. The defaults are Table II of the study."""
-
-    enabled: bool = Field(True, description="false: no fine-tuning, heads on pretrained features alone")
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")
-    momentum: float = Field(0.9, ge=0, lt=1)
-    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
-    head_rate_factor: float = Field(1.0, gt=0, description="the new last layer's rate, as a multiple of learning_rate")
-    lr_schedule: Literal["step", "cosine", "constant"] = Field("step")
-    lr_drop_factor: float = Field(0.2, gt=0, le=1, description="step: multiplied every lr_drop_epochs")
-    lr_drop_epochs: int = Field(8, ge=1)
-    warmup_epochs: int = Field(0, ge=0, description="linear warm-up of the rate")
-    weight_decay: float = Field(0.004, ge=0, description="L2 regularisation (coupled for SGD, decoupled for AdamW)")
-    weight_decay_on: Literal["weights", "last_layer", "all"] = Field(
-        "weights",
-        description="`weights`: every weight, no bias, no normalisation; `last_layer`: its weight alone; `all`: everything",
-    )
-    rate_in_velocity: bool = Field(False, description="the learning rate inside the velocity, as in MATLAB's sgdm")
-    batch_size: int = Field(16, ge=2, le=4096)
-    drop_last: bool = Field(True, description="leave out the incomplete last mini-batch of an epoch")
-    shuffle: Literal["every_epoch", "once", "never"] = Field("every_epoch")
-    epochs: int = Field(20, ge=1, le=10_000)
-    validate_every: int = Field(16, ge=1, description="iterations between validations")
-    early_stopping: int = Field(0, ge=0, description="stop after so many validations without improvement; 0: never")
-    keep: Literal["last", "best_validation"] = Field("last", description="which weights are evaluated")
-    dropout: float | None = Field(None, ge=0, lt=1, description="replaces the network's own dropout rate")
-    batch_norm_statistics: Literal["running", "training_set"] = Field(
-        "running", description="`training_set`: recomputed over the training images after training"
-    )
-    last_layer_sd: float | None = Field(
-        None, gt=0, description="normal initialisation of the last layer; default torch's own"
-    )
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    clip_gradient_norm: float | None = Field(None, gt=0)
-    flip_horizontal: float = Field(0.5, ge=0, le=1, description="augmentation: probability of a horizontal flip")
-    translate_px: float = Field(30, ge=0, description="augmentation: largest shift at 224 pixels, scaled with size_px")
-    rotate_deg: float = Field(0, ge=0, le=180, description="augmentation: largest rotation")
-    scale: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of size")
-    brightness: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of brightness")
-    contrast: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of contrast")
-    network: dict[NetworkName, TrainOverride] = Field(
-        {},
-        description="tables [train.network.NAME]: epochs, batch_size, learning_rate, weight_decay, warmup_epochs of one network",
-    )
-
-
 class HeadsSection(_Section):
     names: list[HeadName] = Field(list(ALL_HEADS), description="heads on penultimate features; [] for none")
     features: list[FeatureSet] = Field(["fine_tuned", "pretrained"], min_length=1)
@@ -200,6 +139,10 @@ class AnalysisSection(_Section):
     )
     margin: float | None = Field(None, gt=0, lt=1, description="margin of equivalence and non-inferiority")
     p_adjust: Literal["holm"] = Field("holm")
+    published: str | None = Field(
+        None,
+        description="a published table (CSV: model, metric, value) to set beside what is found here, relative to the experiment file",
+    )
 
 
 class Experiment(_Section):

@@ -16,6 +16,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.artefacts import write_atomic
 from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
+from hybridcx.records.ratings import Ratings
 from hybridcx.report.page import ReportData, render
 from hybridcx.report.write_csv import write_table, write_tables
 
@@ -60,6 +61,17 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
     """Write the predictions as CSV and Parquet."""
     write_table(folder / "predictions.csv", ledger)
     ledger.to_parquet(folder / "predictions.parquet", index=False)
+
+
+def write_readings(folder: Path, ratings: Ratings) -> None:
+    """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
+    text = ratings.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
+    write_atomic(folder / "ratings.csv", text)
+
+
+def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
+    """The columns of ratings.csv for the data dictionary."""
+    return {("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in ratings.columns]]}
 
 
 LEDGER_COLUMNS = {

@@ -11,10 +11,13 @@ import pandas as pd
 from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
+from hybridcx.analysis.printed import printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.readers import reader_ratings
-from hybridcx.describe import caveats, comparison_methods, run_methods, training_settings
+from hybridcx.describe import caveats, comparison_methods, run_methods
+from hybridcx.describe_training import training_settings
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.network_stage import Outcome
@@ -68,6 +71,8 @@ def run_experiment(
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
     clock = Clock()
     check_plan(experiment)
+    published = None if experiment.analysis.published is None else base / experiment.analysis.published
+    printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
         cohort = load_cohort(experiment, base, store, progress)
         for problem in cohort.warnings:
@@ -77,10 +82,14 @@ def run_experiment(
             progress.say(f"Warning: {problem}")
         images = prepare_images(experiment, cohort, store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
+        if published is not None:
+            data["published table"] = sha256_file(published)
         _same_experiment(folder, experiment, data, fresh=fresh)
         outcome = run_stages(experiment, cohort, split, images, base, store, progress)
         progress.say("Comparing the models.")
         tables, predictions, plan = _analysed(experiment, outcome, progress)
+        if printed is not None:
+            tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
         new = folder.begin()
         _write_records(new, experiment, outcome)
         page = _page(experiment, outcome, predictions, plan, tables, data)
@@ -89,6 +98,7 @@ def run_experiment(
         described |= {
             ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
         }
+        described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
         described |= {("cohort_flow", c): (text, "") for c, text in (("step", "what was done"), ("n", "cases"))}
         finish(
             folder,

@@ -51,8 +51,12 @@ class Augmentation:
         )
 
 
+FILL = {"black": 0.0, "white": 1.0}
+
+
 def augmentation_for(train: TrainSection, size_px: int, fill: float = 1.0) -> Augmentation:
-    """The experiment's transforms for images of `size_px`: translate_px is stated at 224 pixels and scaled to the image, then rounded."""
+    """The experiment's transforms for images of `size_px`: translate_px is stated at 224 pixels and scaled to the image, then rounded.
+    `fill` is the grey value of the padding, for augmentation_fill = "padding"."""
     return Augmentation(
         flip_probability=train.flip_horizontal,
         shift_px=round(train.translate_px * size_px / REFERENCE_SIZE_PX),
@@ -60,7 +64,7 @@ def augmentation_for(train: TrainSection, size_px: int, fill: float = 1.0) -> Au
         scale=train.scale,
         brightness=train.brightness,
         contrast=train.contrast,
-        fill=fill,
+        fill=FILL.get(train.augmentation_fill, fill),
     )
 
 

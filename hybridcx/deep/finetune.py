@@ -173,6 +173,8 @@ def _train(
     model = build(row, start, channels_last=device.channels_last).to(device.torch_device)
     del start  # VGG's is of half a gigabyte
     set_dropout(model, train.dropout)
+    if train.convolution_biases == "frozen":
+        optimizer.freeze_convolution_biases(row, model)
     optim = optimizer.make_optimizer(row, model, train)
 
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
@@ -331,7 +333,8 @@ def _validates(task: Task, iteration: int, total: int) -> bool:
 def _tensors(model: nn.Module, optim: torch.optim.Optimizer) -> dict[str, Tensor]:
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{name}.{key}": t for key, t in optim.state[parameter].items() if isinstance(t, Tensor)}
+        state = optim.state.get(parameter, {})  # nothing for a parameter that does not learn
+        tensors |= {f"optimizer.{name}.{key}": t for key, t in state.items() if isinstance(t, Tensor)}
     return tensors
 
 

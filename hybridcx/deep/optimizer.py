@@ -27,14 +27,28 @@ def _is_normalisation(module: nn.Module) -> bool:
 def decays(row: Network, train: TrainSection, module: nn.Module, module_name: str, parameter_name: str) -> bool:
     """Whether a parameter carries weight decay under `weight_decay_on`.
 
-    `weights`: weights of convolutions and linear layers, no bias, no normalisation; `last_layer`: the new last layer's weight alone;
-    `all`: every parameter.
+    `weights`: weights of convolutions and linear layers, no bias, no normalisation; `weights_and_normalisation`: also the scale and
+    offset of normalisations; `last_layer`: the new last layer's weight alone; `all`: every parameter.
     """
     if train.weight_decay_on == "all":
         return True
     if train.weight_decay_on == "last_layer":
         return module_name == row.last_layer and parameter_name == "weight"
-    return parameter_name == "weight" and not _is_normalisation(module)
+    if _is_normalisation(module):
+        return train.weight_decay_on == "weights_and_normalisation"
+    return parameter_name == "weight"
+
+
+def freeze_convolution_biases(row: Network, model: nn.Module) -> int:
+    """Take the biases of all convolutions but the last layer out of the training; returns how many there were."""
+    biases = [
+        module.bias
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d) and module.bias is not None and name != row.last_layer
+    ]
+    for bias in biases:
+        bias.requires_grad_(False)
+    return len(biases)
 
 
 def parameter_groups(row: Network, model: nn.Module, train: TrainSection) -> list[dict[str, Any]]:
@@ -43,6 +57,8 @@ def parameter_groups(row: Network, model: nn.Module, train: TrainSection) -> lis
     for module_name, module in model.named_modules():
         factor = train.head_rate_factor if module_name == row.last_layer else 1.0
         for parameter_name, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                continue
             decay = train.weight_decay if decays(row, train, module, module_name, parameter_name) else 0.0
             groups.setdefault((factor, decay), []).append(parameter)
     return [{"params": params, "factor": factor, "weight_decay": decay} for (factor, decay), params in groups.items()]

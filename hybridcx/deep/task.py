@@ -74,7 +74,7 @@ def setting_notes(task: Task) -> list[str]:
     notes = []
     if train.dropout is not None and row.n_dropout == 0:
         notes.append(f"{row.title} has no dropout layer: train.dropout does nothing there.")
-    if train.batch_norm_statistics == "training_set" and not row.batch_norm:
+    if train.batch_norm_statistics == "training_set" and not row.batch_norm and train.preset == "none":
         notes.append(f"{row.title} has no batch normalisation: train.batch_norm_statistics does nothing there.")
     left_out = n % train.batch_size if train.drop_last and n > train.batch_size else 0
     if left_out and train.shuffle != "every_epoch":

@@ -22,6 +22,7 @@ from hybridcx.records.cells import (
     to_float,
 )
 from hybridcx.records.labels import two_labels
+from hybridcx.records.seed_checks import check_repeats
 from hybridcx.records.strict_csv import Table
 
 SPLITS = ("train", "validation", "test")
@@ -228,7 +229,8 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
         patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
         key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
         out += _constant(frame, key, "split", "a patient in two splits", rows, file, name="patient_id")
-    return out
+    # Repeated rows and models with other cases have been named above; they would be reported as gaps and folds again.
+    return out or check_repeats(frame, file)
 
 
 def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import printable
 
-Command = Literal["run", "compare", "agreement", "audit"]
+Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class ReportData:
     primary_models : those shown in the figures, where all of them could not be told apart.
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
+    reader_notes : what must be said where models are set beside readers.
     """
 
     title: str
@@ -59,6 +60,7 @@ class ReportData:
     primary_models: Sequence[str] = ()
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
+    reader_notes: Sequence[str] = ()
 
 
 def render(report: ReportData) -> str:

@@ -79,6 +79,7 @@ def metrics_table(
 def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """PPV and NPV at the prevalences that were asked for, model by model."""
     frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
+    frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:
         return None
     values = select.shown_values(frame, ("model", "prevalence", "metric"))
@@ -107,7 +108,7 @@ def _heading(metric: str) -> str:
 def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str | None]) -> str:
     by_method: dict[str, list[str]] = {}
     for metric, method in common.items():
-        if method is not None:
+        if method not in (None, "None", "nan"):  # the last two: rows to which no interval belongs
             by_method.setdefault(method, []).append(meaning.metric(metric).label)
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
@@ -221,7 +222,7 @@ def _resampled(p: Pair) -> bool:
 
 def _other_label(p: Pair, label: str) -> str:
     """The metric's label, with the threshold that a net benefit stands at."""
-    return label if isnan(p.threshold) else f"{label} at {p.threshold:g}"
+    return f"{label} at {p.threshold:g}" if p.metric == "net_benefit" and isfinite(p.threshold) else label
 
 
 def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], caption: str) -> Table | None:
@@ -252,14 +253,16 @@ def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], captio
 
 
 def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
-    """The tests of all models at once."""
+    """The tests of all models at once, seed by seed where there are several."""
     notes = Notes()
     rows = []
+    seeds = "seed" in omnibus and omnibus["seed"].notna().any()
     for r in omnibus.to_dict("records"):
         said = r["warning"] if r["status"] != "ok" else ""
         rows.append(
             [
                 Cell(meaning.metric(str(r["metric"])).label),
+                *([Cell(tables.count(select.number(r["seed"])))] if seeds else []),
                 Cell(meaning.method_label(r["method"]), number=False),
                 Cell(tables.fixed(select.number(r["statistic"]), 2), "", notes.mark(said)),
                 Cell(tables.count(select.number(r["parameter"]))),
@@ -268,8 +271,8 @@ def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
                 Cell(tables.count(select.number(r["k"]))),
             ]
         )
-    head = ["Metric", "Test", "Chi-square", "df", "p", "Cases", "Models"]
-    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv") if rows else None
+    head = ["Metric", *(["Seed"] if seeds else []), "Test", "Chi-square", "df", "p", "Cases", "Models"]
+    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv", cap=CAP_ROWS) if rows else None
 
 
 def confusion_table(confusion: pd.DataFrame, caption: str) -> Table | None:
@@ -363,7 +366,8 @@ def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str
     """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
     if cases.empty:
         return None
-    fixed = ("case_id", "y_true", "n.models.wrong")
+    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
+    fixed = ("case_id", "y_true", "n.models.wrong", "seed")
     there = [c for c in cases.columns if c not in fixed]
     shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]
     frame = cases.sort_values("n.models.wrong", ascending=False, kind="stable")

@@ -9,10 +9,13 @@ from numbers import Real
 import pandas as pd
 from markupsafe import Markup
 
-from hybridcx.report import answers, figures, meaning, result_tables, select, tables
+from hybridcx.report import answers, figures, further_results, meaning, reader_results, result_tables, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.planned import plan_section
+from hybridcx.report.printed_table import printed_table
 from hybridcx.report.tables import Cell, Table
+from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
@@ -20,8 +23,9 @@ ROLES = "Confirmatory: named in a plan that was locked before the results existe
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first screen: the answer, its forest plot, its caveats."""
+    """The first screen: what the cases could show (`before`), the answer, its forest plot, its caveats."""
 
+    before: tuple[str, ...]
     lead: str
     answers: tuple[tuple[str, str], ...]  # what it is about (set bold), the rest of the sentence
     forest: Figure | None
@@ -40,27 +44,32 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     found = dict(report.tables)
     metric = answers.primary_metric(found, report.primary_metric)
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
-    primary, _ = select.primary_pairs(pairs, metric)
+    primary, planned = select.primary_pairs(pairs, metric)
     made = [
         _cohort(report, numbers),
         _training(report, numbers),
         _performance(report, numbers),
+        _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
+        _variance(report, numbers, metric),
         _curves(report, numbers),
         _calibration(report, numbers),
         _utility(report, numbers),
         _agreement(report, numbers),
-        _subgroups(report, numbers),
+        reader_results.readers_section(report.tables, report.reader_notes, numbers),
+        _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
         _audit(report, numbers),
+        plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
     ]
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
+        tuple(answers.before(primary)) if report.answers is None else (),
         "".join(sentences[:1]),
         tuple(_split(s) for s in sentences[1:]),
-        _forest(primary),
+        _forest(primary, planned, found),
         tuple(report.caveats),
         tuple(report.warnings),
     )
@@ -88,11 +97,11 @@ def _figure(key: str, svg: str, caption: str, number: str = "", source: str = ""
     return Figure(key, our_own(svg), caption, number, source)
 
 
-def _forest(primary: Sequence[select.Pair]) -> Figure | None:
+def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, pd.DataFrame]) -> Figure | None:
     if not primary:
         return None
     metric = primary[0].metric
-    shown = [p for p in primary if p.metric == metric][:MAX_FOREST_ROWS]
+    shown, _ = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
     columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
@@ -103,7 +112,7 @@ def _forest(primary: Sequence[select.Pair]) -> Figure | None:
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
     caption += " The band is the margin." if margin is not None else ""
     left = len(primary) - len(shown)
-    caption += f" {left} more are in the table of paired comparisons." if left > 0 else ""
+    caption += f" {left} more are in the file." if left > 0 else ""
     return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
 
 
@@ -187,6 +196,10 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
         section.figures(_figure("confusion", svg, caption, numbers.figure(), "confusion.csv"))
         counts = result_tables.confusion_table(matrices, "Counts behind the confusion matrices.")
         section.table(counts, numbers.table() if counts else "")
+    chosen = further_results.thresholds_table(
+        _frame(report.tables, "thresholds"), "Thresholds, chosen on validation cases."
+    )
+    section.table(chosen, numbers.table() if chosen else "")
     further = result_tables.metrics_table(metrics, result_tables.OF_CALLS, "calls", "Further metrics of the calls.")
     section.table(further, numbers.table() if further else "")
     assumed = result_tables.prevalence_table(metrics, "Predictive values at assumed prevalences.")
@@ -194,6 +207,13 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     if report.heads_table is not None and len(report.heads_table):
         caption = "Heads: what each was fitted on, and what cross-validation in training chose."
         section.table(_plain("heads", caption, report.heads_table), numbers.table())
+    return section
+
+
+def _printed(report: ReportData, numbers: Numbers) -> Section:
+    section = Section("printed", "Printed in the study, found here")
+    made = printed_table(_frame(report.tables, "published"))
+    section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -235,9 +255,23 @@ def _comparisons(
     section.table(made, numbers.table() if made else "")
     made = result_tables.omnibus_table(_frame(report.tables, "omnibus"), "Tests of all models at once.")
     section.table(made, numbers.table() if made else "")
+    made = further_results.ranking_table(_frame(report.tables, "ranking"), "Probability that each model is the best.")
+    section.table(made, numbers.table() if made else "")
+    made = further_results.overlap_table(_frame(report.tables, "error_overlap"), "Overlap of the errors of each pair.")
+    section.table(made, numbers.table() if made else "")
     rest = [p for p in pairs if p.metric not in own]
     made = result_tables.other_pairs_table(rest, "Paired comparisons of the other metrics (exploratory).")
     section.table(made, numbers.table() if made else "")
+    return section
+
+
+def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
+    section = Section("variance", "Variance over seeds")
+    for made in (
+        variance_table(_frame(report.tables, "variance"), metric),
+        obuchowski_table(_frame(report.tables, "comparisons"), metric),
+    ):
+        section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -254,8 +288,10 @@ def _curves(report: ReportData, numbers: Numbers) -> Section:
     roc = _frame(report.tables, "roc")
     if len(roc):
         roc, seed = select.one_seed(roc)
+        roc, fold = select.one_seed(roc, "fold")
         models, note = _some(report, roc)
-        caption = "Receiver operating characteristic" + (f", seed {seed}." if seed is not None else ".") + note
+        which = "".join(f", {n} {v}" for n, v in (("seed", seed), ("fold", fold)) if v is not None)
+        caption = f"Receiver operating characteristic{which}.{note}"
         section.figures(_figure("roc", figures.roc(roc, models=models), caption, numbers.figure(), "roc.csv"))
     return section
 
@@ -275,6 +311,9 @@ def _calibration(report: ReportData, numbers: Numbers) -> Section:
     caption = "Metrics of the scores."
     made = result_tables.metrics_table(_frame(report.tables, "metrics"), result_tables.OF_SCORES, "scores", caption)
     section.table(made, numbers.table() if made else "")
+    caption = "Parts of the Brier score."
+    made = further_results.brier_table(_frame(report.tables, "brier_decomposition"), caption)
+    section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -287,6 +326,9 @@ def _utility(report: ReportData, numbers: Numbers) -> Section:
         caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".") + note
         svg = figures.decision_curve(curve, models=models)
         section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
+    caption = "Paired differences of net benefit along the decision curve."
+    made = further_results.curve_differences_table(_frame(report.tables, "decision_curve_differences"), caption)
+    section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -299,9 +341,14 @@ def _agreement(report: ReportData, numbers: Numbers) -> Section:
     return section
 
 
-def _subgroups(report: ReportData, numbers: Numbers) -> Section:
+def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pair]) -> Section:
     section = Section("subgroups", "Subgroups")
     made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
+    section.table(made, numbers.table() if made else "")
+    pairs = [(p.model, p.comparator) for p in primary]
+    made = further_results.interactions_table(
+        _frame(report.tables, "interactions"), "Do the subgroups differ? Tests of interaction (exploratory).", pairs
+    )
     section.table(made, numbers.table() if made else "")
     return section
 

@@ -510,3 +510,54 @@ def test_the_shared_predictions():
     assert p.n_cases == 156
     m = p.matrices()
     assert round(float((m.y_pred[0] == m.y_true).mean()), 4) == 0.8462
+
+
+HEAD = "case_id,y_true,model,score,seed\n"
+
+
+def seeded(cases_of, models=("m",)):
+    rows = [f"{c},{int(c in 'ace')},{m},0.{s},{s}\n" for s, cases in cases_of.items() for m in models for c in cases]
+    return HEAD + "".join(rows)
+
+
+def test_a_seed_without_some_cases_is_refused_by_name(tmp_path):
+    text = refused(tmp_path, seeded({1: "abcd", 2: "ab", 3: "abd"}, ("m", "n")))
+    assert "seed 2 lacks 2 of 4 test cases: c, d" in text
+    assert "seed 3 lacks 1 of 4 test cases: c" in text
+    assert "same test cases" in text
+
+
+def test_seeds_with_test_sets_of_their_own_are_repeated_holdout(tmp_path):
+    p = read(tmp_path, seeded({1: "ab", 2: "bc", 3: "cd"}))
+    assert p.repeated_holdout
+    assert p.training_cases() == {}
+    assert p.matrices(seed=3).case_ids.tolist() == ["c", "d"]
+    assert not read(tmp_path, seeded({1: "ab", 2: "ab"})).repeated_holdout
+    assert not read(tmp_path, seeded({1: "ab"})).repeated_holdout
+
+
+def test_training_and_validation_cases_of_each_seed_are_counted(tmp_path):
+    head = "case_id,y_true,model,score,split,seed\n"
+    rows = [
+        f"{c},{int(c in 'ac')},{m},0.5,{split},{s}\n"
+        for m in ("m", "n")
+        for s, c, split in (
+            (1, "a", "test"), (1, "b", "test"), (1, "c", "train"), (1, "d", "validation"),
+            (2, "c", "test"), (2, "d", "test"), (2, "a", "train"),
+        )
+    ]  # fmt: skip
+    assert read(tmp_path, head + "".join(rows)).training_cases() == {1: 2, 2: 1}
+
+
+def test_a_case_or_patient_in_several_folds_is_refused_by_name(tmp_path):
+    head = "case_id,y_true,model,score,fold,seed\n"
+    rows = "a,1,m,0.1,1,7\nb,0,m,0.2,1,7\na,1,m,0.3,2,7\nc,0,m,0.3,2,7\n"
+    text = refused(tmp_path, head + rows)
+    assert "1 cases are tested in several folds of seed 7: a" in text
+    assert "a seed of its own" in text
+    head = "case_id,y_true,model,score,fold,patient_id\n"
+    text = refused(tmp_path, head + "a,1,m,0.1,1,p\nb,0,m,0.2,1,q\nc,1,m,0.3,2,p\nd,0,m,0.3,2,s\n")
+    assert "1 patients are tested in several folds: p" in text
+    p = read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,y\n")
+    assert p.matrices().folds.tolist() == ["y", "x"]
+    assert read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,x\n").matrices().folds is None

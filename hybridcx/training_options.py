@@ -1,0 +1,105 @@
+"""The keys of [train] in the experiment file: every option of fine-tuning, for all networks and for single ones.
+
+The defaults are the options of the study's Table II with torch's own habits elsewhere; `preset` fills in what the file leaves out (presets.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hybridcx.presets import PRESETS, PresetName, filled_in
+
+NetworkName = Literal[
+    "vgg16", "vgg19", "resnet101", "densenet201", "alexnet", "mobilenet_v2", "squeezenet1_1",
+]  # fmt: skip
+DecayOn = Literal["weights", "weights_and_normalisation", "last_layer", "all"]
+
+
+class Section(BaseModel):
+    """A table of the experiment file: unknown keys are refused, types are strict, infinities are no numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TrainOverride(Section):
+    """Options of fine-tuning that one network has of its own."""
+
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    batch_size: int | None = Field(None, ge=2, le=4096)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float | None = Field(None, ge=0)
+    warmup_epochs: int | None = Field(None, ge=0)
+    weight_decay_on: DecayOn | None = None
+    convolution_biases: Literal["learn", "frozen"] | None = None
+    dropout: float | None = Field(None, ge=0, lt=1)
+
+
+class TrainSection(Section):
+    """Fine-tuning. The defaults are Table II of the study."""
+
+    preset: PresetName = Field(
+        "none",
+        description="fills in the keys that the file leaves out: `matlab_r2018b` (what the study's toolbox did), `modern` (what we would do today); "
+        "`none`: the defaults of this table. The presets are tables in hybridcx/resources/presets",
+    )
+    enabled: bool = Field(True, description="false: no fine-tuning, heads on pretrained features alone")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
+    head_rate_factor: float = Field(1.0, gt=0, description="the new last layer's rate, as a multiple of learning_rate")
+    lr_schedule: Literal["step", "cosine", "constant"] = Field("step")
+    lr_drop_factor: float = Field(0.2, gt=0, le=1, description="step: multiplied every lr_drop_epochs")
+    lr_drop_epochs: int = Field(8, ge=1)
+    warmup_epochs: int = Field(0, ge=0, description="linear warm-up of the rate")
+    weight_decay: float = Field(0.004, ge=0, description="L2 regularisation (coupled for SGD, decoupled for AdamW)")
+    weight_decay_on: DecayOn = Field(
+        "weights",
+        description="`weights`: every weight, no bias, no normalisation; `weights_and_normalisation`: also normalisation's scale and offset; "
+        "`last_layer`: its weight alone; `all`: everything",
+    )
+    convolution_biases: Literal["learn", "frozen"] = Field(
+        "learn",
+        description="`frozen`: the biases of convolutions stay as they are (the last layer's learns in any case)",
+    )
+    rate_in_velocity: bool = Field(False, description="the learning rate inside the velocity, as in MATLAB's sgdm")
+    batch_size: int = Field(16, ge=2, le=4096)
+    drop_last: bool = Field(True, description="leave out the incomplete last mini-batch of an epoch")
+    shuffle: Literal["every_epoch", "once", "never"] = Field("every_epoch")
+    epochs: int = Field(20, ge=1, le=10_000)
+    validate_every: int = Field(
+        16, ge=1, description="iterations between validations; the first and the last iteration are validated too"
+    )
+    early_stopping: int = Field(0, ge=0, description="stop after so many validations without improvement; 0: never")
+    keep: Literal["last", "best_validation"] = Field("last", description="which weights are evaluated")
+    dropout: float | None = Field(None, ge=0, lt=1, description="replaces the network's own dropout rate")
+    batch_norm_statistics: Literal["running", "training_set"] = Field(
+        "running", description="`training_set`: recomputed over the training images after training"
+    )
+    last_layer_sd: float | None = Field(
+        None, gt=0, description="normal initialisation of the last layer; default torch's own"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    clip_gradient_norm: float | None = Field(None, gt=0)
+    flip_horizontal: float = Field(0.5, ge=0, le=1, description="augmentation: probability of a horizontal flip")
+    translate_px: float = Field(30, ge=0, description="augmentation: largest shift at 224 pixels, scaled with size_px")
+    rotate_deg: float = Field(0, ge=0, le=180, description="augmentation: largest rotation")
+    scale: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of size")
+    brightness: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of brightness")
+    contrast: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of contrast")
+    augmentation_fill: Literal["padding", "black", "white"] = Field(
+        "padding", description="augmentation: what comes in from outside the image; `padding`: the grey of images.pad"
+    )
+    network: dict[NetworkName, TrainOverride] = Field(
+        {},
+        description="tables [train.network.NAME]: options that one network has of its own, as listed under train.network.NAME",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("preset") in PRESETS and isinstance(data.get("network", {}), Mapping):
+            return filled_in(data["preset"], data)
+        return data

@@ -1,0 +1,43 @@
+"""The table "printed in the study, found here", and its place in the page."""
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.report.page import ReportData, render
+from hybridcx.report.printed_table import printed_table
+
+ROWS = pd.DataFrame(
+    {
+        "model": ["vgg16", "vgg16", None],
+        "printed.model": ["VGG-16", "VGG-16", "Other"],
+        "metric": ["accuracy", "ppv", "accuracy"],
+        "printed": [0.939, 0.92, 0.5],
+        "estimate": [46 / 49, 0.5, np.nan],
+        "conf.low": [0.835, 0.4, np.nan],
+        "conf.high": [0.979, 0.6, np.nan],
+        "inside": pd.array([True, False, None], dtype="boolean"),
+        "warning": [None, None, "this run has no such model"],
+    }
+)
+
+
+def test_printed_beside_found():
+    table = printed_table(ROWS)
+    assert table is not None
+    assert table.head[:3] == ("Model", "Accuracy, printed (%)", "Accuracy, found here (%)")
+    assert [[c.text for c in row] for row in table.rows] == [
+        ["VGG-16", "93.9", "93.9 (83.5 to 97.9)", "92.0", "50.0 (40.0 to 60.0)"],
+        ["Other", "50.0", "NA", "NA", "NA"],
+    ]
+    assert table.rows[0][2].notes == ()
+    assert dict(table.notes)[table.rows[0][4].notes[0]] == "the interval does not hold the printed value"
+    assert dict(table.notes)[table.rows[1][2].notes[0]] == "this run has no such model"
+
+
+def test_the_section_stands_where_there_is_a_published_table_and_only_there():
+    page = ReportData(title="t", command="run", question="q", tables={"published": ROWS}, answers=["a"])
+    assert "Printed in the study, found here" in render(page)
+    assert "Printed in the study" not in render(
+        ReportData(title="t", command="run", question="q", tables={}, answers=["a"])
+    )
+    assert printed_table(ROWS.iloc[:0]) is None
