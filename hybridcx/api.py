@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -29,6 +29,9 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
+
+if TYPE_CHECKING:
+    from hybridcx.checking import Checked
 
 MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
@@ -342,6 +345,28 @@ def demo(
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
         return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+
+
+def check(
+    file: str | Path,
+    *,
+    kind: Literal["experiment", "cohort", "predictions", "ratings"] | None = None,
+    positive: str | None = None,
+    score_kind: Literal["probability", "rank"] = "probability",
+    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Every problem of an experiment, a cohort manifest, a predictions or a ratings file, all at once, before anything runs.
+
+    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. `kind` says what the file is;
+    without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
+    `table` has one row per problem; `sound` says whether there is none that would be refused.
+
+    Raises InputError where there is no such file, or where it cannot be told what it is.
+    """
+    from hybridcx.checking import check_file
+
+    return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)
 
 
 def phantom(

@@ -28,6 +28,7 @@ from hybridcx.cli_options import (
     Threshold,
     TrainingSize,
     Verbose,
+    print_checked,
     progress_of,
 )
 from hybridcx.cli_plan import plan_app
@@ -231,6 +232,37 @@ def audit(
         )
         print(made.page)
     if not can_be_true(made.tables):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An experiment, a cohort manifest, predictions or ratings.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="experiment, cohort, predictions or ratings; default by what it is.")
+    ] = None,
+    positive: Positive = None,
+    score_kind: Annotated[
+        str, typer.Option("--score-kind", help="probability or rank, as compare takes it.")
+    ] = "probability",
+    scale: Annotated[str | None, typer.Option("--scale", help="Scale of ratings, as agreement takes it.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Tell every problem of a file, and of what it names, before anything runs. Exit code 1 if there is one."""
+    from hybridcx import api
+
+    if kind not in (None, "experiment", "cohort", "predictions", "ratings"):
+        raise InputError("--kind is experiment, cohort, predictions or ratings")
+    if score_kind not in ("probability", "rank"):
+        raise InputError("--score-kind is probability or rank")
+    if scale not in (None, "measurement", "nominal", "ordinal"):
+        raise InputError("--scale is measurement, nominal or ordinal")
+    with progress_of(quiet, verbose) as progress:
+        found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
+    print_checked(file, found)
+    if not found.sound:
         raise typer.Exit(1)
 
 

@@ -21,6 +21,7 @@ from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.head_stage import fit_all
 from hybridcx.images import duplicates
+from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.network_stage import DISPUTED, Cases, NetworkStage, Outcome, Unit
 from hybridcx.parallel import default_jobs
@@ -84,7 +85,7 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
         cache=store.root / "images",
         on_progress=progress.track("decoding images"),
     )
-    for problem in images.warnings:
+    for problem in (*images.warnings, *images.cautions):
         progress.say(f"Warning: {problem}")
     return images
 
@@ -109,11 +110,10 @@ def run_stages(
     found = duplicates.pixel_identical(images, labels, parts)
     for problem in found:
         progress.say(f"Warning: {problem}")
-    outcome = Outcome(cohort, split, warnings=list(found))
+    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found])
+    outcome.notes += image_rules(images.notes)
     _enough_for_heads(experiment, cases)
-    # Every file of weights is looked for before the first network is trained.
-    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
-    located = {n: weights.locate(n, experiment.networks.weights, folder) for n in experiment.networks.names}
+    located = locate_weights(experiment, base)
     made: list[NetworkStage] = []
     for unit in (Unit(experiment.seed),):
         for position, name in enumerate(experiment.networks.names, 1):
@@ -141,6 +141,25 @@ def run_stages(
     for model in outcome.ledger["model"].unique():
         outcome.lineage.check(model, test_cases, patient_of=patient_of)
     return outcome
+
+
+def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.WeightsFile | None]:
+    """Every network's file of weights, looked for before the first one is trained. Raises InputError with all that are absent or refused."""
+    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
+    located: dict[str, weights.WeightsFile | None] = {}
+    problems: list[Problem] = []
+    for name in experiment.networks.names:
+        try:
+            located[name] = weights.locate(name, experiment.networks.weights, folder)
+        except InputError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    return located
+
+
+def check_heads(experiment: Experiment, cohort: Cohort, split: Split, images: ImageStore) -> None:
+    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+    _enough_for_heads(experiment, _cases(cohort, split, images))
 
 
 def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.cohort.consensus import labelled
-from hybridcx.cohort.files import check_files
+from hybridcx.cohort.files import check_files, split_frame
 from hybridcx.cohort.readers import reading_problems
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.labels_section import LabelsSection
@@ -91,7 +91,12 @@ class Cohort:
     @property
     def image_paths(self) -> tuple[Path, ...]:
         """The image file of each analysed case."""
-        return tuple(self.root / PurePosixPath(p) for p in self.analysed["image"])
+        return tuple(self.root / PurePosixPath(split_frame(p)[0]) for p in self.analysed["image"])
+
+    @property
+    def frames(self) -> tuple[int | None, ...]:
+        """The frame of each analysed case's file that is its image (`image.dcm#frame=3`, from 1), or None."""
+        return tuple(split_frame(p)[1] for p in self.analysed["image"])
 
     @property
     def y_true(self) -> np.ndarray:
