@@ -33,15 +33,52 @@ def training_methods(experiment: Experiment) -> list[str]:
     }[train.lr_schedule]
     optimizer = f"SGD with momentum {train.momentum:g}" if train.optimizer == "sgd" else "AdamW"
     text = [
-        f"All layers were fine-tuned end to end with {optimizer}, mini-batches of {train.batch_size}, initial learning rate "
+        f"{_what_learned(train)} with {optimizer}, mini-batches of {train.batch_size}, initial learning rate "
         f"{train.learning_rate:g} ({schedule}), L2 regularisation {train.weight_decay:g} (on: {_plain(train.weight_decay_on)}), "
         f"at most {train.epochs} epochs, validated every {train.validate_every} iterations. The weights of the "
         + ("last iteration" if train.keep == "last" else "iteration with the smallest validation loss")
         + " were kept; test cases were never used to choose anything."
     ]
+    if further := _further(train):
+        text.append(f"{'; '.join(further)}.")
     if own := [f"{name} ({said})" for name, said in _own_options(experiment)]:
         text.append(f"Apart from that: {'; '.join(own)}.")
     return text + _preset_methods(experiment)
+
+
+def _what_learned(train: TrainSection) -> str:
+    if train.trainable_stages is None:
+        return "All layers were fine-tuned end to end"
+    before = f"the {train.trainable_stages} stages before it" if train.trainable_stages else "nothing else"
+    return f"The last layer and {before} were fine-tuned, the earlier ones kept their weights,"
+
+
+def _further(train: TrainSection) -> list[str]:
+    """The options that are off by default, as parts of a sentence."""
+    t = train
+    copies = f"The frozen stages were computed once, for {t.cached_copies} augmented copies of each training image"
+    return [
+        *([f"Warm-up: the rate rose linearly over {t.warmup_epochs} epochs"] if t.warmup_epochs else []),
+        *(
+            [f"Discriminative rates: each earlier stage at {t.layer_rate_decay:g} times the next"]
+            if t.layer_rate_decay < 1
+            else []
+        ),
+        *(
+            [f"Gradual unfreezing: one more stage every {t.unfreeze_every} epochs (Howard and Ruder 2018)"]
+            if t.unfreeze_every
+            else []
+        ),
+        *([copies] if t.cached_copies else []),
+        *([f"Label smoothing {t.label_smoothing:g}"] if t.label_smoothing else []),
+        *([f"Mixup with Beta({t.mixup:g}, {t.mixup:g}) (Zhang and others 2018)"] if t.mixup else []),
+        *([f"Gradients were clipped to norm {t.clip_gradient_norm:g}"] if t.clip_gradient_norm is not None else []),
+        *(
+            [f"The weights are an exponential moving average (decay {t.ema_decay:g})"]
+            if t.ema_decay is not None
+            else []
+        ),
+    ]
 
 
 def _preset_methods(experiment: Experiment) -> list[str]:
@@ -103,6 +140,18 @@ def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
             f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs" if t.lr_schedule == "step" else t.lr_schedule,
         ),
         ("warm-up", f"{t.warmup_epochs} epochs"),
+        *(
+            [("earlier stages' rate", f"{t.layer_rate_decay:g} times the next stage's")]
+            if t.layer_rate_decay < 1
+            else []
+        ),
+        *([("gradual unfreezing", f"a stage every {t.unfreeze_every} epochs")] if t.unfreeze_every else []),
+        *(
+            [("stages that learn", f"{t.trainable_stages} and the last layer")]
+            if t.trainable_stages is not None
+            else []
+        ),
+        *([("kept activations", f"{t.cached_copies} augmented copies")] if t.cached_copies else []),
         ("L2 regularisation", f"{t.weight_decay:g} ({_plain(t.weight_decay_on)})"),
         *([("convolutions' biases", "do not learn")] if t.convolution_biases == "frozen" else []),
         ("validation", f"every {t.validate_every} iterations, the first and the last"),
@@ -111,7 +160,10 @@ def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
         ("weights kept", t.keep.replace("_", " ")),
         ("shuffling", t.shuffle.replace("_", " ") + (", incomplete mini-batch dropped" if t.drop_last else "")),
         ("batch norm's statistics", after[t.batch_norm_statistics]),
+        *([("moving average of the weights", f"decay {t.ema_decay:g}")] if t.ema_decay is not None else []),
         ("label smoothing", f"{t.label_smoothing:g}"),
+        *([("mixup", f"Beta({t.mixup:g}, {t.mixup:g})")] if t.mixup else []),
+        *([("gradients", f"clipped to norm {t.clip_gradient_norm:g}")] if t.clip_gradient_norm is not None else []),
         ("augmentation", _augmentation(experiment)),
     ]
     rows += [(f"{network} apart from that", said) for network, said in _own_options(experiment)]
