@@ -78,9 +78,27 @@ def test_the_methods_say_what_is_assumed_what_deviates_and_what_was_changed():
     own = experiment('[train]\npreset = "matlab_r2018b"\n[train.network.vgg16]\nepochs = 2\n')
     assert "Changed from the preset: vgg16: epochs = 2." in " ".join(training_methods(own))
     assert "preset" not in " ".join(training_methods(experiment("")))
-    rows = {option: (value, note) for option, value, note in training_settings(e)}
-    assert rows["momentum"] == ("0.9, rate inside the velocity", "study: 0.9")
-    assert "resnet101 apart from that" not in rows
+
+
+def test_table_ii_sets_the_study_and_both_presets_side_by_side():
+    e = experiment('[networks]\nnames = ["vgg16", "densenet201"]\n[train]\npreset = "matlab_r2018b"\nepochs = 3\n')
+    table = training_settings(e).set_index("option")
+    assert table.columns.tolist() == [
+        "used here",
+        "the study",
+        "its toolbox (preset matlab_r2018b)",
+        "today (preset modern)",
+    ]
+    assert table.loc["momentum"].tolist() == [
+        "0.9, rate inside the velocity",
+        "0.9",
+        "0.9, rate inside the velocity",
+        "",
+    ]
+    assert table.loc["epochs"].tolist() == ["at most 3", "at most 20", "at most 20", "at most 20"]
+    assert "last layer" in table.loc["vgg16 apart from that", "used here"]
+    assert "resnet101 apart from that" not in table.index
+    assert "mixup" not in table.index  # off everywhere
 
 
 def test_the_modern_options_are_told():
@@ -91,14 +109,13 @@ def test_the_modern_options_are_told():
         "cosine",
         "Warm-up",
         "0.7 times the next",
-        "one more stage every 1 epochs",
+        "one more stage every epoch",
         "Label smoothing 0.1",
         "moving average",
         "Mixup",
     ):
         assert part in text, part
-    rows = {o: v for o, v, _ in training_settings(e)}
-    assert rows["mixup"] == "Beta(0.2, 0.2)"
+    assert training_settings(e).set_index("option").loc["mixup", "used here"] == "Beta(0.2, 0.2)"
     frozen = experiment("[train]\ntrainable_stages = 0\ncached_copies = 4\n")
     text = " ".join(training_methods(frozen))
     assert "end to end" not in text
