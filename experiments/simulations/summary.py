@@ -31,9 +31,9 @@ READING = """
   Newcombe's AUC), the resampled ones often do not: with 24 normal cases a specificity of 0.96 is 1 in a third of the samples, every resample
   then says 1, and an interval without width misses the truth. They are marked `caution` in the tables for that.
 - **BCa for the difference of two models at 49 cases rejects too often**: 8 to 14 % on average for the accuracies, MCC, F1, Brier score, log
-  loss, AUROC and AUPRC (up to 19 %), where the percentile interval rejects about 5 % (9 % for Brier score and log loss). It is what BCa is (R's boot gives the
-  same limits from the same resamples): of three cases that only one model gets right and none the other, it makes a significant difference. With
-  so few cases prefer percentile or permutation for differences. At 331 cases it is 5 to 9 %.
+  loss, AUROC and AUPRC (up to 19 %), where the percentile interval rejects about 5 % (9 % for Brier score and log loss). It is what BCa is (R's
+  boot gives the same limits from the same resamples): of three cases that only one model gets right and none the other, it makes a significant
+  difference. With so few cases prefer percentile or permutation for differences. At 331 cases it is 5 to 9 %.
 - Plain DeLong and the clustered DeLong interval of one model cover far too little where the AUROC is near 1 and cases or patients are few (0.75
   to 0.89 at 49 cases; 0.61 to 0.76 with 12 patients, 0.89 to 0.92 with 82); the logit version and Newcombe's keep 0.95. The clustered test of a
   difference keeps its level.
