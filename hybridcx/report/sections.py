@@ -68,7 +68,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _curves(report, numbers),
         _calibration(report, numbers),
         _utility(report, numbers),
-        _agreement(report, numbers),
+        label_rules.agreement_section(found, numbers),
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
@@ -348,15 +348,6 @@ def _utility(report: ReportData, numbers: Numbers) -> Section:
         section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
     caption = "Paired differences of net benefit along the decision curve."
     made = further_results.curve_differences_table(_frame(report.tables, "decision_curve_differences"), caption)
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _agreement(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("agreement", "Reader agreement")
-    made = result_tables.agreement_table(
-        _frame(report.tables, "agreement"), "Agreement and reliability of the readers."
-    )
     section.table(made, numbers.table() if made else "")
     return section
 
