@@ -13,7 +13,7 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, folds, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, verdicts
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -253,6 +253,7 @@ def analyse_seeds(
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
         comparison_rows += _sorted(c_rows, pairs)
         own = curves.tables_of(part, everyone.matrices("test", seed=seed), everyone.labels, plan)
+        own |= extras.tables_of_cases(part, plan, pairs)
         for name, table in own.items():
             tables.setdefault(name, []).append(table if table.empty else table.assign(seed=seed))
         done += 1
@@ -267,6 +268,8 @@ def analyse_seeds(
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
+        # Over seeds and cases: the first place in another training as well as in another sample.
+        "ranking": pd.DataFrame(extras.ranking_rows(overall.slices.models, overall.slices.n, drawn) if drawn else []),
     }
 
 
