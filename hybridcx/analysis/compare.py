@@ -50,7 +50,8 @@ def analyse(
     groups = [(Keys(), predictions), *_subgroups(predictions, plan)]
     if len(predictions.seeds) > 1:
         found = seeds.analyse_seeds(groups, plan, pairs, on_progress)
-        return {**found, "thresholds": predictions.chosen_thresholds}
+        # Tests of interaction are of one seed: none over several.
+        return {**found, "interactions": pd.DataFrame(), "thresholds": predictions.chosen_thresholds}
     parts = [_slice(p, k) for k, p in groups]
     overall = parts[0]
     metric_rows: list[Row] = []
