@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -29,6 +29,9 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
+
+if TYPE_CHECKING:
+    from hybridcx.checking import Checked
 
 MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
@@ -78,6 +81,8 @@ def compare(
     in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
     whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
 
+    Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
+    reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
     the predictions do not list its cases.
@@ -242,6 +247,42 @@ def agreement(
     return Report(target, target / "report.html", tables)
 
 
+def audit(
+    published: str | Path | pd.DataFrame,
+    *,
+    positives: int | None = None,
+    negatives: int | None = None,
+    out: str | Path | None = None,
+    unit: str | Mapping[str, str] | None = None,
+    confidence_level: float = 0.95,
+    progress: Progress | None = None,
+) -> Report:
+    """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
+
+    `published`: CSV (or a DataFrame with text as values) with the columns model, metric and value as printed. `positives`, `negatives`: the
+    class totals, unless the table has columns or rows of that name. `unit`: percent or proportion, for all metrics or by printed name; without
+    it each metric's unit is decided over the whole table. `tables["audit_readings"]` of the result says which readings fit, and
+    `hybridcx.auditing.can_be_true(tables)` whether the table can be true as printed.
+
+    Raises InputError for anything wrong with the table or the options; then nothing has been written.
+    """
+    from hybridcx.auditing import audit_report
+
+    raise_if_any(_level_problems(confidence_level))
+    name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
+    target = Path(out) if out is not None else default_out(name)
+    tables = audit_report(
+        published,
+        target,
+        positives=positives,
+        negatives=negatives,
+        unit=unit,
+        confidence_level=confidence_level,
+        progress=progress or Progress(quiet=True),
+    )
+    return Report(target, target / "report.html", tables)
+
+
 def run(
     experiment: str | Path | Experiment,
     *,
@@ -304,6 +345,28 @@ def demo(
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
         return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+
+
+def check(
+    file: str | Path,
+    *,
+    kind: Literal["experiment", "cohort", "predictions", "ratings"] | None = None,
+    positive: str | None = None,
+    score_kind: Literal["probability", "rank"] = "probability",
+    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Every problem of an experiment, a cohort manifest, a predictions or a ratings file, all at once, before anything runs.
+
+    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. `kind` says what the file is;
+    without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
+    `table` has one row per problem; `sound` says whether there is none that would be refused.
+
+    Raises InputError where there is no such file, or where it cannot be told what it is.
+    """
+    from hybridcx.checking import check_file
+
+    return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)
 
 
 def phantom(

@@ -28,8 +28,10 @@ from hybridcx.cli_options import (
     Threshold,
     TrainingSize,
     Verbose,
+    print_checked,
     progress_of,
 )
+from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -45,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(plan_app, name="plan")
 app.add_typer(cache_app, name="cache")
 app.add_typer(weights_app, name="weights")
 
@@ -190,6 +193,77 @@ def agreement(
             progress=progress,
         )
         print(made.page)
+
+
+@app.command()
+def audit(
+    published: Annotated[Path, typer.Argument(help="A published table (CSV): model, metric, value as printed.")],
+    positives: Annotated[
+        int | None, typer.Option("--positives", help="Cases of the positive class, unless the table says.")
+    ] = None,
+    negatives: Annotated[
+        int | None, typer.Option("--negatives", help="Cases of the negative class, unless the table says.")
+    ] = None,
+    out: Out = None,
+    unit: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--unit", help="percent or proportion, or METRIC=percent; may be given again. Default by the values."
+        ),
+    ] = None,
+    confidence_level: Level = 0.95,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Can a published table be true, which confusion matrices produce it, and what could its paired tests have shown."""
+    from hybridcx import api
+    from hybridcx.auditing import can_be_true, units_of
+
+    with progress_of(quiet, verbose) as progress:
+        made = api.audit(
+            published,
+            positives=positives,
+            negatives=negatives,
+            out=out,
+            unit=units_of(unit or ()),
+            confidence_level=confidence_level,
+            progress=progress,
+        )
+        print(made.page)
+    if not can_be_true(made.tables):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An experiment, a cohort manifest, predictions or ratings.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="experiment, cohort, predictions or ratings; default by what it is.")
+    ] = None,
+    positive: Positive = None,
+    score_kind: Annotated[
+        str, typer.Option("--score-kind", help="probability or rank, as compare takes it.")
+    ] = "probability",
+    scale: Annotated[str | None, typer.Option("--scale", help="Scale of ratings, as agreement takes it.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Tell every problem of a file, and of what it names, before anything runs. Exit code 1 if there is one."""
+    from hybridcx import api
+
+    if kind not in (None, "experiment", "cohort", "predictions", "ratings"):
+        raise InputError("--kind is experiment, cohort, predictions or ratings")
+    if score_kind not in ("probability", "rank"):
+        raise InputError("--score-kind is probability or rank")
+    if scale not in (None, "measurement", "nominal", "ordinal"):
+        raise InputError("--scale is measurement, nominal or ordinal")
+    with progress_of(quiet, verbose) as progress:
+        found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
+    print_checked(file, found)
+    if not found.sound:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from hybridcx.errors import printable_path
+
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the report; default reports/<name>.", show_default=False)
 ]
@@ -49,3 +51,18 @@ def progress_of(quiet: bool, verbose: bool) -> Any:
     from hybridcx.progress import Progress
 
     return Progress(quiet=quiet, verbose=verbose)
+
+
+def print_checked(file: Path, found: Any) -> None:
+    """Print what `hybridcx.check` found: the kind of file and what it holds, then each problem in a line."""
+    from hybridcx.checking import NAMES
+
+    errors = [p for p in found.problems if p.severity == "error"]
+    warnings = [p for p in found.problems if p.severity != "error"]
+    print(f"{printable_path(file)}: {NAMES[found.kind]}" + (f" ({found.holds})" if found.holds else ""))
+    for p in errors:
+        print(f"- {p}")
+    for p in warnings:
+        print(f"- Warning: {p}")
+    n, m = len(errors), len(warnings)
+    print(f"{n or 'no'} problem{'' if n == 1 else 's'}, {m or 'no'} warning{'' if m == 1 else 's'}")

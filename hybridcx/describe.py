@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.cohort.consensus import ONE_READER
+from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
 from hybridcx.describe_seeds import fold_methods, seed_caveats, seed_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
+from hybridcx.report import answers, label_rules, select
 
 if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
@@ -42,6 +45,18 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
                 if len(predictions.seeds) < 2
                 else "."
             )
+        )
+    if len(tables.get("label_rules", pd.DataFrame())):
+        text.append(
+            "Every comparison was repeated with each reading as the truth, with the calls on which the readings agree"
+            + (
+                ", and with all cases, those in dispute among them"
+                if (tables["label_rules"]["n.added"] > 0).any()
+                else ""
+            )
+            + " (label_rules.csv; column label.rule in metrics.csv and comparisons.csv). Only the truth changes: the predictions are the same and "
+            "nothing was fitted again, so training with other labels might give other models. Each rule is a family of its own for Holm's "
+            "adjustment. Readers who made a truth are not compared with the models on it."
         )
     if plan.margin is not None:
         text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
@@ -122,6 +137,7 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     counts = outcome.split.counts()
     n = {name: int(counts[name].loc["total"]) for name in ("train", "validation", "test")}
     text = [
+        *label_methods(outcome),
         f"Images were cropped to the manifest's box where it has one, {pad} and resized to {images.size_px} x {images.size_px} pixels "
         f"({images.resample}, antialiased). The {sum(n.values())} analysed cases were split "
         + (
@@ -147,7 +163,51 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     return text + list(dict.fromkeys(outcome.notes))
 
 
-def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: Outcome | None = None) -> list[str]:
+def label_methods(outcome: Outcome) -> list[str]:
+    """Where the labels come from: the rule, who read, and how many cases have no label by it."""
+    cohort = outcome.cohort
+    options, n_disputed = cohort.labels_by, len(cohort.in_dispute)
+    occasion = {"first": "first occasion", "last": "last occasion", "all": "all occasions"}[options.occasion]
+    readings = f"{', '.join(cohort.votes)}; {occasion}"
+    said = {
+        "given": "The labels are those of the manifest.",
+        "agreement": f"A case has the label on which all its readers agree, at least two of them ({readings}).",
+        "majority": f"A case has the label of most of its readings, by at least two readers ({readings}); ties have none.",
+        "reader": f"A case has the label that {options.reader} called ({readings}).",
+        "adjudicated": f"A case has the label on which all its readers agree ({readings}), or else the one in the column {options.adjudicator}.",
+    }[options.rule]
+    if n_disputed:
+        n_test = len(outcome.split.disputed_test)
+        said += (
+            f" {n_disputed} cases are in dispute and have no label: none of them was fitted on or counted in a primary metric. The split sends "
+            f"them by the shares of the others; the {n_test} in test are scored and reported apart."
+        )
+    short = int(cohort.frame["excluded"].eq(ONE_READER).sum())
+    if short:
+        said += f" {short} cases that only one reader read are excluded, with that as the reason."
+    return [said] if cohort.votes or options.rule != "given" or n_disputed else []
+
+
+def _spectrum(outcome: Outcome) -> list[str]:
+    """What choosing cases by agreement does to the results."""
+    cohort = outcome.cohort
+    n = len(cohort.in_dispute)
+    gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
+    if not n and not gone:
+        return []
+    whose = f"The {n or gone} cases on which the readers disagreed are "
+    whose += "neither in training nor in the primary metrics" if n else "excluded"
+    easier = "those left are easier, and accuracy on all comers would be lower"
+    again = ". On the analysed cases the readers agree by construction" if chosen_by_agreement(cohort) else ""
+    return [f"{whose}: {easier}{again}."]
+
+
+def caveats(
+    predictions: Predictions,
+    tables: dict[str, pd.DataFrame],
+    outcome: Outcome | None = None,
+    metric: str | None = None,
+) -> list[str]:
     """What a reader must know before the numbers: few cases, one split, one seed, random initialisation."""
     found = []
     if predictions.n_cases < FEW_CASES:
@@ -162,6 +222,7 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
             (compared["metric"] == "accuracy")
             & (compared["method"] == "mcnemar_midp")
             & compared["subgroup"].isna()
+            & compared["label.rule"].isna()
             & compared["seed"].isna()
         ]
         same = midp[(midp["b"] + midp["c"]) == 0]
@@ -189,9 +250,11 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
         untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
         if untrained:
             found.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")
-        excluded = outcome.cohort.frame["excluded"].fillna("").astype(str)
-        if excluded.str.contains("disagree", case=False).any():
-            found.append(
-                "Cases on which the readers disagreed were excluded: those left are easier, and accuracy on all comers would be lower."
-            )
+        found += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
+    rules = tables.get("label_rules", pd.DataFrame())
+    if len(rules):
+        name = answers.primary_metric(tables, metric)
+        planned, _ = select.primary_pairs(select.pairs(tables["comparisons"], tables["verdicts"]), name)
+        found.append(label_rules.summary(rules, name, planned))
+    found = [f for f in found if f]
     return found + [str(p) for p in predictions.warnings]

@@ -30,6 +30,9 @@ def seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
 def _crossed(predictions: Predictions, plan: Plan) -> list[str]:
     units = "patients" if predictions.clustered else "cases"
     groups = ", with Obuchowski's (1997) covariances for patients" if predictions.clustered else ""
+    tested = "accuracy, sensitivity and specificity" if predictions.has_pred else ""
+    if predictions.has_score and len(predictions.folds) < 2:
+        tested += (" and of " if tested else "") + "AUROC"
     return [
         f"The predictions come from {len(predictions.seeds)} seeds on the same test cases. Every estimate is the mean over the seeds of the "
         "seed's own metric; its standard deviation over the seeds stands beside it in metrics.csv (sd.seeds).",
@@ -37,8 +40,14 @@ def _crossed(predictions: Predictions, plan: Plan) -> list[str]:
         f"resamples{', stratified by class' if plan.stratified else ''}. Each draws the {units} once, for all models and seeds, and the seeds "
         "once, for all models; limits are percentiles, p-values invert the interval. So they carry the variance of training as well "
         f"as that of the sample. Calibration slopes and intercepts are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
-        "Differences of accuracy, sensitivity, specificity and AUROC are also tested after Obuchowski and Rockette (1995), with Hillis' (2007) "
-        f"degrees of freedom: cases random, {DESIGNS[plan.seed_design]}{groups}.",
+        *(
+            [
+                f"Differences of {tested} are also tested after Obuchowski and Rockette (1995), with Hillis' degrees of freedom "
+                f"({'2014' if plan.seed_design == 'nested' else '2007'}): cases random, {DESIGNS[plan.seed_design]}{groups}."
+            ]
+            if tested
+            else []
+        ),
         f"The shares of variance (variance.csv) are two-way components of {units} by seeds (Searle, Casella and McCulloch 1992), of jackknife "
         "pseudo-values where the metric is no mean over cases. " + PER_SEED + " Subgroups are given over all seeds.",
     ]

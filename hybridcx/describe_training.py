@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from hybridcx.experiment import Experiment
 from hybridcx.presets import Statement, preset
-from hybridcx.training_options import TrainSection
+from hybridcx.training_options import TrainOverride, TrainSection
 
 STUDY = {
-    "image size": "study: 224 x 224 x 3",
-    "optimiser": "study: SGD with momentum",
-    "momentum": "study: 0.9",
-    "mini-batch": "study: 16",
-    "initial learning rate": "study: 0.0003",
-    "learning-rate schedule": "study: times 0.2 every 8 epochs",
-    "L2 regularisation": "study: 0.004",
-    "validation": "study: every 16 iterations",
-    "epochs": "study: at most 20",
-    "augmentation": "study: used, not specified",
+    "image size": "224 x 224 x 3",
+    "optimiser": "SGD with momentum",
+    "momentum": "0.9",
+    "mini-batch": "16",
+    "initial learning rate": "0.0003",
+    "learning-rate schedule": "times 0.2 every 8 epochs",
+    "L2 regularisation": "0.004",
+    "validation": "every 16 iterations",
+    "epochs": "at most 20",
+    "augmentation": "used, not specified",
 }
-"""Table II of the study, beside what was used here."""
+"""Table II of the study. What it does not state has no entry."""
+BESIDE = {"matlab_r2018b": "its toolbox (preset matlab_r2018b)", "modern": "today (preset modern)"}
+"""Presets that stand beside the options used, and the headings of their columns."""
 
 
 def training_methods(experiment: Experiment) -> list[str]:
@@ -33,15 +37,52 @@ def training_methods(experiment: Experiment) -> list[str]:
     }[train.lr_schedule]
     optimizer = f"SGD with momentum {train.momentum:g}" if train.optimizer == "sgd" else "AdamW"
     text = [
-        f"All layers were fine-tuned end to end with {optimizer}, mini-batches of {train.batch_size}, initial learning rate "
+        f"{_what_learned(train)} with {optimizer}, mini-batches of {train.batch_size}, initial learning rate "
         f"{train.learning_rate:g} ({schedule}), L2 regularisation {train.weight_decay:g} (on: {_plain(train.weight_decay_on)}), "
         f"at most {train.epochs} epochs, validated every {train.validate_every} iterations. The weights of the "
         + ("last iteration" if train.keep == "last" else "iteration with the smallest validation loss")
         + " were kept; test cases were never used to choose anything."
     ]
-    if own := [f"{name} ({said})" for name, said in _own_options(experiment)]:
+    if further := _further(train):
+        text.append(f"{'; '.join(further)}.")
+    if own := [f"{name} ({said})" for name, said in _own_options(train, experiment.networks.names)]:
         text.append(f"Apart from that: {'; '.join(own)}.")
     return text + _preset_methods(experiment)
+
+
+def _what_learned(train: TrainSection) -> str:
+    if train.trainable_stages is None:
+        return "All layers were fine-tuned end to end"
+    before = f"the {train.trainable_stages} stages before it" if train.trainable_stages else "nothing else"
+    return f"The last layer and {before} were fine-tuned, the earlier ones kept their weights,"
+
+
+def _further(train: TrainSection) -> list[str]:
+    """The options that are off by default, as parts of a sentence."""
+    t = train
+    copies = f"The frozen stages were computed once, for {t.cached_copies} augmented copies of each training image"
+    return [
+        *([f"Warm-up: the rate rose linearly over {t.warmup_epochs} epochs"] if t.warmup_epochs else []),
+        *(
+            [f"Discriminative rates: each earlier stage at {t.layer_rate_decay:g} times the next"]
+            if t.layer_rate_decay < 1
+            else []
+        ),
+        *(
+            [f"Gradual unfreezing: one more stage every {_epochs(t.unfreeze_every)} (Howard and Ruder 2018)"]
+            if t.unfreeze_every
+            else []
+        ),
+        *([copies] if t.cached_copies else []),
+        *([f"Label smoothing {t.label_smoothing:g}"] if t.label_smoothing else []),
+        *([f"Mixup with Beta({t.mixup:g}, {t.mixup:g}) (Zhang and others 2018)"] if t.mixup else []),
+        *([f"Gradients were clipped to norm {t.clip_gradient_norm:g}"] if t.clip_gradient_norm is not None else []),
+        *(
+            [f"The weights are an exponential moving average (decay {t.ema_decay:g})"]
+            if t.ema_decay is not None
+            else []
+        ),
+    ]
 
 
 def _preset_methods(experiment: Experiment) -> list[str]:
@@ -83,58 +124,85 @@ def _for_networks(statement: Statement, networks: Sequence[str]) -> str:
     return f"{statement.text} ({', '.join(concerned)})" if concerned else ""
 
 
-def training_settings(experiment: Experiment) -> list[tuple[str, str, str]]:
-    """Table II: the options of fine-tuning as they were used."""
-    t, i = experiment.train, experiment.images
+def training_settings(experiment: Experiment) -> pd.DataFrame:
+    """Table II: the options of fine-tuning as they were used, beside the study's own and those of the presets.
+
+    Columns: option, used here, the study, and one for each preset. An option that is off everywhere is left out.
+    """
+    size_px = experiment.images.size_px
+    used = _options(experiment.train, size_px, experiment.networks.names)
+    columns = {"used here": used, "the study": STUDY}
+    for name, heading in BESIDE.items():
+        columns[heading] = _options(TrainSection.model_validate({"preset": name}), size_px, experiment.networks.names)
+    names = list(dict.fromkeys([*used, *(option for column in columns.values() for option in column)]))
+    rows = [(option, *(column.get(option, "") for column in columns.values())) for option in names]
+    table = pd.DataFrame(rows, columns=["option", *columns], dtype=object)
+    return table[(table.drop(columns="option") != "").any(axis=1)].reset_index(drop=True)
+
+
+def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str, str]:
+    """Option -> value in words; an option that is off has an empty value."""
+    sgd = t.optimizer == "sgd"
     inside = ", rate inside the velocity" if t.rate_in_velocity else ""
     last = "torch's own" if t.last_layer_sd is None else f"normal, standard deviation {t.last_layer_sd:g}, bias 0"
     after = {"running": "running averages", "training_set": "over the training set after training"}
-    rows = [
-        *([("preset", t.preset)] if t.preset != "none" else []),
-        ("image size", f"{i.size_px} x {i.size_px} x 3"),
-        ("optimiser", "SGD with momentum" if t.optimizer == "sgd" else "AdamW"),
-        *([("momentum", f"{t.momentum:g}{inside}")] if t.optimizer == "sgd" else []),
-        ("mini-batch", str(t.batch_size)),
-        ("initial learning rate", f"{t.learning_rate:g}"),
-        ("last layer's rate", f"{t.head_rate_factor:g} times"),
-        ("last layer's initialisation", last),
-        (
-            "learning-rate schedule",
-            f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs" if t.lr_schedule == "step" else t.lr_schedule,
-        ),
-        ("warm-up", f"{t.warmup_epochs} epochs"),
-        ("L2 regularisation", f"{t.weight_decay:g} ({_plain(t.weight_decay_on)})"),
-        *([("convolutions' biases", "do not learn")] if t.convolution_biases == "frozen" else []),
-        ("validation", f"every {t.validate_every} iterations, the first and the last"),
-        ("epochs", f"at most {t.epochs}"),
-        ("early stopping", f"after {t.early_stopping} validations" if t.early_stopping else "none"),
-        ("weights kept", t.keep.replace("_", " ")),
-        ("shuffling", t.shuffle.replace("_", " ") + (", incomplete mini-batch dropped" if t.drop_last else "")),
-        ("batch norm's statistics", after[t.batch_norm_statistics]),
-        ("label smoothing", f"{t.label_smoothing:g}"),
-        ("augmentation", _augmentation(experiment)),
-    ]
-    rows += [(f"{network} apart from that", said) for network, said in _own_options(experiment)]
-    return [(option, value, STUDY.get(option, "")) for option, value in rows]
+    step = f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs"
+    frozen = "" if t.trainable_stages is None else f"{t.trainable_stages} and the last layer"
+    order = t.shuffle.replace("_", " ") + (", incomplete mini-batch dropped" if t.drop_last else "")
+    own = {f"{name} apart from that": said for name, said in _own_options(t, networks)}
+    return {
+        "preset": "" if t.preset == "none" else t.preset,
+        "image size": f"{size_px} x {size_px} x 3",
+        "optimiser": "SGD with momentum" if sgd else "AdamW",
+        "momentum": f"{t.momentum:g}{inside}" if sgd else "",
+        "mini-batch": str(t.batch_size),
+        "initial learning rate": f"{t.learning_rate:g}",
+        "last layer's rate": f"{t.head_rate_factor:g} times",
+        "earlier stages' rate": f"{t.layer_rate_decay:g} times the next stage's" if t.layer_rate_decay < 1 else "",
+        "last layer's initialisation": last,
+        "learning-rate schedule": step if t.lr_schedule == "step" else t.lr_schedule,
+        "warm-up": f"{t.warmup_epochs} epochs" if t.warmup_epochs else "",
+        "gradual unfreezing": f"a stage every {_epochs(t.unfreeze_every)}" if t.unfreeze_every else "",
+        "stages that learn": frozen,
+        "kept activations": f"{t.cached_copies} augmented copies" if t.cached_copies else "",
+        "L2 regularisation": f"{t.weight_decay:g} ({_plain(t.weight_decay_on)}{'' if sgd else ', decoupled'})",
+        "convolutions' biases": "do not learn" if t.convolution_biases == "frozen" else "",
+        "validation": f"every {t.validate_every} iterations, the first and the last",
+        "epochs": f"at most {t.epochs}",
+        "early stopping": f"after {t.early_stopping} validations" if t.early_stopping else "none",
+        "weights kept": t.keep.replace("_", " "),
+        "moving average of the weights": "" if t.ema_decay is None else f"decay {t.ema_decay:g}",
+        "shuffling": order,
+        "batch norm's statistics": after[t.batch_norm_statistics],
+        "dropout": "" if t.dropout is None else f"{t.dropout:g}",
+        "label smoothing": f"{t.label_smoothing:g}" if t.label_smoothing else "",
+        "mixup": f"Beta({t.mixup:g}, {t.mixup:g})" if t.mixup else "",
+        "gradients": "" if t.clip_gradient_norm is None else f"clipped to norm {t.clip_gradient_norm:g}",
+        "augmentation": _augmentation(t, size_px),
+        **own,
+    }
+
+
+def _epochs(n: int) -> str:
+    return "epoch" if n == 1 else f"{n} epochs"
 
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) else str(value).replace("_", " ")
 
 
-def _own_options(experiment: Experiment) -> list[tuple[str, str]]:
+def _own_options(train: TrainSection, networks: Sequence[str]) -> list[tuple[str, str]]:
     """The options that single networks of this experiment have of their own, in words."""
-    own = experiment.train.network
+    own: dict[str, TrainOverride] = {str(name): options for name, options in train.network.items()}
     return [
         (name, ", ".join(f"{_plain(k)} {_plain(v)}" for k, v in own[name].model_dump(exclude_none=True).items()))
-        for name in experiment.networks.names
+        for name in networks
         if name in own
     ]
 
 
-def _augmentation(experiment: Experiment) -> str:
-    t = experiment.train
-    shift = t.translate_px * experiment.images.size_px / 224
+def _augmentation(t: TrainSection, size_px: int) -> str:
+    shift = t.translate_px * size_px / 224
     outside = "" if t.augmentation_fill == "padding" else f", {t.augmentation_fill} outside"
     parts = [
         f"horizontal flip (p = {t.flip_horizontal:g})" if t.flip_horizontal else "",

@@ -50,6 +50,30 @@ class TrainSection(Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
     head_rate_factor: float = Field(1.0, gt=0, description="the new last layer's rate, as a multiple of learning_rate")
+    layer_rate_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="discriminative rates: each stage of the network learns at so many times the rate of the stage after it; the last stage "
+        "before the last layer learns at learning_rate",
+    )
+    unfreeze_every: int = Field(
+        0,
+        ge=0,
+        description="gradual unfreezing: the last layer learns alone at first, and one stage more after so many epochs each; 0: all from the start",
+    )
+    trainable_stages: int | None = Field(
+        None,
+        ge=0,
+        description="so many stages before the last layer learn, the others keep their weights and statistics; 0: the last layer alone; default all",
+    )
+    cached_copies: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="with trainable_stages: the frozen stages are computed once, for so many augmented copies of each training image, which the "
+        "epochs take in turn; 0: computed anew in every iteration",
+    )
     lr_schedule: Literal["step", "cosine", "constant"] = Field("step")
     lr_drop_factor: float = Field(0.2, gt=0, le=1, description="step: multiplied every lr_drop_epochs")
     lr_drop_epochs: int = Field(8, ge=1)
@@ -74,6 +98,12 @@ class TrainSection(Section):
     )
     early_stopping: int = Field(0, ge=0, description="stop after so many validations without improvement; 0: never")
     keep: Literal["last", "best_validation"] = Field("last", description="which weights are evaluated")
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the weights that are validated and kept are an exponential moving average over the iterations, with min(this, (1 + t)/(10 + t))",
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="replaces the network's own dropout rate")
     batch_norm_statistics: Literal["running", "training_set"] = Field(
         "running", description="`training_set`: recomputed over the training images after training"
@@ -82,6 +112,12 @@ class TrainSection(Section):
         None, gt=0, description="normal initialisation of the last layer; default torch's own"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="mixup: pairs of a mini-batch are mixed with a weight from Beta(this, this); 0: none",
+    )
     clip_gradient_norm: float | None = Field(None, gt=0)
     flip_horizontal: float = Field(0.5, ge=0, le=1, description="augmentation: probability of a horizontal flip")
     translate_px: float = Field(30, ge=0, description="augmentation: largest shift at 224 pixels, scaled with size_px")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, seeds, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -47,13 +47,32 @@ def analyse(
     pairs = plan.resolved_pairs(predictions.models)
     if unused := _unused_options(predictions, plan):
         raise InputError(unused)
-    groups = [(Keys(), predictions), *_subgroups(predictions, plan)]
+    groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        found = seeds.analyse_seeds(groups, plan, pairs, on_progress)
-        # Tests of interaction are of one seed: none over several.
-        return {**found, "interactions": pd.DataFrame(), "thresholds": predictions.chosen_thresholds}
-    parts = [_slice(p, k) for k, p in groups]
+        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress)
+        return label_rules.extended(tables, predictions, plan, pairs, _concluded)
+    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
     overall = parts[0]
+    tables = {
+        "metrics": metric_rows,
+        "comparisons": compared,
+        "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
+        "multiplicity": families.multiplicity_table(compared, overall, plan, first),
+        **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
+        **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
+        "thresholds": predictions.chosen_thresholds,
+    }
+    return label_rules.extended(tables, predictions, plan, pairs, _concluded)
+
+
+def _one_seed(
+    groups: Sequence[label_rules.Group],
+    plan: Plan,
+    pairs: label_rules.Pairs,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Slice], Replicates | None]:
+    """Metrics, comparisons, the slices of the groups, and the bootstrap of the first."""
+    parts = [_slice(p, k) for k, p in groups]
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
     first: Replicates | None = None
@@ -73,17 +92,17 @@ def analyse(
         )
         if on_progress:
             on_progress(done + 1, len(parts))
-    compared = families.adjust(pd.DataFrame(comparison_rows))
-    compared = families.with_roles(compared, plan)
-    return {
-        "metrics": pd.DataFrame(metric_rows),
-        "comparisons": compared,
-        "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
-        "multiplicity": families.multiplicity_table(compared, overall, plan, first),
-        **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
-        **extras.extra_tables(overall, parts[1:], plan, pairs, first),
-        "thresholds": predictions.chosen_thresholds,
-    }
+    compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
+    return pd.DataFrame(metric_rows), compared, parts, first
+
+
+def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:
+    """Metrics, comparisons and verdicts of some groups of cases, the first of which has the verdicts."""
+    if len(groups[0][1].seeds) > 1:
+        tables = seeds.analyse_seeds(groups, plan, pairs)
+        return tables["metrics"], tables["comparisons"], tables["verdicts"]
+    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs)
+    return metric_rows, compared, verdicts.verdicts_table(parts[0], compared, plan, pairs, first)
 
 
 def _slice(predictions: Predictions, keys: Keys) -> Slice:

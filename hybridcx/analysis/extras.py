@@ -29,33 +29,26 @@ def extra_tables(
     part: Slice, subgroups: Sequence[Slice], plan: Plan, pairs: Pairs, joint: Replicates | None
 ) -> dict[str, pd.DataFrame]:
     """A DataFrame for each name of `TABLES`, on all cases; empty where the input has nothing for one."""
+    probability = part.y_score is not None and part.probabilities
     return {
-        "ranking": pd.DataFrame([] if joint is None else ranking_rows(part.models, part.n, joint)),
-        **tables_of_cases(part, plan, pairs),
+        "ranking": pd.DataFrame([] if joint is None else ranking_rows(part, joint)),
+        "error_overlap": pd.DataFrame(overlap_rows(part, pairs)),
+        "brier_decomposition": pd.DataFrame(brier_rows(part) if probability else []),
+        "decision_curve_differences": curve_differences(part, plan, pairs) if probability else pd.DataFrame(),
         "interactions": pd.DataFrame(interaction_rows(part, subgroups, pairs)),
     }
 
 
-def tables_of_cases(part: Slice, plan: Plan, pairs: Pairs) -> dict[str, pd.DataFrame]:
-    """Those of the tables that are computed from one set of predictions: with several seeds, from each apart."""
-    probability = part.y_score is not None and part.probabilities
-    return {
-        "error_overlap": pd.DataFrame(overlap_rows(part, pairs)),
-        "brier_decomposition": pd.DataFrame(brier_rows(part) if probability else []),
-        "decision_curve_differences": curve_differences(part, plan, pairs) if probability else pd.DataFrame(),
-    }
-
-
-def ranking_rows(models: Sequence[str], n: int, joint: Replicates) -> list[Row]:
+def ranking_rows(part: Slice, joint: Replicates) -> list[Row]:
     """Rows of ranking.csv: the share of resamples in which each model is best, ties shared."""
     rows: list[Row] = []
-    for metric in joint.observed if len(models) > 1 else ():
+    for metric in joint.observed if len(part.models) > 1 else ():
         if metric in NOT_RANKED:
             continue
         shares = bootstrap_intervals.prob_best(joint, metric)
         drawn, observed = joint.replicates[metric], joint.observed[metric]
         failed = int(np.isnan(drawn).any(axis=1).sum())
-        for j, model in enumerate(models):
+        for j, model in enumerate(part.models):
             status, warning = "ok", None
             if isnan(observed[j]):
                 status, warning = "not_estimable", "the metric is undefined on the observed cases"
@@ -66,7 +59,7 @@ def ranking_rows(models: Sequence[str], n: int, joint: Replicates) -> list[Row]:
             rows.append(
                 {
                     "metric": metric, "model": model, "estimate": float(observed[j]), "prob.best": float(shares[j]),
-                    "n": n, "n.resamples": len(drawn), "n.resamples.failed": failed, "status": status, "warning": warning,
+                    "n": part.n, "n.resamples": len(drawn), "n.resamples.failed": failed, "status": status, "warning": warning,
                 }
             )  # fmt: skip
     return rows

@@ -253,7 +253,7 @@ def analyse_seeds(
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
         comparison_rows += _sorted(c_rows, pairs)
         own = curves.tables_of(part, everyone.matrices("test", seed=seed), everyone.labels, plan)
-        own |= extras.tables_of_cases(part, plan, pairs)
+        own |= extras.extra_tables(part, (), plan, pairs, None)
         for name, table in own.items():
             tables.setdefault(name, []).append(table if table.empty else table.assign(seed=seed))
         done += 1
@@ -267,9 +267,9 @@ def analyse_seeds(
         "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
+        "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
-        # Over seeds and cases: the first place in another training as well as in another sample.
-        "ranking": pd.DataFrame(extras.ranking_rows(overall.slices.models, overall.slices.n, drawn) if drawn else []),
     }
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.swa_utils import update_bn
 
-from hybridcx.deep import augment, checkpoint, devices, optimizer
-from hybridcx.deep.model import build, initial_state, normaliser, set_dropout
+from hybridcx.deep import checkpoint, devices, optimizer
+from hybridcx.deep.averaging import WeightAverage
+from hybridcx.deep.inputs import CachedInputs, ImageInputs
+from hybridcx.deep.model import build, initial_state, set_dropout
 from hybridcx.deep.networks import Network, network
+from hybridcx.deep.stages import Learner, learning_stages
+from hybridcx.deep.steps import batch_norm_over_training_set, evaluate, mixed
+from hybridcx.deep.steps import gradients as _gradients
 from hybridcx.deep.task import (
     Task,
     batches_of,
     check_task,
     fingerprint_of,
-    image_reader,
     order_of_epoch,
     setting_notes,
     with_less_memory,
@@ -36,7 +39,7 @@ from hybridcx.deep.task import (
 from hybridcx.deep.weights import WeightsFile
 from hybridcx.errors import StoppedError
 from hybridcx.experiment import ComputeSection, TrainSection
-from hybridcx.streams import rng_for, seed_for
+from hybridcx.streams import seed_for
 
 HISTORY_COLUMNS = (
     "iteration",
@@ -47,7 +50,6 @@ HISTORY_COLUMNS = (
     "validation_loss",
     "validation_accuracy",
 )
-VALIDATION_BATCH = 32
 WEIGHTS_NAME = "weights.safetensors"
 log = logging.getLogger(__name__)
 
@@ -175,7 +177,11 @@ def _train(
     set_dropout(model, train.dropout)
     if train.convolution_biases == "frozen":
         optimizer.freeze_convolution_biases(row, model)
+    learner = Learner(row, model) if in_stages(train) else None
+    if learner is not None:
+        learner.learn(learning_stages(row, train.trainable_stages, 0, 0))  # all that ever learn
     optim = optimizer.make_optimizer(row, model, train)
+    average = None if train.ema_decay is None else WeightAverage(model, train.ema_decay)
 
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
     total = per_epoch * train.epochs
@@ -189,30 +195,31 @@ def _train(
         checkpoint.delete_checkpoint(task.folder)
     if saved is not None:
         progress, best = _Progress(**saved.counters), saved.best
-        _restore(model, optim, saved.tensors)
+        _restore(model, optim, average, saved.tensors)
         last_rate = optimizer.rate_at(train, progress.epoch - 1, progress.iteration - 1, per_epoch)
         optimizer.set_rate(optim, last_rate, rate_in_velocity=False)
         del saved
 
-    reader = image_reader(task.images, task.train_idx, device.torch_device)
+    trained: nn.Module = model if learner is None else learner
+    cached = learner is not None and train.cached_copies > 0
+    inputs = CachedInputs(task, learner) if learner is not None and cached else ImageInputs(task)
+    forward = learner.tail if learner is not None and cached else trained
     labels = torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device)
-    mean, std = normaliser(row, device.torch_device)
-    augmentation = augment.augmentation_for(train, task.images.shape[1], task.fill)
     history, saved_at, best_changed = progress.history, time.monotonic(), False
 
     for epoch in range(progress.epoch, train.epochs):
         if progress.stopped_early:
             break
         torch.manual_seed(seed_for(seed, row.name, "dropout", epoch))
+        if learner is not None:
+            learner.learn(learning_stages(row, train.trainable_stages, train.unfreeze_every, epoch))
         for batch in batches_of(order_of_epoch(task, epoch), train):
             rate = optimizer.rate_at(train, epoch, progress.iteration, per_epoch)
             optimizer.set_rate(optim, rate, rate_in_velocity=train.rate_in_velocity)
-            parameters = augment.draw(
-                augmentation, len(batch), rng_for(seed, row.name, "augment", epoch, progress.iteration)
-            )
-            x = augment.apply(reader(batch), parameters, augmentation).sub_(mean).div_(std)
-            model.train()
-            loss, accuracy = _gradients(model, x, labels[torch.from_numpy(batch).to(labels.device)], task)
+            x = inputs.training(batch, epoch, progress.iteration)
+            y = labels[torch.from_numpy(batch).to(labels.device)]
+            trained.train()
+            loss, accuracy = _gradients(forward, *mixed(x, y, task, epoch, progress.iteration), task)
             progress.iteration += 1
             if not math.isfinite(loss):
                 checkpoint.delete_checkpoint(task.folder)
@@ -221,14 +228,18 @@ def _train(
                 nn.utils.clip_grad_norm_(model.parameters(), train.clip_gradient_norm)
             optim.step()
             optim.zero_grad(set_to_none=True)
+            if average is not None:
+                average.update(progress.iteration - 1)
 
             validation = (math.nan, math.nan)
             if _validates(task, progress.iteration, total):
-                validation = evaluate(model, task)
-                if validation[0] < progress.best_loss:
-                    progress.best_loss, progress.best_iteration, progress.stale = validation[0], progress.iteration, 0
-                    if train.keep == "best_validation":
+                with nullcontext() if average is None else average.in_place():
+                    validation = evaluate(trained, forward, inputs, task)
+                    better = validation[0] < progress.best_loss
+                    if better and train.keep == "best_validation":
                         best, best_changed = _copy(model, best), True
+                if better:
+                    progress.best_loss, progress.best_iteration, progress.stale = validation[0], progress.iteration, 0
                 else:
                     progress.stale += 1
                 progress.stopped_early = 0 < train.early_stopping <= progress.stale
@@ -243,15 +254,17 @@ def _train(
         progress.epoch = epoch + 1
         unfinished = progress.epoch < train.epochs and not progress.stopped_early
         if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
-            state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim), best)
+            state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim, average), best)
             checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
             saved_at, best_changed = time.monotonic(), False
 
     if best is not None:
         model.load_state_dict(best)
+    elif average is not None:
+        average.put()
     if train.batch_norm_statistics == "training_set" and row.batch_norm:
-        _batch_norm_over_training_set(model, task)
-    final = evaluate(model, task) if len(task.validation_idx) else (math.nan, math.nan)
+        batch_norm_over_training_set(trained, inputs, task)
+    final = evaluate(trained, forward, inputs, task) if len(task.validation_idx) else (math.nan, math.nan)
     finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if not finite or (len(task.validation_idx) and not math.isfinite(final[0])):
         checkpoint.delete_checkpoint(task.folder)
@@ -278,67 +291,29 @@ def _train(
     )
 
 
-def _gradients(model: nn.Module, x: Tensor, y: Tensor, task: Task) -> tuple[float, float]:
-    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up. Returns loss and accuracy."""
-    loss_sum, right = 0.0, 0.0
-    kind, dtype = x.device.type, task.device.training_dtype
-    for piece, target in zip(x.chunk(task.parts), y.chunk(task.parts), strict=True):
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            logits = model(piece)
-        loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
-        torch.autograd.backward(loss * (len(piece) / len(x)))
-        loss_sum += loss.item() * len(piece)
-        right += (logits.argmax(1) == target).sum().item()
-    return loss_sum / len(x), right / len(x)
-
-
-@torch.inference_mode()
-def evaluate(model: nn.Module, task: Task) -> tuple[float, float]:
-    """Cross-entropy (nats, mean over cases) and accuracy on the validation cases, in evaluation mode and the ledger's precision."""
-    model.eval()
-    device = task.device.torch_device
-    mean, std = normaliser(task.row, device)
-    reader = image_reader(task.images, task.validation_idx, device)
-    loss, right, n = 0.0, 0, len(task.validation_idx)
-    for begin in range(0, n, VALIDATION_BATCH):
-        batch = np.arange(begin, min(begin + VALIDATION_BATCH, n))
-        x = augment.to_unit(reader(batch)).sub_(mean).div_(std)
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=task.device.ledger_dtype is torch.bfloat16):
-            logits = model(x)
-        # float64 on the processor: MPS has none, and the sum does not depend on the batch then.
-        logits = logits.to("cpu", torch.float64)
-        target = torch.from_numpy(task.y[task.validation_idx[batch]].astype(np.int64))
-        loss += functional.cross_entropy(logits, target, reduction="sum").item()
-        right += int((logits.argmax(1) == target).sum())
-    return loss / n, right / n
-
-
-def _batch_norm_over_training_set(model: nn.Module, task: Task) -> None:
-    """Replace the running statistics by averages over all training images without augmentation (torch's `update_bn`, in float32)."""
-    mean, std = normaliser(task.row, task.device.torch_device)
-    reader = image_reader(task.images, task.train_idx, task.device.torch_device)
-    whole = task.train.model_copy(update={"drop_last": False})
-
-    def batches() -> Iterator[Tensor]:
-        for batch in batches_of(np.arange(len(task.train_idx)), whole):
-            yield augment.to_unit(reader(batch)).sub_(mean).div_(std)
-
-    update_bn(batches(), model)
-
-
 def _validates(task: Task, iteration: int, total: int) -> bool:
     return len(task.validation_idx) > 0 and (iteration in (1, total) or iteration % task.train.validate_every == 0)
 
 
-def _tensors(model: nn.Module, optim: torch.optim.Optimizer) -> dict[str, Tensor]:
+def in_stages(train: TrainSection) -> bool:
+    """Whether some stages of the network learn later than others, or not at all."""
+    return train.unfreeze_every > 0 or train.trainable_stages is not None
+
+
+def _tensors(model: nn.Module, optim: torch.optim.Optimizer, average: WeightAverage | None) -> dict[str, Tensor]:
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+    tensors |= {f"average.{name}": t for name, t in (average.tensors.items() if average else ())}
     for name, parameter in model.named_parameters():
         state = optim.state.get(parameter, {})  # nothing for a parameter that does not learn
         tensors |= {f"optimizer.{name}.{key}": t for key, t in state.items() if isinstance(t, Tensor)}
     return tensors
 
 
-def _restore(model: nn.Module, optim: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def _restore(
+    model: nn.Module, optim: torch.optim.Optimizer, average: WeightAverage | None, tensors: Mapping[str, Tensor]
+) -> None:
+    if average is not None:
+        average.load({k.removeprefix("average."): t for k, t in tensors.items() if k.startswith("average.")})
     model.load_state_dict({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
     parameters = dict(model.named_parameters())
     for name, t in tensors.items():

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from hybridcx.deep.networks import Network
+from hybridcx.deep.stages import stage_of_parameter
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import TrainSection
 
@@ -52,16 +53,23 @@ def freeze_convolution_biases(row: Network, model: nn.Module) -> int:
 
 
 def parameter_groups(row: Network, model: nn.Module, train: TrainSection) -> list[dict[str, Any]]:
-    """Up to four groups: with and without decay, at the common rate and at the last layer's. `factor` is the rate's multiple."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    """Groups by decay and rate. `factor` is the rate's multiple: head_rate_factor for the last layer, layer_rate_decay^(k - 1) for the k-th
+    stage before it."""
+    stage = stage_of_parameter(row, model) if train.layer_rate_decay < 1 or train.unfreeze_every else {}
+    groups: dict[tuple[float, float, int], list[nn.Parameter]] = {}
     for module_name, module in model.named_modules():
-        factor = train.head_rate_factor if module_name == row.last_layer else 1.0
         for parameter_name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
+            k = stage.get(id(parameter), 1)
+            earlier = max(k - 1, 0)
+            factor = train.head_rate_factor if module_name == row.last_layer else train.layer_rate_decay**earlier
             decay = train.weight_decay if decays(row, train, module, module_name, parameter_name) else 0.0
-            groups.setdefault((factor, decay), []).append(parameter)
-    return [{"params": params, "factor": factor, "weight_decay": decay} for (factor, decay), params in groups.items()]
+            # torch's fused SGD wants a momentum for all parameters of a group or for none: stages that join later are groups of their own.
+            groups.setdefault((factor, decay, k if train.unfreeze_every else 0), []).append(parameter)
+    return [
+        {"params": params, "factor": factor, "weight_decay": decay} for (factor, decay, _), params in groups.items()
+    ]
 
 
 def make_optimizer(row: Network, model: nn.Module, train: TrainSection) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hybridcx.deep import checkpoint, devices
 from hybridcx.deep.networks import Network, check_size
+from hybridcx.deep.stages import check_stages
 from hybridcx.deep.weights import WeightsFile
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment import TrainSection
@@ -81,6 +82,13 @@ def setting_notes(task: Task) -> list[str]:
         notes.append(
             f"The order is the same in every epoch and the incomplete batch is dropped: {left_out} training cases are never trained on."
         )
+    if train.trainable_stages is not None:
+        stages = "1 stage" if train.trainable_stages == 1 else f"{train.trainable_stages} stages"
+        copies = f", their outputs kept for {train.cached_copies} augmented copies of the training images"
+        notes.append(
+            f"{row.title}: only the last layer and {stages} before it learned; the others were frozen"
+            f"{copies if train.cached_copies else ''}."
+        )
     if task.parts > 1:
         notes.append(
             f"The accelerator's memory did not suffice: each mini-batch was computed in {task.parts} parts, their gradients added."
@@ -139,6 +147,7 @@ def check_task(
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
         raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
     check_size(row, images.shape[1])
+    check_stages(row, train.trainable_stages)
     used = np.concatenate([train_idx, validation_idx])
     if len(y) != len(images):
         problems.append(Problem("there must be one label an image", value=f"{len(y)} labels, {len(images)} images"))
@@ -154,5 +163,15 @@ def check_task(
         problems.append(Problem("early stopping and best_validation need validation cases"))
     if train.rate_in_velocity and train.optimizer != "sgd":
         problems.append(Problem("train.rate_in_velocity belongs to SGD", value=train.optimizer))
+    if train.cached_copies and train.trainable_stages is None:
+        problems.append(
+            Problem("train.cached_copies needs train.trainable_stages: the stages whose output is kept do not learn")
+        )
+    if train.cached_copies and train.unfreeze_every:
+        problems.append(
+            Problem(
+                "train.cached_copies and train.unfreeze_every exclude each other: kept outputs must stay what they are"
+            )
+        )
     if problems:
         raise InputError(problems)

@@ -17,7 +17,7 @@ import pandas as pd
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
 
-Command = Literal["run", "compare", "agreement", "audit"]
+Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ReportData:
     caveats : what limits the answer, most important first.
     cohort_flow : columns step, n and, optionally, kind ("kept" or "excluded").
     split_table : Table I; columns label (or the labels as index), train, validation, test, total; the row "total" included.
-    training_settings : Table II; (option, value, note) each, or a frame with columns option, value and, optionally, note.
+    training_settings : Table II; (option, value, note) each, or a frame whose first column is the option.
     histories : network -> columns iteration, epoch, train_loss, train_accuracy, learning_rate, validation_loss,
         validation_accuracy (NaN where there was no validation).
     heads_table : one row a head, columns as they are to stand in the page.

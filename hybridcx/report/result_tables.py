@@ -72,13 +72,15 @@ def metrics_table(
         )
         common[m] = used.most_common(1)[0][0] if used else None
     rows = [[Cell(n), *(_value_cell(values.get((n, m)), common[m], notes) for m in columns)] for n in names]
-    head = ["Model", *(_heading(m) for m in columns)]
+    head = ["Model", *(heading(m) for m in columns)]
     return table(key, caption, head, rows, notes=notes, remark=_intervals_remark(values, common), source="metrics.csv")
 
 
 def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """PPV and NPV at the prevalences that were asked for, model by model."""
-    frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
+    frame = metrics
+    if len(metrics):
+        frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna() & metrics["label.rule"].isna()]
     frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:
         return None
@@ -94,12 +96,12 @@ def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
         ]
         for model, prevalence in dict.fromkeys(k[:2] for k in values)
     ]
-    head = ["Model", "Prevalence, %", *(_heading(m) for m in columns)]
+    head = ["Model", "Prevalence, %", *(heading(m) for m in columns)]
     remark = _intervals_remark(values, common)
     return table("prevalence", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
 
 
-def _heading(metric: str) -> str:
+def heading(metric: str) -> str:
     kind = meaning.metric(metric)
     of = tables.unit(kind)
     return f"{kind.label}, {of}" if of else kind.label
@@ -108,7 +110,7 @@ def _heading(metric: str) -> str:
 def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str | None]) -> str:
     by_method: dict[str, list[str]] = {}
     for metric, method in common.items():
-        if method is not None:
+        if method not in (None, "None", "nan"):  # the last two: rows to which no interval belongs
             by_method.setdefault(method, []).append(meaning.metric(metric).label)
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
@@ -338,11 +340,12 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
 def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """The main metrics in every subgroup, model by model."""
     frame = (
-        metrics[metrics["subgroup"].notna() & metrics["seed"].isna() & metrics["prevalence"].isna()]
+        metrics[metrics["subgroup"].notna() & metrics[["seed", "prevalence", "label.rule"]].isna().all(axis=1)]
         if len(metrics)
         else metrics
     )
-    frame = frame[frame["metric"].isin([*TABLE_III])] if len(frame) else frame
+    if len(frame):  # the cases in dispute stand with the labelling rules
+        frame = frame[frame["metric"].isin([*TABLE_III]) & (frame["subgroup"] != "stratum")]
     if frame.empty:
         return None
     values = select.shown_values(frame, ("subgroup", "level", "model", "metric"))
@@ -357,7 +360,7 @@ def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
         n = next((select.number(r["n"]) for r in found if r is not None), float("nan"))
         cells = [_value_cell(r, m, notes) for r, m in zip(found, common.values(), strict=True)]
         rows.append([Cell(f"{key[0]}: {key[1]}"), Cell(key[2], number=False), Cell(tables.count(n)), *cells])
-    head = ["Subgroup", "Model", "Cases", *(_heading(m) for m in columns)]
+    head = ["Subgroup", "Model", "Cases", *(heading(m) for m in columns)]
     remark = _intervals_remark(values, common)
     return table("subgroup-table", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
 

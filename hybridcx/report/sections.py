@@ -10,8 +10,11 @@ import pandas as pd
 
 from hybridcx.report import (
     answers,
+    audit_page,
     figures,
+    flow,
     further_results,
+    label_rules,
     meaning,
     reader_results,
     result_tables,
@@ -21,6 +24,7 @@ from hybridcx.report import (
 )
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.planned import plan_section
 from hybridcx.report.printed_table import printed_table
 from hybridcx.report.score_sections import figure_of as _figure
 from hybridcx.report.score_sections import models_of as _models
@@ -58,6 +62,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
         _variance(report, numbers, metric),
+        label_rules.section(found, metric, primary, numbers),
         score_sections.curves(report, numbers),
         score_sections.calibration(report, numbers),
         score_sections.utility(report, numbers),
@@ -65,7 +70,8 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
-        _audit(report, numbers),
+        audit_page.section(found, numbers),
+        plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
     ]
@@ -136,11 +142,18 @@ def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
 def _cohort(report: ReportData, numbers: Numbers) -> Section:
     section = Section("cohort", "Cohort")
     if report.cohort_flow is not None and len(report.cohort_flow):
-        svg = figures.cohort_flow(report.cohort_flow)
-        section.figures(_figure("flow", svg, "Flow of the cohort.", numbers.figure()))
+        svg = figures.cohort_flow(flow.drawn(report.cohort_flow))
+        caption, file = (
+            "Flow of the cohort." + flow.apart(report.cohort_flow),
+            "flow.csv" if "flow" in report.tables else "",
+        )
+        section.figures(_figure("flow", svg, caption, numbers.figure(), file))
     if report.split_table is not None and len(report.split_table):
         caption = "Cases of the training, validation and test sets."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
+    if report.cohort_flow is not None and len(report.cohort_flow):
+        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
+        section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -292,40 +305,6 @@ def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     caption = "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
     section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _audit(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("audit", "Audit of the published table")
-    matrices, compared = _frame(report.tables, "audit_matrices"), _frame(report.tables, "audit_comparisons")
-    if len(matrices):
-        caption = "Confusion matrices that produce the printed values."
-        source = "audit_matrices.csv"
-        names = {"reading": "Reading", "n.solutions": "Solutions", "tp": "TP", "fn": "FN", "fp": "FP", "tn": "TN"}
-        made = _plain(
-            "audit-matrices", caption, matrices.rename(columns=names), source=source, cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
-    if len(compared):
-        rows = [
-            [
-                Cell(str(r["model"])),
-                Cell(str(r["comparator"]), number=False),
-                Cell(meaning.metric(str(r["metric"])).label, number=False),
-                Cell(meaning.method_label(r["method"]), number=False),
-                Cell(tables.p_value(select.number(r["p.value.min"]))),
-                Cell(tables.p_value(select.number(r["p.value.max"]))),
-            ]
-            for r in compared.to_dict("records")
-        ]
-        head = ["Model", "Comparator", "Metric", "Test", "Smallest p", "Largest p"]
-        caption = (
-            "What its pairwise tests could have shown: p-values over all solutions and all pairings of the errors."
-        )
-        made = tables.table(
-            "audit-pairs", caption, head, rows, source="audit_comparisons.csv", cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
     return section
 
 

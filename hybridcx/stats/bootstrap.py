@@ -146,7 +146,7 @@ class _ScorePart:
     def evaluate(self, weights: Weights) -> dict[str, FloatArray]:
         out = rank_metrics(self.plans, weights, self.rank) if self.rank else {}
         if self.linear is not None:
-            out |= self.linear.finish(self.linear.sums @ weights.astype(np.float64))
+            out |= self.linear.finish(self.linear.totals(weights))
         return out
 
     def evaluate_refits(self, weights: Weights) -> dict[str, FloatArray]:

@@ -30,6 +30,7 @@ RANK_METRICS = ("auroc", "auprc")
 LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
 REFIT_METRICS = ("calibration_slope", "calibration_intercept")
 _EXACT_FLOAT32 = 1 << 24  # integers up to here are exact in float32
+_PRODUCT_FLOATS = 1 << 18  # matrix elements of one product of the sums over cases
 _REFIT_FLOATS = 1 << 17  # matrix elements of one batch of refits
 
 
@@ -231,6 +232,20 @@ class LinearMetrics:
                 per_row.append(np.where(inside, (s - y)[:, None, :], 0.0).reshape(height, r))
         to_unit = sparse.csr_array((np.ones(r), (np.arange(r), rows.unit)), shape=(r, rows.counts.size))
         self.sums = sparse.csr_array(sparse.csr_array(np.concatenate(per_row)) @ to_unit)
+
+    def totals(self, weights: Weights) -> FloatArray:
+        """Return the sums' totals (q, columns) for weights (U, columns).
+
+        Some columns at a time, so that their weights stay in the processor's cache while the product goes over them once a sum;
+        every total is added up in the same order as in one product.
+        """
+        columns = weights.shape[1]
+        out = np.empty((self.sums.shape[0], columns))
+        width = max(8, _PRODUCT_FLOATS // max(weights.shape[0], 1))
+        for start in range(0, columns, width):
+            part = slice(start, start + width)
+            out[:, part] = self.sums @ weights[:, part].astype(np.float64)
+        return out
 
     def finish(self, totals: FloatArray) -> dict[str, FloatArray]:
         """Return the metrics, each (k, columns), from the sums' totals (q, columns). Without cases they are NaN."""

@@ -561,3 +561,37 @@ def test_a_case_or_patient_in_several_folds_is_refused_by_name(tmp_path):
     p = read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,y\n")
     assert p.matrices().folds.tolist() == ["y", "x"]
     assert read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,x\n").matrices().folds is None
+
+
+def test_cases_in_dispute_need_no_truth(tmp_path):
+    text = "case_id,y_true,model,score,split,patient_id,reader_a,reader_b\n"
+    text += "c1,abnormal,m,0.9,test,p1,abnormal,abnormal\nc2,normal,m,0.2,test,p2,normal,normal\n"
+    text += "c3,NA,m,0.6,disputed,p1,abnormal,normal\nc4,NA,m,0.6,disputed,p3,NA,\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    p = read_predictions(path)
+    assert p.labels == ("normal", "abnormal")  # NA is no third label
+    assert p.n_cases == 2
+    assert p.warnings == ()
+    apart = p.rows("disputed").set_index("case_id")
+    assert apart["y_true"].isna().all()
+    assert apart.loc["c3", "reader_b"] == "normal"
+    assert apart.loc["c4", ["reader_a", "reader_b"]].isna().all()
+
+
+def test_a_case_in_dispute_and_in_test_is_refused(tmp_path):
+    text = "case_id,y_true,model,score,split\nc1,abnormal,m,0.9,test\nc2,normal,m,0.2,test\nc2,,n,0.6,disputed\nc1,abnormal,n,0.1,test\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="a case in two splits"):
+        read_predictions(path)
+
+
+def test_a_readers_call_that_is_no_label(tmp_path):
+    text = "case_id,y_true,model,score,reader_a\nc1,abnormal,m,0.9,3\nc2,normal,m,0.2,\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"line 2, column reader_a: a reader's call that is none of the labels \(found: '3'\)"
+    ):
+        read_predictions(path)

@@ -1,0 +1,54 @@
+"""The exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """a = d a + (1 - d) w after every iteration, with d = min(decay, (1 + t) / (10 + t)), t the iterations before this one.
+
+    The short memory at the beginning keeps the initial weights from weighing too long. Running statistics of normalisations are averaged alike;
+    a weight that does not move has itself as its average, to the bit.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self._model, self._decay = model, decay
+        self.tensors = {n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()}
+
+    @torch.no_grad()
+    def update(self, iteration: int) -> None:
+        """Take the model's present weights in; `iteration` counts from 0."""
+        decay = min(self._decay, (1 + iteration) / (10 + iteration))
+        for name, t in self._model.state_dict().items():
+            if name in self.tensors:
+                self.tensors[name].lerp_(t, 1 - decay)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from the averages of a checkpoint."""
+        for name, t in self.tensors.items():
+            t.copy_(tensors[name])
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The model has the averages for the block, and its own weights again afterwards."""
+        own = {n: t.detach().clone() for n, t in self._model.state_dict().items() if n in self.tensors}
+        self.put()
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    def put(self) -> None:
+        """Give the model the averages for good."""
+        self._put(self.tensors)
+
+    @torch.no_grad()
+    def _put(self, tensors: Mapping[str, Tensor]) -> None:
+        for name, t in self._model.state_dict().items():
+            if name in tensors:
+                t.copy_(tensors[name])

@@ -1,0 +1,155 @@
+"""The stages of a network from input to output: which layers learn together, later, slower or not at all.
+
+Every network of the table is a plain sequence of units (layers or blocks), which `units` lists in the order of its forward pass; a stage is a
+run of units that begins at a name of `STAGES`. The last stage is the new last layer (with the dropout before it), the ones before it are what
+"stages" means in the experiment file: convolutions between two reductions of the image, or one hidden layer of the VGGs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from hybridcx.deep.networks import Network
+from hybridcx.errors import InputError, Problem
+
+_VGG_HEAD = ("classifier.0", "classifier.2", "classifier.5")
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "vgg16": ("features.0", "features.5", "features.10", "features.17", "features.24", *_VGG_HEAD),
+    "vgg19": ("features.0", "features.5", "features.10", "features.19", "features.28", *_VGG_HEAD),
+    "resnet101": ("conv1", "layer1", "layer2", "layer3", "layer4", "fc"),
+    "densenet201": (
+        "features.conv0", "features.denseblock1", "features.denseblock2", "features.denseblock3", "features.denseblock4", "classifier",
+    ),
+    "alexnet": (
+        "features.0", "features.3", "features.6", "features.8", "features.10", "classifier.0", "classifier.3", "classifier.6",
+    ),
+    "mobilenet_v2": ("features.0", "features.2", "features.4", "features.7", "features.14", "classifier.0"),
+    "squeezenet1_1": ("features.0", "features.3", "features.6", "features.9", "classifier.0"),
+}  # fmt: skip
+"""Network -> the first unit of each stage, from the input on; the last entry is the last layer's stage."""
+
+
+def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The network as a sequence of named units whose composition is its forward pass."""
+    if row.name == "resnet101":
+        names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
+        return [
+            *((n, model.get_submodule(n)) for n in names),
+            ("flatten", nn.Flatten()),
+            ("fc", model.get_submodule("fc")),
+        ]
+    features = [(f"features.{n}", m) for n, m in model.get_submodule("features").named_children()]
+    classifier = model.get_submodule("classifier")
+    parts = [(f"classifier.{n}", m) for n, m in classifier.named_children()] or [("classifier", classifier)]
+    flat = [("flatten", nn.Flatten())]
+    if row.name == "squeezenet1_1":
+        return [*features, *parts, *flat]
+    if row.name == "densenet201":
+        between = [("relu", nn.ReLU()), ("pool", nn.AdaptiveAvgPool2d(1))]
+    elif row.name == "mobilenet_v2":
+        between = [("pool", nn.AdaptiveAvgPool2d(1))]
+    else:
+        between = [("avgpool", model.get_submodule("avgpool"))]
+    return [*features, *between, *flat, *parts]
+
+
+def stages(row: Network, model: nn.Module) -> list[nn.Sequential]:
+    """The stages from input to output; together they have the network's own parameters, and applied in turn they are its forward pass."""
+    begins = STAGES[row.name]
+    found: list[list[nn.Module]] = []
+    for name, module in units(row, model):
+        if name in begins:
+            found.append([])
+        found[-1].append(module)
+    if len(found) != len(begins):
+        raise RuntimeError(f"{row.name} has no unit of a name in STAGES")
+    return [nn.Sequential(*modules) for modules in found]
+
+
+def n_stages(row: Network) -> int:
+    """Stages before the last layer's."""
+    return len(STAGES[row.name]) - 1
+
+
+def check_stages(row: Network, trainable: int | None) -> None:
+    """Raise InputError if more stages are to learn than there are."""
+    if trainable is not None and trainable > n_stages(row):
+        raise InputError(
+            Problem(
+                f"{row.title} has {n_stages(row)} stages before its last layer",
+                column="train.trainable_stages",
+                value=trainable,
+                remedy="leave the key out to train them all",
+            )
+        )
+
+
+def stage_of_parameter(row: Network, model: nn.Module) -> dict[int, int]:
+    """id(parameter) -> its stage counted from the end: 0 for the last layer's, 1 for the one before it, …"""
+    listed = stages(row, model)
+    return {id(p): len(listed) - 1 - i for i, stage in enumerate(listed) for p in stage.parameters()}
+
+
+def learning_stages(row: Network, trainable: int | None, unfreeze_every: int, epoch: int) -> int:
+    """Stages before the last layer that learn in `epoch` (from 0).
+
+    >>> from hybridcx.deep.networks import network
+    >>> [learning_stages(network("resnet101"), None, 2, e) for e in (0, 1, 2, 4, 30)]
+    [0, 0, 1, 2, 5]
+    """
+    allowed = n_stages(row) if trainable is None else trainable
+    return min(allowed, epoch // unfreeze_every) if unfreeze_every else allowed
+
+
+class Learner(nn.Module):
+    """The network as it is trained: frozen stages in evaluation mode and without gradients, then those that learn.
+
+    Parameters and buffers are the network's own. `tail` alone takes what `trunk` gives, so that the trunk's output can be kept and used again.
+    """
+
+    def __init__(self, row: Network, model: nn.Module):
+        super().__init__()
+        self._stages = nn.ModuleList(stages(row, model))
+        self._learning = len(self._stages)
+        self._fixed = {id(p) for p in model.parameters() if not p.requires_grad}
+
+    def learn(self, n: int) -> None:
+        """Let the last layer and `n` stages before it learn, and no others. What did not learn when this was made never does."""
+        self._learning = n + 1
+        for i, stage in enumerate(self._stages):
+            frozen = i < len(self._stages) - self._learning
+            for parameter in stage.parameters():
+                parameter.requires_grad_(not frozen and id(parameter) not in self._fixed)
+
+    @property
+    def _frozen(self) -> int:
+        return len(self._stages) - self._learning
+
+    def train(self, mode: bool = True) -> Learner:
+        super().train(mode)
+        for stage in self._stages[: self._frozen]:
+            stage.eval()
+        return self
+
+    def learning_part(self) -> Iterator[nn.Module]:
+        """The stages that learn."""
+        yield from self._stages[self._frozen :]
+
+    @torch.no_grad()
+    def trunk(self, x: Tensor) -> Tensor:
+        """Through the frozen stages."""
+        for stage in self._stages[: self._frozen]:
+            x = stage(x)
+        return x
+
+    def tail(self, x: Tensor) -> Tensor:
+        """Through the stages that learn, from the trunk's output to the logits."""
+        for stage in self._stages[self._frozen :]:
+            x = stage(x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(self.trunk(x))

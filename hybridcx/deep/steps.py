@@ -1,0 +1,84 @@
+"""The parts of a training that compute: a step's gradients, a validation, the statistics of the normalisations at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import update_bn
+
+from hybridcx.deep.inputs import ImageInputs
+from hybridcx.deep.stages import Learner
+from hybridcx.deep.task import Task, batches_of
+from hybridcx.streams import rng_for
+
+VALIDATION_BATCH = 32
+Forward = Callable[[Tensor], Tensor]
+
+
+def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task) -> tuple[float, float]:
+    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up. Returns loss and accuracy.
+
+    `y` : classes (n,), or weights of the classes (n, 2); accuracy is then that of the weightier class.
+    """
+    loss_sum, right = 0.0, 0.0
+    kind, dtype = x.device.type, task.device.training_dtype
+    for piece, target in zip(x.chunk(task.parts), y.chunk(task.parts), strict=True):
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+            logits = forward(piece)
+        loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
+        torch.autograd.backward(loss * (len(piece) / len(x)))
+        loss_sum += loss.item() * len(piece)
+        right += (logits.argmax(1) == (target if target.ndim == 1 else target.argmax(1))).sum().item()
+    return loss_sum / len(x), right / len(x)
+
+
+def mixed(x: Tensor, y: Tensor, task: Task, epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
+    """Mixup (Zhang and others 2018): x = w x + (1 - w) x[p], targets likewise, w from Beta(a, a) and p a permutation, once a mini-batch.
+
+    Drawn from the stream (seed, network, "mixup", epoch, iteration). Without mixup both come back as they are.
+    """
+    alpha = task.train.mixup
+    if not alpha:
+        return x, y
+    rng = rng_for(task.seed, task.row.name, "mixup", epoch, iteration)
+    weight, other = float(rng.beta(alpha, alpha)), torch.from_numpy(rng.permutation(len(x))).to(x.device)
+    target = functional.one_hot(y, 2).float()
+    return weight * x + (1 - weight) * x[other], weight * target + (1 - weight) * target[other]
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, forward: Forward, inputs: ImageInputs, task: Task) -> tuple[float, float]:
+    """Cross-entropy (nats, mean over cases) and accuracy on the validation cases, in evaluation mode and the ledger's precision."""
+    model.eval()
+    loss, right, n = 0.0, 0, len(task.validation_idx)
+    for begin in range(0, n, VALIDATION_BATCH):
+        batch = np.arange(begin, min(begin + VALIDATION_BATCH, n))
+        x = inputs.validation(batch)
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=task.device.ledger_dtype is torch.bfloat16):
+            logits = forward(x)
+        # float64 on the processor: MPS has none, and the sum does not depend on the batch then.
+        logits = logits.to("cpu", torch.float64)
+        target = torch.from_numpy(task.y[task.validation_idx[batch]].astype(np.int64))
+        loss += functional.cross_entropy(logits, target, reduction="sum").item()
+        right += int((logits.argmax(1) == target).sum())
+    return loss / n, right / n
+
+
+def batch_norm_over_training_set(model: nn.Module, inputs: ImageInputs, task: Task) -> None:
+    """Replace the running statistics by averages over all training images without augmentation (torch's `update_bn`, in float32).
+
+    Stages that did not learn keep theirs.
+    """
+    whole = task.train.model_copy(update={"drop_last": False})
+    trunk: Forward = model.trunk if isinstance(model, Learner) else lambda x: x
+
+    def batches() -> Iterator[Tensor]:
+        for batch in batches_of(np.arange(len(task.train_idx)), whole):
+            yield trunk(inputs.plain(batch))
+
+    model.train()  # a trunk stays in evaluation mode
+    update_bn(batches(), nn.Sequential(*model.learning_part()) if isinstance(model, Learner) else model)
