@@ -138,7 +138,9 @@ def curve_differences(part: Slice, plan: Plan, pairs: Pairs) -> pd.DataFrame:
 def interaction_rows(part: Slice, subgroups: Sequence[Slice], pairs: Pairs) -> list[Row]:
     """Rows of interactions.csv: for each subgroup column, does a model's value, or a pair's difference, change over its levels?"""
     rows = []
-    metrics = [m for m in CORRECT if part.y_pred is not None] + (["auroc"] if part.y_score is not None else [])
+    metrics = [m for m in CORRECT if part.y_pred is not None]
+    # Scores of different folds are never ranked together.
+    metrics += ["auroc"] if part.y_score is not None and part.folds is None else []
     place = {m: k for k, m in enumerate(part.models)}
     for column in dict.fromkeys(s.keys.subgroup for s in subgroups):
         levels = [s for s in subgroups if s.keys.subgroup == column]

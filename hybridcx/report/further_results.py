@@ -16,7 +16,7 @@ CAP_ROWS = 40
 CAP_INTERACTIONS = 60
 RANK_REMARK = (
     "Share of the joint resamples of the cases in which the model has the best value; ties are shared. It says how stable the first place is, not "
-    "how large the difference is, and nothing of other training runs."
+    "how large the difference is; with one seed it says nothing of other trainings."
 )
 
 
@@ -70,6 +70,7 @@ def overlap_table(overlap: pd.DataFrame, caption: str) -> Table | None:
     """Each pair's errors: how many are shared, and whether more than chance would share."""
     if overlap.empty:
         return None
+    overlap, _ = select.one_seed(overlap)
     notes = Notes()
     rows = [
         [
@@ -96,7 +97,8 @@ def overlap_table(overlap: pd.DataFrame, caption: str) -> Table | None:
 
 def brier_table(parts: pd.DataFrame, caption: str) -> Table | None:
     """The parts of each model's Brier score over bins of the score."""
-    frame = parts[parts["grouping"] != "distinct scores"] if len(parts) else parts
+    frame, _ = select.one_seed(parts)
+    frame = frame[frame["grouping"] != "distinct scores"] if len(frame) else frame
     if frame.empty:
         return None
     columns = ("brier", "reliability", "resolution", "uncertainty", "within.bin")
@@ -120,6 +122,7 @@ def curve_differences_table(curves: pd.DataFrame, caption: str) -> Table | None:
     """Differences of net benefit at a few thresholds, pair by pair."""
     if curves.empty:
         return None
+    curves, _ = select.one_seed(curves)
     kind = meaning.metric("net_benefit")
     cells: dict[tuple[str, str], dict[float, Cell]] = {}
     notes = Notes()

@@ -15,6 +15,7 @@ import jinja2
 import pandas as pd
 
 from hybridcx.errors import printable
+from hybridcx.report.blocks import our_own
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -79,7 +80,7 @@ def render(report: ReportData) -> str:
     style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     first, body = sections.build(report)
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, first=first, sections=body, style=sections.our_own(style))
+    return template.render(report=report, first=first, sections=body, style=our_own(style))
 
 
 def _finalize(value: object) -> object:

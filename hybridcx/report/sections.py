@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from numbers import Real
 
 import pandas as pd
-from markupsafe import Markup
 
 from hybridcx.report import (
     answers,
@@ -19,6 +18,7 @@ from hybridcx.report import (
     meaning,
     reader_results,
     result_tables,
+    score_sections,
     select,
     tables,
 )
@@ -26,6 +26,9 @@ from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.planned import plan_section
 from hybridcx.report.printed_table import printed_table
+from hybridcx.report.score_sections import figure_of as _figure
+from hybridcx.report.score_sections import models_of as _models
+from hybridcx.report.score_sections import table_of as _frame
 from hybridcx.report.tables import Cell, Table
 from hybridcx.report.variance_table import obuchowski_table, variance_table
 
@@ -45,11 +48,6 @@ class First:
     warnings: tuple[str, ...]
 
 
-def our_own(markup: str) -> Markup:
-    """Mark as safe what this package itself has written: drawings (names in them are escaped) and the style sheet."""
-    return Markup(markup)
-
-
 def build(report: ReportData) -> tuple[First, list[Section]]:
     """The first screen and the sections that have content, numbered in the order in which they stand."""
     numbers = Numbers(study=report.command == "run")
@@ -65,9 +63,9 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _comparisons(report, numbers, metric, pairs, primary),
         _variance(report, numbers, metric),
         label_rules.section(found, metric, primary, numbers),
-        _curves(report, numbers),
-        _calibration(report, numbers),
-        _utility(report, numbers),
+        score_sections.curves(report, numbers),
+        score_sections.calibration(report, numbers),
+        score_sections.utility(report, numbers),
         label_rules.agreement_section(found, numbers),
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
@@ -93,21 +91,6 @@ def _split(sentence: str) -> tuple[str, str]:
     sentence = sentence.replace(" = ", "\u00a0=\u00a0").replace("mid-p", "mid\u2011p")
     subject, colon, rest = sentence.partition(": ")
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
-
-
-def _frame(found: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    frame = found.get(name)
-    return pd.DataFrame() if frame is None else frame
-
-
-def _models(report: ReportData, table: pd.DataFrame) -> list[str] | None:
-    """The primary models that the table has; None (all that can be told apart) where none are named."""
-    there = set(table["model"].astype(str))
-    return [m for m in report.primary_models if m in there] or None
-
-
-def _figure(key: str, svg: str, caption: str, number: str = "", source: str = "") -> Figure:
-    return Figure(key, our_own(svg), caption, number, source)
 
 
 def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, pd.DataFrame]) -> Figure | None:
@@ -292,63 +275,6 @@ def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
         obuchowski_table(_frame(report.tables, "comparisons"), metric),
     ):
         section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _some(report: ReportData, table: pd.DataFrame) -> tuple[list[str] | None, str]:
-    """The models that a figure shows, and the words that say so when they are not all."""
-    models = _models(report, table)
-    total = table.loc[~table["model"].isin(["treat_all", "treat_none"]), "model"].nunique()
-    shown = min(len(models) if models else total, figures.MAX_SERIES)
-    return models, "" if shown == total else f" {shown} of {total} models; the file has all."
-
-
-def _curves(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("roc", "ROC curves")
-    roc = _frame(report.tables, "roc")
-    if len(roc):
-        roc, seed = select.one_seed(roc)
-        roc, fold = select.one_seed(roc, "fold")
-        models, note = _some(report, roc)
-        which = "".join(f", {n} {v}" for n, v in (("seed", seed), ("fold", fold)) if v is not None)
-        caption = f"Receiver operating characteristic{which}.{note}"
-        section.figures(_figure("roc", figures.roc(roc, models=models), caption, numbers.figure(), "roc.csv"))
-    return section
-
-
-def _calibration(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("calibration", "Calibration")
-    bins = _frame(report.tables, "calibration")
-    if len(bins):
-        bins, seed = select.one_seed(bins)
-        models, note = _some(report, bins)
-        caption = "Fraction positive against mean score in bins of equal width, with Wilson confidence intervals"
-        caption += (f", seed {seed}." if seed is not None else ".") + note
-        if "warning" in bins and bins["warning"].notna().any():
-            caption += " Caution: " + "; ".join(dict.fromkeys(bins["warning"].dropna().astype(str))) + "."
-        svg = figures.calibration(bins, models=models)
-        section.figures(_figure("calibration", svg, caption, numbers.figure(), "calibration.csv"))
-    caption = "Metrics of the scores."
-    made = result_tables.metrics_table(_frame(report.tables, "metrics"), result_tables.OF_SCORES, "scores", caption)
-    section.table(made, numbers.table() if made else "")
-    caption = "Parts of the Brier score."
-    made = further_results.brier_table(_frame(report.tables, "brier_decomposition"), caption)
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _utility(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("utility", "Decision curves")
-    curve = _frame(report.tables, "decision_curve")
-    if len(curve):
-        curve, seed = select.one_seed(curve)
-        models, note = _some(report, curve)
-        caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".") + note
-        svg = figures.decision_curve(curve, models=models)
-        section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
-    caption = "Paired differences of net benefit along the decision curve."
-    made = further_results.curve_differences_table(_frame(report.tables, "decision_curve_differences"), caption)
-    section.table(made, numbers.table() if made else "")
     return section
 
 
