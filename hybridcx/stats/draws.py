@@ -27,7 +27,7 @@ CHUNK_COLUMNS = 2048
 
 _TABLE_BITS = 16
 _UNSURE = 255  # a table entry whose bucket spans two counts: the draw is refined
-_BLOCK = 1 << 16  # draws looked up at once
+_BLOCK = 1 << 16  # draws looked up at once (a multiple of 4: a word has four)
 _LARGEST_TABLE_MEAN = 30.0
 _MARGIN_SD = 5.0  # how many standard deviations the Poisson total stays below n
 
@@ -77,8 +77,11 @@ class _Stratum:
         drawn = np.zeros(columns, dtype=np.int64)
         for rows, poisson in self.blocks:
             block = poisson.draw((rows.size, columns), rng)
-            drawn += block.sum(axis=0, dtype=np.int64)
-            weights[rows] = block
+            drawn += block.sum(axis=0, dtype=np.uint32 if block.dtype == np.uint8 else np.int64)
+            if rows.size == weights.shape[0]:
+                weights[...] = block
+            else:
+                weights[rows] = block
         over = np.flatnonzero(drawn > self.total)
         if over.size:
             weights[np.ix_(self.units, over)] = 0.0
@@ -103,15 +106,17 @@ class _Poisson:
         if self.mean > _LARGEST_TABLE_MEAN:
             return rng.poisson(self.mean, shape)
         size = shape[0] * shape[1]
-        words = rng.integers(0, 2**64 - 1, -(-size // 4), dtype=np.uint64, endpoint=True)
-        bits = words.view(np.uint16)[:size]
         counts = np.empty(size, dtype=np.uint8)
-        found = [np.zeros(0, dtype=np.intp)]
+        places, sixteen = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.uint16)]
         for start in range(0, size, _BLOCK):  # in pieces that stay in the processor's cache
             piece = counts[start : start + _BLOCK]
-            self.table.take(bits[start : start + _BLOCK], out=piece, mode="clip")  # "clip" spares a buffer
-            found.append(np.flatnonzero(piece == _UNSURE) + start)
-        unsure = np.concatenate(found)
-        uniform = (bits[unsure] + rng.random(unsure.size)) / (1 << _TABLE_BITS)
+            words = rng.integers(0, 2**64 - 1, -(-piece.size // 4), dtype=np.uint64, endpoint=True)
+            bits = words.view(np.uint16)[: piece.size]
+            self.table.take(bits, out=piece, mode="clip")  # "clip" spares a buffer
+            undecided = np.flatnonzero(piece == _UNSURE)
+            places.append(undecided + start)
+            sixteen.append(bits[undecided])
+        unsure = np.concatenate(places)
+        uniform = (np.concatenate(sixteen) + rng.random(unsure.size)) / (1 << _TABLE_BITS)
         counts[unsure] = np.searchsorted(self.cdf, uniform, side="right")
         return counts.reshape(shape)

@@ -160,7 +160,7 @@ def rank_metrics(
 ) -> dict[str, FloatArray]:
     """Return {"auroc", "auprc"} that are asked for, each (k, columns)."""
     heaviest = max(float(weights.max(initial=1.0)), 1.0)
-    total = float(weights.sum(axis=0, dtype=np.float64).max(initial=1.0))
+    total = float(weights.sum(axis=0).max(initial=1.0))  # in float32: beyond 2^24 every step is flushed anyway
     flush_every = max(1, int(_EXACT_FLOAT32 / (2.0 * heaviest * total)))
     found = [plan.evaluate(weights, flush_every, "auprc" in metrics) for plan in plans]
     both = {"auroc": np.stack([a for a, _ in found]), "auprc": np.stack([b for _, b in found])}
