@@ -134,7 +134,7 @@ def training_settings(experiment: Experiment) -> pd.DataFrame:
     used = _options(experiment.train, size_px, experiment.networks.names)
     networks = experiment.networks.names
     presets = [_options(TrainSection.model_validate({"preset": name}), size_px, networks) for name in BESIDE]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for option in dict.fromkeys(o for options in (used, *presets) for o in options):
         here, beside = used.get(option, ""), [options.get(option, "") for options in presets]
         if option == "preset":
