@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
         )
         report = hybridcx.run(experiment, base=folder, out=folder / "report", progress=progress)
     metrics = report.tables["metrics"]
-    shown = metrics[(metrics["metric"] == "auroc") & metrics["recommended"]]
+    shown = metrics[(metrics["metric"] == "auroc") & metrics["recommended"] & metrics["label.rule"].isna()]
     print(shown[["model", "method", "estimate", "conf.low", "conf.high"]].to_string(index=False))
     print(report.page)
 

@@ -1,7 +1,7 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
-Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded
-when they are first used, so that `import hybridcx` stays light.
+Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`, `hybridcx.plan`,
+`hybridcx.check`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx` stays light.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hybridcx.api import Report, agreement, compare, demo, phantom, run
+    from hybridcx.api import Report, agreement, audit, check, compare, demo, phantom, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment import Experiment, read_experiment
+    from hybridcx.planning import plan
 
 _PLACES = {
-    **dict.fromkeys(("Report", "agreement", "compare", "demo", "phantom", "run"), "hybridcx.api"),
+    **dict.fromkeys(("Report", "agreement", "audit", "check", "compare", "demo", "phantom", "run"), "hybridcx.api"),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
     **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
+    "plan": "hybridcx.planning",
 }
 
 __all__ = [
@@ -28,9 +30,12 @@ __all__ = [
     "Report",
     "StoppedError",
     "agreement",
+    "audit",
+    "check",
     "compare",
     "demo",
     "phantom",
+    "plan",
     "read_experiment",
     "run",
 ]

@@ -7,19 +7,31 @@ a Progress is handed in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root, sha256_file, write_atomic
+from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, without_patients, write_ledger
+from hybridcx.publish import (
+    Clock,
+    finish,
+    page_provenance,
+    plan_options,
+    readings_described,
+    without_patients,
+    write_ledger,
+    write_readings,
+)
+
+if TYPE_CHECKING:
+    from hybridcx.checking import Checked
 
 MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 
@@ -44,8 +56,11 @@ def compare(
     *,
     out: str | Path | None = None,
     positive: str | None = None,
-    threshold: float = 0.5,
+    threshold: float | str = 0.5,
     score_kind: Literal["probability", "rank"] = "probability",
+    cluster: str | None = None,
+    readers: str | Path | pd.DataFrame | None = None,
+    readers_made_truth: Literal["yes", "no", "unknown"] = "unknown",
     by: Sequence[str] = (),
     prevalences: Sequence[float] = (),
     margin: float | None = None,
@@ -55,45 +70,78 @@ def compare(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    seed_design: Literal["nested", "crossed", "fixed"] = "nested",
+    n_train: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
+
+    `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
+    "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
+    in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
+    whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
+
+    Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
+    reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
+    With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
+    with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
+    the predictions do not list its cases.
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
-    from hybridcx.describe import caveats, comparison_methods
+    from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
+    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods
     from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
+    asked = parse_threshold(threshold)
     plan = Plan(
         seed=seed,
         confidence_level=confidence_level,
         n_resamples=n_bootstrap,
-        threshold=threshold,
+        threshold=asked.value,
         margin=margin,
         by=tuple(by),
         prevalences=tuple(prevalences),
         stratified=stratified,
         reference=reference,
         all_pairs=all_pairs,
+        seed_design=seed_design,
+        n_train=n_train,
     )
     _check_options(plan)
     if isinstance(predictions, pd.DataFrame):
         name, inputs = "comparison", {}
-        read = predictions_from_frame(predictions, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = predictions_from_frame(
+            predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster
+        )
     else:
         path = Path(predictions)
-        read = read_predictions(path, positive=positive, threshold=threshold, score_kind=score_kind)
+        read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
         name, inputs = path.stem, {path.name: sha256_file(path)}
-    for warning in read.warnings:
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
+    ratings = None
+    if readers is not None:
+        from hybridcx.analysis.reader_view import reader_view
+        from hybridcx.records.ratings import ratings_from_frame, read_ratings
+
+        if isinstance(readers, pd.DataFrame):
+            ratings = ratings_from_frame(readers, scale="nominal")
+        else:
+            ratings = read_ratings(Path(readers), scale="nominal")
+            inputs[Path(readers).name] = sha256_file(Path(readers))
+    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(name)
     clock = Clock()
     with open_output(target, "compare") as folder:
-        tables = analyse(read, plan, progress.track("comparing"))
+        view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
         new = folder.begin()
+        if ratings:
+            write_readings(new, ratings)
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
@@ -102,10 +150,11 @@ def compare(
         data = ReportData(
             title=f"Comparison of {len(read.models)} models: {name}",
             command="compare",
-            question=_question(read.models, read.n_cases),
+            question=_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
-            methods=comparison_methods(read, plan, tables),
+            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
@@ -116,7 +165,17 @@ def compare(
             tables,
             ledger_columns=ledger.columns,
             inputs=inputs,
-            options={**plan_options(plan), "positive": read.positive, "score_kind": score_kind},
+            options={
+                **plan_options(plan),
+                "positive": read.positive,
+                "score_kind": score_kind,
+                "cluster": read.cluster,
+                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
+                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
+                "threshold_rule": read.threshold_rule or None,
+                "readers_made_truth": readers_made_truth if ratings else None,
+            },
+            extra=readings_described(ratings) if ratings else None,
             clock=clock,
             progress=progress,
         )
@@ -153,10 +212,7 @@ def agreement(
         )
         tables = {"agreement": table}
         new = folder.begin()
-        # the readings alone: further columns may name patients
-        write_atomic(
-            new / "ratings.csv", read.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-        )
+        write_readings(new, read)
         n_readers = len({c.reader for c in read.columns})
         data = ReportData(
             title=f"Agreement of {n_readers} readers: {path.stem}",
@@ -172,14 +228,11 @@ def agreement(
             ],
             provenance=page_provenance(seed, inputs),
         )
-        described = {
-            ("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in read.columns]]
-        }
         finish(
             folder,
             data,
             tables,
-            extra=described,
+            extra=readings_described(read),
             inputs=inputs,
             options={
                 "seed": seed,
@@ -191,6 +244,42 @@ def agreement(
             clock=clock,
             progress=progress,
         )
+    return Report(target, target / "report.html", tables)
+
+
+def audit(
+    published: str | Path | pd.DataFrame,
+    *,
+    positives: int | None = None,
+    negatives: int | None = None,
+    out: str | Path | None = None,
+    unit: str | Mapping[str, str] | None = None,
+    confidence_level: float = 0.95,
+    progress: Progress | None = None,
+) -> Report:
+    """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
+
+    `published`: CSV (or a DataFrame with text as values) with the columns model, metric and value as printed. `positives`, `negatives`: the
+    class totals, unless the table has columns or rows of that name. `unit`: percent or proportion, for all metrics or by printed name; without
+    it each metric's unit is decided over the whole table. `tables["audit_readings"]` of the result says which readings fit, and
+    `hybridcx.auditing.can_be_true(tables)` whether the table can be true as printed.
+
+    Raises InputError for anything wrong with the table or the options; then nothing has been written.
+    """
+    from hybridcx.auditing import audit_report
+
+    raise_if_any(_level_problems(confidence_level))
+    name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
+    target = Path(out) if out is not None else default_out(name)
+    tables = audit_report(
+        published,
+        target,
+        positives=positives,
+        negatives=negatives,
+        unit=unit,
+        confidence_level=confidence_level,
+        progress=progress or Progress(quiet=True),
+    )
     return Report(target, target / "report.html", tables)
 
 
@@ -258,6 +347,28 @@ def demo(
         return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
 
 
+def check(
+    file: str | Path,
+    *,
+    kind: Literal["experiment", "cohort", "predictions", "ratings"] | None = None,
+    positive: str | None = None,
+    score_kind: Literal["probability", "rank"] = "probability",
+    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Every problem of an experiment, a cohort manifest, a predictions or a ratings file, all at once, before anything runs.
+
+    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. `kind` says what the file is;
+    without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
+    `table` has one row per problem; `sound` says whether there is none that would be refused.
+
+    Raises InputError where there is no such file, or where it cannot be told what it is.
+    """
+    from hybridcx.checking import check_file
+
+    return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)
+
+
 def phantom(
     folder: str | Path, *, patients: int = 416, seed: int = 0, progress: Progress | None = None
 ) -> pd.DataFrame:
@@ -296,11 +407,16 @@ def _check_options(plan: object) -> None:
     problems += _resample_problems(plan.n_resamples)
     if plan.margin is not None and not 0 < plan.margin < 1:
         problems.append(Problem("the margin must lie between 0 and 1", value=plan.margin))
+    if plan.n_train is not None and plan.n_train < 1:
+        problems.append(Problem("the size of the training set must be positive", value=plan.n_train))
+    if plan.seed_design not in ("nested", "crossed", "fixed"):
+        problems.append(Problem("--seed-design is nested, crossed or fixed", value=plan.seed_design))
     problems += [Problem("a prevalence must lie between 0 and 1", value=p) for p in plan.prevalences if not 0 < p < 1]
     raise_if_any(problems)
 
 
-def _question(models: Sequence[str], n_cases: int) -> str:
+def _question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -> str:
+    seeds = f" with {n_seeds} seeds" if n_seeds > 1 else ""
     if len(models) == 1:
-        return f"How well does {models[0]} classify the {n_cases} test cases?"
-    return f"Is one of the {len(models)} models better on the {n_cases} test cases, by how much, and how sure is that?"
+        return f"How well does {models[0]} classify the {n_cases} test cases{seeds}?"
+    return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"

@@ -15,7 +15,23 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli_options import Debug, Device, Level, Out, Positive, Quiet, Resamples, Seed, Verbose, progress_of
+from hybridcx.cli_options import (
+    Debug,
+    Device,
+    Level,
+    Out,
+    Positive,
+    Quiet,
+    Resamples,
+    Seed,
+    SeedDesign,
+    Threshold,
+    TrainingSize,
+    Verbose,
+    print_checked,
+    progress_of,
+)
+from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
 
@@ -31,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(plan_app, name="plan")
 app.add_typer(cache_app, name="cache")
 app.add_typer(weights_app, name="weights")
 
@@ -80,10 +97,19 @@ def compare(
     predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
     out: Out = None,
     positive: Positive = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="A score at or above it is called positive.")] = 0.5,
+    threshold: Threshold = "0.5",
     score_kind: Annotated[
         str, typer.Option("--score-kind", help="probability, or rank: any number, rank statistics alone.")
     ] = "probability",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column of what belongs together; default patient_id.")
+    ] = None,
+    readers: Annotated[
+        Path | None, typer.Option("--readers", help="Ratings (CSV) of readers to set the models beside.")
+    ] = None,
+    readers_made_truth: Annotated[
+        str, typer.Option("--readers-made-truth", help="Whether the truth is these readers': yes, no or unknown.")
+    ] = "unknown",
     by: Annotated[Optional[list[str]], typer.Option("--by", help="Column of subgroups; may be given again.")] = None,  # noqa: UP045
     prevalence: Annotated[
         list[float] | None,
@@ -93,6 +119,8 @@ def compare(
     reference: Annotated[Optional[str], typer.Option("--reference", help="Compare each model with this one.")] = None,  # noqa: UP045
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="All pairs, also of more than 12 models.")] = False,
     stratified: Annotated[bool, typer.Option("--stratified", help="Bootstrap within each class.")] = False,
+    seed_design: SeedDesign = "nested",
+    n_train: TrainingSize = None,
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
@@ -105,6 +133,8 @@ def compare(
 
     if score_kind not in ("probability", "rank"):
         raise InputError("--score-kind is probability or rank")
+    if readers_made_truth not in ("yes", "no", "unknown"):
+        raise InputError("--readers-made-truth is yes, no or unknown")
     with progress_of(quiet, verbose) as progress:
         made = api.compare(
             predictions,
@@ -112,6 +142,9 @@ def compare(
             positive=positive,
             threshold=threshold,
             score_kind=score_kind,  # type: ignore[arg-type]
+            cluster=cluster,
+            readers=readers,
+            readers_made_truth=readers_made_truth,  # type: ignore[arg-type]
             by=by or (),
             prevalences=prevalence or (),
             margin=margin,
@@ -121,6 +154,8 @@ def compare(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            seed_design=seed_design,  # type: ignore[arg-type]
+            n_train=n_train,
             progress=progress,
         )
         print(made.page)
@@ -158,6 +193,77 @@ def agreement(
             progress=progress,
         )
         print(made.page)
+
+
+@app.command()
+def audit(
+    published: Annotated[Path, typer.Argument(help="A published table (CSV): model, metric, value as printed.")],
+    positives: Annotated[
+        int | None, typer.Option("--positives", help="Cases of the positive class, unless the table says.")
+    ] = None,
+    negatives: Annotated[
+        int | None, typer.Option("--negatives", help="Cases of the negative class, unless the table says.")
+    ] = None,
+    out: Out = None,
+    unit: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--unit", help="percent or proportion, or METRIC=percent; may be given again. Default by the values."
+        ),
+    ] = None,
+    confidence_level: Level = 0.95,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Can a published table be true, which confusion matrices produce it, and what could its paired tests have shown."""
+    from hybridcx import api
+    from hybridcx.auditing import can_be_true, units_of
+
+    with progress_of(quiet, verbose) as progress:
+        made = api.audit(
+            published,
+            positives=positives,
+            negatives=negatives,
+            out=out,
+            unit=units_of(unit or ()),
+            confidence_level=confidence_level,
+            progress=progress,
+        )
+        print(made.page)
+    if not can_be_true(made.tables):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An experiment, a cohort manifest, predictions or ratings.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="experiment, cohort, predictions or ratings; default by what it is.")
+    ] = None,
+    positive: Positive = None,
+    score_kind: Annotated[
+        str, typer.Option("--score-kind", help="probability or rank, as compare takes it.")
+    ] = "probability",
+    scale: Annotated[str | None, typer.Option("--scale", help="Scale of ratings, as agreement takes it.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Tell every problem of a file, and of what it names, before anything runs. Exit code 1 if there is one."""
+    from hybridcx import api
+
+    if kind not in (None, "experiment", "cohort", "predictions", "ratings"):
+        raise InputError("--kind is experiment, cohort, predictions or ratings")
+    if score_kind not in ("probability", "rank"):
+        raise InputError("--score-kind is probability or rank")
+    if scale not in (None, "measurement", "nominal", "ordinal"):
+        raise InputError("--scale is measurement, nominal or ordinal")
+    with progress_of(quiet, verbose) as progress:
+        found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
+    print_checked(file, found)
+    if not found.sound:
+        raise typer.Exit(1)
 
 
 @app.command()

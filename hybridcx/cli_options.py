@@ -7,6 +7,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from hybridcx.errors import printable_path
+
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the report; default reports/<name>.", show_default=False)
 ]
@@ -20,10 +22,47 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Level = Annotated[float, typer.Option("--confidence-level", help="Level of the intervals.")]
 Resamples = Annotated[int, typer.Option("--n-bootstrap", help="Bootstrap resamples.")]
+Threshold = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="A score at or above it is called positive: a number, or a rule by which each model's own is chosen on the validation rows "
+        "(youden, sensitivity=0.95, specificity=0.9).",
+    ),
+]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+SeedDesign = Annotated[
+    str,
+    typer.Option(
+        "--seed-design",
+        help="With several seeds: nested (networks trained apart), crossed (a seed is the same reader with every model) or fixed "
+        "(these readers alone).",
+    ),
+]
+TrainingSize = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--n-train", help="Training and validation cases of repeated hold-out, where the file does not list them."
+    ),
+]
 
 
 def progress_of(quiet: bool, verbose: bool) -> Any:
     from hybridcx.progress import Progress
 
     return Progress(quiet=quiet, verbose=verbose)
+
+
+def print_checked(file: Path, found: Any) -> None:
+    """Print what `hybridcx.check` found: the kind of file and what it holds, then each problem in a line."""
+    from hybridcx.checking import NAMES
+
+    errors = [p for p in found.problems if p.severity == "error"]
+    warnings = [p for p in found.problems if p.severity != "error"]
+    print(f"{printable_path(file)}: {NAMES[found.kind]}" + (f" ({found.holds})" if found.holds else ""))
+    for p in errors:
+        print(f"- {p}")
+    for p in warnings:
+        print(f"- Warning: {p}")
+    n, m = len(errors), len(warnings)
+    print(f"{n or 'no'} problem{'' if n == 1 else 's'}, {m or 'no'} warning{'' if m == 1 else 's'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -82,11 +82,18 @@ def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
 def weights_fetch(
     networks: Annotated[list[str], typer.Argument(help="Networks, as torchvision names them.")],
     folder: WeightsDir = None,
+    url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", help="Address of a mirror of torchvision's files; default torchvision's own server."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Download torchvision's weights and check their hash. An interrupted download is continued."""
+    """Download torchvision's weights, check their hash, keep them as safetensors. An interrupted download is continued.
+
+    HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured.
+    """
     from hybridcx.deep import weights
     from hybridcx.deep.networks import network
 
@@ -94,5 +101,5 @@ def weights_fetch(
         network(name)  # an unknown name is refused before anything is fetched
     with progress_of(quiet, verbose) as progress:
         for name in networks:
-            found = weights.fetch(name, folder, on_progress=progress.track(f"fetching {name}"))
+            found = weights.fetch(name, folder, url_base=url, on_progress=progress.track(f"fetching {name}"))
             print(found.path)

@@ -7,28 +7,84 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.cohort.consensus import ONE_READER
+from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
+from hybridcx.describe_seeds import fold_methods, seed_caveats, seed_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
+from hybridcx.report import answers, label_rules, select
 
 if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+CHANCE = 0.5
+MAX_NAMED_THRESHOLDS = 12
 
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
     """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
+    clustered = predictions.clustered
+    who = _units(predictions)
+    text = [
+        f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
+        *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
+        *fold_methods(predictions),
+        "ECE: 10 bins of equal width of the positive class's score. "
+        f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
+        "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
+        "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
+    ]
+    if clustered:
+        text.append(
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw "
+            f"{who}"
+            + (
+                ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+                if len(predictions.seeds) < 2
+                else "."
+            )
+        )
+    if len(tables.get("label_rules", pd.DataFrame())):
+        text.append(
+            "Every comparison was repeated with each reading as the truth, with the calls on which the readings agree"
+            + (
+                ", and with all cases, those in dispute among them"
+                if (tables["label_rules"]["n.added"] > 0).any()
+                else ""
+            )
+            + " (label_rules.csv; column label.rule in metrics.csv and comparisons.csv). Only the truth changes: the predictions are the same and "
+            "nothing was fitted again, so training with other labels might give other models. Each rule is a family of its own for Holm's "
+            "adjustment. Readers who made a truth are not compared with the models on it."
+        )
+    if plan.margin is not None:
+        text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
+    if not tables["comparisons"].empty:
+        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
+        text.append(
+            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
+            if confirmatory
+            else "No plan was fixed before the results, so every comparison is exploratory."
+        )
+    return text
+
+
+def _units(predictions: Predictions) -> str:
+    """What belongs together, in words."""
+    return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
+
+
+def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
+    """Paragraphs on intervals, bootstrap and paired tests of one set of predictions per model."""
     level = f"{100 * plan.confidence_level:g} %"
     clustered = predictions.clustered
-    units = "patients" if clustered else "cases"
-    threshold = plan.threshold if predictions.threshold is None else predictions.threshold
-    text = [
-        f"The positive class is {predictions.positive!r}. A score at or above {threshold:g} was called "
-        "positive where the predictions did not state a class.",
+    who = _units(predictions)
+    units = who if clustered else "cases"
+    return [
         f"Intervals are at the {level} level. "
         + (
-            "Every metric: bootstrap BCa over patients. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
+            f"Every metric: bootstrap BCa over {who}. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
             "in metrics.csv, marked as caution."
             if clustered
             else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
@@ -46,26 +102,32 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
                 "AUROC: DeLong, paired. Identical predictions give p = 1."
             ]
         ),
-        "ECE: 10 bins of equal width of the positive class's score. "
-        f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
-        "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
-        "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
     ]
-    if clustered:
-        text.append(
-            "Patients have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw patients, or "
-            "use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+
+
+READERS_METHOD = (
+    "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
+    "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+)
+
+
+def _calls(predictions: Predictions) -> str:
+    """How the calls were made."""
+    if predictions.threshold_rule:
+        chosen = predictions.chosen_thresholds
+        shown = "; ".join(
+            f"{r['model']} {r['threshold']:.4g}" for r in chosen.head(MAX_NAMED_THRESHOLDS).to_dict("records")
         )
-    if plan.margin is not None:
-        text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
-    if not tables["comparisons"].empty:
-        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
-        text.append(
-            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
-            if confirmatory
-            else "No plan was fixed before the results, so every comparison is exploratory."
+        further = len(chosen) - MAX_NAMED_THRESHOLDS
+        return (
+            f"Each model's threshold was chosen by the rule {predictions.threshold_rule} on its {chosen['n'].iloc[0]} validation cases, never on "
+            f"test cases; a score at or above it was called positive ({shown}{f'; {further} more in thresholds.csv' if further > 0 else ''}). The "
+            "intervals of calls take it as given."
         )
-    return text
+    if predictions.threshold is not None:
+        return f"A score at or above {predictions.threshold:g} was called positive."
+    return "The calls are those that the predictions state." if predictions.has_pred else "There are no calls."
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
@@ -75,6 +137,7 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     counts = outcome.split.counts()
     n = {name: int(counts[name].loc["total"]) for name in ("train", "validation", "test")}
     text = [
+        *label_methods(outcome),
         f"Images were cropped to the manifest's box where it has one, {pad} and resized to {images.size_px} x {images.size_px} pixels "
         f"({images.resample}, antialiased). The {sum(n.values())} analysed cases were split "
         + (
@@ -100,7 +163,51 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     return text + list(dict.fromkeys(outcome.notes))
 
 
-def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: Outcome | None = None) -> list[str]:
+def label_methods(outcome: Outcome) -> list[str]:
+    """Where the labels come from: the rule, who read, and how many cases have no label by it."""
+    cohort = outcome.cohort
+    options, n_disputed = cohort.labels_by, len(cohort.in_dispute)
+    occasion = {"first": "first occasion", "last": "last occasion", "all": "all occasions"}[options.occasion]
+    readings = f"{', '.join(cohort.votes)}; {occasion}"
+    said = {
+        "given": "The labels are those of the manifest.",
+        "agreement": f"A case has the label on which all its readers agree, at least two of them ({readings}).",
+        "majority": f"A case has the label of most of its readings, by at least two readers ({readings}); ties have none.",
+        "reader": f"A case has the label that {options.reader} called ({readings}).",
+        "adjudicated": f"A case has the label on which all its readers agree ({readings}), or else the one in the column {options.adjudicator}.",
+    }[options.rule]
+    if n_disputed:
+        n_test = len(outcome.split.disputed_test)
+        said += (
+            f" {n_disputed} cases are in dispute and have no label: none of them was fitted on or counted in a primary metric. The split sends "
+            f"them by the shares of the others; the {n_test} in test are scored and reported apart."
+        )
+    short = int(cohort.frame["excluded"].eq(ONE_READER).sum())
+    if short:
+        said += f" {short} cases that only one reader read are excluded, with that as the reason."
+    return [said] if cohort.votes or options.rule != "given" or n_disputed else []
+
+
+def _spectrum(outcome: Outcome) -> list[str]:
+    """What choosing cases by agreement does to the results."""
+    cohort = outcome.cohort
+    n = len(cohort.in_dispute)
+    gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
+    if not n and not gone:
+        return []
+    whose = f"The {n or gone} cases on which the readers disagreed are "
+    whose += "neither in training nor in the primary metrics" if n else "excluded"
+    easier = "those left are easier, and accuracy on all comers would be lower"
+    again = ". On the analysed cases the readers agree by construction" if chosen_by_agreement(cohort) else ""
+    return [f"{whose}: {easier}{again}."]
+
+
+def caveats(
+    predictions: Predictions,
+    tables: dict[str, pd.DataFrame],
+    outcome: Outcome | None = None,
+    metric: str | None = None,
+) -> list[str]:
     """What a reader must know before the numbers: few cases, one split, one seed, random initialisation."""
     found = []
     if predictions.n_cases < FEW_CASES:
@@ -112,7 +219,11 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
     compared = tables["comparisons"]
     if not compared.empty:
         midp = compared[
-            (compared["metric"] == "accuracy") & (compared["method"] == "mcnemar_midp") & compared["subgroup"].isna()
+            (compared["metric"] == "accuracy")
+            & (compared["method"] == "mcnemar_midp")
+            & compared["subgroup"].isna()
+            & compared["label.rule"].isna()
+            & compared["seed"].isna()
         ]
         same = midp[(midp["b"] + midp["c"]) == 0]
         if len(same):
@@ -120,7 +231,18 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
             found.append(
                 f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
             )
-    if outcome is not None:
+    metrics = tables["metrics"]
+    if not metrics.empty:
+        auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]
+        below = auroc.loc[(auroc["conf.high"] < CHANCE) | (auroc["estimate"] == 0), "model"].unique().tolist()
+        if below:
+            found.append(
+                f"AUROC below 0.5: {', '.join(below[:MAX_NAMED_THRESHOLDS])} rank{'s' if len(below) == 1 else ''} the cases the wrong way "
+                f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
+            )
+    if outcome is None:
+        found += seed_caveats(predictions)
+    else:
         found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
@@ -128,9 +250,11 @@ def caveats(predictions: Predictions, tables: dict[str, pd.DataFrame], outcome: 
         untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
         if untrained:
             found.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")
-        excluded = outcome.cohort.frame["excluded"].fillna("").astype(str)
-        if excluded.str.contains("disagree", case=False).any():
-            found.append(
-                "Cases on which the readers disagreed were excluded: those left are easier, and accuracy on all comers would be lower."
-            )
+        found += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
+    rules = tables.get("label_rules", pd.DataFrame())
+    if len(rules):
+        name = answers.primary_metric(tables, metric)
+        planned, _ = select.primary_pairs(select.pairs(tables["comparisons"], tables["verdicts"]), name)
+        found.append(label_rules.summary(rules, name, planned))
+    found = [f for f in found if f]
     return found + [str(p) for p in predictions.warnings]

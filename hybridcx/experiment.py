@@ -17,6 +17,7 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.labels_section import LabelsSection
 from hybridcx.training_options import NetworkName, TrainSection
 from hybridcx.training_options import Section as _Section
 
@@ -43,6 +44,7 @@ class CohortSection(_Section):
         description="byte-identical images under two labels: refused, or said (for a published set whose faults are part of it)",
     )
     phantom: PhantomCohort | None = Field(None, description="draw a phantom cohort instead of reading a manifest")
+    labels: LabelsSection = LabelsSection()
 
     @model_validator(mode="after")
     def _one_source(self) -> CohortSection:

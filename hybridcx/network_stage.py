@@ -25,6 +25,8 @@ from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
+DISPUTED = "disputed"
+"""The part of test cases without a label: scored, never fitted on, in no primary metric."""
 HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
 
 
@@ -254,7 +256,7 @@ class NetworkStage:
         table = pd.DataFrame(
             {
                 "case_id": self.cases.case_ids,
-                "y_true": names[self.cases.y],
+                "y_true": np.where(self.cases.split == DISPUTED, None, names[self.cases.y]),
                 "model": model,
                 "y_pred": names[(score >= self.experiment.analysis.threshold).astype(int)],
                 "score": score.astype(np.float64),

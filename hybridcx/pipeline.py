@@ -7,6 +7,7 @@ continues. The stages run over units (seed, repeat, fold); there is one unit for
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ import pandas as pd
 
 from hybridcx.artefacts import Store, code_hash, content_key
 from hybridcx.cohort.manifest import Cohort, read_manifest
+from hybridcx.cohort.readers import with_readings
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.deep import weights
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.head_stage import fit_all
 from hybridcx.images import duplicates
+from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
-from hybridcx.network_stage import Cases, NetworkStage, Outcome, Unit
+from hybridcx.network_stage import DISPUTED, Cases, NetworkStage, Outcome, Unit
 from hybridcx.parallel import default_jobs
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
@@ -34,7 +37,12 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
     """The cohort of the experiment: the manifest's, or a drawn one. `base` is the folder that relative paths start from."""
     if experiment.cohort.phantom is None:
         manifest = base / str(experiment.cohort.manifest)
-        return read_manifest(manifest, positive=experiment.cohort.positive, same_bytes=experiment.cohort.same_bytes)
+        return read_manifest(
+            manifest,
+            positive=experiment.cohort.positive,
+            same_bytes=experiment.cohort.same_bytes,
+            labels_by=experiment.cohort.labels,
+        )
     options = experiment.cohort.phantom
     parts = {
         "options": options.model_dump(),
@@ -55,7 +63,9 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
         )
 
     folder = store.make("phantom", content_key(parts), build, parts)
-    return read_manifest(folder / "manifest.csv", positive=experiment.cohort.positive)
+    return read_manifest(
+        folder / "manifest.csv", positive=experiment.cohort.positive, labels_by=experiment.cohort.labels
+    )
 
 
 def split_cohort(experiment: Experiment, cohort: Cohort) -> Split:
@@ -76,7 +86,7 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
         cache=store.root / "images",
         on_progress=progress.track("decoding images"),
     )
-    for problem in images.warnings:
+    for problem in (*images.warnings, *images.cautions):
         progress.say(f"Warning: {problem}")
     return images
 
@@ -94,16 +104,17 @@ def run_stages(
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
-    cases = _cases(cohort, split, images)
-    labels = cohort.analysed.set_index("case_id")["label"]
-    found = duplicates.pixel_identical(images, labels, split.of_case)
+    cases = _cases(cohort, split, images.case_ids)
+    labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
+    labels |= dict.fromkeys(split.disputed_test, "in dispute")
+    parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
+    found = duplicates.pixel_identical(images, labels, parts)
     for problem in found:
         progress.say(f"Warning: {problem}")
-    outcome = Outcome(cohort, split, warnings=list(found))
+    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found])
+    outcome.notes += image_rules(images.notes)
     _enough_for_heads(experiment, cases)
-    # Every file of weights is looked for before the first network is trained.
-    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
-    located = {n: weights.locate(n, experiment.networks.weights, folder) for n in experiment.networks.names}
+    located = locate_weights(experiment, base)
     made: list[NetworkStage] = []
     for unit in (Unit(experiment.seed),):
         for position, name in enumerate(experiment.networks.names, 1):
@@ -122,15 +133,34 @@ def run_stages(
     networks = [one.described for one in made]
     if not ledger:
         raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
-    outcome.ledger = pd.concat(ledger, ignore_index=True)
+    outcome.ledger = with_readings(pd.concat(ledger, ignore_index=True), cohort)
     outcome.heads = pd.DataFrame(heads)
     outcome.networks = pd.DataFrame(networks)
     outcome.chosen = _choose_heads(outcome.heads)
     patient_of = dict(zip(cases.case_ids.tolist(), cases.groups.astype(str).tolist(), strict=True))
-    test_cases = cases.case_ids[cases.index("test")].tolist()
+    test_cases = [*cases.case_ids[cases.index("test")], *cases.case_ids[cases.index(DISPUTED)]]
     for model in outcome.ledger["model"].unique():
         outcome.lineage.check(model, test_cases, patient_of=patient_of)
     return outcome
+
+
+def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.WeightsFile | None]:
+    """Every network's file of weights, looked for before the first one is trained. Raises InputError with all that are absent or refused."""
+    folder = base / experiment.networks.weights_dir if experiment.networks.weights_dir else None
+    located: dict[str, weights.WeightsFile | None] = {}
+    problems: list[Problem] = []
+    for name in experiment.networks.names:
+        try:
+            located[name] = weights.locate(name, experiment.networks.weights, folder)
+        except InputError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    return located
+
+
+def check_heads(experiment: Experiment, cohort: Cohort, split: Split) -> None:
+    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+    _enough_for_heads(experiment, _cases(cohort, split, cohort.analysed["case_id"].tolist()))
 
 
 def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
@@ -153,13 +183,14 @@ def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
     raise_if_any(problems)
 
 
-def _cases(cohort: Cohort, split: Split, images: ImageStore) -> Cases:
-    table = cohort.analysed.set_index("case_id").loc[list(images.case_ids)]
+def _cases(cohort: Cohort, split: Split, case_ids: Sequence[str]) -> Cases:
+    table = cohort.frame.set_index("case_id").loc[list(case_ids)]
+    of_case = split.of_case | dict.fromkeys(split.disputed_test, DISPUTED)
     return Cases(
-        case_ids=np.asarray(images.case_ids, dtype=object),
+        case_ids=np.asarray(case_ids, dtype=object),
         y=(table["label"] == cohort.positive).to_numpy().astype(np.int64),
         groups=pd.factorize(table["patient_id"], sort=True)[0].astype(np.int64),
-        split=np.array([split.of_case[c] for c in images.case_ids], dtype=object),
+        split=np.array([of_case[c] for c in case_ids], dtype=object),
     )
 
 

@@ -24,6 +24,8 @@ PACKAGES = (
     "pandas",
     "pyarrow",
     "pillow",
+    "pydicom",
+    "python-gdcm",
 )
 
 

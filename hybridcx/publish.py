@@ -16,6 +16,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.artefacts import write_atomic
 from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
+from hybridcx.records.ratings import Ratings
 from hybridcx.report.page import ReportData, render
 from hybridcx.report.write_csv import write_table, write_tables
 
@@ -62,16 +63,31 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
     ledger.to_parquet(folder / "predictions.parquet", index=False)
 
 
+def write_readings(folder: Path, ratings: Ratings) -> None:
+    """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
+    text = ratings.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
+    write_atomic(folder / "ratings.csv", text)
+
+
+def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
+    """The columns of ratings.csv for the data dictionary."""
+    return {("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in ratings.columns]]}
+
+
 LEDGER_COLUMNS = {
     "case_id": ("the case", "as given in the input"),
-    "y_true": ("the truth", "a label of the input"),
+    "y_true": ("the truth", "a label of the input; NA where the split is disputed"),
     "model": ("the model", "as named in the input, or as the run names it"),
     "y_pred": ("the model's call", "a label of the input"),
     "score": ("the positive class's probability (or rank score)", "number"),
     "patient_id": ("who belongs together: a code, not the patient's id", "g00000, g00001, ..."),
-    "split": ("the part of the cohort; only test is evaluated", "train, validation, test"),
+    "split": (
+        "the part of the cohort; only test is evaluated, disputed (test cases without a truth) apart",
+        "train, validation, test, disputed",
+    ),
     "seed": ("seed of the training", "integer"),
     "fold": ("fold of the cross-validation", "as given in the input"),
+    "label_given": ("the label of the manifest, where the truth comes from the readers", "a label of the input, or NA"),
 }
 
 
@@ -89,9 +105,13 @@ def finish(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Write tables, page, log and provenance into the new folder, and put it in the place of the earlier results."""
-    described = {
-        ("predictions", c): LEDGER_COLUMNS.get(c, ("a further column of the input", "")) for c in ledger_columns
+    readings = {
+        str(c): ("the call of this reading", "a label of the input, or NA")
+        for c in ledger_columns
+        if str(c).startswith("reader_")
     }
+    further = ("a further column of the input", "")
+    described = {("predictions", c): LEDGER_COLUMNS.get(c, readings.get(c, further)) for c in ledger_columns}
     described |= dict(extra or {})
     write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
     (folder.new / "report.html").write_text(render(data), encoding="utf-8", newline="\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.cohort.exclusions import flow
-from hybridcx.cohort.readers import reader_ratings
+from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
 from hybridcx.errors import InputError, Problem
@@ -75,12 +75,12 @@ def run_experiment(
     printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
         cohort = load_cohort(experiment, base, store, progress)
-        for problem in cohort.warnings:
+        for problem in (*cohort.warnings, *reading_warnings(cohort)):
             progress.say(f"Warning: {problem}")
         split = split_cohort(experiment, cohort)
         for problem in split.warnings:
             progress.say(f"Warning: {problem}")
-        images = prepare_images(experiment, cohort, store, progress)
+        images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
@@ -99,7 +99,6 @@ def run_experiment(
             ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
         }
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
-        described |= {("cohort_flow", c): (text, "") for c, text in (("step", "what was done"), ("n", "cases"))}
         finish(
             folder,
             page,
@@ -176,30 +175,36 @@ def _analysed(
         outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
     )
     tables = analyse(predictions, plan, progress.track("statistics"))
-    agreements = []
-    for kind in ("rating", "call"):
-        ratings = reader_ratings(outcome.cohort, kind)
-        if ratings is not None:
-            agreements.append(
-                agreement_table(
-                    ratings,
-                    positive=outcome.cohort.positive if kind == "call" else None,
-                    confidence_level=options.confidence_level,
-                    n_resamples=options.n_bootstrap,
-                    seed=experiment.seed,
-                    subset="ratings, all cases read" if kind == "rating" else "calls, all cases read",
-                )
-            )
-    if agreements:
+    if agreements := list(_agreements(experiment, outcome)):
         tables["agreement"] = pd.concat(agreements, ignore_index=True)
     if outcome.histories:
         curves = [history.assign(network=network) for network, history in outcome.histories.items()]
         tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
     if not outcome.heads.empty:
         tables["heads"] = outcome.heads[list(HEAD_COLUMNS)]
-    tables["cohort_flow"] = flow(outcome.cohort)[["step", "n"]]
+    tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
     return tables, predictions, plan
+
+
+def _agreements(experiment: Experiment, outcome: Outcome) -> Iterator[pd.DataFrame]:
+    """Agreement of ratings and of calls: on all cases read, and on those analysed where these were chosen by it."""
+    cohort, options = outcome.cohort, experiment.analysis
+    kinds: tuple[Kind, Kind] = ("rating", "call")
+    for kind in kinds:
+        every = reader_ratings(cohort, kind)
+        for subset, ratings, note in (
+            () if every is None else (("all cases read", every, ""), *analysed_apart(cohort, every))
+        ):
+            yield agreement_table(
+                ratings,
+                positive=cohort.positive if kind == "call" else None,
+                confidence_level=options.confidence_level,
+                n_resamples=options.n_bootstrap,
+                seed=experiment.seed,
+                subset=f"{kind}s, {subset}",
+                note=note,
+            )
 
 
 def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> None:
@@ -224,8 +229,8 @@ def _page(
         command="run",
         question=_question(networks, primary, outcome, predictions.n_cases),
         tables=tables,
-        caveats=caveats(predictions, tables, outcome),
-        cohort_flow=flow(outcome.cohort),
+        caveats=caveats(predictions, tables, outcome, plan.primary_metric),
+        cohort_flow=tables["flow"],
         split_table=outcome.split.counts().rename_axis("label").reset_index(),
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,

@@ -123,7 +123,9 @@ def test_every_bad_option_in_one_go(here, call):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--positive", "abnormall"), "did you mean 'abnormal'"), (("--by", "age"), "'age'"), (("--reference", "knn"), "vgg16, lda"),
+        (("--positive", "abnormall"), "did you mean 'abnormal'"), (("--by", "age"), "'age'"), (("--reference", "knn"), "lda, vgg16"),
+        (("--cluster", "age"), "--cluster"), (("--threshold", "yuden"), "youden"),
+        (("--threshold", "youden"), "y_pred"),
         (("--threshold", "nan"), "threshold"), (("--score-kind", "odds"), "rank"),
     ],
 )  # fmt: skip

@@ -124,6 +124,37 @@ def clustered(tmp_path_factory):
     return hybridcx.compare(frame, out=tmp_path_factory.mktemp("clustered") / "out", n_bootstrap=100)
 
 
+def over_seeds(seeds=(1, 2, 3)):
+    """The same predictions from several trainings, each with some noise of its own."""
+    frames = []
+    for seed in seeds:
+        frame = predictions(40)
+        noise = rng_for(11, "seed", seed).normal(size=len(frame)) * 0.05
+        frames.append(frame.assign(score=np.clip(frame["score"] + noise, 0, 1), seed=seed))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("seeded") / "out"
+    return hybridcx.compare(over_seeds(), out=folder, by=["site"], margin=0.1, prevalences=[0.1], n_bootstrap=100)
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory):
+    frame = over_seeds().assign(split="test")
+    place = frame["case_id"].str[1:].astype(int) % 4
+    frame.loc[place == frame["seed"], "split"] = "train"
+    return hybridcx.compare(frame, out=tmp_path_factory.mktemp("held") / "out", margin=0.1, n_bootstrap=100)
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory):
+    frame = over_seeds()
+    frame["fold"] = (frame["case_id"].str[1:].astype(int) + frame["seed"]) % 3
+    return hybridcx.compare(frame, out=tmp_path_factory.mktemp("folded") / "out", n_bootstrap=100)
+
+
 @pytest.fixture(scope="module")
 def agreed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agreement")
@@ -135,7 +166,9 @@ def agreed(tmp_path_factory):
     return hybridcx.agreement(folder / "r.csv", out=folder / "out", n_bootstrap=100)
 
 
-REPORTS = {"compared": COMPARE, "clustered": COMPARE, "agreed": AGREEMENT}
+REPORTS = {
+    "compared": COMPARE, "clustered": COMPARE, "seeded": COMPARE, "held_out": COMPARE, "folded": COMPARE, "agreed": AGREEMENT,
+}  # fmt: skip
 
 
 @pytest.fixture(params=REPORTS)
@@ -168,7 +201,8 @@ def test_every_column_of_every_csv_is_in_the_dictionary(report):
 def test_vocabulary_keys_and_statuses(report):
     made, contract = report
     metrics = {"agreement.csv": AGREEMENTS, "omnibus.csv": {"accuracy", "auroc"}}
-    methods = {"metrics.csv": INTERVALS, "comparisons.csv": COMPARISONS, "multiplicity.csv": COMPARISONS}
+    # NA in metrics.csv: an estimate to which no interval belongs (a mean over random splits)
+    methods = {"metrics.csv": INTERVALS | {"NA"}, "comparisons.csv": COMPARISONS, "multiplicity.csv": COMPARISONS}
     methods["omnibus.csv"] = {"cochran_q", "delong_chisq"}
     for name in contract:
         header, body = read(made.folder / name)
@@ -243,7 +277,7 @@ def test_names_and_levels_come_back_as_they_were(compared):
     assert {r["subgroup"] for r in rows} == {"NA", "site"}
     assert {r["level"] for r in rows if r["subgroup"] == "site"} == {"Zürich", "NA"}
     header, _ = read(compared.folder / "disagreements.csv")
-    assert header[3:] == ["vgg16", "lda, tuned", 'the "best"']
+    assert header[3:] == ["lda, tuned", 'the "best"', "vgg16"]  # by name, whatever the order of rows
 
 
 def test_the_same_key_twice_is_only_told_apart_by_quotes(compared):
@@ -298,3 +332,30 @@ def test_further_columns_of_a_ratings_file_stay_outside(tmp_path):
             assert b"Jones" not in path.read_bytes(), path.name
     again = hybridcx.agreement(tmp_path / "out" / "ratings.csv", out=tmp_path / "again", n_bootstrap=100)
     pd.testing.assert_frame_equal(again.tables["agreement"], made.tables["agreement"])
+
+
+def test_the_page_of_several_seeds_says_what_it_is(seeded, held_out, folded):
+    page = seeded.page.read_text(encoding="utf-8")
+    for words_ in (
+        "Variance over seeds",
+        "bootstrap over seeds and cases",
+        "nested in their model",
+        "Only 3 seeds",
+        "with 3 seeds",
+    ):
+        assert words_ in page
+    assert "Seed 1.0" not in page
+    header, body = read(seeded.folder / "variance.csv")
+    assert header[:3] == ["metric", "model", "comparator"]
+    assert len(body) > 50
+    page = held_out.page.read_text(encoding="utf-8")
+    for words_ in ("repeated hold-out", "Nadeau-Bengio", "n_test/n_train"):
+        assert words_ in page
+    page = folded.page.read_text(encoding="utf-8")
+    assert "never of pooled scores" in page
+    assert "folds are not independent" in page
+
+
+def test_one_set_of_predictions_is_conditional_on_the_trained_models(compared):
+    assert "conditional on the trained models" in compared.page.read_text(encoding="utf-8")
+    assert not (compared.folder / "variance.csv").exists()

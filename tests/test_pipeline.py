@@ -40,7 +40,8 @@ FILES = [
     "roc",
     "decision_curve",
     "agreement",
-    "cohort_flow",
+    "flow",
+    "label_rules",
     "split",
     "heads",
     "learning_curves",
@@ -106,6 +107,7 @@ def test_ledger_has_every_case_of_every_model_and_the_softmax_adds_up(finished, 
     assert (called == ledger["y_pred"]).all()
     test = ledger[(ledger["split"] == "test") & (ledger["model"] == "squeezenet1_1")]
     accuracy = report.tables["metrics"].query("model == 'squeezenet1_1' and metric == 'accuracy' and recommended")
+    accuracy = accuracy[accuracy["label.rule"].isna()]
     assert accuracy["estimate"].item() == pytest.approx((test["y_pred"] == test["y_true"]).mean())
     parquet = pd.read_parquet(folder / "predictions.parquet")
     assert parquet["score"].tolist() == ledger["score"].tolist()
@@ -164,7 +166,7 @@ def test_adding_a_head_changes_no_other_models_predictions_and_analytic_rows(fin
     _, cache, report = finished
     more = small(heads=HeadsSection(names=["logistic", "lda", "knn"], folds=3))
     second = hybridcx.run(more, base=cohort, out=tmp_path / "more", cache=cache)
-    keys = ["model", "metric", "method"]
+    keys = ["model", "metric", "method", "label.rule"]
     a, b = (t.tables["metrics"].set_index(keys)[["estimate", "conf.low", "conf.high"]] for t in (report, second))
     rows = [k for k in a.index if not k[2].startswith("bootstrap")]
     pd.testing.assert_frame_equal(a.loc[rows], b.loc[rows], check_exact=True)

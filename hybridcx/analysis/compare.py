@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, families, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.errors import InputError, Problem
-from hybridcx.records.predictions import Matrices, Predictions
+from hybridcx.records.predictions import Predictions
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
+    *extras.TABLES, "thresholds",
 )  # fmt: skip
-RESERVED = {"case_id", "y_true", "n.models.wrong", "treat_all", "treat_none"}
+RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
 
 
@@ -29,28 +31,48 @@ def analyse(
 
     Parameters
     ----------
-    predictions : of one seed; more are refused here (analysis over seeds is a later step of the road).
+    predictions : of one seed, or of several, which are never stacked (`seeds.analyse_seeds`).
     plan : the pairs, level, resamples and seed.
 
     Returns
     -------
-    A DataFrame for each name of `TABLES`, with the columns of CONTRACT.md; absent numbers are NaN, absent text is None.
+    A DataFrame for each name of `TABLES` (with several seeds also `variance`), with the columns of CONTRACT.md; absent numbers are NaN,
+    absent text is None.
     """
-    if len(predictions.seeds) > 1:
-        raise InputError(
-            Problem(
-                f"the predictions come from {len(predictions.seeds)} seeds; comparing over seeds is not built yet",
-                remedy="give the rows of one seed",
-            )
-        )
     if taken := sorted(RESERVED & set(predictions.models)):
         raise InputError(
             Problem("a model has the name of a column or row of the report", value=name, remedy="rename the model")
             for name in taken
         )
     pairs = plan.resolved_pairs(predictions.models)
-    overall = _slice(predictions.matrices("test"), predictions, Keys())
-    parts = [overall, *_subgroups(predictions, plan)]
+    if unused := _unused_options(predictions, plan):
+        raise InputError(unused)
+    groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
+    if len(predictions.seeds) > 1:
+        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress)
+        return label_rules.extended(tables, predictions, plan, pairs, _concluded)
+    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
+    overall = parts[0]
+    tables = {
+        "metrics": metric_rows,
+        "comparisons": compared,
+        "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
+        "multiplicity": families.multiplicity_table(compared, overall, plan, first),
+        **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
+        **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
+        "thresholds": predictions.chosen_thresholds,
+    }
+    return label_rules.extended(tables, predictions, plan, pairs, _concluded)
+
+
+def _one_seed(
+    groups: Sequence[label_rules.Group],
+    plan: Plan,
+    pairs: label_rules.Pairs,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Slice], Replicates | None]:
+    """Metrics, comparisons, the slices of the groups, and the bootstrap of the first."""
+    parts = [_slice(p, k) for k, p in groups]
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
     first: Replicates | None = None
@@ -62,43 +84,45 @@ def analyse(
         m_rows = metrics.analytic_rows(part, plan) + metrics.resampled_rows(part, plan, joint)
         c_rows = comparisons.analytic_rows(part, plan, pairs, joint)
         c_rows += comparisons.resampled_rows(part, plan, pairs, joint)
+        if part.folds is not None:
+            m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows) + folds.refusals(part, plan, pairs)
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
         comparison_rows += sorted(
             c_rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), list(METRICS).index(r["metric"]))
         )
         if on_progress:
             on_progress(done + 1, len(parts))
-    compared = families.adjust(pd.DataFrame(comparison_rows))
-    compared = _with_roles(compared, plan)
-    data = predictions.matrices("test")
-    has_score, has_probability = overall.y_score is not None, overall.y_score is not None and overall.probabilities
-    return {
-        "metrics": pd.DataFrame(metric_rows),
-        "comparisons": compared,
-        "verdicts": verdicts.verdicts_table(overall, compared, plan, pairs, first),
-        "multiplicity": families.multiplicity_table(compared, overall, plan, first),
-        "omnibus": pd.DataFrame(curves.omnibus_rows(overall)),
-        "confusion": pd.DataFrame(curves.confusion_rows(overall, predictions.positive)),
-        "disagreements": curves.disagreements(data, predictions.labels),
-        "calibration": pd.DataFrame(curves.calibration_rows(overall, plan)) if has_probability else pd.DataFrame(),
-        "roc": curves.roc_table(overall) if has_score else pd.DataFrame(),
-        "decision_curve": curves.decision_curve_table(overall, plan) if has_probability else pd.DataFrame(),
-    }
+    compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
+    return pd.DataFrame(metric_rows), compared, parts, first
 
 
-def _slice(data: Matrices, predictions: Predictions, keys: Keys) -> Slice:
-    return Slice(
-        models=data.models,
-        y_true=data.y_true,
-        y_pred=data.y_pred,
-        y_score=data.y_score,
-        groups=data.groups,
-        keys=keys,
-        probabilities=predictions.score_kind == "probability",
-    )
+def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:
+    """Metrics, comparisons and verdicts of some groups of cases, the first of which has the verdicts."""
+    if len(groups[0][1].seeds) > 1:
+        tables = seeds.analyse_seeds(groups, plan, pairs)
+        return tables["metrics"], tables["comparisons"], tables["verdicts"]
+    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs)
+    return metric_rows, compared, verdicts.verdicts_table(parts[0], compared, plan, pairs, first)
 
 
-def _subgroups(predictions: Predictions, plan: Plan) -> list[Slice]:
+def _slice(predictions: Predictions, keys: Keys) -> Slice:
+    part = Slice.of(predictions.matrices("test"), keys, probabilities=predictions.score_kind == "probability")
+    return replace(part, call_thresholds=tuple(predictions.threshold_of(m) for m in part.models))
+
+
+def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:
+    """Options of several seeds that these predictions give no use for: said, not passed over."""
+    found = []
+    if plan.n_train is not None and not predictions.repeated_holdout:
+        rule = "--n-train is for repeated hold-out: seeds with test sets of their own"
+        found.append(Problem(rule, value=plan.n_train, remedy="leave it out"))
+    if plan.seed_design != "nested" and (len(predictions.seeds) < 2 or predictions.repeated_holdout):
+        rule = "--seed-design is for several seeds on the same test cases"
+        found.append(Problem(rule, value=plan.seed_design, remedy="leave it out"))
+    return found
+
+
+def _subgroups(predictions: Predictions, plan: Plan) -> list[tuple[Keys, Predictions]]:
     unknown = [c for c in plan.by if c not in predictions.subgroups]
     if unknown:
         have = ", ".join(predictions.subgroups) or "none"
@@ -109,15 +133,6 @@ def _subgroups(predictions: Predictions, plan: Plan) -> list[Slice]:
     parts = []
     for column in plan.by:
         values = predictions.frame[column]
-        for level in sorted(values[predictions.frame["split"] == "test"].dropna().unique()):
-            data = predictions.subset(values == level).matrices("test")
-            parts.append(_slice(data, predictions, Keys(subgroup=column, level=str(level))))
+        levels = sorted(values[predictions.frame["split"] == "test"].dropna().unique())
+        parts += [(Keys(subgroup=column, level=str(v)), predictions.subset(values == v)) for v in levels]
     return parts
-
-
-def _with_roles(compared: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Confirmatory is what a plan locked beforehand names: the primary metric of its pairs, on all cases."""
-    if compared.empty or not plan.locked:
-        return compared
-    named = (compared["metric"] == plan.primary_metric) & compared["subgroup"].isna()
-    return compared.assign(role=named.map({True: "confirmatory", False: "exploratory"}))

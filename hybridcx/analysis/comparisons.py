@@ -98,12 +98,13 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
             found = [(metric, assumes_independence(r, part.n_clusters), False) for metric, r, _ in found]
             found += _cluster_tests(part, i, j, plan)
         rows += [
-            comparison_row(model, comparator, metric, r, part.keys, n_cases=part.n, recommended=rec)
+            comparison_row(model, comparator, metric, r, part.keys_of(metric, i, j), n_cases=part.n, recommended=rec)
             for metric, r, rec in found
         ]
         for metric in part.metrics():
             if metric not in WITHOUT_VERDICT:
-                keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
+                keys = part.keys_of(metric, i, j)
+                keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
                 tests = margin_tests(part, metric, i, j, plan, joint)
                 rows += [comparison_row(model, comparator, metric, r, keys, n_cases=part.n) for r in tests]
     return rows
@@ -115,9 +116,10 @@ def resampled_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], 
     place = {m: k for k, m in enumerate(part.models)}
     analytic = {"accuracy", "sensitivity", "specificity", "auroc"}
     for metric in replicates.observed:
-        keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
         for model, comparator in pairs:
             i, j = place[model], place[comparator]
+            keys = part.keys_of(metric, i, j)
+            keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
             clipped = part.clipped(metric, i, j)
             for method in BOOTSTRAPS:
                 r = bootstrap_intervals.difference(replicates, metric, i, j, method, plan.confidence_level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.folds import never_pooled_omnibus
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, omnibus_row
 from hybridcx.analysis.slices import Slice
@@ -13,6 +14,19 @@ from hybridcx.stats import calibration, mcnemar, roc, utility
 
 MAX_ROC_POINTS = 2000
 DECISION_THRESHOLDS = np.arange(1, 100) / 100
+
+
+def tables_of(part: Slice, data: Matrices, labels: tuple[str, str], plan: Plan) -> dict[str, pd.DataFrame]:
+    """The tables of one slice that are no estimates with intervals of pairs; one without content is empty."""
+    has_score, has_probability = part.y_score is not None, part.y_score is not None and part.probabilities
+    return {
+        "omnibus": pd.DataFrame(omnibus_rows(part)),
+        "confusion": pd.DataFrame(confusion_rows(part, labels[1])),
+        "disagreements": disagreements(data, labels),
+        "calibration": pd.DataFrame(calibration_rows(part, plan)) if has_probability else pd.DataFrame(),
+        "roc": roc_table(part) if has_score else pd.DataFrame(),
+        "decision_curve": decision_curve_table(part, plan) if has_probability else pd.DataFrame(),
+    }
 
 
 def confusion_rows(part: Slice, positive: str) -> list[Row]:
@@ -60,19 +74,20 @@ def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
 
 
 def roc_table(part: Slice) -> pd.DataFrame:
-    """Rows of roc.csv; thinned above 2,000 points a model, estimates come from all."""
+    """Rows of roc.csv; thinned above 2,000 points a model, estimates come from all. Each fold has a curve of its own."""
     found = []
-    for j, model in enumerate(part.models):
-        points = roc.thin_roc(roc.roc_points(part.y_true, part.score(j)), MAX_ROC_POINTS)
-        threshold, sensitivity, specificity = points
-        found.append(
-            pd.DataFrame(
+    for fold in [None] if part.folds is None else np.unique(part.folds).tolist():
+        inside = slice(None) if fold is None else part.folds == fold
+        for j, model in enumerate(part.models):
+            points = roc.thin_roc(roc.roc_points(part.y_true[inside], part.score(j)[inside]), MAX_ROC_POINTS)
+            threshold, sensitivity, specificity = points
+            curve = pd.DataFrame(
                 {
                     "model": model, "threshold": threshold, "sensitivity": sensitivity,
                     "specificity": specificity, "seed": part.keys.seed,
                 }
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+            found.append(curve if fold is None else curve.assign(fold=fold))
     return pd.concat(found, ignore_index=True)
 
 
@@ -102,7 +117,8 @@ def omnibus_rows(part: Slice) -> list[Row]:
     if len(part.models) > 1 and part.y_pred is not None:
         rows.append(omnibus_row("accuracy", mcnemar.cochran_q((part.y_pred == part.y_true).T)))
     if len(part.models) > 1 and part.y_score is not None:
-        rows.append(omnibus_row("auroc", roc.delong_chisq(part.y_true, part.y_score)))
+        row = omnibus_row("auroc", roc.delong_chisq(part.y_true, part.y_score))
+        rows.append(row if part.folds is None else row | never_pooled_omnibus())
     if part.clustered:
         for row in rows:
             if row["status"] == "ok":

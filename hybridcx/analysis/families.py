@@ -35,8 +35,22 @@ def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def multiplicity_table(comparisons: pd.DataFrame, part: Slice, plan: Plan, joint: Replicates | None) -> pd.DataFrame:
-    """One row per overall comparison and adjustment. Simultaneous limits exist for max-T alone (method bootstrap_percentile's draws)."""
+def with_roles(compared: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Confirmatory is what a plan locked beforehand names: the primary metric of its pairs, on all cases (with several seeds: over all of them)."""
+    if compared.empty or not plan.locked:
+        return compared
+    named = (compared["metric"] == plan.primary_metric) & compared["subgroup"].isna() & compared["seed"].isna()
+    return compared.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
+
+
+def multiplicity_table(
+    comparisons: pd.DataFrame,
+    part: Slice,
+    plan: Plan,
+    joint: Replicates | None,
+    drawn_by: str = "bootstrap_percentile",
+) -> pd.DataFrame:
+    """One row per overall comparison and adjustment. Simultaneous limits exist for max-T alone (on the draws of method `drawn_by`)."""
     rows: list[Row] = []
     if comparisons.empty:
         return pd.DataFrame(rows)
@@ -48,11 +62,11 @@ def multiplicity_table(comparisons: pd.DataFrame, part: Slice, plan: Plan, joint
                 rows.append(_row(str(metric), a, b, str(method), alone, name, adjusted, None, None))
     pairs = list(dict.fromkeys(zip(overall["model"], overall["comparator"], strict=True)))
     if joint is not None:
-        rows += _max_t_rows(part, plan, joint, pairs)
+        rows += _max_t_rows(part, plan, joint, pairs, drawn_by)
     return pd.DataFrame(rows)
 
 
-def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[str, str]]) -> list[Row]:
+def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[str, str]], drawn_by: str) -> list[Row]:
     place = {m: k for k, m in enumerate(part.models)}
     i = [place[a] for a, _ in pairs]
     j = [place[b] for _, b in pairs]
@@ -67,7 +81,7 @@ def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[st
             alone = multiplicity.max_t(observed[m : m + 1], drawn[:, m : m + 1], plan.confidence_level)
             rows.append(
                 _row(
-                    metric, a, b, "bootstrap_percentile", alone.pvalue[0], "maxT",
+                    metric, a, b, drawn_by, alone.pvalue[0], "maxT",
                     together.pvalue[m], together.conf_low[m], together.conf_high[m],
                 )
             )  # fmt: skip

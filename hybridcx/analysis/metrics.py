@@ -64,7 +64,8 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
         for metric, result, recommended in found:
             if part.clustered:
                 result, recommended = assumes_independence(result, part.n_clusters), False
-            rows.append(metric_row(model, metric, result, part.keys, n_cases=part.n, recommended=recommended))
+            keys = part.keys_of(metric, j)
+            rows.append(metric_row(model, metric, result, keys, n_cases=part.n, recommended=recommended))
         for prevalence in plan.prevalences if part.y_pred is not None else ():
             for metric in PREDICTIVE_VALUES:
                 result = proportions.predictive_value_mercaldo(
@@ -72,7 +73,7 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
                 )
                 if part.clustered:
                     result = assumes_independence(result, part.n_clusters)
-                keys = part.keys.with_(prevalence=prevalence)
+                keys = part.keys_of(metric, j).with_(prevalence=prevalence)
                 rows.append(metric_row(model, metric, result, keys, n_cases=part.n, recommended=not part.clustered))
     return rows
 
@@ -82,8 +83,9 @@ def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]
     rows = []
     analytic: set[str] = set() if part.clustered else {*PROPORTIONS, "balanced_accuracy", "youden_j", "auroc"}
     for metric in replicates.observed:
-        keys = part.keys.with_(threshold=plan.threshold) if metric == "net_benefit" else part.keys
         for j, model in enumerate(part.models):
+            keys = part.keys_of(metric, j)
+            keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
             clipped = part.clipped(metric, j)
             for method, interval in BOOTSTRAPS.items():
                 result = also(interval(replicates, metric, j, plan.confidence_level), *clipped)

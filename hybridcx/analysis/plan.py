@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats.readers import Design
 
 MAX_ALL_PAIRS = 12
 """Models up to which all pairs are compared without being asked for."""
@@ -20,6 +21,8 @@ class Plan:
     `pairs` are the comparisons (model, comparator); None means all pairs. `locked` says that the plan was written down before the results
     existed: then the primary metric's rows of these pairs are confirmatory. `n_resamples` is the number of bootstrap resamples;
     calibration refits use `n_refits`. `by` names subgroup columns, `prevalences` those for which PPV and NPV are also given.
+    `seed_design` says what seeds of one number are: networks trained apart (nested in the model) or the same reader with every model
+    (crossed; fixed: these readers alone). `n_train` is the size of the training set (validation cases included) of repeated hold-out.
     """
 
     seed: int = 0
@@ -36,6 +39,8 @@ class Plan:
     stratified: bool = False
     reference: str | None = None
     all_pairs: bool = False
+    seed_design: Design = "nested"
+    n_train: int | None = None
 
     def sha256(self) -> str:
         """Hash of the plan, by which a changed one is recognised."""

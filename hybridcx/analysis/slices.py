@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from hybridcx.analysis.rows import Keys
+from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
 from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.confusion import METRICS, Confusion
@@ -25,7 +26,9 @@ RATIOS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
 class Slice:
     """Aligned arrays of n cases and k models, with the keys of their rows.
 
-    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None.
+    `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
+    or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together. `call_thresholds`: the score
+    at which each model's calls were made, None unless a rule chose it for the model.
     """
 
     models: tuple[str, ...]
@@ -35,6 +38,24 @@ class Slice:
     groups: np.ndarray | None
     keys: Keys
     probabilities: bool = True
+    folds: np.ndarray | None = None
+    call_thresholds: tuple[float | None, ...] = ()
+
+    @staticmethod
+    def of(data: Matrices, keys: Keys, *, probabilities: bool) -> Slice:
+        """The slice of these arrays; `probabilities` says that scores are more than ranks."""
+        return Slice(
+            data.models, data.y_true, data.y_pred, data.y_score, data.groups, keys, probabilities, folds=data.folds
+        )
+
+    def keys_of(self, metric: str, *models: int) -> Keys:
+        """The keys of a row: with the threshold that made the calls, where the metric counts calls and all these models share it."""
+        if metric not in COUNT_METRICS or not self.call_thresholds:
+            return self.keys
+        # A pair has the threshold that all models share or none, so that every pair of a family stays in it.
+        asked = models if len(models) == 1 else range(len(self.models))
+        found = {self.call_thresholds[j] for j in asked}
+        return self.keys.with_(threshold=found.pop()) if len(found) == 1 else self.keys
 
     @property
     def n(self) -> int:
@@ -96,6 +117,13 @@ class Slice:
             found += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
         return found
 
+    def _fold_codes(self, order: np.ndarray) -> np.ndarray | None:
+        """(k, n) codes of the folds, models in `order`."""
+        if self.folds is None:
+            return None
+        codes = np.unique(self.folds, return_inverse=True)[1].reshape(self.folds.shape)
+        return np.broadcast_to(codes, (len(self.models), self.n))[order]
+
     def replicates(
         self, n_resamples: int, n_refits: int, seed: int, *, stratified: bool, threshold: float
     ) -> Replicates:
@@ -113,6 +141,7 @@ class Slice:
             stratified=stratified,
             net_benefit_threshold=threshold,
             n_refits=n_refits,
+            folds=self._fold_codes(order),
         )
         return replace(
             found,

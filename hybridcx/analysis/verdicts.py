@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isnan, nan
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,21 @@ CORRECT = ("accuracy", "sensitivity", "specificity")
 # Metrics on a ratio scale, or best at a target inside their range, get no verdict.
 WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
 At = Callable[[float], PairedTest]
+
+
+@runtime_checkable
+class KnowsInverse(Protocol):
+    """An interval as a function of its level that can be inverted exactly."""
+
+    def one_sided(self, null: float) -> tuple[float, float]:
+        """The p-values of "difference <= null" and of "difference >= null"."""
+
+
+class OverSeeds(Protocol):
+    """What stands in the place of one seed's replicates where there are several: it knows each pair's interval over the seeds."""
+
+    def interval_at(self, metric: str, i: int, j: int) -> At | None:
+        """The interval of the difference of models i and j as a function of its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +89,20 @@ def within(part: Slice, metric: str) -> np.ndarray:
     return np.ones(part.n, dtype=bool)
 
 
-def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | None) -> At | None:
-    """The pair's interval as a function of its level: Tango, DeLong, the cluster method or BCa; None where there is none."""
+def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None) -> At | None:
+    """The pair's interval as a function of its level: Tango, DeLong, the cluster method or BCa; None where there is none.
+
+    Over seeds it is that of `joint`; the AUROC over folds has BCa's, since DeLong's ranks all scores together.
+    """
+    if joint is not None and not isinstance(joint, Replicates):
+        return joint.interval_at(metric, i, j)
     if metric in CORRECT and part.y_pred is not None:
         chosen = within(part, metric)
         a, b = part.correct(i)[chosen], part.correct(j)[chosen]
         if part.clustered and part.groups is not None:
             return partial(clusters.mcnemar_cluster, a, b, part.groups[chosen])
         return Scored(*paired.paired_table(a, b))
-    if metric == "auroc" and part.y_score is not None:
+    if metric == "auroc" and part.y_score is not None and part.folds is None:
         y, a, b = part.y_true, part.score(i), part.score(j)
         if part.clustered and part.groups is not None:
             return partial(clusters_roc.delong_cluster, y, a, b, part.groups)
@@ -102,7 +123,9 @@ def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
     return limits
 
 
-def margin_tests(part: Slice, metric: str, i: int, j: int, plan: Plan, joint: Replicates | None) -> list[PairedTest]:
+def margin_tests(
+    part: Slice, metric: str, i: int, j: int, plan: Plan, joint: Replicates | OverSeeds | None
+) -> list[PairedTest]:
     """`tost` and `non_inferiority` at the plan's margin; empty without one.
 
     Where less is better the tests are made on the turned difference, so that p means the same for every metric; the estimate and its
@@ -146,11 +169,11 @@ def _beside(test: PairedTest, found: PairedTest) -> PairedTest:
 
 
 def one_sided_of(at: At, *, turned: bool = False) -> equivalence.OneSided:
-    """The one-sided p-values of an interval by inverting it: exactly where it knows how (Tango, BCa), else by search."""
+    """The one-sided p-values of an interval by inverting it: exactly where it knows how (Tango, the bootstraps), else by search."""
     limits = limits_of(at, turned=turned)
 
     def pvalues(null: float) -> tuple[float, float]:
-        if not isinstance(at, (Resampled, Scored)):
+        if not isinstance(at, KnowsInverse):
             return equivalence.pvalue_above(limits, null), equivalence.pvalue_below(limits, null)
         above, below = at.one_sided(-null if turned else null)
         return (below, above) if turned else (above, below)
@@ -159,7 +182,11 @@ def one_sided_of(at: At, *, turned: bool = False) -> equivalence.OneSided:
 
 
 def verdicts_table(
-    part: Slice, compared: pd.DataFrame, plan: Plan, pairs: tuple[tuple[str, str], ...], joint: Replicates | None
+    part: Slice,
+    compared: pd.DataFrame,
+    plan: Plan,
+    pairs: tuple[tuple[str, str], ...],
+    joint: Replicates | OverSeeds | None,
 ) -> pd.DataFrame:
     """One row per overall pair and metric that has a better direction."""
     rows: list[Row] = []

@@ -14,6 +14,25 @@ import pandas as pd
 from hybridcx.errors import Problem
 from hybridcx.records.cells import listed
 
+_FRAME = re.compile(r"(?P<path>.*\S)#frame=(?P<frame>[^/]*)", re.DOTALL)
+
+
+def split_frame(text: str) -> tuple[str, int | None]:
+    """Return the path and the frame that an entry of the column `image` names: `scan.dcm#frame=3`, counted from 1 as in DICOM.
+
+    None where no frame is named, 0 where what stands there is no whole number from 1.
+
+    >>> split_frame("a/scan.dcm#frame=3")
+    ('a/scan.dcm', 3)
+    >>> split_frame("a/scan.png")
+    ('a/scan.png', None)
+    """
+    found = _FRAME.fullmatch(text)
+    if found is None:
+        return text, None
+    frame = found["frame"]
+    return found["path"], int(frame) if re.fullmatch(r"[1-9][0-9]{0,5}", frame) else 0
+
 
 def check_files(
     raw: pd.DataFrame, rows: np.ndarray, kept: np.ndarray, root: Path, file: str, split: pd.Series, same_bytes: str
@@ -25,13 +44,17 @@ def check_files(
     """
     out: list[Problem] = []
     paths: dict[int, Path] = {}
+    frames: dict[int, int | None] = {}
     inside = root.resolve()
     reasons: dict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(raw["image"].tolist()):
         if not text.strip():
             continue
-        target = root / PurePosixPath(text)
-        why = safe_relative(text) or _unusable(target, inside, bool(kept[i]))
+        named, frames[i] = split_frame(text)
+        target = root / PurePosixPath(named)
+        why = safe_relative(named) or _unusable(target, inside, bool(kept[i]))
+        if frames[i] == 0:
+            why = "a frame that is no whole number from 1"
         if why is None and kept[i]:
             paths[i] = target
         if why is not None:
@@ -42,13 +65,15 @@ def check_files(
             if why.startswith(("no such", "a folder", "an image file that"))
             else "copy it again, or exclude the case"
             if "zero" in why
+            else "write image.dcm#frame=1 for the first"
+            if why.startswith("a frame")
             else "give paths below the folder of the manifest, with forward slashes"
         )
         out += listed(why, rows[at].tolist(), raw["image"].iloc[at].tolist(), file=file, column="image", remedy=remedy)
 
-    by_path: dict[Path, list[int]] = defaultdict(list)
+    by_path: dict[tuple[Path, int | None], list[int]] = defaultdict(list)  # frames of one file are images of their own
     for i, target in paths.items():
-        by_path[target.resolve()].append(i)
+        by_path[target.resolve(), frames[i]].append(i)
     for same in by_path.values():
         if len(same) > 1:
             lines = ", ".join(str(rows[i]) for i in same)
@@ -63,7 +88,8 @@ def check_files(
     out += listed(
         "the image cannot be read", rows[more].tolist(), raw["image"].iloc[more].tolist(), file=file, column="image"
     )
-    return digests, out + _same_bytes(digests, raw, rows, file, split, same_bytes)
+    images = {i: d if frames[i] is None else f"{d}#{frames[i]}" for i, d in digests.items()}
+    return digests, out + _same_bytes(images, raw, rows, file, split, same_bytes)
 
 
 def hash_files(paths: dict[int, Path]) -> tuple[dict[int, str], list[int]]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.files import check_files
+from hybridcx.cohort.consensus import labelled
+from hybridcx.cohort.files import check_files, split_frame
 from hybridcx.cohort.readers import reading_problems
 from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.labels_section import LabelsSection
 from hybridcx.records.cells import check_spellings, check_text, is_blank, is_number, listed, some, text_array, to_float
 from hybridcx.records.labels import two_labels
 from hybridcx.records.strict_csv import Table, scan_csv
@@ -23,6 +26,7 @@ OPTIONAL = (*CROP, "split", "excluded")
 SPLITS = ("train", "validation", "test")
 
 SameBytes = Literal["refuse", "warn"]
+GIVEN = LabelsSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class Cohort:
     further ones as text. `rows`: the manifest's line of each case. `root`: the folder that image paths are relative to.
     `labels`: (negative, positive), the two labels of the analysed cases. `source`: the manifest.
     `image_sha256`: of each analysed case's file. `sha256`: of the manifest's bytes and those of the images together.
+    `labels_by`: the rule that made the labels. `disputed`: (n,) bool, the cases in dispute (their `excluded` says why), or None where
+    there are none. `disputed_sha256`: of their files. `given`: the column `label` as the manifest has it, where a rule made the labels.
+    `votes`: the columns of the readings that the rule uses.
     """
 
     frame: pd.DataFrame
@@ -44,6 +51,11 @@ class Cohort:
     warnings: tuple[Problem, ...] = ()
     image_sha256: tuple[str, ...] = ()
     sha256: str = ""
+    labels_by: LabelsSection = GIVEN
+    disputed: np.ndarray | None = None
+    disputed_sha256: tuple[str, ...] = ()
+    given: pd.Series | None = None
+    votes: tuple[str, ...] = ()
 
     @property
     def positive(self) -> str:
@@ -56,6 +68,22 @@ class Cohort:
         return self.frame[self.frame["excluded"] == ""]
 
     @property
+    def in_dispute(self) -> pd.DataFrame:
+        """The cases on which there is no consensus, in the manifest's order: no label, never fitted on."""
+        return self.frame.iloc[:0] if self.disputed is None else self.frame[self.disputed]
+
+    def to_score(self, case_ids: Collection[str]) -> Cohort:
+        """The same cohort with these cases in dispute beside the analysed ones, for what makes images and scores of them."""
+        if self.disputed is None or not len(case_ids):
+            return self
+        wanted = self.disputed & self.frame["case_id"].isin(list(case_ids)).to_numpy()
+        digests = dict(zip(self.analysed.index, self.image_sha256, strict=True))
+        digests |= dict(zip(self.in_dispute.index, self.disputed_sha256, strict=True))
+        frame = self.frame.assign(excluded=self.frame["excluded"].mask(wanted, ""))
+        images = tuple(digests[i] for i in frame.index[frame["excluded"] == ""])
+        return replace(self, frame=frame, image_sha256=images, disputed=None, disputed_sha256=())
+
+    @property
     def analysed_rows(self) -> np.ndarray:
         """The manifest's line of each analysed case, (n,)."""
         return self.rows[(self.frame["excluded"] == "").to_numpy()]
@@ -63,7 +91,12 @@ class Cohort:
     @property
     def image_paths(self) -> tuple[Path, ...]:
         """The image file of each analysed case."""
-        return tuple(self.root / PurePosixPath(p) for p in self.analysed["image"])
+        return tuple(self.root / PurePosixPath(split_frame(p)[0]) for p in self.analysed["image"])
+
+    @property
+    def frames(self) -> tuple[int | None, ...]:
+        """The frame of each analysed case's file that is its image (`image.dcm#frame=3`, from 1), or None."""
+        return tuple(split_frame(p)[1] for p in self.analysed["image"])
 
     @property
     def y_true(self) -> np.ndarray:
@@ -81,13 +114,17 @@ class Cohort:
         return bool((self.analysed["split"] != "").any())
 
 
-def read_manifest(path: str | Path, *, positive: str | None = None, same_bytes: SameBytes = "refuse") -> Cohort:
+def read_manifest(
+    path: str | Path, *, positive: str | None = None, same_bytes: SameBytes = "refuse", labels_by: LabelsSection = GIVEN
+) -> Cohort:
     """Read a cohort manifest and check it with the image files that it names, whose bytes are hashed but not decoded.
 
     Parameters: `positive`, the label of the positive class (CONTRACT.md has the default). `same_bytes`: byte-identical image
-    files under two labels are refused, or with "warn" only said (for a benchmark whose faults are part of it).
+    files under two labels are refused, or with "warn" only said (for a benchmark whose faults are part of it). `labels_by`: how the
+    labels come from the readers' calls (`cohort.consensus`); by default they are the column `label`.
 
-    Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file.
+    Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file. Cases in
+    dispute need an image file, since they may be scored.
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5, 8 to 11, 15, 16, 18 (a missing
     file), 24 (the box) and 48.
@@ -99,15 +136,20 @@ def read_manifest(path: str | Path, *, positive: str | None = None, same_bytes: 
     raw, rows, file = table.frame, table.rows, table.file
     if not len(raw):
         raise InputError(p for p in problems if p.severity == "error")
-    excluded = raw["excluded"].str.strip() if "excluded" in raw.columns else pd.Series("", index=raw.index, dtype="str")
-    kept = (excluded == "").to_numpy()
+    made = labelled(table, labels_by)
+    given, excluded = raw["label"], made.excluded
+    raw = raw.assign(label=made.label)
+    table = replace(table, frame=raw)
+    kept = (excluded == "").to_numpy() & ~made.disputed
+    scored = kept | made.disputed
+    problems += made.problems
     problems += _texts(table, kept)
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
     problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; give a second image of a patient its own case_id")  # fmt: skip
-    crop, more = _crops(raw, rows, file, kept)
+    crop, more = _crops(raw, rows, file, scored)
     problems += more
-    split, more = _splits(raw, rows, file, kept)
+    split, more = _splits(raw, rows, file, kept, made.disputed)
     problems += more
 
     labels = raw["label"][kept]
@@ -122,7 +164,7 @@ def read_manifest(path: str | Path, *, positive: str | None = None, same_bytes: 
         )
     filled = raw["label"][~is_blank(text_array(raw["label"]))].unique().tolist()
     problems += reading_problems(raw, rows, path, filled)
-    digests, more = check_files(raw, rows, kept, path.parent, file, split, same_bytes)
+    digests, more = check_files(raw, rows, scored, path.parent, file, split, same_bytes)
     problems += more
     raise_if_any(problems)
     if pair is None:  # two_labels and the branch above give none only together with an error
@@ -131,9 +173,15 @@ def read_manifest(path: str | Path, *, positive: str | None = None, same_bytes: 
     named = {c: raw[c] for c in REQUIRED} | crop | {"split": split, "excluded": excluded}
     further = {c: raw[c] for c in raw.columns if c not in named}
     frame = pd.DataFrame(named | further)
-    images = tuple(digests[i] for i in np.flatnonzero(kept).tolist())
-    whole = hashlib.sha256(path.read_bytes() + "".join(images).encode()).hexdigest()
-    return Cohort(frame, rows, path.parent, path, pair, tuple(problems), images, whole)
+    images, apart = (tuple(digests[i] for i in np.flatnonzero(mask).tolist()) for mask in (kept, made.disputed))
+    whole = hashlib.sha256(path.read_bytes() + "".join(images + apart).encode()).hexdigest()
+    return Cohort(
+        frame, rows, path.parent, path, pair, tuple(problems), images, whole, labels_by,
+        disputed=made.disputed if made.disputed.any() else None,
+        disputed_sha256=apart,
+        given=None if labels_by.rule == "given" else given,
+        votes=made.votes,
+    )  # fmt: skip
 
 
 def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
@@ -207,7 +255,9 @@ def _crops(
     return columns, out
 
 
-def _splits(raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray) -> tuple[pd.Series, list[Problem]]:
+def _splits(
+    raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray, disputed: np.ndarray
+) -> tuple[pd.Series, list[Problem]]:
     """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (FAULTS 15, 16)."""
     if "split" not in raw.columns:
         return pd.Series("", index=raw.index, dtype="str"), []
@@ -222,7 +272,7 @@ def _splits(raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray) ->
     at = np.flatnonzero(~filled & kept)
     out += listed("no split, where other cases have one", rows[at].tolist(), file=file, column="split",
                   remedy="give every analysed case a split, or leave the column out")  # fmt: skip
-    part = pd.DataFrame({"patient_id": raw["patient_id"], "split": split})[kept & filled]
+    part = pd.DataFrame({"patient_id": raw["patient_id"], "split": split})[(kept | disputed) & filled]
     n_splits = part.groupby("patient_id")["split"].nunique()
     for patient in n_splits.index[n_splits > 1][:20]:
         own = part[part["patient_id"] == patient]
@@ -234,7 +284,7 @@ def _splits(raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray) ->
         out.append(Problem(f"{int((n_splits > 1).sum())} patients in two splits, 20 are listed", file, column="split"))
     labels = raw["label"][kept & filled]
     for name in SPLITS:
-        own = labels[part["split"] == name]
+        own = labels[split[kept & filled] == name]
         if own.empty and name == "validation":
             continue
         lacking = sorted(set(labels.unique()) - set(own.unique()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +33,64 @@ def reader_ratings(cohort: Cohort, kind: Kind = "call") -> Ratings | None:
     known = cohort.frame.loc[cohort.frame["label"].str.strip() != "", "label"].unique().tolist()
     table = Table(cohort.frame, cohort.rows, cohort.source, Path(cohort.source).name)
     return _ratings(table, kind, known)
+
+
+def calls_of(table: Table) -> Ratings | None:
+    """Return the readers' calls of a manifest whose labels are still to be made of them. Raises InputError for columns that cannot be read."""
+    columns = [c for c in table.frame.columns if c.startswith("reader_")]
+    found = pd.unique(table.frame[columns].to_numpy(dtype=object).ravel()).tolist() if columns else []
+    return _ratings(table, "call", found)
+
+
+def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
+    """Return predictions with the readings that the cohort's rule uses beside them, on the cases that are evaluated: columns
+    `reader_...`, and `label_given` where the labels are made by a rule. None where a case was not read."""
+    calls = reader_ratings(cohort)
+    if calls is None or not cohort.votes:
+        return ledger
+    beside = calls.frame[list(cohort.votes)].astype(object)
+    if cohort.given is not None:
+        beside["label_given"] = pd.Series(cohort.given.to_numpy(dtype=object), index=cohort.frame["case_id"])
+        beside["label_given"] = beside["label_given"].mask(beside["label_given"].str.strip() == "", None)
+    here = ledger["split"].isin(("test", "disputed")).to_numpy()
+    found = beside.reindex(ledger["case_id"]).reset_index(drop=True)
+    return ledger.join(found.where(np.repeat(here[:, None], beside.shape[1], axis=1), None).set_index(ledger.index))
+
+
+def analysed_apart(cohort: Cohort, ratings: Ratings) -> Iterator[tuple[str, Ratings, str]]:
+    """The same readings on the analysed cases alone, with what must be said of their agreement; nothing where all cases read are analysed."""
+    kept = ratings.frame.index.isin(cohort.analysed["case_id"])
+    if kept.all() or not kept.any():
+        return
+    note = ""
+    if chosen_by_agreement(cohort):
+        note = (
+            "the analysed cases were chosen by the readers' agreement, so that between the calls that the rule uses it is 1 by construction, "
+            "and everything else is higher than on all cases read"
+        )
+    yield "analysed", replace(ratings, frame=ratings.frame[kept]), note
+
+
+def chosen_by_agreement(cohort: Cohort) -> bool:
+    """Whether the readers' calls that count are the same on every analysed case, while they differ on others that were read."""
+    calls = reader_ratings(cohort)
+    if calls is None or len(cohort.votes) < 2:
+        return False
+    differ = calls.frame[list(cohort.votes)].nunique(axis=1) > 1
+    kept = calls.frame.index.isin(cohort.analysed["case_id"])
+    return bool(not differ[kept].any() and differ[~kept].any())
+
+
+def reading_warnings(cohort: Cohort) -> list[Problem]:
+    """What must be said of the readings: cases that were read by nobody, by one reader only, or not on every occasion, and how they are
+    treated (FAULTS 17)."""
+    out: list[Problem] = []
+    kinds: dict[Kind, str] = {"call": "calls", "rating": "ratings"}
+    for kind, words in kinds.items():
+        ratings = reader_ratings(cohort, kind)
+        found = () if ratings is None else ratings.warnings
+        out += [Problem(f"{words}: {p.rule}", p.file, p.row, p.column, p.value, p.remedy, "warning") for p in found]
+    return out
 
 
 def reading_problems(frame: pd.DataFrame, rows: np.ndarray, path: Path, known: list[str]) -> list[Problem]:

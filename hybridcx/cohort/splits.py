@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,8 @@ class Split:
 
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
     one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
-    `method`: stratified or manifest or file; `seed`: of a drawn split. `warnings`: what should be said of it.
+    `method`: stratified or manifest or file; `seed`: of a drawn split. `warnings`: what should be said of it. `disputed`: where the split
+    sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever used, and apart.
     """
 
     assignment: pd.Series
@@ -39,6 +40,12 @@ class Split:
     method: Literal["stratified", "manifest", "file"]
     seed: int | None = None
     warnings: tuple[Problem, ...] = ()
+    disputed: pd.Series = field(default_factory=lambda: pd.Series([], index=pd.Index([], name="case_id"), dtype="str"))
+
+    @property
+    def disputed_test(self) -> tuple[str, ...]:
+        """The cases in dispute that the split sends to test, which are scored apart."""
+        return tuple(self.disputed.index[self.disputed == "test"].tolist())
 
     @property
     def sha256(self) -> str:
@@ -90,7 +97,8 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
 
     Patients are shuffled by the stream `split` of `seed` (from the sorted ids, so that the manifest's order does not matter)
     and placed, those with most cases first, where they lower the squared distance to the quotas of both classes most. Without
-    repeated patients the quotas are met exactly; otherwise what departs from them is a warning.
+    repeated patients the quotas are met exactly; otherwise what departs from them is a warning. Cases in dispute are sent by the same
+    shares afterwards, so that they change nothing for the others; a patient's go where the patient's other cases are.
 
     Raises InputError: fractions that are negative or do not sum to 1; a split that would lack one of the classes.
     """
@@ -135,8 +143,21 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
             if left[s, c]
         )
         rule = f"patients with several cases stay together, and so the split departs from its shares: {got}"
-        split = Split(split.assignment, split.table, "stratified", seed, (Problem(rule, severity="warning"),))
-    return split
+        split = replace(split, warnings=(Problem(rule, severity="warning"),))
+    return replace(split, disputed=_disputed(cohort, split.of_case, fractions, seed))
+
+
+def _disputed(cohort: Cohort, of_case: dict[str, str], fractions: tuple[float, float, float], seed: int) -> pd.Series:
+    """Where the cases in dispute go: with their patient's other cases, otherwise by the shares of patients, in an order of their own stream."""
+    frame = cohort.in_dispute
+    known = dict(zip(cohort.analysed["patient_id"], (of_case[c] for c in cohort.analysed["case_id"]), strict=True))
+    alone = sorted(set(frame["patient_id"]) - set(known))
+    if alone:
+        names = [name for name, n in zip(SPLITS, quotas(len(alone), fractions), strict=True) for _ in range(n)]
+        order = rng_for(seed, "split", "disputed").permutation(len(alone))
+        known |= {alone[p]: name for p, name in zip(order.tolist(), names, strict=True)}
+    index = pd.Index(frame["case_id"].tolist(), name="case_id")
+    return pd.Series([known[p] for p in frame["patient_id"]], index=index, name="split", dtype="str").sort_index()
 
 
 def manifest_split(cohort: Cohort) -> Split:
@@ -148,7 +169,8 @@ def manifest_split(cohort: Cohort) -> Split:
     if not cohort.has_split:
         rule = "the manifest gives no split"
         raise InputError(Problem(rule, cohort.source.name, column="split", remedy="add the column, or draw the split"))
-    return _make(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
+    split = _make(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
+    return replace(split, disputed=cohort.in_dispute.set_index("case_id")["split"].sort_index())
 
 
 def write_split(split: Split, path: str | Path) -> None:

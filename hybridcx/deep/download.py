@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hybridcx.deep.networks import WEIGHTS_URL, Network
-from hybridcx.deep.weights import WeightsFile, by_hand, is_published, sha256_of
+from hybridcx.deep.weights import WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.errors import InputError, Problem, StoppedError
 
 CHUNK_BYTES = 1 << 20
@@ -44,9 +44,8 @@ def fetch_file(
         if there is no connection, if it keeps breaking off, or the disk is full; what came is kept, and the same call continues.
     """
     target = folder / row.weights_file
-    origin = "ImageNet weights as torchvision publishes them, by their SHA-256"
     if target.is_file() and is_published(row, sha256 := sha256_of(target)):
-        return WeightsFile(row.name, target, sha256, origin)
+        return WeightsFile(row.name, target, sha256, published_as(row, sha256))
     url = f"{(url_base or WEIGHTS_URL).rstrip('/')}/{row.weights_file}"
     if not url.startswith(("https://", "http://")):
         raise InputError(Problem("weights are fetched by http or https", value=url))
@@ -82,7 +81,7 @@ def fetch_file(
         reason = getattr(error, "reason", None) or error
         kept = f" {part.stat().st_size:,} bytes are kept and the same command continues." if part.exists() else ""
         raise StoppedError(f"{url} could not be fetched ({reason}).{kept} Or {remedy}.") from error
-    return WeightsFile(row.name, target, sha256, origin)
+    return WeightsFile(row.name, target, sha256, published_as(row, sha256))
 
 
 def _complete(url: str, part: Path, on_progress: Progress | None) -> None:

@@ -3,8 +3,12 @@
 A run never fetches anything. Files are looked for in a folder, under torchvision's file name, as `<network>.pth` or as
 `<network>.safetensors`. A `.pth` file is a pickle: it is opened only with `weights_only=True`, which builds tensors and nothing else, and
 only if its SHA-256 is a published one (torchvision prints the first eight hex digits in the file's name) or stands in a file
-`<file>.sha256` beside it, with which the user vouches for it. A safetensors file holds numbers alone and is taken as it is. Names and
-shapes are checked in any case.
+`<file>.sha256` beside it, with which the user vouches for it. A safetensors file holds numbers alone: it needs no such proof, but
+where a file `<file>.sha256` stands beside it the two must agree. Names and shapes are checked in any case.
+
+torchvision publishes eight hex digits, not the whole SHA-256. They catch every accident (a truncated file, a page of a proxy), not
+somebody who searches for a file with the same eight; the table of networks has the whole hash of those files that were seen. `origin`
+says which of the two it was. What is fetched is kept as safetensors, with the SHA-256 of the file that it was made from inside.
 """
 
 from __future__ import annotations
@@ -21,10 +25,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hybridcx.artefacts import write_atomic
 from hybridcx.deep.networks import NETWORKS, Network, network
 from hybridcx.errors import InputError, Problem
 
@@ -138,15 +143,25 @@ def is_published(row: Network, sha256: str) -> bool:
     return sha256 in row.known_sha256 or sha256.startswith(row.sha256_prefix)
 
 
+def published_as(row: Network, sha256: str) -> str:
+    """How sure a hash makes it that these are the published weights, in words."""
+    if sha256 in row.known_sha256:
+        return "ImageNet weights as torchvision publishes them, by their whole SHA-256"
+    return f"ImageNet weights as torchvision publishes them, by the eight digits of their SHA-256 that it publishes ({row.sha256_prefix})"
+
+
 def _origin(row: Network, path: Path, sha256: str) -> str:
-    if path.suffix == ".safetensors":
-        return "a safetensors file brought by the user, taken as it is"
-    if is_published(row, sha256):
-        return "ImageNet weights as torchvision publishes them, by their SHA-256"
     sidecar = path.with_name(path.name + ".sha256")
+    if path.suffix == ".safetensors" and not sidecar.is_file():
+        return "a safetensors file brought by the user, taken as it is"
+    if path.suffix != ".safetensors" and is_published(row, sha256):
+        return published_as(row, sha256)
     if sidecar.is_file():
         vouched = re.match(r"\s*([0-9a-fA-F]{64})\b", sidecar.read_text(encoding="utf-8", errors="replace"))
         if vouched and vouched[1].lower() == sha256:
+            source = _made_from(path)
+            if source is not None and is_published(row, source):
+                return f"kept as safetensors since they were fetched: {published_as(row, source)}"
             return f"a file that the user vouches for in {sidecar.name}"
         raise InputError(
             Problem(
@@ -171,6 +186,43 @@ def _origin(row: Network, path: Path, sha256: str) -> str:
             remedy=f"delete it and {by_hand(row, path.parent)}. Weights of your own: as safetensors, or with {path.name}.sha256 beside them",
         )
     )
+
+
+def _made_from(path: Path) -> str | None:
+    """The SHA-256 of the file that a safetensors file says it was made from."""
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("made_from_sha256")
+    except (SafetensorError, OSError):
+        return None
+
+
+def keep_as_safetensors(file: WeightsFile) -> WeightsFile:
+    """Write a checked `.pth` file as `<network>.safetensors` beside it, with its SHA-256 in `<network>.safetensors.sha256`, and remove it.
+
+    Names are torchvision's present ones. The file is whole or absent: it gets its name when it is written. A safetensors file of that
+    name that the user brought is never replaced; the `.pth` then stays as it is.
+
+    Raises InputError as `load_state_dict` does; then the `.pth` file stays.
+    """
+    row = network(file.network)
+    state = {name: tensor.contiguous() for name, tensor in load_state_dict(file, file.network).items()}
+    target = file.path.with_name(f"{file.network}.safetensors")
+    if target.exists() and _made_from(target) is None:
+        return file
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        metadata = {"made_from_sha256": file.sha256}  # one key: safetensors writes several in an order that changes
+        save_file(state, temporary, metadata=metadata)
+        sha256 = sha256_of(temporary)
+        write_atomic(target.with_name(target.name + ".sha256"), f"{sha256}  {target.name}\n")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    file.path.unlink()
+    return WeightsFile(file.network, target, sha256, _origin(row, target, sha256))
 
 
 def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
@@ -302,8 +354,23 @@ def fetch(
     url_base: str | None = None,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> WeightsFile:
-    """Download a network's weights into `folder`; see `download.fetch_file` for how, and for the errors."""
+    """Download a network's weights into `folder` and keep them as safetensors; see `download.fetch_file` for how, and for the errors.
+
+    What was fetched before, or carried here under torchvision's name, and is still sound is left as it is, and nothing is sent.
+    """
     from hybridcx.deep import download  # the network stack is loaded only where something is fetched
 
     row = network(name)
-    return download.fetch_file(row, folder or default_folder(), url_base=url_base, on_progress=on_progress)
+    folder = folder or default_folder()
+    kept = folder / f"{name}.safetensors"
+    source = _made_from(kept) if kept.is_file() else None
+    if source is not None and is_published(row, source):
+        sha256 = sha256_of(kept)
+        try:
+            return WeightsFile(name, kept, sha256, _origin(row, kept, sha256))
+        except InputError:
+            kept.unlink()  # damaged since: fetched again
+    carried = folder / row.weights_file
+    if carried.is_file() and is_published(row, sha256 := sha256_of(carried)):
+        return WeightsFile(name, carried, sha256, published_as(row, sha256))
+    return keep_as_safetensors(download.fetch_file(row, folder, url_base=url_base, on_progress=on_progress))

@@ -4,7 +4,7 @@ Rules. Greyscale stays greyscale, colour is RGB; colour profiles are not applied
 range (65,535, or what BitsPerSample or MaxSampleValue of a TIFF says) and rounded to 0 to 255, never clipped; a TIFF that
 counts white as zero is inverted. 16-bit colour keeps its upper 8 bits. Transparency is laid over white, a palette becomes
 the colours that it stands for, CMYK becomes RGB by Pillow's formula (1 - C)(1 - K). The EXIF orientation is applied, and crop
-boxes refer to the image after it. Nothing else of the metadata is read or kept.
+boxes refer to the image after it. Nothing else of the metadata is read or kept. DICOM has rules of its own: `images.dicom`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import io
 import logging
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.images.decoded import Decoded, RefusedError
 
 MAX_PIXELS = 80_000_000
 """Images of more pixels are refused before they are decoded; a large mammogram has 30 million."""
@@ -45,36 +45,14 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 _READ = ("JPEG", "PNG", "TIFF")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A decoded image: `pixels` uint8, (height, width) for grey or (height, width, 3) for RGB, upright.
-
-    `kind`: JPEG, PNG or TIFF. `mode`: the file's mode in Pillow's words. `bits`: of a sample in the file. `orientation`: the EXIF
-    orientation that was applied (1: none). `notes`: the rules that were used, in words.
-    """
-
-    pixels: np.ndarray
-    kind: str
-    mode: str
-    bits: int
-    orientation: int
-    notes: tuple[str, ...] = ()
-
-
-class _RefusedError(Exception):
-    def __init__(self, rule: str, remedy: str):
-        super().__init__(rule)
-        self.rule, self.remedy = rule, remedy
-
-
 def decode(path: str | Path, *, frame: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """Decode a JPEG, PNG or TIFF file.
+    """Decode a JPEG, PNG, TIFF or DICOM file.
 
-    Parameters: `frame`, the frame (from 0) of a file with several, which is refused without it; `max_pixels`, the largest
+    Parameters: `frame`, the frame (from 1) of a file with several, which is refused without it; `max_pixels`, the largest
     image that is decoded.
 
     Raises InputError, with the file and nothing of its metadata: unreadable, zero bytes, no image, another format, truncated or
-    damaged, too large, several frames, 32-bit or signed samples.
+    damaged, too large, several frames, samples whose range is not known, DICOM without pydicom or a codec.
     """
     path = Path(path)
     try:
@@ -88,7 +66,7 @@ def decode_bytes(data: bytes, name: str, *, frame: int | None = None, max_pixels
     """Decode the bytes of an image file; `name` stands for it in messages. See `decode`."""
     try:
         return _decode(data, frame, max_pixels)
-    except _RefusedError as e:
+    except RefusedError as e:
         problem = Problem(e.rule, name, remedy=e.remedy)
     # Raised outside the handler: Pillow's messages can quote what stands in the file, and must not hang on as a context.
     raise InputError(problem)
@@ -96,16 +74,16 @@ def decode_bytes(data: bytes, name: str, *, frame: int | None = None, max_pixels
 
 def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     kind = _kind(data)
+    if kind == "DICOM":
+        return _decode_dicom(data, frame, max_pixels)
     if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise _RefusedError(
-            "Pillow is set to load truncated images", "set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False"
-        )
-    damaged = _RefusedError(
+        raise RefusedError("Pillow is set to load truncated images", "set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False")
+    damaged = RefusedError(
         f"a {kind} that is truncated or damaged", "copy it again from its source, or exclude the case"
     )
     if (kind == "JPEG" and not _jpeg_ends(data)) or (kind == "PNG" and not _png_is_sound(data)):
         raise damaged
-    bomb = _RefusedError(
+    bomb = RefusedError(
         f"an image of more than {max_pixels:,} pixels, not decoded", "reduce it, or check whether it is an image"
     )
     try:
@@ -114,13 +92,14 @@ def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
                 raise bomb
             n_frames = getattr(im, "n_frames", 1)
             if n_frames > 1 and frame is None:
-                raise _RefusedError(
-                    f"a file of {n_frames} frames", "store the frame that is meant as a file of its own"
+                raise RefusedError(
+                    f"a file of {n_frames} frames",
+                    f"name the one that is meant in the manifest: image.{kind[:3].lower()}#frame=1",
                 )
-            if frame is not None and not 0 <= frame < n_frames:
-                raise _RefusedError(f"there is no frame {frame}, frames are 0 to {n_frames - 1}", "name another")
-            if frame:
-                im.seek(frame)
+            if frame is not None and not 1 <= frame <= n_frames:
+                raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
+            if frame is not None and frame > 1:
+                im.seek(frame - 1)
                 if im.width * im.height > max_pixels:
                     raise bomb
             return _pixels(im, kind)
@@ -143,6 +122,21 @@ def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
         if type(e).__module__ not in ("struct", "zlib"):
             raise
         refusal = damaged
+    raise refusal
+
+
+def is_dicom(head: bytes) -> bool:
+    """Return whether a file's first 132 bytes are a DICOM file's. Its preamble may be that of a TIFF, so that one file is both."""
+    return head[128:132] == b"DICM"
+
+
+def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
+    try:
+        from hybridcx.images.dicom import decode_dicom  # pydicom: only where a DICOM file is met
+    except ImportError:
+        refusal = RefusedError("a DICOM file, and pydicom is not installed", "run pip install 'hybridcx[dicom]'")
+    else:
+        return decode_dicom(data, frame=frame, max_pixels=max_pixels)
     raise refusal
 
 
@@ -169,26 +163,26 @@ def _png_is_sound(data: bytes) -> bool:
 
 def _kind(data: bytes) -> str:
     if not data:
-        raise _RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
-    # A DICOM preamble may be that of a TIFF, so that one file is both.
-    if data[128:132] == b"DICM":
-        raise _RefusedError("a DICOM file, which this version does not read", "convert it to 16-bit PNG")
+        raise RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
+    if is_dicom(data):
+        return "DICOM"
     found = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
     if found in _READ:
         return found
-    convert = "convert it to PNG, JPEG or TIFF"
+    convert = "convert it to PNG, JPEG, TIFF or DICOM"
     if found is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         found = "WebP"
     if found is not None:
-        raise _RefusedError(f"a {found} file, not JPEG, PNG or TIFF", convert)
+        raise RefusedError(f"a {found} file, not JPEG, PNG, TIFF or DICOM", convert)
     head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<") and b"<html" in head):
-        raise _RefusedError(
-            "an HTML page, not an image", "the download failed (a login or error page?); fetch it again"
-        )
+        raise RefusedError("an HTML page, not an image", "the download failed (a login or error page?); fetch it again")
     if head.startswith((b"<?xml", b"<svg", b"{", b"<")):
-        raise _RefusedError("a text file (XML, SVG or JSON), not an image", convert)
-    raise _RefusedError("not an image in a known format", "check the file; JPEG, PNG and TIFF are read")
+        raise RefusedError("a text file (XML, SVG or JSON), not an image", convert)
+    if data[:2] in (b"\x08\0", b"\x02\0") and data[3:4] == b"\0":
+        rule = "what may be DICOM, without the preamble and the letters DICM that a file begins with"
+        raise RefusedError(rule, "write it again as a DICOM file (dcmtk's dcmconv does)")
+    raise RefusedError("not an image in a known format", "check the file; JPEG, PNG, TIFF and DICOM are read")
 
 
 def _pixels(im: Image.Image, kind: str) -> Decoded:
@@ -216,7 +210,7 @@ def _pixels(im: Image.Image, kind: str) -> Decoded:
     elif mode in ("P", "CMYK", "YCbCr", "RGBX"):
         pixels = np.asarray(im.convert("RGB"))
     else:
-        raise _RefusedError(
+        raise RefusedError(
             f"samples of mode {mode}, whose range is not known", "convert it to 8-bit or unsigned 16-bit greyscale"
         )
     if mode in ("P", "PA"):
@@ -257,7 +251,7 @@ def _scale_16_bit(values: np.ndarray, low: int, high: int, *, invert: bool) -> n
     """Map low..high to 0..255, rounded half up; a value outside is refused, for clipping would hide it."""
     if high <= low or values.min() < low or values.max() > high:
         rule = f"samples of {values.min()} to {values.max()} outside the declared range {low} to {high}"
-        raise _RefusedError(rule, "correct the tags MinSampleValue and MaxSampleValue, or remove them")
+        raise RefusedError(rule, "correct the tags MinSampleValue and MaxSampleValue, or remove them")
     span = high - low
     scaled = ((values - low) * 510 + span) // (2 * span)
     return (255 - scaled if invert else scaled).astype(np.uint8)

@@ -1,8 +1,8 @@
 """The cohort's images, prepared once and kept as one uint8 array on disk, keyed by what they were made from.
 
 Two files in the cache: `images-<key>.npy`, the array, opened as a memory map, and `images-<key>.json`, its SHA-256 and what was
-noted of each image. The key is a SHA-256 over every file's content, its crop box, the options, the code that decodes and Pillow's
-version; neither paths nor ids are in it, nor anything of the files' metadata.
+noted of each image. The key is a SHA-256 over every file's content, its frame and crop box, the options, the code that decodes and the versions of
+Pillow and, where a file is DICOM, of pydicom and GDCM; neither paths nor ids are in it, nor anything of the files' metadata.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import PIL
 from PIL import Image
 
 from hybridcx.artefacts import code_hash, content_key, write_atomic
 from hybridcx.cohort.files import hash_files
 from hybridcx.cohort.manifest import CROP, Cohort
 from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
-from hybridcx.images.decode import decode_bytes
+from hybridcx.images.decode import decode_bytes, is_dicom
 from hybridcx.images.prepare import Box, Pad, Resample, check_options, prepare
+from hybridcx.provenance import versions_of
 
-NOTES = ("kind", "mode", "bits", "width_px", "height_px", "orientation", "note", "pixel_sha256")
+NOTES = ("kind", "mode", "bits", "width_px", "height_px", "orientation", "note", "caution", "pixel_sha256")
 _T = TypeVar("_T")
 _AHEAD = 64  # images decoded but not yet written, so that a large cohort never stands in memory
 
@@ -41,8 +41,9 @@ class ImageStore:
     """Prepared images: `images` uint8 (n, size_px, size_px, channels), read-only memory map, in the order of `case_ids` (sorted).
 
     `key`: SHA-256 of what they were made from; `sha256`: of the array's file. `notes`: one row per case, columns case_id,
-    kind, mode, bits, width_px, height_px, orientation (applied), note, pixel_sha256 (of the decoded pixels and their shape).
-    `reused`: whether it was there already.
+    kind, mode, bits, width_px, height_px, orientation (applied), note, caution, pixel_sha256 (of the decoded pixels and their shape).
+    `reused`: whether it was there already. `cautions`: warnings with the rows of images that somebody should look at first
+    (burned-in annotation); they repeat whether or not the store was there.
     """
 
     images: np.ndarray
@@ -53,6 +54,7 @@ class ImageStore:
     notes: pd.DataFrame
     reused: bool
     warnings: tuple[Problem, ...] = ()
+    cautions: tuple[Problem, ...] = ()
 
     def positions(self, case_ids: list[str] | np.ndarray | pd.Series) -> np.ndarray:
         """Return the index in `images` of each case, (n,) int64. Raises InputError for a case that has no image."""
@@ -70,6 +72,7 @@ class _Item:
     row: int
     box: Box | None
     sha256: str
+    frame: int | None = None
 
 
 def prepare_store(
@@ -97,13 +100,14 @@ def prepare_store(
     items, case_ids = _items(cohort)
     workers = max_workers or os.cpu_count() or 1
     options = {"size_px": size_px, "pad": pad, "resample": resample, "channels": channels}
-    made_from = [[item.sha256, item.box] for item in items]
+    made_from = [[item.sha256, item.box, item.frame] for item in items]
+    decoders = ["pillow", *(("pydicom", "python-gdcm") if _any_dicom(items) else ())]
     key = content_key(
         {
             "images": made_from,
             **options,
-            "code": code_hash("images/decode", "images/prepare"),
-            "pillow": PIL.__version__,
+            "code": code_hash("images/apart", "images/decode", "images/decoded", "images/dicom", "images/prepare"),
+            "decoders": versions_of(*decoders),
         }
     )
     path = cache / f"images-{key}.npy"
@@ -127,7 +131,35 @@ def prepare_store(
     frame = pd.DataFrame(notes, columns=list(NOTES))
     frame.insert(0, "case_id", list(case_ids))
     images = np.load(path, mmap_mode="r", allow_pickle=False)
-    return ImageStore(images, case_ids, key, digest, path, frame, reused, said)
+    return ImageStore(
+        images, case_ids, key, digest, path, frame, reused, said, _cautions(frame, items, cohort.source.name)
+    )
+
+
+def _any_dicom(items: list[_Item]) -> bool:
+    for item in items:
+        try:
+            with item.path.open("rb") as file:
+                if is_dicom(file.read(132)):
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _cautions(notes: pd.DataFrame, items: list[_Item], file: str) -> tuple[Problem, ...]:
+    """One warning for each thing that should be looked at, with the lines of its images."""
+    rows: dict[str, list[int]] = {}
+    for item, text in zip(items, notes["caution"], strict=True):
+        for caution in filter(None, str(text).split("; ")):
+            rows.setdefault(caution, []).append(item.row)
+    out = []
+    for caution, lines in rows.items():
+        lines = sorted(lines)
+        shown = ", ".join(map(str, lines[:20])) + (f" and {len(lines) - 20} more" if len(lines) > 20 else "")
+        rule = f"{len(lines)} image{'s' if len(lines) > 1 else ''} (line{'s' if len(lines) > 1 else ''} {shown}): {caution}"
+        out.append(Problem(rule, file, column="image", severity="warning"))
+    return tuple(out)
 
 
 def _items(cohort: Cohort) -> tuple[list[_Item], tuple[str, ...]]:
@@ -146,12 +178,19 @@ def _items(cohort: Cohort) -> tuple[list[_Item], tuple[str, ...]]:
         )
         digests = tuple(hashed[i] for i in range(len(frame)))
     order = np.argsort(frame["case_id"].to_numpy(dtype=object), kind="stable")
-    images, ids = frame["image"].tolist(), frame["case_id"].tolist()
+    images, ids, frames = frame["image"].tolist(), frame["case_id"].tolist(), cohort.frames
     items = []
     for i in order.tolist():
         left, top, right, bottom = (int(v) for v in edges[i])
         items.append(
-            _Item(paths[i], images[i], int(rows[i]), (left, top, right, bottom) if has_box[i] else None, digests[i])
+            _Item(
+                paths[i],
+                images[i],
+                int(rows[i]),
+                (left, top, right, bottom) if has_box[i] else None,
+                digests[i],
+                frames[i],
+            )
         )
     return items, tuple(ids[i] for i in order)
 
@@ -204,12 +243,14 @@ def _make(
             raise InputError(
                 Problem("the image changed while it was read", remedy="run again when nobody writes to the folder")
             )
-        decoded = decode_bytes(data, item.shown)
+        decoded = decode_bytes(data, item.shown, frame=item.frame)
         image = prepare(decoded.pixels, item.box, size_px=size_px, pad=pad, resample=resample, channels=channels)
         height, width = decoded.pixels.shape[:2]
         digest = hashlib.sha256(repr(decoded.pixels.shape).encode() + decoded.pixels.tobytes()).hexdigest()
-        note = "; ".join(decoded.notes)
-        return image, [decoded.kind, decoded.mode, decoded.bits, width, height, decoded.orientation, note, digest]
+        note, caution = "; ".join(decoded.notes), "; ".join(decoded.cautions)
+        return image, [
+            decoded.kind, decoded.mode, decoded.bits, width, height, decoded.orientation, note, caution, digest,
+        ]  # fmt: skip
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     problems: list[Problem] = []
@@ -218,7 +259,7 @@ def _make(
     try:
         # The array is written in order through a file, not through a memory map: a full disk is then an error, not a crash.
         with temporary.open("w+b") as out, python_warnings.catch_warnings():
-            python_warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, which is not read
+            python_warnings.filterwarnings("ignore", module=r"(PIL|pydicom)")  # of damaged metadata, which is not read
             python_warnings.simplefilter("error", Image.DecompressionBombWarning)
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(out, header)

@@ -22,9 +22,11 @@ from hybridcx.records.cells import (
     to_float,
 )
 from hybridcx.records.labels import two_labels
+from hybridcx.records.seed_checks import check_repeats
 from hybridcx.records.strict_csv import Table
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "disputed")
+"""`disputed`: test cases without a truth, since their readers differ; they are scored apart, and their y_true is not looked at."""
 COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "fold")
 
 
@@ -68,12 +70,14 @@ def check_predictions(
         return out
 
     extra = [c for c in raw.columns if c not in COLUMNS]
-    for column in [c for c in COLUMNS if c in raw.columns and c != "score"] + extra:
-        labels = column in ("y_true", "y_pred", "model")
+    true = (raw["split"] != "disputed").to_numpy() if "split" in raw.columns else np.ones(len(raw), dtype=bool)
+    out.problems += check_text(raw["y_true"][true], rows[true], file=file, column="y_true", warn_na=True)
+    for column in [c for c in COLUMNS if c in raw.columns and c not in ("score", "y_true")] + extra:
+        labels = column in ("y_pred", "model")
         out.problems += check_text(
             raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels
         )
-    out.problems += _spellings(raw, rows, file, given)
+    out.problems += _spellings(raw, rows, file, given, true)
     score, bad = _score(raw, rows, file, score_kind) if out.has_score else (np.full(len(raw), np.nan), [])
     out.problems += bad
     split, bad = _split(raw, rows, file)
@@ -81,11 +85,13 @@ def check_predictions(
     seed, bad = _seed(raw, rows, file)
     out.problems += bad
 
-    known = raw["y_true"][~is_blank(text_array(raw["y_true"]))].unique().tolist()
+    known = raw["y_true"][true & ~is_blank(text_array(raw["y_true"]))].unique().tolist()
     pair, bad = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
     out.problems += bad
     if given:
         out.problems += _unknown_predictions(raw["y_pred"], known, rows, file)
+    readings = [c for c in extra if c.startswith("reader_")]
+    out.problems += _unknown_calls(raw[readings], known, rows, file)
 
     frame = pd.DataFrame({"case_id": raw["case_id"], "y_true": raw["y_true"], "model": raw["model"]})
     frame["y_pred"] = raw["y_pred"] if given else None
@@ -102,7 +108,10 @@ def check_predictions(
         return out
 
     out.labels = pair
-    frame["y_true"] = _against_rest(frame["y_true"], pair)
+    frame["y_true"] = _against_rest(frame["y_true"], pair).where(true, None)
+    for column in [*readings, *(c for c in extra if c == "label_given")]:
+        read = frame[column].isin(known)
+        frame[column] = _against_rest(frame[column], pair).where(read, None)
     out.has_pred = given or (out.has_score and score_kind == "probability")
     if given:
         frame["y_pred"] = _against_rest(frame["y_pred"], pair)
@@ -122,11 +131,11 @@ def check_predictions(
     return out
 
 
-def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, given: bool) -> list[Problem]:
-    truth = raw["y_true"]
+def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, given: bool, true: np.ndarray) -> list[Problem]:
+    truth = raw["y_true"][true]
     # One list for both columns: "Benign" in y_pred beside "benign" in y_true is the same fault as within a column.
     both = pd.concat([truth, raw["y_pred"]], ignore_index=True) if given else truth
-    lines = np.concatenate([rows, rows]) if given else rows
+    lines = np.concatenate([rows[true], rows]) if given else rows[true]
     column = "y_true" if not given else "y_true, y_pred"
     out = check_spellings(both, lines, file=file, column=column, what="label")
     out += check_spellings(raw["model"], rows, file=file, column="model", what="model")
@@ -196,10 +205,24 @@ def _unknown_predictions(pred: pd.Series, known: list[str], rows: np.ndarray, fi
                   remedy=f"the labels are {some(sorted(known))}")  # fmt: skip
 
 
+def _unknown_calls(calls: pd.DataFrame, known: list[str], rows: np.ndarray, file: str) -> list[Problem]:
+    """A reader's call is one of the labels, or blank or NA where the case was not read."""
+    out: list[Problem] = []
+    for column in calls:
+        cells = calls[column]
+        at = np.flatnonzero(~cells.isin([*known, "NA"]).to_numpy() & ~is_blank(text_array(cells)))
+        remedy = f"the labels are {some(sorted(known))}; leave it empty where the case was not read"
+        rule = "a reader's call that is none of the labels"
+        out += listed(rule, rows[at].tolist(), cells.iloc[at].tolist(), file=file, column=str(column), remedy=remedy)
+    return out
+
+
 def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Problem]:
     """Check what only rows together can get wrong: repeated cases, cases of one model alone, a truth that changes."""
     out: list[Problem] = []
-    evaluated = frame["split"].isin(("test", "validation")).to_numpy()
+    evaluated = frame["split"].isin(("test", "validation", "disputed")).to_numpy()
+    # Cases in dispute are test cases, so a patient may have them beside others there.
+    frame = frame.assign(part=frame["split"].mask(frame["split"] == "disputed", "test"))
     case = pd.factorize(frame["case_id"])[0].astype(np.int64)
     model, models = pd.factorize(frame["model"])
     # A unit is a (seed, fold): within one, each model predicts each case once.
@@ -216,7 +239,7 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
         rule = f"{len(first)} cases stand more than once for one model: {some(ids)}"
         case_id = frame["case_id"].iloc[again[0]]
         out.append(Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each"))
-    for split in ("test", "validation"):
+    for split in ("test", "validation", "disputed"):
         here = (frame["split"] == split).to_numpy()
         out += _same_cases(frame, place, model, models, units, n_cases, here, split, file)
     by_case = [("y_true", "two truths"), ("patient_id", "two patients")]
@@ -227,8 +250,9 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
     if not frame["patient_id"].isna().all():
         patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
         key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
-        out += _constant(frame, key, "split", "a patient in two splits", rows, file, name="patient_id")
-    return out
+        out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", said="split")
+    # Repeated rows and models with other cases have been named above; they would be reported as gaps and folds again.
+    return out or check_repeats(frame, file)
 
 
 def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
@@ -273,15 +297,16 @@ def _same_cases(
 
 
 def _constant(
-    frame: pd.DataFrame, key: np.ndarray, column: str, rule: str, rows: np.ndarray, file: str, name: str = "case_id"
-) -> list[Problem]:
+    frame: pd.DataFrame, key: np.ndarray, column: str, rule: str, rows: np.ndarray, file: str, name: str = "case_id",
+    said: str | None = None,
+) -> list[Problem]:  # fmt: skip
     """Return a problem for each key with more than one value in `column`, at the row where the second one appears."""
     value = pd.factorize(frame[column], use_na_sentinel=False)[0]
     differs = value != value[_first_rows(key)[key]]
     at = np.flatnonzero(differs)
     at = at[np.sort(np.unique(key[at], return_index=True)[1])]
     ids = frame[name].iloc[at].tolist()
-    return listed(rule, rows[at].tolist(), ids, file=file, column=column, remedy="correct the rows that differ")
+    return listed(rule, rows[at].tolist(), ids, file=file, column=said or column, remedy="correct the rows that differ")
 
 
 def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:

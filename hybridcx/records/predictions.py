@@ -6,7 +6,8 @@ dropped. The columns are those of CONTRACT.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.records.cells import nearest, some
 from hybridcx.records.prediction_checks import check_predictions
 from hybridcx.records.strict_csv import Table, scan_csv
 from hybridcx.records.tables import scan_frame, scan_parquet
@@ -29,7 +31,8 @@ class Matrices:
     """Truth and predictions as arrays: k models by n cases, the cases sorted by `case_ids`, the models in the order of `models`.
 
     `y_true` (n,) bool, True for the positive class; `y_pred` (k, n) bool or None; `y_score` (k, n) float64 or None;
-    `groups` (n,) int codes of the patients, in sorted order of their ids, or None without patients.
+    `groups` (n,) int codes of the patients, in sorted order of their ids, or None without patients. `folds` (n,): the fold in which
+    each case was tested, as text, or None where all are of one fold.
     """
 
     case_ids: np.ndarray
@@ -38,6 +41,7 @@ class Matrices:
     y_pred: np.ndarray | None
     y_score: np.ndarray | None
     groups: np.ndarray | None
+    folds: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Predictions:
     and then the further ones as text. A column without content in the input is None throughout (`score`: NaN; `seed`: NA).
     `labels`: (negative, positive). `models`: in the order of first appearance, which is for display; statistics take them
     sorted. `has_score`, `has_pred`: whether every row has one. `clustered`: whether a patient has more than one of the test
-    cases. `subgroups`: further columns with one value per case. `n_cases`: distinct test cases.
+    cases. `subgroups`: further columns with one value per case. `n_cases`: distinct test cases. `cluster`: the input's column that
+    `patient_id` was taken from. `threshold`: at which the calls were made, None where the input states them or a rule chose one for each
+    model (`threshold_rule`, `thresholds` by model, and `chosen_thresholds` with what they reach on the validation cases).
     """
 
     frame: pd.DataFrame
@@ -62,6 +68,18 @@ class Predictions:
     score_kind: ScoreKind = "probability"
     threshold: float | None = None
     warnings: tuple[Problem, ...] = ()
+    cluster: str = "patient_id"
+    threshold_rule: str = ""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    chosen_thresholds: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def threshold_of(self, model: str) -> float | None:
+        """The threshold that a rule chose for a model; None where there was no rule, or seeds have thresholds of their own.
+
+        A number that was given for all is no result: with it, calls that are made and calls that are stated give the same tables.
+        """
+        found = self.thresholds.get(model)
+        return None if found is None or np.isnan(found) else found
 
     @property
     def positive(self) -> str:
@@ -79,6 +97,18 @@ class Predictions:
         """The folds of the test rows, sorted; (None,) where the input has none."""
         values = self.test()["fold"]
         return (None,) if values.isna().all() else tuple(sorted(values.unique()))
+
+    @property
+    def repeated_holdout(self) -> bool:
+        """Whether the seeds have test sets of their own, instead of one that they share."""
+        each = self.test()[["seed", "case_id"]].drop_duplicates()
+        return len(self.seeds) > 1 and len(each) < len(self.seeds) * self.n_cases
+
+    def training_cases(self) -> dict[int, int]:
+        """The distinct training and validation cases of each seed; empty where the input names none."""
+        other = self.frame.loc[self.frame["split"] != "test", ["seed", "case_id"]].drop_duplicates()
+        counted = other["seed"].value_counts().sort_index()
+        return dict(zip(counted.index.tolist(), counted.tolist(), strict=True))
 
     def test(self) -> pd.DataFrame:
         """Return the rows that are evaluated: `split` is test, or the input has no split."""
@@ -146,6 +176,7 @@ class Predictions:
             groups=None
             if frame["patient_id"].isna().all()
             else pd.factorize(frame["patient_id"].iloc[first], sort=True)[0].astype(np.int64),
+            folds=frame["fold"].to_numpy()[first].astype(str) if frame["fold"].nunique() > 1 else None,
         )
 
 
@@ -157,13 +188,19 @@ def is_clustered(test: pd.DataFrame) -> bool:
 
 
 def read_predictions(
-    path: str | Path, *, positive: str | None = None, threshold: float = 0.5, score_kind: ScoreKind = "probability"
+    path: str | Path,
+    *,
+    positive: str | None = None,
+    threshold: float = 0.5,
+    score_kind: ScoreKind = "probability",
+    cluster: str | None = None,
 ) -> Predictions:
     """Read a predictions file: Parquet where the name ends in .parquet or .pq, CSV otherwise.
 
     Parameters: `positive`, the label of the positive class (CONTRACT.md has the default); with more than two labels it is
     taken against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred.
-    `score_kind` "rank" takes any finite number as score; then y_pred is not made from it.
+    `score_kind` "rank" takes any finite number as score; then y_pred is not made from it. `cluster`: the column that says which cases
+    belong together, in the place of `patient_id`.
 
     Memory: about 0.3 kB a row at the peak (measured: 10 million rows of five columns, 444 MB of CSV, in 2.7 GB).
 
@@ -174,7 +211,7 @@ def read_predictions(
         table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
     else:
         table, problems = scan_csv(path, REQUIRED, OPTIONAL)
-    return _build(table, problems, positive, threshold, score_kind)
+    return _build(table, problems, positive, threshold, score_kind, cluster)
 
 
 def predictions_from_frame(
@@ -183,6 +220,7 @@ def predictions_from_frame(
     positive: str | None = None,
     threshold: float = 0.5,
     score_kind: ScoreKind = "probability",
+    cluster: str | None = None,
     name: str = "the DataFrame",
 ) -> Predictions:
     """Check a DataFrame as `read_predictions` checks a file; `name` stands for it in messages, rows are counted from 1.
@@ -195,11 +233,16 @@ def predictions_from_frame(
     (('0', '1'), ['0', '1'])
     """
     table, problems = scan_frame(frame, name, REQUIRED, OPTIONAL, numeric=("score",))
-    return _build(table, problems, positive, threshold, score_kind)
+    return _build(table, problems, positive, threshold, score_kind, cluster)
 
 
 def _build(
-    table: Table | None, problems: list[Problem], positive: str | None, threshold: float, score_kind: ScoreKind
+    table: Table | None,
+    problems: list[Problem],
+    positive: str | None,
+    threshold: float,
+    score_kind: ScoreKind,
+    cluster: str | None = None,
 ) -> Predictions:
     if score_kind not in ("probability", "rank"):
         problems.append(Problem("score kind must be probability or rank", value=score_kind))
@@ -207,10 +250,13 @@ def _build(
         problems.append(Problem("the threshold must lie in 0 to 1", value=threshold))
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
+    if cluster is not None and cluster != "patient_id":
+        table, more = _clustered_by(table, cluster)
+        problems += more
     checked = check_predictions(
         table, positive=positive, threshold=threshold, score_kind=score_kind, whole=not problems
     )
-    problems = [*problems, *checked.problems]
+    problems = [*problems, *(_of_cluster(p, cluster) for p in checked.problems)]
     raise_if_any(problems)
     frame = checked.frame
     test = frame[frame["split"] == "test"]
@@ -226,4 +272,25 @@ def _build(
         score_kind=score_kind,
         threshold=checked.threshold,
         warnings=tuple(problems),
+        cluster=cluster or "patient_id",
     )
+
+
+def _clustered_by(table: Table, cluster: str) -> tuple[Table, list[Problem]]:
+    """The table with the named column as `patient_id`. The column goes under its own name, as a patient's id does: neither reaches a report."""
+    columns = [str(c) for c in table.frame.columns]
+    free = [c for c in columns if c not in (*REQUIRED, *OPTIONAL)]
+    if cluster not in free:
+        guess = nearest(cluster, free)
+        remedy = f"did you mean {guess!r}?" if guess else f"columns that can be: {some(free) or 'none'}"
+        return table, [Problem("--cluster names no further column", table.file, column=cluster, remedy=remedy)]
+    frame = table.frame.drop(columns="patient_id", errors="ignore").rename(columns={cluster: "patient_id"})
+    return replace(table, frame=frame), []
+
+
+def _of_cluster(problem: Problem, cluster: str | None) -> Problem:
+    """A problem of the patients in the words of the column that stands for them."""
+    if cluster is None:
+        return problem
+    rule = problem.rule.replace("with two patients", "in two clusters").replace("a patient in", "a cluster in")
+    return replace(problem, rule=rule, column=cluster if problem.column == "patient_id" else problem.column)

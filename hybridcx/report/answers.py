@@ -41,12 +41,12 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
     chosen, planned = select.primary_pairs(select.pairs(frame, found.get("verdicts")), metric)
     if chosen:
         values = _values(found)
-        sentences = [sentence(p, values) for p in chosen[:MAX_SENTENCES]]
-        power = detectable(chosen)
-        further = len(chosen) - MAX_SENTENCES
-        sentences += [f"{further} further comparisons are in the table of paired comparisons."] if further > 0 else []
-        power = detectable(chosen)  # before the results: it would have been the same whatever they were
-        return [summary(chosen, planned), *([power] if power else []), *sentences]
+        shown, best = leading(chosen, planned, found, MAX_SENTENCES)
+        sentences = [sentence(p, values) for p in shown]
+        further = len(chosen) - len(shown)
+        picked = f" Shown are those of {best}, whose observed value is the best: picked by the result." if best else ""
+        sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
+        return [summary(chosen, planned), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
         return _of_models(found)
     if not found.get("agreement", pd.DataFrame()).empty:
@@ -54,6 +54,59 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
     if not found.get("audit_matrices", pd.DataFrame()).empty:
         return _of_audit(found)
     return []
+
+
+def before(chosen: Sequence[Pair]) -> list[str]:
+    """What stands before the results: the smallest difference these cases could have shown, and the smallest margin they can settle."""
+    return [s for s in (detectable(chosen), smallest_margin(chosen)) if s]
+
+
+def smallest_margin(chosen: Sequence[Pair]) -> str:
+    """The smallest margin that the intervals would have met (dictionary: `smallest.margin`)."""
+    known = sorted(p.smallest_margin for p in chosen if isfinite(p.smallest_margin))
+    if not known:
+        return ""
+    kind = meaning.metric(chosen[0].metric)
+    size, several = _range(kind, known)
+    asked = {p.margin for p in chosen if isfinite(p.margin)}
+    given = ""
+    if len(asked) == 1:
+        given = f"; the margin asked for is {_range(kind, [asked.pop()])[0]}"
+    return (
+        f"The smallest margin of equivalence that the intervals below would have met is {size}"
+        + (", depending on the pair" if several else "")
+        + given
+        + "."
+    )
+
+
+def _range(kind: meaning.Metric, known: Sequence[float]) -> tuple[str, bool]:
+    """Sorted sizes as "12.3" or "12.3 to 15.0" with their unit, and whether they are several."""
+    scale = 100 if kind.unit == "percent" else 1
+    low, high = (tables.fixed(x, kind.decimals, scale=scale) for x in (known[0], known[-1]))
+    of = tables.unit(kind, of_difference=True)
+    return (low if low == high else f"{low} to {high}") + (f" {of}" if of else ""), low != high
+
+
+def leading(
+    chosen: Sequence[Pair], planned: bool, found: Mapping[str, pd.DataFrame], limit: int
+) -> tuple[list[Pair], str]:
+    """The comparisons that the first screen has room for, and the model they were picked by ("" where nothing was picked).
+
+    All, or the first of a plan. Of more unplanned ones than there is room for, those of the model with the best observed value.
+    """
+    if len(chosen) <= limit or planned:
+        return list(chosen[:limit]), ""
+    kind = meaning.metric(chosen[0].metric)
+    models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
+    values = _values(found)
+    seen = {m: select.number(values[m, kind.name]["estimate"]) for m in models if (m, kind.name) in values}
+    known = {m: kind.better * x for m, x in seen.items() if not isnan(x)}
+    if not known:
+        return list(chosen[:limit]), ""
+    best = max(known, key=lambda m: known[m])
+    own = [p for p in chosen if best in (p.model, p.comparator)]
+    return own[:limit], best if len(own) < len(chosen) else ""
 
 
 def _values(found: Mapping[str, pd.DataFrame]) -> dict[tuple[str, ...], select.Row]:
@@ -178,14 +231,11 @@ def detectable(chosen: Sequence[Pair]) -> str:
     if not known:
         return ""
     kind = meaning.metric(chosen[0].metric)
-    scale = 100 if kind.unit == "percent" else 1
-    low, high = (tables.fixed(x, kind.decimals, scale=scale) for x in (known[0], known[-1]))
-    size = low if low == high else f"{low} to {high}"
-    of = tables.unit(kind, of_difference=True)
+    size, several = _range(kind, known)
     return (
         f"The smallest difference in {in_sentence(kind.name)} that a test set like this one could be expected to detect is "
-        f"{size}{' ' + of if of else ''} (80% power, two-sided test at the level of the intervals, not adjusted)"
-        + ("." if low == high else ", depending on the pair.")
+        f"{size} (80% power, two-sided test at the level of the intervals, not adjusted)"
+        + (", depending on the pair." if several else ".")
     )
 
 

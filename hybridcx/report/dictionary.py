@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast
+
+from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS, OUR_TABLES
 
 Kind = Literal["text", "number", "integer", "boolean"]
 
@@ -53,18 +55,22 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
+    | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
 )
-"""Table (the file without `.csv`) -> the contract's columns in order."""
+"""Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
 TABLES_OF_COMMAND: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "compare": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve"),
+            *OF_COMPARISON,
+            *OF_READERS,
         ),
         "run": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve", "agreement"),
+            *OF_COMPARISON,
         ),
         "agreement": ("agreement",),
         "audit": ("audit_matrices", "audit_comparisons"),
@@ -114,7 +120,15 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "subgroup": Column("column that the cases were divided by; NA for all cases", "text, or NA"),
     "level": Column("value of that column in these cases", "text, or NA"),
     "seed": Column("seed of the training runs in this row; NA where there is one or they are averaged", "text, or NA"),
-    "label.rule": Column("rule by which scores became calls, where it is not the input's own", "text, or NA"),
+    "label.rule": Column(
+        "whose truth these rows are about; NA for the labels of the analysis",
+        "reader_<name> (one reading), agreed (all readings the same), majority, all (those in dispute too), or NA",
+    ),
+    "fold": Column("fold in which these cases were tested; NA where there is one", "text, or NA"),
+    "n.seeds": Column("seeds that the row is a mean over", _COUNT, "integer"),
+    "sd.seeds": Column(
+        "standard deviation of the seeds' values (denominator: seeds less one)", "number from 0, or NA", "number"
+    ),
     "threshold": Column("score at or above which a case is called positive", _NUMBER, "number"),
     "prevalence": Column("prevalence that predictive values were computed for", _PROBABILITY, "number"),
     "role": Column("named in the plan before the results were seen, or not", "confirmatory, exploratory, or NA"),
@@ -139,6 +153,27 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "tn": Column("true negatives: negative cases called negative", _COUNT, "integer"),
     "mc.error.low": Column("Monte Carlo standard error of a resampled lower limit", "number from 0, or NA", "number"),
     "mc.error.high": Column("Monte Carlo standard error of a resampled upper limit", "number from 0, or NA", "number"),
+    # of plan.csv, after the contract's columns
+    "part": Column(
+        "the answer, a point of the curve over sizes, or of the curve over the least certain assumption",
+        "answer, by_size, by_assumption",
+    ),
+    "target": Column("what was asked for: power, or half-width", _PROBABILITY, "number"),
+    "alpha": Column("level of the test: two-sided, one-sided for non-inferiority", _PROBABILITY, "number"),
+    "p10": Column("assumed probability that only the model is right", _PROBABILITY, "number"),
+    "p01": Column("assumed probability that only the comparator is right", _PROBABILITY, "number"),
+    "difference": Column("assumed difference, model minus comparator", "-1 to 1, or NA", "number"),
+    "discordance": Column("assumed share of cases that exactly one model has right", _PROBABILITY, "number"),
+    "proportion": Column("anticipated proportion", _PROBABILITY, "number"),
+    "auc": Column("assumed AUROC of the model", _PROBABILITY, "number"),
+    "comparator.auc": Column("assumed AUROC of the comparator", _PROBABILITY, "number"),
+    "correlation": Column(
+        "assumed correlation of the two estimated AUROCs over samples of cases", "-1 to 1, or NA", "number"
+    ),
+    "ratio": Column("negative cases per positive case", "number above 0, or NA", "number"),
+    "n.positive": Column("positive cases among them", _COUNT, "integer"),
+    "n.negative": Column("negative cases among them", _COUNT, "integer"),
+    "cases.all": Column("cases of both classes that hold so many of the class, at the prevalence", _COUNT, "integer"),
     "case_id": Column("the case, as the input names it", "text"),
     "y_true": Column("the true label", "a label of the input"),
 }
@@ -247,8 +282,8 @@ _OWN: dict[str, dict[str, Column]] = {
     },
     "plan": {
         "question": Column("what is being planned for", "text"),
-        "metric": Column("what is measured", "text"),
-        "size": Column("cases", "number, or NA", "number"),
+        "metric": Column("what is measured", "accuracy, sensitivity, specificity, auroc"),
+        "size": Column("cases (for sensitivity and specificity those of the class)", _COUNT, "integer"),
         "value": Column("the answer at that size: power, half-width, difference", _NUMBER, "number"),
     },
     "data_dictionary": {
@@ -258,6 +293,71 @@ _OWN: dict[str, dict[str, Column]] = {
         "values": Column("the values it takes", "text"),
     },
 }
+
+_OWN |= {
+    name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
+    for name, columns in OUR_TABLES.items()
+}
+
+_SHARE = "0 to 1, or NA"
+BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(
+    {
+        "disagreements": {"seed": Column("seed of the models whose calls these are", "text, or NA")},
+        "label_rules": {
+            "estimate": Column("model minus comparator under the rule's labels", _NUMBER, "number"),
+            "label.rule": Column(
+                "whose truth the row is about; the predictions are the same in all rows",
+                "primary (the labels of the analysis), reader_<name>, agreed, majority, all",
+            ),
+            "verdict": Column(
+                "the pair's verdict under the rule's labels",
+                "superior, inferior, equivalent, non_inferior, inconclusive",
+            ),
+            "conclusion.flips": Column(
+                "whether the verdict differs from the one under the labels of the analysis; NA for these themselves",
+                "TRUE, FALSE, or NA",
+                "boolean",
+            ),
+            "n": Column("distinct test cases that have a label by the rule", _COUNT, "integer"),
+            "n.relabelled": Column("of these, cases with another label than in the analysis", _COUNT, "integer"),
+            "n.added": Column("of these, cases in dispute, which have no label in the analysis", _COUNT, "integer"),
+            "n.left.out": Column("cases of the analysis that have no label by the rule", _COUNT, "integer"),
+        },
+        "flow": {
+            "step": Column("the step of the cohort's flow, in words", "text"),
+            "kind": Column(
+                "what the row counts; screened = excluded + disputed + analysed (of the rows without a split), each class and part likewise",
+                "screened, excluded, disputed, analysed, class",
+            ),
+            "reason": Column("why cases were excluded, or are in dispute", "text, or NA"),
+            "split": Column(
+                "the part of the cohort; NA for all parts together",
+                "train, validation, test, none (no part named), or NA",
+            ),
+            "label": Column("the class; NA for both together", "a label of the input, or NA"),
+            "n": Column("distinct cases", _COUNT, "integer"),
+            "n.patients": Column("distinct patients; a patient may have cases in several rows", _COUNT, "integer"),
+        },
+        "variance": {
+            "metric": Column("what is measured", _METRIC),
+            "model": Column("the model; with a comparator, model minus comparator", "text"),
+            "comparator": Column("the model that is subtracted; NA for one model's own value", "text, or NA"),
+            "seed.min": Column("smallest value of a seed", _NUMBER, "number"),
+            "seed.max": Column("largest value of a seed", _NUMBER, "number"),
+            "variance.case": Column(
+                "variance between cases (patients, where they are drawn), of one cell", _NUMBER, "number"
+            ),
+            "variance.seed": Column(
+                "variance between seeds, of one cell of the table of cases by seeds", _NUMBER, "number"
+            ),
+            "variance.residual": Column("variance of cases by seeds beyond the two, of one cell", _NUMBER, "number"),
+            "share.case": Column("share of the variance of the mean over seeds that is the cases'", _SHARE, "number"),
+            "share.seed": Column("share of it that is the seeds'", _SHARE, "number"),
+            "share.residual": Column("share of it that is neither's alone", _SHARE, "number"),
+        },
+    }
+)
+"""Table -> columns beyond the contract's that mean something else there, and tables beyond it."""
 
 DICTIONARY: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {

@@ -15,8 +15,9 @@ import jinja2
 import pandas as pd
 
 from hybridcx.errors import printable
+from hybridcx.report.blocks import our_own
 
-Command = Literal["run", "compare", "agreement", "audit"]
+Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class ReportData:
     primary_models : those shown in the figures, where all of them could not be told apart.
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
+    reader_notes : what must be said where models are set beside readers.
     """
 
     title: str
@@ -59,6 +61,7 @@ class ReportData:
     primary_models: Sequence[str] = ()
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
+    reader_notes: Sequence[str] = ()
 
 
 def render(report: ReportData) -> str:
@@ -77,7 +80,7 @@ def render(report: ReportData) -> str:
     style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     first, body = sections.build(report)
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, first=first, sections=body, style=sections.our_own(style))
+    return template.render(report=report, first=first, sections=body, style=our_own(style))
 
 
 def _finalize(value: object) -> object:

@@ -72,13 +72,16 @@ def metrics_table(
         )
         common[m] = used.most_common(1)[0][0] if used else None
     rows = [[Cell(n), *(_value_cell(values.get((n, m)), common[m], notes) for m in columns)] for n in names]
-    head = ["Model", *(_heading(m) for m in columns)]
+    head = ["Model", *(heading(m) for m in columns)]
     return table(key, caption, head, rows, notes=notes, remark=_intervals_remark(values, common), source="metrics.csv")
 
 
 def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """PPV and NPV at the prevalences that were asked for, model by model."""
-    frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna()] if len(metrics) else metrics
+    frame = metrics
+    if len(metrics):
+        frame = metrics[metrics["prevalence"].notna() & metrics["subgroup"].isna() & metrics["label.rule"].isna()]
+    frame, caption = select.first_seed(frame, caption, "metrics.csv")
     if frame.empty:
         return None
     values = select.shown_values(frame, ("model", "prevalence", "metric"))
@@ -93,12 +96,12 @@ def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
         ]
         for model, prevalence in dict.fromkeys(k[:2] for k in values)
     ]
-    head = ["Model", "Prevalence, %", *(_heading(m) for m in columns)]
+    head = ["Model", "Prevalence, %", *(heading(m) for m in columns)]
     remark = _intervals_remark(values, common)
     return table("prevalence", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
 
 
-def _heading(metric: str) -> str:
+def heading(metric: str) -> str:
     kind = meaning.metric(metric)
     of = tables.unit(kind)
     return f"{kind.label}, {of}" if of else kind.label
@@ -107,7 +110,7 @@ def _heading(metric: str) -> str:
 def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str | None]) -> str:
     by_method: dict[str, list[str]] = {}
     for metric, method in common.items():
-        if method is not None:
+        if method not in (None, "None", "nan"):  # the last two: rows to which no interval belongs
             by_method.setdefault(method, []).append(meaning.metric(metric).label)
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
@@ -221,7 +224,7 @@ def _resampled(p: Pair) -> bool:
 
 def _other_label(p: Pair, label: str) -> str:
     """The metric's label, with the threshold that a net benefit stands at."""
-    return label if isnan(p.threshold) else f"{label} at {p.threshold:g}"
+    return f"{label} at {p.threshold:g}" if p.metric == "net_benefit" and isfinite(p.threshold) else label
 
 
 def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], caption: str) -> Table | None:
@@ -252,14 +255,16 @@ def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], captio
 
 
 def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
-    """The tests of all models at once."""
+    """The tests of all models at once, seed by seed where there are several."""
     notes = Notes()
     rows = []
+    seeds = "seed" in omnibus and omnibus["seed"].notna().any()
     for r in omnibus.to_dict("records"):
         said = r["warning"] if r["status"] != "ok" else ""
         rows.append(
             [
                 Cell(meaning.metric(str(r["metric"])).label),
+                *([Cell(tables.count(select.number(r["seed"])))] if seeds else []),
                 Cell(meaning.method_label(r["method"]), number=False),
                 Cell(tables.fixed(select.number(r["statistic"]), 2), "", notes.mark(said)),
                 Cell(tables.count(select.number(r["parameter"]))),
@@ -268,8 +273,8 @@ def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
                 Cell(tables.count(select.number(r["k"]))),
             ]
         )
-    head = ["Metric", "Test", "Chi-square", "df", "p", "Cases", "Models"]
-    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv") if rows else None
+    head = ["Metric", *(["Seed"] if seeds else []), "Test", "Chi-square", "df", "p", "Cases", "Models"]
+    return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv", cap=CAP_ROWS) if rows else None
 
 
 def confusion_table(confusion: pd.DataFrame, caption: str) -> Table | None:
@@ -334,12 +339,11 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
 
 def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """The main metrics in every subgroup, model by model."""
-    frame = (
-        metrics[metrics["subgroup"].notna() & metrics["seed"].isna() & metrics["prevalence"].isna()]
-        if len(metrics)
-        else metrics
-    )
-    frame = frame[frame["metric"].isin([*TABLE_III])] if len(frame) else frame
+    if metrics.empty:
+        return None
+    frame = metrics[metrics["subgroup"].notna() & metrics[["seed", "prevalence", "label.rule"]].isna().all(axis=1)]
+    if len(frame):  # the cases in dispute stand with the labelling rules
+        frame = frame[frame["metric"].isin([*TABLE_III]) & (frame["subgroup"] != "stratum")]
     if frame.empty:
         return None
     values = select.shown_values(frame, ("subgroup", "level", "model", "metric"))
@@ -354,7 +358,7 @@ def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
         n = next((select.number(r["n"]) for r in found if r is not None), float("nan"))
         cells = [_value_cell(r, m, notes) for r, m in zip(found, common.values(), strict=True)]
         rows.append([Cell(f"{key[0]}: {key[1]}"), Cell(key[2], number=False), Cell(tables.count(n)), *cells])
-    head = ["Subgroup", "Model", "Cases", *(_heading(m) for m in columns)]
+    head = ["Subgroup", "Model", "Cases", *(heading(m) for m in columns)]
     remark = _intervals_remark(values, common)
     return table("subgroup-table", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
 
@@ -363,7 +367,8 @@ def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str
     """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
     if cases.empty:
         return None
-    fixed = ("case_id", "y_true", "n.models.wrong")
+    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
+    fixed = ("case_id", "y_true", "n.models.wrong", "seed")
     there = [c for c in cases.columns if c not in fixed]
     shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]
     frame = cases.sort_values("n.models.wrong", ascending=False, kind="stable")

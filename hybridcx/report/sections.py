@@ -7,13 +7,30 @@ from dataclasses import dataclass
 from numbers import Real
 
 import pandas as pd
-from markupsafe import Markup
 
-from hybridcx.report import answers, figures, meaning, result_tables, select, tables
+from hybridcx.report import (
+    answers,
+    audit_page,
+    figures,
+    flow,
+    further_results,
+    label_rules,
+    meaning,
+    reader_results,
+    result_tables,
+    score_sections,
+    select,
+    tables,
+)
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
+from hybridcx.report.planned import plan_section
 from hybridcx.report.printed_table import printed_table
+from hybridcx.report.score_sections import figure_of as _figure
+from hybridcx.report.score_sections import models_of as _models
+from hybridcx.report.score_sections import table_of as _frame
 from hybridcx.report.tables import Cell, Table
+from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
@@ -21,18 +38,14 @@ ROLES = "Confirmatory: named in a plan that was locked before the results existe
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first screen: the answer, its forest plot, its caveats."""
+    """The first screen: what the cases could show (`before`), the answer, its forest plot, its caveats."""
 
+    before: tuple[str, ...]
     lead: str
     answers: tuple[tuple[str, str], ...]  # what it is about (set bold), the rest of the sentence
     forest: Figure | None
     caveats: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-def our_own(markup: str) -> Markup:
-    """Mark as safe what this package itself has written: drawings (names in them are escaped) and the style sheet."""
-    return Markup(markup)
 
 
 def build(report: ReportData) -> tuple[First, list[Section]]:
@@ -41,28 +54,33 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     found = dict(report.tables)
     metric = answers.primary_metric(found, report.primary_metric)
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
-    primary, _ = select.primary_pairs(pairs, metric)
+    primary, planned = select.primary_pairs(pairs, metric)
     made = [
         _cohort(report, numbers),
         _training(report, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
-        _curves(report, numbers),
-        _calibration(report, numbers),
-        _utility(report, numbers),
-        _agreement(report, numbers),
-        _subgroups(report, numbers),
+        _variance(report, numbers, metric),
+        label_rules.section(found, metric, primary, numbers),
+        score_sections.curves(report, numbers),
+        score_sections.calibration(report, numbers),
+        score_sections.utility(report, numbers),
+        label_rules.agreement_section(found, numbers),
+        reader_results.readers_section(report.tables, report.reader_notes, numbers),
+        _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
-        _audit(report, numbers),
+        audit_page.section(found, numbers),
+        plan_section(_frame(found, "plan"), numbers),
         _methods(report),
         _provenance(report),
     ]
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
+        tuple(answers.before(primary)) if report.answers is None else (),
         "".join(sentences[:1]),
         tuple(_split(s) for s in sentences[1:]),
-        _forest(primary),
+        _forest(primary, planned, found),
         tuple(report.caveats),
         tuple(report.warnings),
     )
@@ -75,26 +93,11 @@ def _split(sentence: str) -> tuple[str, str]:
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
 
-def _frame(found: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    frame = found.get(name)
-    return pd.DataFrame() if frame is None else frame
-
-
-def _models(report: ReportData, table: pd.DataFrame) -> list[str] | None:
-    """The primary models that the table has; None (all that can be told apart) where none are named."""
-    there = set(table["model"].astype(str))
-    return [m for m in report.primary_models if m in there] or None
-
-
-def _figure(key: str, svg: str, caption: str, number: str = "", source: str = "") -> Figure:
-    return Figure(key, our_own(svg), caption, number, source)
-
-
-def _forest(primary: Sequence[select.Pair]) -> Figure | None:
+def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, pd.DataFrame]) -> Figure | None:
     if not primary:
         return None
     metric = primary[0].metric
-    shown = [p for p in primary if p.metric == metric][:MAX_FOREST_ROWS]
+    shown, _ = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
     columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
@@ -105,7 +108,7 @@ def _forest(primary: Sequence[select.Pair]) -> Figure | None:
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
     caption += " The band is the margin." if margin is not None else ""
     left = len(primary) - len(shown)
-    caption += f" {left} more are in the table of paired comparisons." if left > 0 else ""
+    caption += f" {left} more are in the file." if left > 0 else ""
     return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
 
 
@@ -139,11 +142,18 @@ def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
 def _cohort(report: ReportData, numbers: Numbers) -> Section:
     section = Section("cohort", "Cohort")
     if report.cohort_flow is not None and len(report.cohort_flow):
-        svg = figures.cohort_flow(report.cohort_flow)
-        section.figures(_figure("flow", svg, "Flow of the cohort.", numbers.figure()))
+        svg = figures.cohort_flow(flow.drawn(report.cohort_flow))
+        caption, file = (
+            "Flow of the cohort." + flow.apart(report.cohort_flow),
+            "flow.csv" if "flow" in report.tables else "",
+        )
+        section.figures(_figure("flow", svg, caption, numbers.figure(), file))
     if report.split_table is not None and len(report.split_table):
         caption = "Cases of the training, validation and test sets."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
+    if report.cohort_flow is not None and len(report.cohort_flow):
+        made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
+        section.table(made, numbers.table() if made else "")
     return section
 
 
@@ -189,6 +199,10 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
         section.figures(_figure("confusion", svg, caption, numbers.figure(), "confusion.csv"))
         counts = result_tables.confusion_table(matrices, "Counts behind the confusion matrices.")
         section.table(counts, numbers.table() if counts else "")
+    chosen = further_results.thresholds_table(
+        _frame(report.tables, "thresholds"), "Thresholds, chosen on validation cases."
+    )
+    section.table(chosen, numbers.table() if chosen else "")
     further = result_tables.metrics_table(metrics, result_tables.OF_CALLS, "calls", "Further metrics of the calls.")
     section.table(further, numbers.table() if further else "")
     assumed = result_tables.prevalence_table(metrics, "Predictive values at assumed prevalences.")
@@ -244,73 +258,34 @@ def _comparisons(
     section.table(made, numbers.table() if made else "")
     made = result_tables.omnibus_table(_frame(report.tables, "omnibus"), "Tests of all models at once.")
     section.table(made, numbers.table() if made else "")
+    made = further_results.ranking_table(_frame(report.tables, "ranking"), "Probability that each model is the best.")
+    section.table(made, numbers.table() if made else "")
+    made = further_results.overlap_table(_frame(report.tables, "error_overlap"), "Overlap of the errors of each pair.")
+    section.table(made, numbers.table() if made else "")
     rest = [p for p in pairs if p.metric not in own]
     made = result_tables.other_pairs_table(rest, "Paired comparisons of the other metrics (exploratory).")
     section.table(made, numbers.table() if made else "")
     return section
 
 
-def _some(report: ReportData, table: pd.DataFrame) -> tuple[list[str] | None, str]:
-    """The models that a figure shows, and the words that say so when they are not all."""
-    models = _models(report, table)
-    total = table.loc[~table["model"].isin(["treat_all", "treat_none"]), "model"].nunique()
-    shown = min(len(models) if models else total, figures.MAX_SERIES)
-    return models, "" if shown == total else f" {shown} of {total} models; the file has all."
-
-
-def _curves(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("roc", "ROC curves")
-    roc = _frame(report.tables, "roc")
-    if len(roc):
-        roc, seed = select.one_seed(roc)
-        models, note = _some(report, roc)
-        caption = "Receiver operating characteristic" + (f", seed {seed}." if seed is not None else ".") + note
-        section.figures(_figure("roc", figures.roc(roc, models=models), caption, numbers.figure(), "roc.csv"))
+def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
+    section = Section("variance", "Variance over seeds")
+    for made in (
+        variance_table(_frame(report.tables, "variance"), metric),
+        obuchowski_table(_frame(report.tables, "comparisons"), metric),
+    ):
+        section.table(made, numbers.table() if made else "")
     return section
 
 
-def _calibration(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("calibration", "Calibration")
-    bins = _frame(report.tables, "calibration")
-    if len(bins):
-        bins, seed = select.one_seed(bins)
-        models, note = _some(report, bins)
-        caption = "Fraction positive against mean score in bins of equal width, with Wilson confidence intervals"
-        caption += (f", seed {seed}." if seed is not None else ".") + note
-        if "warning" in bins and bins["warning"].notna().any():
-            caption += " Caution: " + "; ".join(dict.fromkeys(bins["warning"].dropna().astype(str))) + "."
-        svg = figures.calibration(bins, models=models)
-        section.figures(_figure("calibration", svg, caption, numbers.figure(), "calibration.csv"))
-    caption = "Metrics of the scores."
-    made = result_tables.metrics_table(_frame(report.tables, "metrics"), result_tables.OF_SCORES, "scores", caption)
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _utility(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("utility", "Decision curves")
-    curve = _frame(report.tables, "decision_curve")
-    if len(curve):
-        curve, seed = select.one_seed(curve)
-        models, note = _some(report, curve)
-        caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".") + note
-        svg = figures.decision_curve(curve, models=models)
-        section.figures(_figure("decision", svg, caption, numbers.figure(), "decision_curve.csv"))
-    return section
-
-
-def _agreement(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("agreement", "Reader agreement")
-    made = result_tables.agreement_table(
-        _frame(report.tables, "agreement"), "Agreement and reliability of the readers."
-    )
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _subgroups(report: ReportData, numbers: Numbers) -> Section:
+def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pair]) -> Section:
     section = Section("subgroups", "Subgroups")
     made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
+    section.table(made, numbers.table() if made else "")
+    pairs = [(p.model, p.comparator) for p in primary]
+    made = further_results.interactions_table(
+        _frame(report.tables, "interactions"), "Do the subgroups differ? Tests of interaction (exploratory).", pairs
+    )
     section.table(made, numbers.table() if made else "")
     return section
 
@@ -321,40 +296,6 @@ def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     caption = "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
     section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _audit(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("audit", "Audit of the published table")
-    matrices, compared = _frame(report.tables, "audit_matrices"), _frame(report.tables, "audit_comparisons")
-    if len(matrices):
-        caption = "Confusion matrices that produce the printed values."
-        source = "audit_matrices.csv"
-        names = {"reading": "Reading", "n.solutions": "Solutions", "tp": "TP", "fn": "FN", "fp": "FP", "tn": "TN"}
-        made = _plain(
-            "audit-matrices", caption, matrices.rename(columns=names), source=source, cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
-    if len(compared):
-        rows = [
-            [
-                Cell(str(r["model"])),
-                Cell(str(r["comparator"]), number=False),
-                Cell(meaning.metric(str(r["metric"])).label, number=False),
-                Cell(meaning.method_label(r["method"]), number=False),
-                Cell(tables.p_value(select.number(r["p.value.min"]))),
-                Cell(tables.p_value(select.number(r["p.value.max"]))),
-            ]
-            for r in compared.to_dict("records")
-        ]
-        head = ["Model", "Comparator", "Metric", "Test", "Smallest p", "Largest p"]
-        caption = (
-            "What its pairwise tests could have shown: p-values over all solutions and all pairings of the errors."
-        )
-        made = tables.table(
-            "audit-pairs", caption, head, rows, source="audit_comparisons.csv", cap=result_tables.CAP_ROWS
-        )
-        section.table(made, numbers.table())
     return section
 
 

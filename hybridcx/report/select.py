@@ -25,12 +25,23 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def one_seed(table: pd.DataFrame) -> tuple[pd.DataFrame, object]:
-    """Of a curve or matrix that stands once per seed, the first seed's, and which one it is (None if there is one alone)."""
-    if "seed" not in table or table["seed"].isna().any() or table["seed"].nunique() < 2:
+def one_seed(table: pd.DataFrame, column: str = "seed") -> tuple[pd.DataFrame, object]:
+    """Of a table that stands once per seed, the first seed's rows, and which one it is (None if there is one alone)."""
+    if column not in table or table[column].isna().any() or table[column].nunique() < 2:
         return table, None
-    first = table["seed"].iloc[0]
-    return table[table["seed"] == first], first
+    first = table[column].iloc[0]
+    shown = (
+        int(first) if isinstance(first, float) and first.is_integer() else first
+    )  # beside empty cells a seed is a float
+    return table[table[column] == first], shown
+
+
+def first_seed(table: pd.DataFrame, caption: str, source: str) -> tuple[pd.DataFrame, str]:
+    """The rows over all seeds where there are such, else `one_seed` with a caption that says so."""
+    if "seed" in table and table["seed"].isna().any():
+        return table[table["seed"].isna()], caption
+    table, seed = one_seed(table)
+    return table, caption if seed is None else f"{caption} Seed {seed}; {source} has all."
 
 
 def _best_first(rows: list[Row], order: Sequence[str]) -> list[Row]:
@@ -80,6 +91,7 @@ class Pair:
     verdict: str = ""
     margin: float = nan
     detectable: float = nan
+    smallest_margin: float = nan
     threshold: float = nan
     mc_errors: tuple[float, float] = (nan, nan)
 
@@ -139,6 +151,7 @@ def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pa
         verdict=_text(verdict["verdict"]) if verdict else "",
         margin=number(verdict["margin"]) if verdict else nan,
         detectable=number(verdict["detectable.difference"]) if verdict else nan,
+        smallest_margin=number(verdict.get("smallest.margin")) if verdict else nan,
         threshold=number(interval.get("threshold")),
         mc_errors=(number(interval.get("mc.error.low")), number(interval.get("mc.error.high"))),
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.report.dictionary import COLUMNS, DICTIONARY, SHARED, TABLES_OF_COMMAND, Column, Kind
+from hybridcx.report.dictionary import BESIDE_CONTRACT, COLUMNS, DICTIONARY, SHARED, TABLES_OF_COMMAND, Column, Kind
 
 __all__ = ["COLUMNS", "DICTIONARY", "TABLES_OF_COMMAND", "Column", "data_dictionary", "write_table", "write_tables"]
 
@@ -85,7 +85,7 @@ def data_dictionary(
     described: Mapping[str, Iterable[str]] = {t: f.columns for t, f in tables.items() if t != "data_dictionary"}
     for table, columns in {**described, "data_dictionary": COLUMNS["data_dictionary"]}.items():
         for column in map(str, columns):
-            known = DICTIONARY.get(table, {}).get(column)
+            known = DICTIONARY.get(table, {}).get(column) or BESIDE_CONTRACT.get(table, {}).get(column)
             if known is None and table != "disagreements":
                 known = SHARED.get(column)  # such as the seed beside a curve
             if (table, column) in extra:
@@ -120,7 +120,7 @@ def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
     known = {} if name == "disagreements" else {c: column.kind for c, column in SHARED.items()}
-    known |= {c: column.kind for c, column in DICTIONARY.get(name, {}).items()}
+    known |= {c: column.kind for own in (BESIDE_CONTRACT, DICTIONARY) for c, column in own.get(name, {}).items()}
     return {c: kind for c, kind in known.items() if c in table.columns}
 
 

@@ -26,6 +26,7 @@ from hybridcx.stats.score_resampling import (
     LINEAR_METRICS,
     RANK_METRICS,
     REFIT_METRICS,
+    FoldedRankPlan,
     LinearMetrics,
     RankPlan,
     Refits,
@@ -133,7 +134,9 @@ class _ScorePart:
     def __init__(self, rows: ScoreRows, metrics: Sequence[str], stratified: bool, threshold: float):
         self.rows, self.counts = rows, rows.counts
         self.rank = [name for name in metrics if name in RANK_METRICS]
-        self.plans = [RankPlan(rows, j) for j in range(rows.scores.shape[0])] if self.rank else []
+        self.plans: list[RankPlan | FoldedRankPlan] = []
+        for j in range(rows.scores.shape[0] if self.rank else 0):
+            self.plans.append(RankPlan(rows, j) if rows.folds is None else FoldedRankPlan(rows, j, rows.folds[j]))
         self.linear = LinearMetrics(rows, metrics, threshold) if any(m in LINEAR_METRICS for m in metrics) else None
         self.refits = Refits(rows, metrics) if any(m in REFIT_METRICS for m in metrics) else None
         u = rows.counts.size
@@ -143,7 +146,7 @@ class _ScorePart:
     def evaluate(self, weights: Weights) -> dict[str, FloatArray]:
         out = rank_metrics(self.plans, weights, self.rank) if self.rank else {}
         if self.linear is not None:
-            out |= self.linear.finish(self.linear.sums @ weights.astype(np.float64))
+            out |= self.linear.finish(self.linear.totals(weights))
         return out
 
     def evaluate_refits(self, weights: Weights) -> dict[str, FloatArray]:
@@ -154,7 +157,7 @@ class _ScorePart:
         if self.linear is not None:
             totals = self.linear.sums @ self.counts.astype(np.float64)
             out |= self._by_chunks(lambda units: self.linear_without(totals, units))
-        if self.rank and self.rows.one_row_a_unit:
+        if self.rank and self.rows.one_row_a_unit and self.rows.folds is None:
             out |= rank_jackknife(self.rows, self.rank)
         elif self.rank:
             out |= self._by_chunks(lambda units: rank_metrics(self.plans, self._without(units), self.rank))
@@ -198,11 +201,21 @@ def _count_patterns(y: BoolArray, predicted: BoolArray) -> tuple[BoolArray, Bool
     return y[first], predicted[:, first], counts.astype(np.int64)
 
 
-def _cluster_rows(y: BoolArray, scores: FloatArray, cluster: Clusters) -> ScoreRows:
+def _cluster_rows(
+    y: BoolArray, scores: FloatArray, cluster: Clusters, folds: npt.NDArray[np.intp] | None = None
+) -> ScoreRows:
     unit, n_units = cluster
     # Sorted within patients, so that the order of a file's rows cannot reach the last bit of a sum.
     order = np.lexsort([*scores, y, unit])
-    return ScoreRows(y[order], scores[:, order], unit[order], np.ones(n_units, dtype=np.int64))
+    inside = None if folds is None else folds[:, order]
+    return ScoreRows(y[order], scores[:, order], unit[order], np.ones(n_units, dtype=np.int64), inside)
+
+
+def _check_folds(folds: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
+    codes = np.asarray(folds, dtype=np.intp)
+    if codes.shape != shape:
+        raise ValueError(f"folds must have the shape of the scores {shape}, they have {codes.shape}")
+    return codes
 
 
 def _strata(positives: FloatArray, negatives: FloatArray, stratified: bool) -> npt.NDArray[np.int64]:
@@ -229,6 +242,7 @@ def bootstrap_replicates(
     stratified: bool = False,
     net_benefit_threshold: float = 0.5,
     n_refits: int | None = None,
+    folds: npt.ArrayLike | None = None,
 ) -> Replicates:
     """Return `n_resamples` replicates of `metrics` for k models on n cases.
 
@@ -236,7 +250,8 @@ def bootstrap_replicates(
     groups (n,) labels of patients, who are then drawn whole. `stratified` draws within the classes (patients: within those who
     have positive, negative or both kinds of cases). Net benefit is taken at `net_benefit_threshold`. Calibration
     slope and intercept are refitted on the first `n_refits` resamples (default: all, but at most 5 million cases refitted a model,
-    never under 500). An unknown metric, a missing input or wrong shapes raise ValueError.
+    never under 500). `folds` (k, n) integer codes: the rank metrics are then means over the folds, since scores of different fits have
+    no common scale; cases (or patients) are drawn over all folds together. An unknown metric, a missing input or wrong shapes raise ValueError.
     """
     y = check_truth(y_true)
     unknown = [name for name in metrics if name not in METRICS]
@@ -259,7 +274,12 @@ def bootstrap_replicates(
             raise ValueError(f"{scored} need scores (y_score)")
         probability = any(METRICS[name].kind == "probability" for name in scored)
         scores = check_scores(y_score, y.size, probability=probability)
-        rows = score_patterns(y, scores) if cluster is None else _cluster_rows(y, scores, cluster)
+        if folds is not None:
+            # The fold is part of what a case is: no patterns, each case a unit.
+            each = (np.arange(y.size), y.size) if cluster is None else cluster
+            rows = _cluster_rows(y, scores, each, _check_folds(folds, scores.shape))
+        else:
+            rows = score_patterns(y, scores) if cluster is None else _cluster_rows(y, scores, cluster)
         refits = n_refits if n_refits is not None else max(MIN_REFITS, REFIT_BUDGET // rows.y.size)
         found.add(_ScorePart(rows, scored, stratified, net_benefit_threshold), n_resamples, refits, score_rng)
     n_units = y.size if cluster is None else cluster[1]

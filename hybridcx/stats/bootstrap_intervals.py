@@ -101,8 +101,10 @@ def _bca(sample: _Sample) -> _Bca:
     if np.ptp(sample.jackknife) == 0.0:
         return _Bca(z0, nan, "leaving out any one unit changes nothing, so there is no acceleration")
     d = np.average(sample.jackknife, weights=sample.weights) - sample.jackknife
-    spread = float(sample.weights @ d**2)
-    return _Bca(z0, float(sample.weights @ d**3) / (6.0 * spread**1.5), "")
+    square = d * d
+    spread = float(sample.weights @ square)
+    # square * d, because a power of 3 takes a hundred times as long
+    return _Bca(z0, float(sample.weights @ (square * d)) / (6.0 * spread**1.5), "")
 
 
 def _bca_level(p: float, bca: _Bca) -> float:

@@ -104,6 +104,40 @@ def brier_decomposition(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> BrierP
     return BrierParts(reliability, resolution, overall * (1.0 - overall))
 
 
+class BinnedBrierParts(NamedTuple):
+    """Parts over bins of the score: brier = reliability - resolution + uncertainty + within_bin (exact)."""
+
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within_bin: float
+
+
+def brier_decomposition_binned(y_true: npt.ArrayLike, y_score: npt.ArrayLike, bins: int = ECE_BINS) -> BinnedBrierParts:
+    """Return Murphy's (1973) decomposition over bins of equal width, closed on the right as the ECE's, with what lies within the bins.
+
+    With the bin's mean score s_g in the place of one score, the three parts leave over within_bin = sum over cases of
+    ((score - s_g)^2 - 2 (score - s_g)(truth - o_g)) / n, the two terms of Stephenson, Coelho and Jolliffe (2008) in one; it can be negative.
+    Reliability and resolution are biased upwards in small sets. NaN without cases.
+    """
+    y = check_truth(y_true)
+    score = check_one_score(y_score, y.size, probability=True)
+    if not y.size:
+        return BinnedBrierParts(nan, nan, nan, nan)
+    group = score_bin(score, bins)
+    size = np.maximum(np.bincount(group, minlength=bins), 1)
+    mean = (np.bincount(group, weights=score, minlength=bins) / size)[group]
+    observed = (np.bincount(group, weights=y, minlength=bins) / size)[group]
+    overall = float(y.mean())
+    apart = score - mean
+    return BinnedBrierParts(
+        float(np.mean((mean - observed) ** 2)),
+        float(np.mean((observed - overall) ** 2)),
+        overall * (1.0 - overall),
+        float(np.mean(apart**2 - 2.0 * apart * (y - observed))),
+    )
+
+
 def score_bin(score: FloatArray, bins: int = ECE_BINS) -> npt.NDArray[np.intp]:
     """Return the bin 0..bins-1 of each score: equal widths, closed on the right ((0.1, 0.2] ...), 0 in the first."""
     edges = np.arange(1, bins) / bins

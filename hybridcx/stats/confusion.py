@@ -12,7 +12,7 @@ Conventions, where textbooks differ (CONTRACT, "Ratios and rare counts"):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -158,8 +158,10 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
         return np.asarray(numerator / denominator, dtype=np.float64)
 
 
-def count_metrics(tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike) -> dict[str, FloatArray]:
-    """All count metrics of the contract, for arrays of counts of any one shape (they broadcast).
+def count_metrics(
+    tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike, only: Iterable[str] | None = None
+) -> dict[str, FloatArray]:
+    """All count metrics of the contract (or `only` some), for arrays of counts of any one shape (they broadcast).
 
     Undefined values are NaN, infinite ratios Inf (see the module's conventions); `undefined_reason` says why.
     Formulas: `METRICS[name].symbol`. LR+ is computed as TP (FP + TN) / (FP (TP + FN)), a single division, so that an empty cell gives
@@ -172,23 +174,26 @@ def count_metrics(tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: n
     """
     a, b, c, d = np.broadcast_arrays(*(np.asarray(cell, dtype=np.float64) for cell in (tp, fn, fp, tn)))
     positives, negatives, called, cleared = a + b, c + d, a + c, b + d
-    sensitivity, specificity = _ratio(a, positives), _ratio(d, negatives)
-    # With a class absent, TP * negatives is 0 and the single division below would give a made-up 0.
-    both = np.where((positives > 0) & (negatives > 0), 1.0, np.nan)
-    return {
-        "accuracy": _ratio(a + d, positives + negatives),
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-        "ppv": _ratio(a, called),
-        "npv": _ratio(d, cleared),
-        "f1": np.where(positives > 0, _ratio(2 * a, 2 * a + b + c), np.nan),
-        "balanced_accuracy": (sensitivity + specificity) / 2,
-        "mcc": _ratio(a * d - b * c, np.sqrt(positives * negatives) * np.sqrt(called * cleared)),
-        "youden_j": sensitivity + specificity - 1,
-        "lr_positive": _ratio(both * a * negatives, c * positives),
-        "lr_negative": _ratio(both * b * negatives, d * positives),
-        "diagnostic_odds_ratio": _ratio(both * a * d, b * c),
+
+    def both() -> FloatArray:
+        # With a class absent, TP * negatives is 0 and the single division below would give a made-up 0.
+        return np.where((positives > 0) & (negatives > 0), 1.0, np.nan)
+
+    formulas: dict[str, Callable[[], FloatArray]] = {
+        "accuracy": lambda: _ratio(a + d, positives + negatives),
+        "sensitivity": lambda: _ratio(a, positives),
+        "specificity": lambda: _ratio(d, negatives),
+        "ppv": lambda: _ratio(a, called),
+        "npv": lambda: _ratio(d, cleared),
+        "f1": lambda: np.where(positives > 0, _ratio(2 * a, 2 * a + b + c), np.nan),
+        "balanced_accuracy": lambda: (_ratio(a, positives) + _ratio(d, negatives)) / 2,
+        "mcc": lambda: _ratio(a * d - b * c, np.sqrt(positives * negatives) * np.sqrt(called * cleared)),
+        "youden_j": lambda: _ratio(a, positives) + _ratio(d, negatives) - 1,
+        "lr_positive": lambda: _ratio(both() * a * negatives, c * positives),
+        "lr_negative": lambda: _ratio(both() * b * negatives, d * positives),
+        "diagnostic_odds_ratio": lambda: _ratio(both() * a * d, b * c),
     }
+    return {name: formulas[name]() for name in (formulas if only is None else only)}
 
 
 def fraction(metric: str, confusion: Confusion) -> tuple[int, int]:

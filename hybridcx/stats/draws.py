@@ -27,6 +27,7 @@ CHUNK_COLUMNS = 2048
 
 _TABLE_BITS = 16
 _UNSURE = 255  # a table entry whose bucket spans two counts: the draw is refined
+_BLOCK = 1 << 16  # draws looked up at once
 _LARGEST_TABLE_MEAN = 30.0
 _MARGIN_SD = 5.0  # how many standard deviations the Poisson total stays below n
 
@@ -65,7 +66,8 @@ class _Stratum:
     def __init__(self, units: IntArray, counts: npt.NDArray[np.int64]):
         self.total = int(counts.sum())
         self.units = units
-        self.upto = np.cumsum(counts)
+        # The unit of each case: one look-up a pick.
+        self.unit_of_case = np.repeat(units, counts) if units.size < self.total else units
         ratio = max(0.0, 1.0 - _MARGIN_SD / np.sqrt(self.total))
         # Units of equal multiplicity share a Poisson mean, hence a table.
         self.blocks = [(units[counts == c], _Poisson(ratio * c)) for c in np.unique(counts)] if ratio > 0.0 else []
@@ -83,8 +85,7 @@ class _Stratum:
             drawn[over] = 0
         column = np.repeat(np.arange(columns), self.total - drawn)
         pick = rng.integers(0, self.total, column.size)
-        unit = self.units[np.searchsorted(self.upto, pick, side="right") if self.units.size < self.total else pick]
-        np.add.at(weights.reshape(-1), unit * columns + column, np.float32(1.0))
+        np.add.at(weights.reshape(-1), self.unit_of_case[pick] * columns + column, np.float32(1.0))
 
 
 class _Poisson:
@@ -104,8 +105,13 @@ class _Poisson:
         size = shape[0] * shape[1]
         words = rng.integers(0, 2**64 - 1, -(-size // 4), dtype=np.uint64, endpoint=True)
         bits = words.view(np.uint16)[:size]
-        counts = self.table[bits]
-        unsure = np.flatnonzero(counts == _UNSURE)
+        counts = np.empty(size, dtype=np.uint8)
+        found = [np.zeros(0, dtype=np.intp)]
+        for start in range(0, size, _BLOCK):  # in pieces that stay in the processor's cache
+            piece = counts[start : start + _BLOCK]
+            self.table.take(bits[start : start + _BLOCK], out=piece, mode="clip")  # "clip" spares a buffer
+            found.append(np.flatnonzero(piece == _UNSURE) + start)
+        unsure = np.concatenate(found)
         uniform = (bits[unsure] + rng.random(unsure.size)) / (1 << _TABLE_BITS)
         counts[unsure] = np.searchsorted(self.cdf, uniform, side="right")
         return counts.reshape(shape)

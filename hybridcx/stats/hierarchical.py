@@ -66,16 +66,24 @@ def combine_seeds(replicates: Replicates, n_seeds: int, rng: np.random.Generator
     pseudo = {}
     for name, left_out in replicates.jackknife.items():
         n = float(replicates.jackknife_weights[name].sum())
-        values = n * replicates.observed[name] - (n - 1.0) * left_out
+        with np.errstate(invalid="ignore"):  # an infinite ratio has no pseudo-value
+            values = n * replicates.observed[name] - (n - 1.0) * left_out
         pseudo[name] = values.reshape(values.shape[0], -1, n_seeds)
     return SeedReplicates(means, n_seeds, pseudo)
 
 
+def few_seeds(n_seeds: int) -> str:
+    """Return what must be said of so few seeds, "" from five on."""
+    if n_seeds >= FEW_SEEDS:
+        return ""
+    return ONE_SEED if n_seeds == 1 else f"only {n_seeds} seeds: the spread over seeds is poorly known"
+
+
 def _said(result: Interval | PairedTest, n_seeds: int) -> tuple[str, Status]:
     """Return the warning and status that the number of seeds adds to a result's own."""
-    if n_seeds >= FEW_SEEDS:
+    reason = few_seeds(n_seeds)
+    if not reason:
         return result.warning, result.status
-    reason = ONE_SEED if n_seeds == 1 else f"only {n_seeds} seeds: the spread over seeds is poorly known"
     status: Status = result.status if result.status == "not_estimable" else "caution"
     return "; ".join(w for w in (result.warning, reason) if w), status
 

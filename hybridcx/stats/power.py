@@ -16,6 +16,7 @@ from hybridcx.stats.power_paired import (
     noninferiority_paired_power,
 )
 from hybridcx.stats.power_precision import (
+    auc_detectable_difference,
     auc_paired_n,
     auc_paired_power,
     auc_variance,
@@ -25,6 +26,7 @@ from hybridcx.stats.power_precision import (
 
 __all__ = [
     "SampleSize",
+    "auc_detectable_difference",
     "auc_paired_n",
     "auc_paired_power",
     "auc_variance",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, exp, pi, sqrt
+from math import ceil, exp, nan, pi, sqrt
 from typing import Literal
 
-from scipy import stats
+from scipy import optimize, stats
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats.power_paired import SampleSize, check_n, check_share
@@ -184,3 +184,42 @@ def auc_paired_n(
         low, high = (low, middle) if reached(middle) >= power else (middle, high)
     n_negative = ceil(high * ratio)
     return SampleSize(method, high + n_negative, reached(high), high, n_negative)
+
+
+def auc_detectable_difference(
+    n_positive: float,
+    n_negative: float,
+    auc: float,
+    correlation: float,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    method: AucMethod = "obuchowski",
+) -> float:
+    """The smallest gain over a model of area `auc` that the test of two correlated AUCs detects with the given power.
+
+    Solves `auc_paired_power(n_positive, n_negative, auc, auc + d, ...) = power` for d above 0. NaN where no area below 1 is
+    detected.
+
+    Args:
+        n_positive, n_negative: cases of each class.
+        auc: area of the standard model, strictly between 0 and 1.
+        correlation, alpha, method: as in `auc_paired_power`.
+        power: probability of detection, above alpha.
+
+    Raises:
+        InputError: an argument outside its range or an unknown method.
+
+    >>> round(auc_detectable_difference(150, 150, 0.85, 0.5), 3)
+    0.07
+    """
+    check_share("power", power)
+    check_share("alpha", alpha)
+    check_share("auc", auc)
+    if power <= alpha:
+        raise InputError(Problem("the power must exceed alpha", value=power, column="power"))
+
+    def excess(d: float) -> float:
+        return auc_paired_power(n_positive, n_negative, auc, auc + d, correlation, alpha, method) - power
+
+    largest = (1 - auc) * (1 - 1e-9)
+    return nan if excess(largest) < 0 else float(optimize.brentq(excess, 0.0, largest, xtol=1e-12))

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from hybridcx.stats.clusters_roc import FEW_CLUSTERS, delong_cluster_covariance
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.roc import NO_CLASS, ONE_CASE, delong_covariance
-from hybridcx.stats.score_inputs import FloatArray, check_scores, check_truth, z_value
+from hybridcx.stats.score_inputs import FloatArray, check_groups, check_scores, check_truth, z_value
 
 Design = Literal["crossed", "nested", "fixed"]
 METHOD = "obuchowski_rockette"
@@ -29,28 +30,39 @@ def obuchowski_rockette(
     scores_b: npt.ArrayLike,
     design: Design = "crossed",
     confidence_level: float = 0.95,
+    groups: npt.ArrayLike | None = None,
 ) -> PairedTest:
     """Return the test of the mean AUROC over readers of model a minus that of b; scores (J readers, n cases) each.
 
-    Covariances of the 2 J AUROCs after DeLong; design and formulas as in `obuchowski_rockette_from`.
+    Covariances of the 2 J AUROCs after DeLong, or with `groups` (n,), the patients of the cases, after Obuchowski (1997); design and
+    formulas as in `obuchowski_rockette_from`.
     """
     y = check_truth(y_true)
     a, b = check_scores(scores_a, y.size), check_scores(scores_b, y.size)
     if a.shape != b.shape:
         raise ValueError("both models need the same number of readers (or seeds)")
-    aucs, cov = delong_covariance(y, np.concatenate([a, b]))
+    both = np.concatenate([a, b])
+    aucs, cov = delong_covariance(y, both) if groups is None else delong_cluster_covariance(y, both, groups)
     found = obuchowski_rockette_from(aucs.reshape(2, -1), cov, y.size, design, confidence_level)
     if isnan(found.estimate):
         return replace(found, warning=NO_CLASS)
-    return replace(found, warning=ONE_CASE) if isnan(cov[0, 0]) else found
+    if isnan(cov[0, 0]):
+        return replace(found, warning=ONE_CASE if groups is None else FEW_CLUSTERS)
+    return found if groups is None else replace(found, n_clusters=np.unique(np.asarray(groups)).size)
 
 
 def obuchowski_rockette_accuracy(
-    correct_a: npt.ArrayLike, correct_b: npt.ArrayLike, design: Design = "crossed", confidence_level: float = 0.95
+    correct_a: npt.ArrayLike,
+    correct_b: npt.ArrayLike,
+    design: Design = "crossed",
+    confidence_level: float = 0.95,
+    groups: npt.ArrayLike | None = None,
 ) -> PairedTest:
     """Return the same for accuracy, from whether each reader (or seed) was right on each case: booleans (J, n) each.
 
-    The covariance of two proportions on the same cases is that of the cases' values over n (denominator n - 1).
+    The covariance of two proportions on the same cases is that of the cases' values over n (denominator n - 1). With `groups` (n,),
+    the patients of the cases, it is that of two ratio estimators: K / (K - 1) sum_k e_rk e_sk / n^2 over the K patients, e_rk the
+    sum of r's values less their mean within patient k (Cochran 1977, section 11.10); with one case a patient the two are the same.
     """
     a, b = (
         np.atleast_2d(np.asarray(correct_a, dtype=np.float64)),
@@ -59,8 +71,18 @@ def obuchowski_rockette_accuracy(
     if a.shape != b.shape or a.ndim != 2 or a.shape[1] < 2:
         raise ValueError("both models need the same readers (or seeds) on the same cases, at least two of them")
     values = np.concatenate([a, b])
-    cov = np.atleast_2d(np.cov(values)) / a.shape[1]
-    return obuchowski_rockette_from(values.mean(axis=1).reshape(2, -1), cov, a.shape[1], design, confidence_level)
+    n, means = a.shape[1], values.mean(axis=1).reshape(2, -1)
+    if groups is None:
+        return obuchowski_rockette_from(means, np.cov(values) / n, n, design, confidence_level)
+    unit, patients = check_groups(groups, n)
+    if patients < 2:
+        cov = np.full((len(values), len(values)), nan)
+    else:
+        centred = values - values.mean(axis=1, keepdims=True)
+        sums = np.stack([np.bincount(unit, weights=row, minlength=patients) for row in centred])
+        cov = patients / (patients - 1) * (sums @ sums.T) / n**2
+    found = obuchowski_rockette_from(means, cov, n, design, confidence_level)
+    return replace(found, n_clusters=patients)
 
 
 def obuchowski_rockette_from(

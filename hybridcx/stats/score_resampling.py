@@ -30,17 +30,22 @@ RANK_METRICS = ("auroc", "auprc")
 LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
 REFIT_METRICS = ("calibration_slope", "calibration_intercept")
 _EXACT_FLOAT32 = 1 << 24  # integers up to here are exact in float32
+_PRODUCT_FLOATS = 1 << 18  # matrix elements of one product of the sums over cases
 _REFIT_FLOATS = 1 << 17  # matrix elements of one batch of refits
 
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Rows with truth `y` (R,), `scores` (k, R), the `unit` (R,) each belongs to, and the units' multiplicities `counts` (U,)."""
+    """Rows with truth `y` (R,), `scores` (k, R), the `unit` (R,) each belongs to, and the units' multiplicities `counts` (U,).
+
+    `folds` (k, R), where given, are codes: scores of different folds come from different fits and are never ranked together.
+    """
 
     y: BoolArray
     scores: FloatArray
     unit: npt.NDArray[np.intp]
     counts: npt.NDArray[np.int64]
+    folds: npt.NDArray[np.intp] | None = None
 
     @property
     def one_row_a_unit(self) -> bool:
@@ -78,11 +83,11 @@ class _Tied(NamedTuple):
 class RankPlan:
     """One model's rows in falling order of the score, as steps: a row alone, or a group of equal scores."""
 
-    def __init__(self, rows: ScoreRows, model: int):
-        score = rows.scores[model]
-        order = np.argsort(-score, kind="stable")
-        ends = np.flatnonzero(np.r_[score[order][1:] != score[order][:-1], True]) + 1
-        y, unit = rows.y[order], rows.unit[order]
+    def __init__(self, rows: ScoreRows, model: int, only: BoolArray | None = None):
+        index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
+        order = index[np.argsort(-rows.scores[model][index], kind="stable")]
+        score, y, unit = rows.scores[model][order], rows.y[order], rows.unit[order]
+        ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) + 1
         self.steps: list[_Single | _Tied] = []
         start = 0
         for end in ends.tolist():
@@ -137,7 +142,22 @@ class RankPlan:
         return wins / (positives * negatives), gain / positives if with_ap else np.full(columns, np.nan)
 
 
-def rank_metrics(plans: Sequence[RankPlan], weights: Weights, metrics: Sequence[str]) -> dict[str, FloatArray]:
+class FoldedRankPlan:
+    """One model's rows fold by fold: each metric is the mean over the folds, undefined where it is in one of them."""
+
+    def __init__(self, rows: ScoreRows, model: int, fold: npt.NDArray[np.intp]):
+        self.folds = [RankPlan(rows, model, fold == code) for code in np.unique(fold)]
+
+    def evaluate(self, weights: Weights, flush_every: int, with_ap: bool) -> tuple[FloatArray, FloatArray]:
+        """Return AUROC and average precision as `RankPlan.evaluate` does, averaged over the folds with equal weights."""
+        found = np.array([plan.evaluate(weights, flush_every, with_ap) for plan in self.folds])
+        auroc, ap = found.mean(axis=0)
+        return auroc, ap
+
+
+def rank_metrics(
+    plans: Sequence[RankPlan | FoldedRankPlan], weights: Weights, metrics: Sequence[str]
+) -> dict[str, FloatArray]:
     """Return {"auroc", "auprc"} that are asked for, each (k, columns)."""
     heaviest = max(float(weights.max(initial=1.0)), 1.0)
     total = float(weights.sum(axis=0, dtype=np.float64).max(initial=1.0))
@@ -212,6 +232,20 @@ class LinearMetrics:
                 per_row.append(np.where(inside, (s - y)[:, None, :], 0.0).reshape(height, r))
         to_unit = sparse.csr_array((np.ones(r), (np.arange(r), rows.unit)), shape=(r, rows.counts.size))
         self.sums = sparse.csr_array(sparse.csr_array(np.concatenate(per_row)) @ to_unit)
+
+    def totals(self, weights: Weights) -> FloatArray:
+        """Return the sums' totals (q, columns) for weights (U, columns).
+
+        Some columns at a time, so that their weights stay in the processor's cache while the product goes over them once a sum;
+        every total is added up in the same order as in one product.
+        """
+        columns = weights.shape[1]
+        out = np.empty((self.sums.shape[0], columns))
+        width = max(8, _PRODUCT_FLOATS // max(weights.shape[0], 1))
+        for start in range(0, columns, width):
+            part = slice(start, start + width)
+            out[:, part] = self.sums @ weights[:, part].astype(np.float64)
+        return out
 
     def finish(self, totals: FloatArray) -> dict[str, FloatArray]:
         """Return the metrics, each (k, columns), from the sums' totals (q, columns). Without cases they are NaN."""

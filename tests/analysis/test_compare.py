@@ -325,12 +325,6 @@ def test_prevalence_and_threshold_stand_where_they_apply(full):
 # What is refused
 
 
-def test_several_seeds_are_refused_until_they_are_built(draw, analysed):
-    frame = pd.concat([draw(("vgg16",)).assign(seed=s) for s in (1, 2)])
-    with pytest.raises(InputError, match="2 seeds"):
-        analysed(frame)
-
-
 def test_unknown_and_varying_subgroup_columns(draw, analysed):
     frame = draw(("vgg16", "lda"))
     frame["reading"] = frame["model"]
@@ -340,7 +334,7 @@ def test_unknown_and_varying_subgroup_columns(draw, analysed):
     assert "sex" in str(e.value)
 
 
-@pytest.mark.parametrize("name", ["case_id", "y_true", "n.models.wrong", "treat_all", "treat_none"])
+@pytest.mark.parametrize("name", ["case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"])
 def test_a_model_cannot_have_the_name_of_a_column(name, draw, analysed):
     frame = draw(("vgg16", "lda"))
     frame["model"] = frame["model"].replace("lda", name)

@@ -51,7 +51,7 @@ def test_the_hash_repeats_and_every_part_of_the_plan_counts():
     other = {
         "seed": 1, "confidence_level": 0.9, "n_resamples": 100, "n_refits": 10, "threshold": 0.4, "primary_metric": "auroc",
         "pairs": (("a", "b"),), "locked": True, "margin": 0.1, "by": ("sex",), "prevalences": (0.2,), "stratified": True,
-        "reference": "a", "all_pairs": True,
+        "reference": "a", "all_pairs": True, "seed_design": "fixed", "n_train": 300,
     }  # fmt: skip
     assert set(other) == {f.name for f in fields(Plan)}
     hashes = {Plan().sha256(), *(replace(Plan(), **{k: v}).sha256() for k, v in other.items())}

@@ -193,7 +193,7 @@ def test_excluded_cases_need_neither_label_nor_image(write_manifest):
     assert table["step"].tolist() == ["screened", "surgery", "no image", "analysed", "abnormal", "normal"]
     assert table["n"].tolist() == [7, 2, 1, 4, 2, 2]
     assert table["kind"].tolist() == ["screened", "excluded", "excluded", "analysed", "class", "class"]
-    assert table["n_patients"].tolist() == [7, 2, 1, 4, 2, 2]
+    assert table["n.patients"].tolist() == [7, 2, 1, 4, 2, 2]
 
 
 def test_an_exclusion_that_means_no_is_asked_about(write_manifest):
@@ -324,3 +324,22 @@ def test_the_real_cohort_has_its_known_fault():
     c = read_manifest(BUSI / "manifest.csv", positive="malignant", same_bytes="warn")
     assert len(c.analysed) == 780
     assert int(c.y_true.sum()) == 210
+
+
+# FAULTS 23: frames of one file are images of their own
+
+
+def test_frames_of_one_file_are_images_of_their_own(write_manifest):
+    c = read_manifest(write_manifest(rows("c5,p5,images/5.png#frame=1,abnormal", "c6,p6,images/5.png#frame=2,normal")))
+    assert [p.name for p in c.image_paths][4:] == ["5.png", "5.png"]
+    assert c.frames == (None, None, None, None, 1, 2)
+    assert c.warnings == ()
+    text = refused(write_manifest(rows("c5,p5,images/5.png#frame=2,abnormal", "c6,p6,images/5.png#frame=2,normal")))
+    assert "one image on 2 rows (lines 6, 7)" in text
+
+
+@pytest.mark.parametrize("frame", ["0", "-1", "x", "", "1.5"])
+def test_a_frame_that_is_no_number_from_1(write_manifest, frame):
+    text = refused(write_manifest(rows(f"c5,p5,images/5.png#frame={frame},abnormal")))
+    assert "line 6, column image: a frame that is no whole number from 1" in text
+    assert "image.dcm#frame=1" in text

@@ -1,12 +1,11 @@
 """Fetching from a real HTTP server on this machine: whole, resumed, truncated, replaced by a page, absent."""
 
 import hashlib
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from weights_server import serving
 
 from hybridcx.deep import download
 from hybridcx.deep.networks import NETWORKS
@@ -20,55 +19,13 @@ ROW = replace(
 )
 
 
-class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        server = self.server
-        server.ranges.append(self.headers.get("Range"))
-        start = (
-            int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-            if self.headers["Range"] and server.resumes
-            else 0
-        )
-        if server.mode == "html":
-            return self.answer(200, b"\n <html>log in first</html>", kind=server.html_kind)
-        if server.mode == "absent":
-            return self.answer(404, b"no such file")
-        if server.mode == "busy":
-            return self.answer(503, b"later")
-        if start >= len(server.content):
-            return self.answer(416, b"")
-        body = server.content[start:]
-        headers = {"Content-Range": f"bytes {start}-{len(server.content) - 1}/{len(server.content)}"} if start else {}
-        cut = server.cuts.pop(0) if server.cuts else len(body)
-        return self.answer(206 if start else 200, body, cut=cut, headers=headers)
-
-    def answer(self, code, body, kind="application/octet-stream", cut=None, headers=None):
-        self.send_response(code)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[:cut])
-
-
 @pytest.fixture
 def server(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.mode, server.content, server.cuts, server.ranges, server.resumes = "file", CONTENT, [], [], True
-        server.html_kind = "text/html"
-        server.url = f"http://127.0.0.1:{server.server_port}/models"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(CONTENT) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def get(server, folder, **keys):

@@ -220,3 +220,27 @@ def test_the_real_cohort(tmp_path):
     (found,) = pixel_identical(s, labels)
     assert "benign_433" in found.rule
     assert "malignant_145" in found.rule
+
+
+# FAULTS 23, 25
+
+
+def test_named_frames_and_cautions_of_dicom(tmp_path):
+    """Each row gets its frame; burned-in annotation is warned of with the lines, made anew or taken from the store."""
+    from dicom_files import made as dicom_file
+
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 4096, (4, 20, 30), dtype=np.uint16)
+    (tmp_path / "a.dcm").write_bytes(dicom_file(frames, NumberOfFrames=4, BurnedInAnnotation="YES"))
+    rows = [f"c{i},p{i},a.dcm#frame={i},{i % 2}\n" for i in range(1, 5)]
+    path = tmp_path / "manifest.csv"
+    path.write_text("case_id,patient_id,image,label\n" + "".join(rows))
+    for s in (made(path), made(path)):
+        for i in range(1, 5):
+            one = decode(tmp_path / "a.dcm", frame=i).pixels
+            assert np.array_equal(s.images[i - 1], prepare(one, size_px=16))
+        (caution,) = s.cautions
+        assert "4 images (lines 2, 3, 4, 5): burned-in annotation" in str(caution)
+    path.write_text("case_id,patient_id,image,label\n" + "".join(rows).replace("#frame=4", "#frame=5"))
+    with pytest.raises(InputError, match=r"manifest\.csv, line 5, column image: there is no frame 5.*a\.dcm#frame=5"):
+        made(path)

@@ -510,3 +510,88 @@ def test_the_shared_predictions():
     assert p.n_cases == 156
     m = p.matrices()
     assert round(float((m.y_pred[0] == m.y_true).mean()), 4) == 0.8462
+
+
+HEAD = "case_id,y_true,model,score,seed\n"
+
+
+def seeded(cases_of, models=("m",)):
+    rows = [f"{c},{int(c in 'ace')},{m},0.{s},{s}\n" for s, cases in cases_of.items() for m in models for c in cases]
+    return HEAD + "".join(rows)
+
+
+def test_a_seed_without_some_cases_is_refused_by_name(tmp_path):
+    text = refused(tmp_path, seeded({1: "abcd", 2: "ab", 3: "abd"}, ("m", "n")))
+    assert "seed 2 lacks 2 of 4 test cases: c, d" in text
+    assert "seed 3 lacks 1 of 4 test cases: c" in text
+    assert "same test cases" in text
+
+
+def test_seeds_with_test_sets_of_their_own_are_repeated_holdout(tmp_path):
+    p = read(tmp_path, seeded({1: "ab", 2: "bc", 3: "cd"}))
+    assert p.repeated_holdout
+    assert p.training_cases() == {}
+    assert p.matrices(seed=3).case_ids.tolist() == ["c", "d"]
+    assert not read(tmp_path, seeded({1: "ab", 2: "ab"})).repeated_holdout
+    assert not read(tmp_path, seeded({1: "ab"})).repeated_holdout
+
+
+def test_training_and_validation_cases_of_each_seed_are_counted(tmp_path):
+    head = "case_id,y_true,model,score,split,seed\n"
+    rows = [
+        f"{c},{int(c in 'ac')},{m},0.5,{split},{s}\n"
+        for m in ("m", "n")
+        for s, c, split in (
+            (1, "a", "test"), (1, "b", "test"), (1, "c", "train"), (1, "d", "validation"),
+            (2, "c", "test"), (2, "d", "test"), (2, "a", "train"),
+        )
+    ]  # fmt: skip
+    assert read(tmp_path, head + "".join(rows)).training_cases() == {1: 2, 2: 1}
+
+
+def test_a_case_or_patient_in_several_folds_is_refused_by_name(tmp_path):
+    head = "case_id,y_true,model,score,fold,seed\n"
+    rows = "a,1,m,0.1,1,7\nb,0,m,0.2,1,7\na,1,m,0.3,2,7\nc,0,m,0.3,2,7\n"
+    text = refused(tmp_path, head + rows)
+    assert "1 cases are tested in several folds of seed 7: a" in text
+    assert "a seed of its own" in text
+    head = "case_id,y_true,model,score,fold,patient_id\n"
+    text = refused(tmp_path, head + "a,1,m,0.1,1,p\nb,0,m,0.2,1,q\nc,1,m,0.3,2,p\nd,0,m,0.3,2,s\n")
+    assert "1 patients are tested in several folds: p" in text
+    p = read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,y\n")
+    assert p.matrices().folds.tolist() == ["y", "x"]
+    assert read(tmp_path, "case_id,y_true,model,score,fold\nb,0,m,0.2,x\na,1,m,0.1,x\n").matrices().folds is None
+
+
+def test_cases_in_dispute_need_no_truth(tmp_path):
+    text = "case_id,y_true,model,score,split,patient_id,reader_a,reader_b\n"
+    text += "c1,abnormal,m,0.9,test,p1,abnormal,abnormal\nc2,normal,m,0.2,test,p2,normal,normal\n"
+    text += "c3,NA,m,0.6,disputed,p1,abnormal,normal\nc4,NA,m,0.6,disputed,p3,NA,\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    p = read_predictions(path)
+    assert p.labels == ("normal", "abnormal")  # NA is no third label
+    assert p.n_cases == 2
+    assert p.warnings == ()
+    apart = p.rows("disputed").set_index("case_id")
+    assert apart["y_true"].isna().all()
+    assert apart.loc["c3", "reader_b"] == "normal"
+    assert apart.loc["c4", ["reader_a", "reader_b"]].isna().all()
+
+
+def test_a_case_in_dispute_and_in_test_is_refused(tmp_path):
+    text = "case_id,y_true,model,score,split\nc1,abnormal,m,0.9,test\nc2,normal,m,0.2,test\nc2,,n,0.6,disputed\nc1,abnormal,n,0.1,test\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="a case in two splits"):
+        read_predictions(path)
+
+
+def test_a_readers_call_that_is_no_label(tmp_path):
+    text = "case_id,y_true,model,score,reader_a\nc1,abnormal,m,0.9,3\nc2,normal,m,0.2,\n"
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"line 2, column reader_a: a reader's call that is none of the labels \(found: '3'\)"
+    ):
+        read_predictions(path)

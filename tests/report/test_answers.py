@@ -10,6 +10,7 @@ import pytest
 import sample
 
 from hybridcx.report import answers, select
+from hybridcx.report.page import ReportData, render
 from hybridcx.report.write_csv import COLUMNS
 
 
@@ -83,11 +84,25 @@ def test_a_sentence_states_effect_interval_p_method_and_verdict() -> None:
     assert answers.answers(found) == [
         "The planned comparison of accuracy does not show a difference (smallest adjusted p = 0.540); "
         "that is not evidence that they are alike.",
-        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
-        "(80% power, two-sided test at the level of the intervals, not adjusted).",
         "a against b: accuracy 93.9% against 85.7% (46 and 42 of 49), difference +8.2 percentage points "
         "(95% CI −3.1 to +20.2, Tango; McNemar mid-p = 0.180; Holm-adjusted p = 0.540): inconclusive.",
     ]
+
+
+def test_what_the_cases_could_show_stands_before_the_results() -> None:
+    found = _tables(
+        _pair_rows(), verdict="inconclusive", margin=0.05, **{"detectable.difference": 0.163, "smallest.margin": 0.202}
+    )
+    pairs, _ = select.primary_pairs(select.pairs(found["comparisons"], found["verdicts"]), "accuracy")
+    assert answers.before(pairs) == [
+        "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
+        "(80% power, two-sided test at the level of the intervals, not adjusted).",
+        "The smallest margin of equivalence that the intervals below would have met is 20.2 percentage points; the margin asked for is 5.0 "
+        "percentage points.",
+    ]
+    page = render(ReportData("t", "compare", "q?", found))
+    assert page.index("The smallest difference") < page.index("The smallest margin") < page.index('class="lead"')
+    assert answers.before([]) == []
 
 
 @pytest.mark.parametrize(
@@ -168,3 +183,25 @@ def test_long_lists_are_cut_and_say_so() -> None:
     said = answers.answers({"comparisons": pd.DataFrame(rows)})
     assert len(said) == 1 + answers.MAX_SENTENCES + 1
     assert said[-1].startswith("3 further comparisons")
+
+
+def test_of_many_comparisons_the_screen_shows_those_of_the_best_model_and_says_so() -> None:
+    names = sample.models()[:16]
+    found = sample.tables(names, seed=5)
+    found["comparisons"]["role"] = "exploratory"
+    sentences = answers.answers(found, "accuracy")
+    values = select.shown_values(select.overall(found["metrics"]))
+    best = max(names, key=lambda m: values[m, "accuracy"]["estimate"])
+    shown = sentences[1:-1]
+    assert len(shown) == answers.MAX_SENTENCES
+    assert all(f"{best} against" in s or f"against {best}:" in s for s in shown)
+    assert f"Shown are those of {best}, whose observed value is the best: picked by the result." in sentences[-1]
+    few = answers.answers(sample.tables(names[:3]), "accuracy")
+    assert not any("picked" in s for s in few)
+
+
+def test_a_plan_is_shown_in_its_order() -> None:
+    pairs = [p for p in select.pairs(sample.tables(sample.models()[:8])["comparisons"]) if p.metric == "accuracy"]
+    shown, best = answers.leading(pairs, True, {}, 5)
+    assert (shown, best) == (pairs[:5], "")
+    assert answers.leading(pairs, False, {}, 5) == (pairs[:5], "")

@@ -288,3 +288,36 @@ def test_bad_input(change, word):
     } | change  # fmt: skip
     with pytest.raises(ValueError, match=word):
         bs.bootstrap_replicates(**given)
+
+
+def test_rank_metrics_over_folds_are_means_of_the_folds():
+    rng = np.random.default_rng(5)
+    y, s = rng.random(60) < 0.5, rng.random((2, 60))
+    folds = np.stack([np.arange(60) % 3, np.arange(60) % 2])  # each row of scores may have folds of its own
+    s[0] += folds[0]  # scores of different folds have no common scale
+    found = bs.bootstrap_replicates(
+        y, None, s, metrics=["auroc", "auprc"], n_resamples=200, rng=np.random.default_rng(1), folds=folds
+    )
+    for j in range(2):
+        apart = [roc.auroc(y[folds[j] == f], s[j, folds[j] == f]) for f in np.unique(folds[j])]
+        assert found.observed["auroc"][j] == pytest.approx(np.mean(apart))
+    assert found.observed["auroc"][0] != pytest.approx(roc.auroc(y, s[0]))
+    # the jackknife leaves a case out of its own fold alone
+    kept = np.arange(60) != 7
+    apart = [roc.auroc(y[kept & (folds[0] == f)], s[0, kept & (folds[0] == f)]) for f in range(3)]
+    assert found.jackknife["auroc"].shape == (60, 2)
+    assert np.isclose(found.jackknife["auroc"][:, 0], np.mean(apart)).any()
+    assert abs(found.replicates["auroc"].mean(axis=0) - found.observed["auroc"]).max() < 0.02
+
+
+def test_a_fold_without_a_class_leaves_the_mean_undefined():
+    y, s = np.array([True, False, True, True]), np.array([[0.9, 0.1, 0.2, 0.3]])
+    found = bs.bootstrap_replicates(
+        y, None, s, metrics=["auroc"], n_resamples=5, rng=np.random.default_rng(1), folds=[[0, 0, 1, 1]],
+        groups=[0, 0, 1, 1],
+    )  # fmt: skip
+    assert np.isnan(found.observed["auroc"]).all()
+    with pytest.raises(ValueError, match="folds"):
+        bs.bootstrap_replicates(
+            y, None, s, metrics=["auroc"], n_resamples=5, rng=np.random.default_rng(1), folds=[0, 0, 1, 1]
+        )

@@ -124,3 +124,25 @@ def test_scores_are_probabilities():
     for function in (cal.brier, cal.log_loss, cal.calibration_line, cal.expected_calibration_error):
         with pytest.raises(ValueError, match="within 0 and 1"):
             function([0, 1], [0.5, 1.5])
+
+
+@quick
+@given(scored())
+def test_binned_parts_add_up_with_what_lies_within_the_bins(data):
+    y, s = data
+    parts = cal.brier_decomposition_binned(y, s)
+    whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bin
+    assert whole == pytest.approx(cal.brier(y, s), abs=1e-12)
+
+
+def test_binned_parts_by_hand():
+    # Bins (0.1, 0.2] with scores 0.15 (negative) and 0.2 (positive), and (0.8, 0.9] with 0.9 (positive).
+    parts = cal.brier_decomposition_binned([0, 1, 1], [0.15, 0.2, 0.9])
+    assert parts.reliability == pytest.approx((2 * (0.175 - 0.5) ** 2 + 0.1**2) / 3)
+    assert parts.resolution == pytest.approx((2 * (0.5 - 2 / 3) ** 2 + (1 / 3) ** 2) / 3)
+    assert parts.uncertainty == pytest.approx(2 / 9)
+    assert all(isnan(v) for v in cal.brier_decomposition_binned([], []))
+    coarse = [0.1, 0.1, 0.7, 0.7]
+    exact, binned = cal.brier_decomposition([0, 1, 1, 1], coarse), cal.brier_decomposition_binned([0, 1, 1, 1], coarse)
+    assert binned[:3] == pytest.approx(exact)
+    assert binned.within_bin == pytest.approx(0.0, abs=1e-15)

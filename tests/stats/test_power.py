@@ -44,9 +44,10 @@ def test_every_value_of_r_holds(row):
 
 
 @pytest.mark.r
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed")
 def test_the_script_still_makes_the_stored_values(tmp_path):
-    subprocess.run(["Rscript", str(FOLDER / "make_power.R"), str(tmp_path)], check=True, capture_output=True)
+    rscript = shutil.which("Rscript")
+    assert rscript, "Rscript is not on the PATH"
+    subprocess.run([rscript, str(FOLDER / "make_power.R"), str(tmp_path)], check=True, capture_output=True)
     assert read(tmp_path / "power_expected.csv") == EXPECTED
 
 
@@ -245,5 +246,54 @@ def test_auc_variance_of_binormal_scores_is_conservative_and_close():
     ],
 )
 def test_bad_arguments_are_refused(call):
+    with pytest.raises(InputError):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("p10", "p01", "target", "published"),
+    [
+        (
+            0.05,
+            0.45,
+            0.8,
+            22,
+        ),  # the example of pwr.mcnemar in the R package ajfhelpR, after Connor (1987, p. 209): n = 22 for power 0.8
+        (
+            0.125,
+            0.25,
+            0.9,
+            248,
+        ),  # 248.0 by Connor's formula, on paper: (1.959964 sqrt(0.375) + 1.281552 sqrt(0.359375))^2 / 0.015625
+    ],
+)
+def test_connors_published_sizes(p10, p01, target, published):
+    assert power.connor_n(p10, p01, target) == pytest.approx(published, abs=0.05)
+
+
+@pytest.mark.parametrize("method", ["obuchowski", "hanley_mcneil"])
+@pytest.mark.parametrize(("n1", "n0", "auc", "r"), [(150, 150, 0.85, 0.5), (60, 140, 0.75, 0.0), (500, 400, 0.95, 0.7)])
+def test_the_detectable_difference_of_areas_is_detected_and_less_is_not(n1, n0, auc, r, method):
+    d = power.auc_detectable_difference(n1, n0, auc, r, 0.8, 0.05, method)
+    assert 0 < d < 1 - auc
+    assert power.auc_paired_power(n1, n0, auc, auc + d, r, 0.05, method) == pytest.approx(0.8, abs=1e-8)
+    assert power.auc_paired_power(n1, n0, auc, auc + 0.99 * d, r, 0.05, method) < 0.8
+
+
+def test_small_sets_cannot_show_any_gain_over_a_good_model():
+    assert isnan(power.auc_detectable_difference(24, 25, 0.9, 0.5))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: power.auc_detectable_difference(50, 50, 1.0, 0.5),
+        lambda: power.auc_detectable_difference(50, 50, 0.8, 0.5, 0.04),
+        lambda: power.auc_detectable_difference(50, 50, 0.8, 1.0),
+        lambda: power.auc_detectable_difference(0, 50, 0.8, 0.5),
+        lambda: power.auc_detectable_difference(50, 50, 0.8, 0.5, 1.0),
+    ],
+)
+def test_bad_arguments_of_the_detectable_difference_of_areas_are_refused(call):
     with pytest.raises(InputError):
         call()

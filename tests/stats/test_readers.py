@@ -87,3 +87,36 @@ def test_type_one_error(design):
         y, a, b = scores(rng, 60, 5)
         hits += readers.obuchowski_rockette(y, a, b, design).pvalue < 0.05
     assert hits / 600 < 0.085
+
+
+def test_patients_of_one_case_change_nothing_but_the_small_sample_factor_of_delong():
+    y, a, b = scores(np.random.default_rng(7))
+    alone = np.arange(80)
+    with_groups = readers.obuchowski_rockette(y, a, b, "nested", groups=alone)
+    without = readers.obuchowski_rockette(y, a, b, "nested")
+    assert (with_groups.std_error, with_groups.pvalue) == pytest.approx((without.std_error, without.pvalue))
+    assert with_groups.n_clusters == 80
+    right = a > 0.5, b > 0.5
+    found = readers.obuchowski_rockette_accuracy(*right, "nested", groups=alone)
+    assert found.std_error == pytest.approx(readers.obuchowski_rockette_accuracy(*right, "nested").std_error)
+    assert found.n_clusters == 80
+
+
+def test_copies_of_a_patient_are_no_further_patients():
+    rng = np.random.default_rng(8)
+    a, b = rng.random((3, 40)) < 0.8, rng.random((3, 40)) < 0.7
+    twice = readers.obuchowski_rockette_accuracy(
+        np.repeat(a, 2, axis=1), np.repeat(b, 2, axis=1), "nested", groups=np.repeat(np.arange(40), 2)
+    )
+    once = readers.obuchowski_rockette_accuracy(a, b, "nested")
+    assert twice.std_error == pytest.approx(once.std_error)
+    assert twice.n_clusters == 40
+
+
+def test_a_single_patient_has_no_variance():
+    y, a, b = scores(np.random.default_rng(9))
+    one = np.zeros(80)
+    found = readers.obuchowski_rockette(y, a, b, "nested", groups=one)
+    assert (found.status, isnan(found.conf_low), "single patient" in found.warning) == ("caution", True, True)
+    found = readers.obuchowski_rockette_accuracy(a > 0.5, b > 0.5, "nested", groups=one)
+    assert (found.status, isnan(found.conf_low)) == ("caution", True)

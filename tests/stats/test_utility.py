@@ -65,3 +65,48 @@ def test_edges():
     for t in (-0.1, 1.0):
         with pytest.raises(ValueError, match=r"\[0, 1\)"):
             utility.net_benefit([0, 1], [0.1, 0.2], t)
+
+
+def test_differences_along_the_curve_are_those_of_single_thresholds():
+    rng = np.random.default_rng(2)
+    y, s = rng.random(70) < 0.4, np.round(rng.random((3, 70)), 2)
+    pairs, at = [(0, 1), (2, 0)], [0.05, 0.2, 0.5, 0.93]
+    found = utility.net_benefit_differences(y, s, pairs, at, 0.9)
+    for m, (i, j) in enumerate(pairs):
+        for k, t in enumerate(at):
+            one = utility.net_benefit_difference(y, s[i], s[j], t, 0.9)
+            got = [getattr(found, f)[m, k] for f in ("difference", "conf_low", "conf_high", "std_error", "pvalue")]
+            assert got == pytest.approx(
+                [one.estimate, one.conf_low, one.conf_high, one.std_error, one.pvalue], abs=1e-12, nan_ok=True
+            ), (i, j, t)
+
+
+def test_differences_with_clusters():
+    rng = np.random.default_rng(3)
+    y, s = rng.random(50) < 0.5, rng.random((2, 50))
+    alone = utility.net_benefit_differences(y, s, [(0, 1)], [0.3, 0.6])
+    each = utility.net_benefit_differences(y, s, [(0, 1)], [0.3, 0.6], groups=np.arange(50))
+    assert each.std_error == pytest.approx(alone.std_error, abs=1e-12)
+    twice = np.repeat(np.arange(50), 2)
+    copied = utility.net_benefit_differences(y[twice], s[:, twice], [(0, 1)], [0.3, 0.6], groups=twice)
+    assert copied.conf_low == pytest.approx(alone.conf_low, abs=1e-12)
+    one = utility.net_benefit_differences(y, s, [(0, 1)], [0.3], groups=np.zeros(50))
+    assert np.isnan(one.std_error).all()
+    assert np.isnan(one.conf_low).all()
+    assert np.isnan(one.pvalue).all()
+
+
+def test_differences_that_do_not_vary():
+    y, s = np.array([True, True, False]), np.array([[0.9, 0.8, 0.1], [0.8, 0.7, 0.2], [0.2, 0.3, 0.1]])
+    found = utility.net_benefit_differences(y, s, [(0, 1), (0, 2)], [0.5])
+    assert found.difference[:, 0].tolist() == [0.0, pytest.approx(2 / 3)]
+    assert np.isnan(found.conf_low[0, 0])
+    assert found.pvalue[0, 0] == 1.0  # no case is called differently
+    whole = utility.net_benefit_differences(y[:2], s[:, :2], [(0, 2)], [0.5])
+    assert whole.difference[0, 0] == 1.0
+    assert np.isnan(whole.pvalue[0, 0])
+    empty = utility.net_benefit_differences(y[:0], s[:, :0], [(0, 2)], [0.5])
+    assert np.isnan(empty.difference[0, 0])
+    assert np.isnan(empty.pvalue[0, 0])
+    single = utility.net_benefit_differences(y[:1], s[:, :1], [(0, 2)], [0.5])
+    assert np.isnan(single.std_error[0, 0])

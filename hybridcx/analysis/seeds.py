@@ -1,0 +1,278 @@
+"""Several seeds: rows over all of them, rows of each, and how much of the variance is theirs. Rows are never stacked as cases.
+
+Seeds that share their test cases are crossed with them: the bootstrap over seeds and cases, and Obuchowski and Rockette's analysis.
+Seeds that have test sets of their own are repeated hold-out (`holdout`). No formula lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, verdicts
+from hybridcx.analysis.holdout import HoldOut
+from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
+from hybridcx.analysis.seed_slices import SeedSlices, spread
+from hybridcx.analysis.slices import RATIOS
+from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
+from hybridcx.records.predictions import Predictions
+from hybridcx.stats import bootstrap_intervals, hierarchical, readers
+from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.prevalence import at_prevalence
+from hybridcx.stats.results import PairedTest
+from hybridcx.stats.variance import VarianceComponents
+from hybridcx.streams import rng_for
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchical:
+    """The bootstrap's interval of a pair over seeds and cases as a function of its level, which knows its own inverse."""
+
+    seeds: hierarchical.SeedReplicates
+    metric: str
+    i: int
+    j: int
+
+    def __call__(self, level: float) -> PairedTest:
+        """The interval at `level`."""
+        return hierarchical.hierarchical_difference(self.seeds, self.metric, self.i, self.j, level)
+
+    def one_sided(self, null: float) -> tuple[float, float]:
+        """The p-values of "difference <= null" and of "difference >= null"."""
+        means = self.seeds.means
+        return bootstrap_intervals.one_sided_pvalues(means, self.metric, self.i, self.j, null, "bootstrap_percentile")
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Seeds that share their test cases: one draw of the cases for all models and seeds, one draw of the seeds for all models.
+
+    `joint` holds the replicates of every model and seed (model by model, its seeds side by side), `combined` those of the means over seeds.
+    """
+
+    slices: SeedSlices
+    joint: Replicates
+    combined: hierarchical.SeedReplicates
+
+    @staticmethod
+    def of(slices: SeedSlices, plan: Plan) -> Crossed:
+        """Draw the replicates, models in sorted order so that their order does not matter."""
+        joint = slices.stacked().replicates(
+            plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
+        )
+        combined = hierarchical.combine_seeds(joint, len(slices.seeds), _seed_stream(slices.keys, plan))
+        return Crossed(slices, joint, combined)
+
+    def of_seed(self, number: int) -> Replicates:
+        """The replicates of one seed's models, on the draw of cases that all share."""
+        total = len(self.slices.seeds)
+        return self.joint.take([m * total + number for m in range(len(self.slices.models))])
+
+    def values(self, metric: str) -> np.ndarray:
+        """(S, k): each seed's value of each model."""
+        return np.asarray(self.joint.observed[metric].reshape(-1, len(self.slices.seeds)).T)
+
+    def interval_at(self, metric: str, i: int, j: int) -> verdicts.At | None:
+        """The pair's interval as a function of its level; None for a metric that cannot be had."""
+        return Hierarchical(self.combined, metric, i, j) if metric in self.joint.observed else None
+
+    def metric_rows(self, plan: Plan) -> list[Row]:
+        """Rows of metrics.csv: means over the seeds, with the spread over seeds beside them."""
+        rows = []
+        for metric in self.joint.observed:
+            keys = self.slices.keys_of(metric, plan)
+            for i, model in enumerate(self.slices.models):
+                found = hierarchical.hierarchical_interval(self.combined, metric, i, plan.confidence_level)
+                found = also(found, *self.slices.clipped(metric, i))
+                error = self._error(metric, i, None, plan)
+                row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
+                rows.append(row | spread(self.values(metric)[:, i]))
+        for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
+            rows += self._prevalence_rows(plan, prevalence)
+        return rows
+
+    def _prevalence_rows(self, plan: Plan, prevalence: float) -> list[Row]:
+        """PPV and NPV at one prevalence, on the same draws of cases and of seeds."""
+        total = len(self.slices.seeds)
+        flat = at_prevalence(self.joint, prevalence)
+        seeds = hierarchical.combine_seeds(flat, total, _seed_stream(self.slices.keys, plan))
+        keys = self.slices.keys.with_(prevalence=prevalence)
+        rows = []
+        for metric in metrics.PREDICTIVE_VALUES:
+            values = flat.observed[metric].reshape(-1, total)
+            for i, model in enumerate(self.slices.models):
+                found = hierarchical.hierarchical_interval(seeds, metric, i, plan.confidence_level)
+                row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True)
+                rows.append(row | spread(values[i]))
+        return rows
+
+    def comparison_rows(self, plan: Plan, pairs: Pairs) -> list[Row]:
+        """Rows of comparisons.csv: the bootstrap over seeds and cases, Obuchowski-Rockette, and the tests at the margin."""
+        rows = []
+        place = {m: k for k, m in enumerate(self.slices.models)}
+        few = hierarchical.few_seeds(len(self.slices.seeds))
+        part = self.slices.parts[0]
+        for model, comparator in pairs:
+            i, j = place[model], place[comparator]
+            for metric in self.joint.observed:
+                keys = self.slices.keys_of(metric, plan)
+                found = hierarchical.hierarchical_difference(self.combined, metric, i, j, plan.confidence_level)
+                found = also(found, *self.slices.clipped(metric, i, j))
+                error = self._error(metric, i, j, plan)
+                row = comparison_row(
+                    model, comparator, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error
+                )
+                rows.append(row)
+                tests = [] if metric in WITHOUT_VERDICT else margin_tests(part, metric, i, j, plan, self)
+                rows += [comparison_row(model, comparator, metric, t, keys, n_cases=self.slices.n) for t in tests]
+            for metric, result in self._obuchowski_rockette(i, j, plan):
+                result = also(result, "caution", few) if few else result
+                rows.append(comparison_row(model, comparator, metric, result, self.slices.keys, n_cases=self.slices.n))
+        return rows
+
+    def _error(self, metric: str, i: int, j: int | None, plan: Plan) -> tuple[float, float]:
+        return bootstrap_intervals.monte_carlo_error(
+            self.combined.means, metric, i, j, "bootstrap_percentile", plan.confidence_level
+        )
+
+    def _obuchowski_rockette(self, i: int, j: int, plan: Plan) -> Iterator[tuple[str, PairedTest]]:
+        parts, level, design = self.slices.parts, plan.confidence_level, plan.seed_design
+        groups = parts[0].groups if parts[0].clustered else None
+        if parts[0].y_pred is not None:
+            for metric in CORRECT:
+                chosen = within(parts[0], metric)
+                if chosen.sum() < 2:
+                    reason = "fewer than two cases of the class"
+                    yield (
+                        metric,
+                        PairedTest(readers.METHOD, nan, conf_level=level, status="not_estimable", warning=reason),
+                    )
+                    continue
+                a, b = (np.stack([p.correct(m)[chosen] for p in parts]) for m in (i, j))
+                inside = None if groups is None else groups[chosen]
+                yield metric, readers.obuchowski_rockette_accuracy(a, b, design, level, inside)
+        if parts[0].y_score is not None:
+            a, b = (np.stack([p.score(m) for p in parts]) for m in (i, j))
+            yield "auroc", readers.obuchowski_rockette(parts[0].y_true, a, b, design, level, groups)
+
+    def variance_rows(self, pairs: Pairs) -> list[Row]:
+        """Rows of variance.csv: two-way components of every model's metric, and of every difference."""
+        models = self.slices.models
+        place = {m: k for k, m in enumerate(models)}
+        rows = []
+        for metric in self.joint.observed:
+            for i, model in enumerate(models):
+                shares = hierarchical.variance_shares(self.combined, metric, i)
+                rows.append(self._variance_row(metric, model, None, self.values(metric)[:, i], shares))
+            for model, comparator in pairs if metric not in RATIOS else ():
+                i, j = place[model], place[comparator]
+                shares = hierarchical.variance_shares(self.combined, metric, i, j)
+                with np.errstate(invalid="ignore"):
+                    values = self.values(metric)[:, i] - self.values(metric)[:, j]
+                rows.append(self._variance_row(metric, model, comparator, values, shares))
+        return rows
+
+    def _variance_row(
+        self, metric: str, model: str, comparator: str | None, values: np.ndarray, shares: VarianceComponents
+    ) -> Row:
+        said, status = [], "ok"
+        if isnan(shares.case):
+            status, said = "not_estimable", ["leaving out a case makes the metric undefined or infinite"]
+        else:
+            few = hierarchical.few_seeds(len(values))
+            said += [few] if few else []
+            said += (
+                ["neither cases nor seeds change the value: there is no variance to share"]
+                if isnan(shares.share_case)
+                else []
+            )
+            status = "caution" if said else "ok"
+            said += ["a component came out below 0 and stands as 0"] if shares.truncated else []
+        return {
+            "metric": metric, "model": model, "comparator": comparator, **spread(values), "seed.min": values.min(),
+            "seed.max": values.max(), "variance.case": shares.case, "variance.seed": shares.seed,
+            "variance.residual": shares.residual, "share.case": shares.share_case, "share.seed": shares.share_seed,
+            "share.residual": shares.share_residual, "n": self.slices.n,
+            "n.clusters": self.slices.n_clusters if self.slices.clustered else nan,
+            "status": status, "warning": "; ".join(said) or None,
+        }  # fmt: skip
+
+
+def _seed_stream(keys: Keys, plan: Plan) -> np.random.Generator:
+    """The stream that seeds are drawn from."""
+    return rng_for(plan.seed, "seeds", keys.subgroup or "", keys.level or "")
+
+
+def analyse_seeds(
+    groups: Sequence[tuple[Keys, Predictions]],
+    plan: Plan,
+    pairs: Pairs,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """All tables of a comparison over several seeds, and `variance`.
+
+    `groups` are all cases and then the subgroups. Rows over the seeds stand first (column `seed` empty), those of the subgroups after them,
+    then the rows of each seed on all cases: every method for independent cases belongs there and nowhere else.
+    """
+    everyone = groups[0][1]
+    total, done = len(groups) + len(everyone.seeds), 0
+    metric_rows: list[Row] = []
+    comparison_rows: list[Row] = []
+    overall: Crossed | HoldOut | None = None
+    for keys, predictions in groups:
+        slices = SeedSlices.of(predictions, keys)
+        over = HoldOut.of(slices, plan, everyone) if everyone.repeated_holdout else Crossed.of(slices, plan)
+        overall = overall or over
+        m_rows, c_rows = over.metric_rows(plan), over.comparison_rows(plan, pairs)
+        if slices.folded:
+            m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows)
+            c_rows += folds.refusals(slices.whole(), plan, pairs) if isinstance(over, Crossed) else []
+        metric_rows += metrics.sorted_rows(m_rows, slices.models, tuple(METRICS))
+        comparison_rows += [row | {"n.seeds": len(slices.seeds)} for row in _sorted(c_rows, pairs)]
+        done += 1
+        if on_progress:
+            on_progress(done, total)
+    if overall is None:
+        raise ValueError("there are no cases to analyse")
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for number, (seed, part) in enumerate(zip(overall.slices.seeds, overall.slices.parts, strict=True)):
+        joint = overall.of_seed(number)
+        m_rows = metrics.analytic_rows(part, plan) + metrics.resampled_rows(part, plan, joint)
+        c_rows = comparisons.analytic_rows(part, plan, pairs, joint)
+        c_rows += comparisons.resampled_rows(part, plan, pairs, joint)
+        if part.folds is not None:
+            m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows)
+        metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
+        comparison_rows += _sorted(c_rows, pairs)
+        own = curves.tables_of(part, everyone.matrices("test", seed=seed), everyone.labels, plan)
+        own |= extras.extra_tables(part, (), plan, pairs, None)
+        for name, table in own.items():
+            tables.setdefault(name, []).append(table if table.empty else table.assign(seed=seed))
+        done += 1
+        if on_progress:
+            on_progress(done, total)
+    compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
+    drawn = overall.combined.means if isinstance(overall, Crossed) else None
+    return {
+        "metrics": pd.DataFrame(metric_rows),
+        "comparisons": compared,
+        "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
+        "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
+        **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
+        "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        "thresholds": everyone.chosen_thresholds,
+        "variance": pd.DataFrame(overall.variance_rows(pairs)),
+    }
+
+
+def _sorted(rows: list[Row], pairs: Pairs) -> list[Row]:
+    order = list(METRICS)
+    return sorted(rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), order.index(r["metric"])))

@@ -1,0 +1,272 @@
+"""`hybridcx check FILE`: every problem of an experiment, a cohort manifest, a predictions or a ratings file, before anything runs.
+
+The readers that the other commands use do the checking; this module finds out which kind of file it is, goes on after the first reader
+that refuses, and collects. Nothing is written but temporary images, which are removed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import pandas as pd
+
+from hybridcx.analysis.printed import read_printed
+from hybridcx.artefacts import Store
+from hybridcx.cohort.files import safe_relative, split_frame
+from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
+from hybridcx.errors import InputError, Problem
+from hybridcx.experiment import Experiment, read_experiment
+from hybridcx.images.decode import decode_bytes
+from hybridcx.images.duplicates import pixel_identical
+from hybridcx.images.prepare import prepare
+from hybridcx.images.store import ImageStore, prepare_store
+from hybridcx.progress import Progress
+from hybridcx.records.cells import nearest
+from hybridcx.records.predictions import ScoreKind, read_predictions
+from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
+from hybridcx.records.strict_csv import scan_csv
+
+Kind = Literal["experiment", "cohort", "predictions", "ratings"]
+KINDS = ("experiment", "cohort", "predictions", "ratings")
+NAMES = {
+    "experiment": "an experiment",
+    "cohort": "a cohort manifest",
+    "predictions": "predictions",
+    "ratings": "ratings",
+}
+COLUMNS = ("severity", "file", "row", "column", "value", "problem", "remedy")
+_SIGNS = {"cohort": ("patient_id", "image", "label"), "predictions": ("y_true", "model", "y_pred", "score")}
+_PUBLISHED = ("model", "metric", "value")
+_TRIAL_PX = 32  # side of the images that are prepared to see whether they can be
+
+
+@dataclass
+class Checked:
+    """What was found: the kind of file, what it holds in a line, and every problem, errors first."""
+
+    kind: Kind
+    holds: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing would be refused; warnings do not count."""
+        return not any(p.severity == "error" for p in self.problems)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The problems as a table, columns severity, file, row, column, value, problem, remedy."""
+        rows = [(p.severity, p.file, p.row, p.column, p.value, p.rule, p.remedy) for p in self.problems]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"row": "Int64"})
+
+    def collect(self, work: Callable[[], object]) -> bool:
+        """Do `work`, keep what it refuses, and return whether it refused nothing."""
+        try:
+            work()
+        except InputError as error:
+            self.problems += [p for p in error.problems if p not in self.problems]
+            return False
+        return True
+
+
+def check_file(
+    path: Path,
+    *,
+    kind: Kind | None = None,
+    positive: str | None = None,
+    score_kind: ScoreKind = "probability",
+    scale: Scale | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Check a file as the command that reads it would, and what it refers to. See `hybridcx.check`.
+
+    Raises InputError where there is no such file, or where it cannot be told what it is.
+    """
+    if not path.is_file():
+        raise InputError(Problem("there is no such file", str(path), remedy="check the path"))
+    progress = progress or Progress(quiet=True)
+    found = Checked(kind or recognise(path))
+    if found.kind == "experiment":
+        _experiment(path, found, progress)
+    elif found.kind == "cohort":
+        _cohort(path, found, lambda: read_manifest(path, positive=positive), progress)
+    elif found.kind == "predictions":
+        found.collect(lambda: _predictions(path, found, positive, score_kind))
+    else:
+        found.collect(lambda: _ratings(path, found, scale))
+    found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
+    return found
+
+
+def recognise(path: Path) -> Kind:
+    """Tell which kind of file this is: by its ending (.toml, .parquet), otherwise by its columns, misspelt ones included.
+
+    Raises InputError where the columns say nothing or two things at once.
+    """
+    if path.suffix.lower() == ".toml":
+        return "experiment"
+    if path.suffix.lower() == ".parquet":
+        return "predictions"
+    with path.open("rb") as file:
+        data = file.read(65_536)
+    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    lines = data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    separator = max(",;\t", key=first.count)
+    columns = [c.strip().strip('"') for c in first.split(separator)]
+    signs: dict[Kind, float] = {
+        "cohort": sum(nearest(c, _SIGNS["cohort"]) is not None for c in columns) / 3,
+        "predictions": sum(nearest(c, _SIGNS["predictions"]) is not None for c in columns) / 3,
+        "ratings": sum(c.startswith(PREFIXES) for c in columns) / 2,
+    }
+    if max(signs["cohort"], signs["predictions"]) > 0.6:
+        signs["ratings"] = 0  # both may carry readings
+    best = max(signs.values())
+    which = [k for k, v in signs.items() if v == best]
+    if best > 0.3 and len(which) == 1 and not set(_PUBLISHED) <= set(columns):
+        return which[0]
+    published = " (a published table? `hybridcx audit` checks that)" if set(_PUBLISHED) <= set(columns) else ""
+    raise InputError(
+        Problem(
+            f"it cannot be told what this file is{published}",
+            str(path),
+            1,
+            value=first,
+            remedy="a cohort has patient_id, image and label, predictions y_true and model, ratings columns reader_<name>, an experiment the "
+            f"ending .toml; --kind {'|'.join(KINDS)} says which it is",
+        )
+    )
+
+
+def _predictions(path: Path, found: Checked, positive: str | None, score_kind: ScoreKind) -> None:
+    read = read_predictions(path, positive=positive, score_kind=score_kind)
+    found.holds = f"{len(read.models)} models on {read.n_cases} test cases, positive class {read.positive!r}"
+    found.problems += read.warnings
+
+
+def _ratings(path: Path, found: Checked, scale: Scale | None) -> None:
+    read = read_ratings(path, scale=scale)
+    found.holds = f"{len(read.readers)} readers, {read.n_cases} cases, scale {read.scale}"
+    found.problems += read.warnings
+
+
+def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Progress) -> Cohort | None:
+    """Check a manifest and decode its images, those of cases in dispute too. Returns the cohort, None where the manifest is refused."""
+    made: list[Cohort] = []
+    if not found.collect(lambda: made.append(read())):
+        _images_of_rows(path, found)
+        return None
+    cohort = made[0]
+    found.holds = f"{len(cohort.frame)} cases, {len(cohort.analysed)} analysed, positive class {cohort.positive!r}"
+    found.problems += cohort.warnings
+    everyone = cohort.to_score(cohort.in_dispute["case_id"].tolist())
+    stores: list[ImageStore] = []
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def decode() -> None:
+            stores.append(
+                prepare_store(everyone, size_px=_TRIAL_PX, cache=scratch, on_progress=progress.track("decoding images"))
+            )
+
+        if found.collect(decode):
+            store = stores[0]
+            labels = everyone.analysed.set_index("case_id")["label"].where(lambda t: t != "", "in dispute")
+            splits = everyone.analysed.set_index("case_id")["split"] if cohort.has_split else None
+            found.problems += [*store.cautions, *pixel_identical(store, labels, splits, file=path.name)]
+    return cohort
+
+
+def _images_of_rows(path: Path, found: Checked) -> None:
+    """Decode the images of a manifest that is refused, as far as it can be read, so that their faults are told in the same go."""
+    table, _ = scan_csv(path, REQUIRED, (*CROP, "split", "excluded"))
+    if table is None:
+        return
+    excluded = table.frame["excluded"] if "excluded" in table.frame else pd.Series("", index=table.frame.index)
+    told = {(p.row, p.column) for p in found.problems}
+    for i, (text, reason, row) in enumerate(zip(table.frame["image"], excluded, table.rows.tolist(), strict=True)):
+        named, frame = split_frame(text)
+        file = path.parent / PurePosixPath(named)
+        inside = named.strip() and safe_relative(named) is None and file.resolve().is_relative_to(path.parent.resolve())
+        if reason.strip() or not inside or (row, "image") in told or not file.is_file():
+            continue
+        edges = [table.frame[c].iloc[i].strip() for c in CROP] if set(CROP) <= set(table.frame.columns) else []
+        whole = len(edges) == 4 and all(e.isdecimal() for e in edges) and (row, "crop_left") not in told
+        left, top, right, bottom = (int(e) for e in edges) if whole else (0, 0, 0, 0)
+        try:
+            decoded = decode_bytes(file.read_bytes(), named, frame=frame)
+            prepare(decoded.pixels, (left, top, right, bottom) if whole else None, size_px=_TRIAL_PX)
+        except InputError as error:
+            found.problems += [
+                Problem(p.rule, path.name, row, "crop_left" if p.value else "image", p.value or text, p.remedy)
+                for p in error.problems
+            ]
+        except OSError:
+            continue  # the manifest's reader has said so
+
+
+def _experiment(path: Path, found: Checked, progress: Progress) -> None:
+    from hybridcx.pipeline import check_heads, check_plan, load_cohort, model_names, split_cohort  # torch
+
+    read: list[Experiment] = []
+    if not found.collect(lambda: read.append(read_experiment(path))):
+        named = _named_manifest(path)
+        if named is not None and named.is_file():
+            _cohort(named, found, lambda: read_manifest(named), progress)
+        found.holds = ""
+        return
+    experiment = read[0]
+    found.collect(lambda: check_plan(experiment))
+    found.collect(lambda: _networks(experiment, path.parent, found))
+    published = experiment.analysis.published
+    if published is not None:
+        found.collect(lambda: read_printed(path.parent / published))
+    models = f"{len(model_names(experiment))} models"
+    if experiment.cohort.phantom is not None:
+        found.holds = f"{models}, on a phantom cohort that is drawn when it runs"
+        return
+    manifest = path.parent / str(experiment.cohort.manifest)
+    if not manifest.is_file():
+        rule = "there is no such manifest"
+        found.problems.append(
+            Problem(rule, str(path), None, "cohort.manifest", experiment.cohort.manifest, "check the path")
+        )
+        return
+    store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
+    cohort = _cohort(manifest, found, lambda: load_cohort(experiment, path.parent, store, progress), progress)
+    found.holds = f"{models}; {found.holds}"
+    if cohort is None:
+        return
+
+    def split() -> None:
+        parts = split_cohort(experiment, cohort)
+        found.problems.extend(parts.warnings)
+        check_heads(experiment, cohort, parts)
+
+    found.collect(split)
+
+
+def _networks(experiment: Experiment, base: Path, found: Checked) -> None:
+    """Weights (hash, content, names and shapes), sizes of images, and the device."""
+    from hybridcx.deep import devices, networks, weights
+    from hybridcx.pipeline import locate_weights
+
+    for name in experiment.networks.names:
+        found.collect(lambda n=name: networks.check_size(networks.network(n), experiment.images.size_px))  # type: ignore[misc]
+    found.collect(lambda: devices.resolve(experiment.compute))
+    for network, file in locate_weights(experiment, base).items():
+        if file is not None:
+            found.collect(lambda f=file, n=network: weights.load_state_dict(f, n))  # type: ignore[misc]
+
+
+def _named_manifest(path: Path) -> Path | None:
+    """The manifest that an experiment names, although the file has faults."""
+    try:
+        named = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("cohort", {}).get("manifest")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return path.parent / named if isinstance(named, str) else None

@@ -1,0 +1,105 @@
+"""The words of a report on several seeds, repeated hold-out or folds: what was averaged, drawn and refused."""
+
+from __future__ import annotations
+
+from hybridcx.analysis.plan import Plan
+from hybridcx.records.predictions import Predictions
+from hybridcx.stats.hierarchical import few_seeds
+
+ONE_SEED = (
+    "One set of predictions per model (one seed): the results are conditional on the trained models; how far another training would have moved "
+    "them is in no interval."
+)
+PER_SEED = (
+    "Tests and intervals for one set of predictions (McNemar, Tango, DeLong, Wilson and the like), the tests of all models at once, confusion "
+    "matrices, curves, calibration and disagreements are given seed by seed (column seed) and never on seeds stacked as cases; figures "
+    "and those tables show the first seed."
+)
+DESIGNS = {
+    "nested": "seeds of separately trained networks nested in their model",
+    "crossed": "a seed taken as the same reader with every model, readers drawn (crossed)",
+    "fixed": "a seed taken as the same reader with every model, these readers alone (fixed)",
+}
+
+
+def seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
+    """Paragraphs on the statistics over several seeds."""
+    return _holdout(predictions, plan) if predictions.repeated_holdout else _crossed(predictions, plan)
+
+
+def _crossed(predictions: Predictions, plan: Plan) -> list[str]:
+    units = "patients" if predictions.clustered else "cases"
+    groups = ", with Obuchowski's (1997) covariances for patients" if predictions.clustered else ""
+    tested = "accuracy, sensitivity and specificity" if predictions.has_pred else ""
+    if predictions.has_score and len(predictions.folds) < 2:
+        tested += (" and of " if tested else "") + "AUROC"
+    return [
+        f"The predictions come from {len(predictions.seeds)} seeds on the same test cases. Every estimate is the mean over the seeds of the "
+        "seed's own metric; its standard deviation over the seeds stands beside it in metrics.csv (sd.seeds).",
+        f"Intervals and differences are at the {100 * plan.confidence_level:g} % level: bootstrap over seeds and {units}, {plan.n_resamples:,} "
+        f"resamples{', stratified by class' if plan.stratified else ''}. Each draws the {units} once, for all models and seeds, and the seeds "
+        "once, for all models; limits are percentiles, p-values invert the interval. So they carry the variance of training as well "
+        f"as that of the sample. Calibration slopes and intercepts are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
+        *(
+            [
+                f"Differences of {tested} are also tested after Obuchowski and Rockette (1995), with Hillis' degrees of freedom "
+                f"({'2014' if plan.seed_design == 'nested' else '2007'}): cases random, {DESIGNS[plan.seed_design]}{groups}."
+            ]
+            if tested
+            else []
+        ),
+        f"The shares of variance (variance.csv) are two-way components of {units} by seeds (Searle, Casella and McCulloch 1992), of jackknife "
+        "pseudo-values where the metric is no mean over cases. " + PER_SEED + " Subgroups are given over all seeds.",
+    ]
+
+
+def _holdout(predictions: Predictions, plan: Plan) -> list[str]:
+    named = predictions.training_cases()
+    known = plan.n_train is not None or len(named) == len(predictions.seeds)
+    return [
+        f"The {len(predictions.seeds)} seeds have test sets of their own, none of which holds all the test cases: they are read as "
+        "repeated hold-out, random splits whose training sets overlap by chance. Every estimate is the mean over the splits.",
+        "Differences: Nadeau and Bengio's (2003) corrected t-test, factor 1/J + n_test/n_train, J - 1 degrees of freedom"
+        + (
+            ", validation cases counted as training; likelihood ratios as the geometric mean of the splits' ratios. "
+            if known
+            else "; not estimable here, because nothing says how many cases were trained on. "
+        )
+        + f"The {100 * plan.confidence_level:g} % interval inverts it. One model's mean has a corrected standard error and no interval.",
+        PER_SEED,
+    ]
+
+
+def fold_methods(predictions: Predictions) -> list[str]:
+    """A paragraph on folds; empty without them."""
+    if len(predictions.folds) < 2:
+        return []
+    return [
+        f"The predictions come from {len(predictions.folds)} folds. AUROC and AUPRC are the mean of the folds' own, never of pooled scores, with "
+        "resampled limits (cases drawn over all folds); ROC curves stand fold by fold. Metrics of calls and of probabilities take each case's "
+        "prediction from the fold that tested it. Folds are not independent splits: no test over folds is made."
+    ]
+
+
+def seed_caveats(predictions: Predictions) -> list[str]:
+    """What a reader must know of seeds and folds before the numbers."""
+    total = len(predictions.seeds)
+    found = []
+    if total < 2:
+        found.append(ONE_SEED)
+    elif predictions.repeated_holdout:
+        found.append(
+            f"The test cases differ between the {total} seeds, which are read as random splits (repeated hold-out). If that is not what they are, "
+            "give every seed the same test cases."
+        )
+    elif len(predictions.folds) < 2:
+        found.append(
+            "The seeds share one division into training and test cases; another division would vary the results further."
+        )
+    if total > 1 and (few := few_seeds(total)):
+        found.append(f"{few[0].upper()}{few[1:]}.")
+    if len(predictions.folds) > 1:
+        found.append(
+            "The models of the folds share training cases: the folds are not independent, and no interval accounts for that."
+        )
+    return found

@@ -1,0 +1,33 @@
+"""What decoding gives, and how it refuses; shared by the decoders of ordinary image files and of DICOM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded image: `pixels` uint8, (height, width) for grey or (height, width, 3) for RGB, upright.
+
+    `kind`: JPEG, PNG, TIFF or DICOM. `mode`: the file's mode in Pillow's words, or DICOM's photometric interpretation. `bits`: of a
+    sample in the file (DICOM: bits stored). `orientation`: the EXIF orientation that was applied (1: none). `notes`: the rules
+    that were used, in words. `cautions`: what somebody should look at before the images are used, in words.
+    """
+
+    pixels: np.ndarray
+    kind: str
+    mode: str
+    bits: int
+    orientation: int
+    notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+
+class RefusedError(Exception):
+    """An image that is not decoded: the rule that it breaks, and what to do. Nothing of the file's metadata stands in either."""
+
+    def __init__(self, rule: str, remedy: str):
+        super().__init__(rule)
+        self.rule, self.remedy = rule, remedy

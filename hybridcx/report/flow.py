@@ -1,0 +1,86 @@
+"""The flow of the cohort on the page: its rows for the figure, and the table in which every case is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hybridcx.report import tables
+from hybridcx.report.tables import Cell, Table
+
+PARTS = ("train", "validation", "test")
+
+
+def drawn(flow: pd.DataFrame) -> pd.DataFrame:
+    """The boxes of the figure: screened, what leaves, analysed, its classes and its parts; columns step, kind, n.
+
+    A flow without the column `split` is drawn as it is.
+    """
+    if "split" not in flow:
+        return flow
+    rows = []
+    parts = flow["split"].notna().any()
+    for r in flow.to_dict("records"):
+        kind, part = str(r["kind"]), r["split"]
+        if pd.isna(part) and kind in ("excluded", "disputed"):
+            words = f"excluded: {r['step']}" if kind == "excluded" else r["step"]
+            rows.append((words, "excluded", r["n"]))
+        elif pd.isna(part) and (kind != "class" or not parts):
+            rows.append(
+                (f"analysed: {_classes(flow, None)}" if kind == "analysed" and parts else r["step"], kind, r["n"])
+            )
+        elif kind == "analysed":
+            rows.append((f"{part}: {_classes(flow, part)}", "class", r["n"]))
+    return pd.DataFrame(rows, columns=["step", "kind", "n"])
+
+
+def _classes(flow: pd.DataFrame, part: object) -> str:
+    here = flow["split"].isna() if part is None else flow["split"] == part
+    rows = flow[here & (flow["kind"] == "class")]
+    return ", ".join(f"{n} {label}" for label, n in zip(rows["label"], rows["n"], strict=True))
+
+
+def apart(flow: pd.DataFrame) -> str:
+    """What the caption says of the cases in dispute; "" where there are none in test."""
+    if "split" not in flow:
+        return ""
+    n = int(flow.loc[(flow["kind"] == "disputed") & (flow["split"] == "test"), "n"].sum())
+    if not n:
+        return ""
+    return f" {n} of the cases in dispute {'is' if n == 1 else 'are'} in test, scored apart and in no primary metric."
+
+
+def flow_table(flow: pd.DataFrame, caption: str) -> Table | None:
+    """Steps by parts of the cohort, with the sum that each step leaves; None for a flow without parts."""
+    if "split" not in flow or flow["split"].isna().all():
+        return None
+
+    def n(**where: object) -> str:
+        rows = flow
+        for column, value in where.items():
+            rows = rows[rows[column].isna() if value is None else rows[column] == value]
+        return tables.count(float(rows["n"].sum())) if len(rows) else ""
+
+    rows = []
+    disputes = flow[(flow["kind"] == "disputed") & flow["split"].isna()]
+    for r in flow[flow["split"].isna()].to_dict("records"):
+        kind, step = str(r["kind"]), str(r["step"])
+        label = None if pd.isna(r["label"]) else r["label"]
+        # cases in dispute have parts all together, not by reason
+        parts = kind in ("analysed", "class") or (kind == "disputed" and len(disputes) == 1)
+        words = {"excluded": f"Excluded: {step}", "class": f"Analysed, {step}"}.get(kind, step[:1].upper() + step[1:])
+        rows.append(_row(words, [n(kind=kind, split=p, label=label) or "0" if parts else "" for p in PARTS], r))
+        if kind == "disputed" and len(disputes) > 1 and step == disputes["step"].iloc[-1]:
+            total = {"n": disputes["n"].sum(), "n.patients": float("nan")}
+            rows.append(_row("In dispute, all", [n(kind=kind, split=p) or "0" for p in PARTS], total))
+    remark = "Screened = excluded + in dispute + analysed. Patients of several steps may be the same."
+    head = ["Step", *(p.capitalize() for p in PARTS), "Cases", "Patients"]
+    return tables.table("flow-table", caption, head, rows, remark=remark, source="flow.csv")
+
+
+def _row(words: str, parts: list[str], r: Mapping[Any, Any]) -> list[Cell]:
+    total, patients = float(r["n"]), float(r["n.patients"])
+    shown = tables.count(patients) if patients == patients else ""
+    return [Cell(words), *(Cell(p) for p in parts), Cell(tables.count(total)), Cell(shown)]

@@ -1,0 +1,182 @@
+"""Columns and their meanings of the tables beyond the contract's: (description, values) or (description, values, kind) by column."""
+
+from __future__ import annotations
+
+Described = dict[str, tuple[str, ...]]
+
+_P = "0 to 1, or NA"
+_N = "number, Inf, -Inf or NA"
+_FROM_ZERO = "number from 0, or NA"
+_COUNT = "whole number from 0, or NA"
+_PAIR: Described = {
+    "model": ("the model; in a pair the one that comes first (model minus comparator)", "text"),
+    "comparator": ("the model it is compared with", "text"),
+}
+_STATE: Described = {
+    "status": ("whether the row can be used as it stands", "ok, not_estimable, caution"),
+    "warning": ("why the status is not ok, or what to know beside the number", "text, or NA"),
+}
+_LIMITS: Described = {
+    "conf.low": ("lower confidence limit", _N, "number"),
+    "conf.high": ("upper confidence limit", _N, "number"),
+    "conf.level": ("confidence level of the two limits", _P, "number"),
+}
+_CASES: Described = {"n": ("distinct cases", _COUNT, "integer")}
+_RESAMPLES: Described = {
+    "n.resamples": ("resamples asked for", _COUNT, "integer"),
+    "n.resamples.failed": ("resamples in which a value was undefined", _COUNT, "integer"),
+}
+
+OUR_TABLES: dict[str, Described] = {
+    "ranking": {
+        "metric": ("what is measured", "a metric of metrics.csv"),
+        "model": ("the model", "text"),
+        "estimate": ("the model's value on the observed cases", _N, "number"),
+        "prob.best": (
+            "share of the joint resamples in which the model is best by this metric (ties shared; slope and intercept: nearest to the ideal)",
+            _P,
+            "number",
+        ),
+        **_CASES,
+        **_RESAMPLES,
+        **_STATE,
+    },
+    "error_overlap": {
+        **_PAIR,
+        "error.kappa": (
+            "Cohen's kappa of the two models' errors: 1 if they err on the same cases, 0 if together as often as by chance",
+            "-1 to 1, or NA",
+            "number",
+        ),
+        "double.fault": ("share of the cases that both get wrong", _P, "number"),
+        "either.fault": ("share of the cases that at least one gets wrong", _P, "number"),
+        "both.right": ("cases that both get right", _COUNT, "integer"),
+        "only.model.wrong": ("cases that only model gets wrong", _COUNT, "integer"),
+        "only.comparator.wrong": ("cases that only comparator gets wrong", _COUNT, "integer"),
+        "both.wrong": ("cases that both get wrong", _COUNT, "integer"),
+        **_CASES,
+        **_STATE,
+    },
+    "brier_decomposition": {
+        "model": ("the model", "text"),
+        "grouping": (
+            "what makes a group of cases: a bin of the score, or one distinct score",
+            "10 bins, distinct scores",
+        ),
+        "brier": ("the Brier score: reliability - resolution + uncertainty + within.bin", _P, "number"),
+        "reliability": (
+            "mean squared distance of a group's score from its fraction positive; lower is better",
+            _P,
+            "number",
+        ),
+        "resolution": ("variance of the groups' fractions positive; higher is better", _P, "number"),
+        "uncertainty": (
+            "prevalence times its complement: what a constant forecast of the prevalence scores",
+            _P,
+            "number",
+        ),
+        "within.bin": ("what the scores within the bins add (Stephenson, Coelho and Jolliffe 2008)", _N, "number"),
+        **_CASES,
+        **_STATE,
+    },
+    "decision_curve_differences": {
+        **_PAIR,
+        "threshold": ("threshold probability t", "0 to 1", "number"),
+        "estimate": ("net benefit of model minus that of comparator", _N, "number"),
+        **_LIMITS,
+        "std.error": ("standard error of the difference", _FROM_ZERO, "number"),
+        "p.value": ("p-value of no difference at this threshold alone, two-sided, not adjusted", _P, "number"),
+        **_CASES,
+        "n.clusters": ("distinct clusters (patients), where the method uses them", _COUNT, "integer"),
+        **_STATE,
+    },
+    "interactions": {
+        "subgroup": ("column that the cases were divided by", "text"),
+        "metric": ("what is compared over the subgroups", "accuracy, sensitivity, specificity, auroc"),
+        "model": ("the model; with a comparator the one that comes first", "text"),
+        "comparator": (
+            "NA: the model's own value over the subgroups; else the difference from this model",
+            "text, or NA",
+        ),
+        "method": ("the test that all subgroups share one value", "heterogeneity_chisq"),
+        "statistic": ("Cochran's Q", _FROM_ZERO, "number"),
+        "parameter": ("degrees of freedom of the chi-square", "number, or NA", "number"),
+        "p.value": ("p-value, not adjusted", _P, "number"),
+        "k": ("subgroups that take part", _COUNT, "integer"),
+        "n": ("cases of theirs (of the class for sensitivity and specificity)", _COUNT, "integer"),
+        **_STATE,
+    },
+    "thresholds": {
+        "model": ("the model", "text"),
+        "rule": (
+            "rule by which the threshold was chosen on the validation cases",
+            "youden, sensitivity=x, specificity=x",
+        ),
+        "threshold": ("score at or above which a case is called positive", _N, "number"),
+        "sensitivity": ("sensitivity on the validation cases it was chosen on (not on test cases)", "0 to 1", "number"),
+        "specificity": ("specificity on the validation cases it was chosen on (not on test cases)", "0 to 1", "number"),
+        "n": ("validation cases", _COUNT, "integer"),
+        **_STATE,
+        "seed": ("seed of the training, where the input has seeds", "text, or NA"),
+        "fold": ("fold, where the input has folds", "text, or NA"),
+    },
+    "reader_agreement": {
+        "metric": ("coefficient of agreement of two raters", "cohen_kappa, gwet_ac1, percent_agreement"),
+        "method": (
+            "closed form of a pair (unweighted, wilson), or the resampled limits of a mean or difference over fixed readers",
+            "unweighted, wilson, bootstrap_percentile",
+        ),
+        "kind": (
+            "a pair of raters, the mean over a model's pairs with the readers, the mean over the readers' own pairs, or the first mean less "
+            "the second",
+            "model_reader, reader_reader, mean_model_reader, mean_reader_reader, difference",
+        ),
+        "rater": ("the model, or the first reader; NA for the mean over readers", "text, or NA"),
+        "other": ("the reader it is set beside; NA where it is all of them", "text, or NA"),
+        "estimate": ("the coefficient, or the difference of two means", _N, "number"),
+        **_LIMITS,
+        **_CASES,
+        **_RESAMPLES,
+        **_STATE,
+    },
+    "reader_performance": {
+        "reader": ("the reader", "text"),
+        "metric": ("what is measured against the truth", "accuracy, sensitivity, specificity"),
+        "method": ("how the interval was computed", "wilson"),
+        "estimate": ("the value, on the cases that the reader read", _P, "number"),
+        **_LIMITS,
+        "numerator": ("count above the line", _COUNT, "integer"),
+        "denominator": ("count below the line", _COUNT, "integer"),
+        **_CASES,
+        **_STATE,
+    },
+    "reader_comparisons": {
+        "metric": ("what is compared", "accuracy, sensitivity, specificity"),
+        "model": ("the model (model minus reader)", "text"),
+        "reader": ("the reader", "text"),
+        "method": ("how the interval or the test was computed", "tango, mcnemar_midp, mcnemar_cluster"),
+        "estimate": ("model minus reader, on the cases that the reader read", _N, "number"),
+        **_LIMITS,
+        "statistic": ("test statistic: chi-square or signed z; NA for mid-p", _N, "number"),
+        "p.value": ("p-value, two-sided, not adjusted", _P, "number"),
+        "adj.p.value": (
+            "p-value adjusted by Holm over the model and reader pairs of this metric and method",
+            _P,
+            "number",
+        ),
+        "b": (
+            "cases that only the model got right (within the class for sensitivity and specificity)",
+            _COUNT,
+            "integer",
+        ),
+        "c": ("cases that only the reader got right (within the class likewise)", _COUNT, "integer"),
+        **_CASES,
+        **_STATE,
+    },
+}
+"""Table (the file without `.csv`) -> column, in order -> what it holds."""
+
+OF_COMPARISON = (
+    *("ranking", "error_overlap", "brier_decomposition", "decision_curve_differences", "interactions", "thresholds"),
+)
+OF_READERS = ("reader_agreement", "reader_performance", "reader_comparisons")
