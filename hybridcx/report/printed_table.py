@@ -9,7 +9,7 @@ import pandas as pd
 from hybridcx.report import meaning, select, tables
 from hybridcx.report.tables import Cell, Notes, Table
 
-CAPTION = "Values as printed in the published table, and as found here with confidence intervals."
+CAPTION = "Values as printed in the published table, and as found here with {}confidence intervals."
 REMARK = (
     "The printed values come from other cases and have an uncertainty of their own, so that one outside the interval is no contradiction, and one "
     "inside no confirmation. Whether a published table can be true as it is printed, hybridcx audit examines."
@@ -36,7 +36,9 @@ def printed_table(published: pd.DataFrame) -> Table | None:
         label, unit = meaning.metric(metric).label, tables.unit(meaning.metric(metric))
         said = f" ({unit})" if unit else ""
         head += [f"{label}, printed{said}", f"{label}, found here{said}"]
-    return tables.table("printed", CAPTION, head, rows, notes=notes, remark=REMARK, source="published.csv")
+    level = tables.level(next((select.number(x) for x in published["conf.level"].dropna()), None))
+    caption = CAPTION.format(f"{level} " if level else "")
+    return tables.table("printed", caption, head, rows, notes=notes, remark=REMARK, source="published.csv")
 
 
 def _pair(row: select.Row | None, metric: str, notes: Notes) -> tuple[Cell, Cell]:

@@ -15,6 +15,7 @@ ROWS = pd.DataFrame(
         "estimate": [46 / 49, 0.5, np.nan],
         "conf.low": [0.835, 0.4, np.nan],
         "conf.high": [0.979, 0.6, np.nan],
+        "conf.level": [0.95, 0.95, np.nan],
         "inside": pd.array([True, False, None], dtype="boolean"),
         "warning": [None, None, "this run has no such model"],
     }
@@ -24,6 +25,7 @@ ROWS = pd.DataFrame(
 def test_printed_beside_found():
     table = printed_table(ROWS)
     assert table is not None
+    assert "95% confidence intervals" in table.caption
     assert table.head[:3] == ("Model", "Accuracy, printed (%)", "Accuracy, found here (%)")
     assert [[c.text for c in row] for row in table.rows] == [
         ["VGG-16", "93.9", "93.9 (83.5 to 97.9)", "92.0", "50.0 (40.0 to 60.0)"],
