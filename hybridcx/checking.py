@@ -15,6 +15,7 @@ from typing import Literal
 
 import pandas as pd
 
+from hybridcx.analysis.printed import read_printed
 from hybridcx.artefacts import Store
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
@@ -154,10 +155,8 @@ def _ratings(path: Path, found: Checked, scale: Scale | None) -> None:
     found.problems += read.warnings
 
 
-def _cohort(
-    path: Path, found: Checked, read: Callable[[], Cohort], progress: Progress
-) -> tuple[Cohort, ImageStore | None] | None:
-    """Check a manifest and decode its images. Returns the cohort and its images, None instead of what was refused."""
+def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Progress) -> Cohort | None:
+    """Check a manifest and decode its images, those of cases in dispute too. Returns the cohort, None where the manifest is refused."""
     made: list[Cohort] = []
     if not found.collect(lambda: made.append(read())):
         _images_of_rows(path, found)
@@ -165,21 +164,21 @@ def _cohort(
     cohort = made[0]
     found.holds = f"{len(cohort.frame)} cases, {len(cohort.analysed)} analysed, positive class {cohort.positive!r}"
     found.problems += cohort.warnings
+    everyone = cohort.to_score(cohort.in_dispute["case_id"].tolist())
     stores: list[ImageStore] = []
     with tempfile.TemporaryDirectory() as scratch:
 
         def decode() -> None:
             stores.append(
-                prepare_store(cohort, size_px=_TRIAL_PX, cache=scratch, on_progress=progress.track("decoding images"))
+                prepare_store(everyone, size_px=_TRIAL_PX, cache=scratch, on_progress=progress.track("decoding images"))
             )
 
-        if not found.collect(decode):
-            return cohort, None
-        store = stores[0]
-        labels = cohort.analysed.set_index("case_id")["label"]
-        splits = cohort.analysed.set_index("case_id")["split"] if cohort.has_split else None
-        found.problems += [*store.cautions, *pixel_identical(store, labels, splits, file=path.name)]
-    return cohort, store
+        if found.collect(decode):
+            store = stores[0]
+            labels = everyone.analysed.set_index("case_id")["label"].where(lambda t: t != "", "in dispute")
+            splits = everyone.analysed.set_index("case_id")["split"] if cohort.has_split else None
+            found.problems += [*store.cautions, *pixel_identical(store, labels, splits, file=path.name)]
+    return cohort
 
 
 def _images_of_rows(path: Path, found: Checked) -> None:
@@ -223,6 +222,9 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
     experiment = read[0]
     found.collect(lambda: check_plan(experiment))
     found.collect(lambda: _networks(experiment, path.parent, found))
+    published = experiment.analysis.published
+    if published is not None:
+        found.collect(lambda: read_printed(path.parent / published))
     models = f"{len(model_names(experiment))} models"
     if experiment.cohort.phantom is not None:
         found.holds = f"{models}, on a phantom cohort that is drawn when it runs"
@@ -235,17 +237,15 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
         )
         return
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
-    made = _cohort(manifest, found, lambda: load_cohort(experiment, path.parent, store, progress), progress)
+    cohort = _cohort(manifest, found, lambda: load_cohort(experiment, path.parent, store, progress), progress)
     found.holds = f"{models}; {found.holds}"
-    if made is None:
+    if cohort is None:
         return
-    cohort, images = made
 
     def split() -> None:
         parts = split_cohort(experiment, cohort)
         found.problems.extend(parts.warnings)
-        if images is not None:
-            check_heads(experiment, cohort, parts, images)
+        check_heads(experiment, cohort, parts)
 
     found.collect(split)
 

@@ -23,7 +23,7 @@ STUDY = {
     "augmentation": "used, not specified",
 }
 """Table II of the study. What it does not state has no entry."""
-BESIDE = {"matlab_r2018b": "its toolbox (preset matlab_r2018b)", "modern": "today (preset modern)"}
+BESIDE = {"matlab_r2018b": "preset matlab_r2018b", "modern": "preset modern"}
 """Presets that stand beside the options used, and the headings of their columns."""
 
 
@@ -127,17 +127,28 @@ def _for_networks(statement: Statement, networks: Sequence[str]) -> str:
 def training_settings(experiment: Experiment) -> pd.DataFrame:
     """Table II: the options of fine-tuning as they were used, beside the study's own and those of the presets.
 
-    Columns: option, used here, the study, and one for each preset. An option that is off everywhere is left out.
+    Columns: option, used here, the study (empty where it does not say), and one for each preset ("the same" as used here). An option that is off
+    everywhere is left out.
     """
     size_px = experiment.images.size_px
     used = _options(experiment.train, size_px, experiment.networks.names)
-    columns = {"used here": used, "the study": STUDY}
-    for name, heading in BESIDE.items():
-        columns[heading] = _options(TrainSection.model_validate({"preset": name}), size_px, experiment.networks.names)
-    names = list(dict.fromkeys([*used, *(option for column in columns.values() for option in column)]))
-    rows = [(option, *(column.get(option, "") for column in columns.values())) for option in names]
-    table = pd.DataFrame(rows, columns=["option", *columns], dtype=object)
-    return table[(table.drop(columns="option") != "").any(axis=1)].reset_index(drop=True)
+    networks = experiment.networks.names
+    presets = [_options(TrainSection.model_validate({"preset": name}), size_px, networks) for name in BESIDE]
+    rows: list[tuple[str, ...]] = []
+    for option in dict.fromkeys(o for options in (used, *presets) for o in options):
+        here, beside = used.get(option, ""), [options.get(option, "") for options in presets]
+        if option == "preset":
+            rows += [(option, here, "", "", "")] if here else []
+        elif here or any(beside):
+            rows.append(
+                (
+                    option,
+                    here or "none",
+                    STUDY.get(option, ""),
+                    *("the same" if b == here else b or "none" for b in beside),
+                )
+            )
+    return pd.DataFrame(rows, columns=["option", "used here", "the study", *BESIDE.values()], dtype=object)
 
 
 def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str, str]:
@@ -166,7 +177,7 @@ def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str
         "stages that learn": frozen,
         "kept activations": f"{t.cached_copies} augmented copies" if t.cached_copies else "",
         "L2 regularisation": f"{t.weight_decay:g} ({_plain(t.weight_decay_on)}{'' if sgd else ', decoupled'})",
-        "convolutions' biases": "do not learn" if t.convolution_biases == "frozen" else "",
+        "convolutions' biases": "do not learn" if t.convolution_biases == "frozen" else "learn",
         "validation": f"every {t.validate_every} iterations, the first and the last",
         "epochs": f"at most {t.epochs}",
         "early stopping": f"after {t.early_stopping} validations" if t.early_stopping else "none",

@@ -7,6 +7,7 @@ continues. The stages run over units (seed, repeat, fold); there is one unit for
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def run_stages(
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
-    cases = _cases(cohort, split, images)
+    cases = _cases(cohort, split, images.case_ids)
     labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
     labels |= dict.fromkeys(split.disputed_test, "in dispute")
     parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
@@ -157,9 +158,9 @@ def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.Weig
     return located
 
 
-def check_heads(experiment: Experiment, cohort: Cohort, split: Split, images: ImageStore) -> None:
+def check_heads(experiment: Experiment, cohort: Cohort, split: Split) -> None:
     """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
-    _enough_for_heads(experiment, _cases(cohort, split, images))
+    _enough_for_heads(experiment, _cases(cohort, split, cohort.analysed["case_id"].tolist()))
 
 
 def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
@@ -182,14 +183,14 @@ def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
     raise_if_any(problems)
 
 
-def _cases(cohort: Cohort, split: Split, images: ImageStore) -> Cases:
-    table = cohort.frame.set_index("case_id").loc[list(images.case_ids)]
+def _cases(cohort: Cohort, split: Split, case_ids: Sequence[str]) -> Cases:
+    table = cohort.frame.set_index("case_id").loc[list(case_ids)]
     of_case = split.of_case | dict.fromkeys(split.disputed_test, DISPUTED)
     return Cases(
-        case_ids=np.asarray(images.case_ids, dtype=object),
+        case_ids=np.asarray(case_ids, dtype=object),
         y=(table["label"] == cohort.positive).to_numpy().astype(np.int64),
         groups=pd.factorize(table["patient_id"], sort=True)[0].astype(np.int64),
-        split=np.array([of_case[c] for c in images.case_ids], dtype=object),
+        split=np.array([of_case[c] for c in case_ids], dtype=object),
     )
 
 

@@ -118,7 +118,7 @@ def plan(
             command="plan",
             question=planning_words.question(asked),
             tables={"plan": table},
-            answers=planning_words.sentence(table),
+            answers=[s.replace(" %", "\u00a0%") for s in planning_words.sentence(table)],
             caveats=planning_words.CAVEATS[asked.question],
             methods=[planning_words.METHODS["auc" if asked.metric == "auroc" else asked.question]],
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn

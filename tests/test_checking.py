@@ -263,6 +263,30 @@ def test_a_faulty_experiment_is_told_together_with_its_manifest(cohort):
     assert "manifest.csv, line 5, column case_id: a case that stands twice" in text
 
 
+def test_a_published_table_is_checked_too(cohort):
+    path = experiment(cohort, 'weights = "none"\n[analysis]\npublished = "table.csv"')
+    assert "table.csv" in said(hybridcx.check(path))
+    (cohort.parent / "table.csv").write_text("model,metric,value\nsqueezenet1_1,accuracy,high\n", encoding="utf-8")
+    assert "a printed value is no number (found: 'high')" in said(hybridcx.check(path))
+    (cohort.parent / "table.csv").write_text("model,metric,value\nsqueezenet1_1,accuracy,93.9\n", encoding="utf-8")
+    assert hybridcx.check(path).sound
+
+
+def test_images_of_cases_in_dispute_are_decoded_too(cohort):
+    lines = cohort.read_text(encoding="utf-8").splitlines()
+    calls = [",".join(("normal,normal", "abnormal,abnormal")[i % 2].split(",")) for i in range(40)]
+    calls[6] = "normal,abnormal"
+    rows = [f"{line},{call}" for line, call in zip(lines[1:], calls, strict=True)]
+    cohort.write_text("\n".join([lines[0] + ",reader_a,reader_b", *rows]) + "\n", encoding="utf-8")
+    path = experiment(cohort)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + '[cohort.labels]\nrule = "agreement"\n', encoding="utf-8")
+    found = hybridcx.check(path)
+    assert found.sound, said(found)
+    (cohort.parent / "6.png").write_bytes((cohort.parent / "6.png").read_bytes()[:-30])
+    assert "line 8, column image: a PNG that is truncated or damaged" in said(hybridcx.check(path))
+
+
 def test_a_phantom_experiment_and_a_missing_manifest(tmp_path, monkeypatch):
     demo = Path(hybridcx.__file__).parent / "resources/demo.toml"
     found = hybridcx.check(demo)

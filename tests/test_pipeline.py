@@ -283,6 +283,7 @@ def test_the_table_of_keys_is_up_to_date():
     namespace: dict[str, object] = {"__name__": "docs", "__file__": str(root / "experiments/make_docs.py")}
     exec((root / "experiments/make_docs.py").read_text(encoding="utf-8"), namespace)
     assert (root / "docs/experiment.md").read_text(encoding="utf-8") == namespace["table"]()  # type: ignore[operator]
+    assert (root / "docs/presets.md").read_text(encoding="utf-8") == namespace["presets"]()  # type: ignore[operator]
     assert (root / "docs/experiment.schema.json").read_text(encoding="utf-8") == namespace["schema"]()  # type: ignore[operator]
 
 

@@ -4,7 +4,7 @@
 
 n = 49 (25 abnormal, 24 normal) and n = 331 (170, 161). `--scale 0.05` runs a twentieth of the replications. What is simulated stands in the
 modules beside this one; what came out, and which methods do not keep their word, in reports/coverage/coverage.md. At scale 1 it takes about
-fifteen minutes of one core; every part has a stream of its own, so a part run alone gives the same rows.
+ten minutes of one idle core; every part has a stream of its own, so a part run alone gives the same rows.
 """
 
 from __future__ import annotations

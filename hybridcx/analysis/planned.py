@@ -75,9 +75,8 @@ def plan_table(a: Assumptions) -> pd.DataFrame:
     return table
 
 
-def _row(
-    a: Assumptions, part: str, method: str, size: float, value: float, **assumed: float | str
-) -> Row:  # private: fills the columns
+def _row(a: Assumptions, part: str, method: str, size: float, value: float, **assumed: float | str) -> Row:
+    """One row: the question's own assumptions, and those that vary (names with _ for the columns' points)."""
     row: Row = {
         **dict.fromkeys(COLUMNS, nan), "question": a.question, "metric": a.metric, "size": size, "value": value, "part": part,
         "method": method, "alpha": a.alpha, "conf.level": a.conf_level, "margin": a.margin, "prevalence": a.prevalence,

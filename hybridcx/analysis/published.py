@@ -100,17 +100,7 @@ class Audit:
 
 def audit(printed: PublishedTable) -> Audit:
     """Try every reading. Other class totals are searched only where the table cannot be true as printed."""
-    first: tuple[Mapping[str, str], dict[str, tuple[Target, ...]], dict[str, Solutions]] | None = None
-    for units in _unit_choices(printed):
-        targets = _targets(printed, units)
-        own = {m: compatible(t, *printed.totals[m]) for m, t in targets.items()}
-        if first is None or all(s.count for s in own.values()):
-            first = units, targets, own
-        if all(s.count for s in own.values()):
-            break
-    if first is None:
-        raise ValueError("a published table has values")
-    units, targets, own = first
+    units, targets, own = _with_units(printed)
     solutions: dict[str, Mapping[str, Solutions | None]] = {"as_printed": own}
     for reading in READINGS[1:]:
         solutions[reading] = {m: compatible(t, *printed.totals[m], reading) for m, t in targets.items()}
@@ -127,6 +117,24 @@ def audit(printed: PublishedTable) -> Audit:
     explains = tuple(swaps) or ((fallback,) if fallback else ())
     cut = all(compatible(t, *printed.totals[m]).count for m, t in _targets(printed, units, cut=True).items())
     return Audit(printed, units, targets, solutions, explains, common, misses, cut)
+
+
+def _with_units(
+    printed: PublishedTable,
+) -> tuple[Mapping[str, str], dict[str, tuple[Target, ...]], dict[str, Solutions]]:
+    """Units, targets and solutions as printed, by the first choice of units under which every model has one; else by the reader's."""
+    models = list(printed.models)
+    for units in _unit_choices(printed):
+        targets = _targets(printed, units)
+        for model in models:
+            if not compatible(targets[model], *printed.totals[model]).count:
+                models.sort(key=lambda m: m != model)  # the next choice meets the hardest model first
+                break
+        else:
+            break
+    else:
+        units, targets = printed.units, _targets(printed, printed.units)
+    return units, targets, {m: compatible(t, *printed.totals[m]) for m, t in targets.items()}
 
 
 def _unit_choices(printed: PublishedTable) -> Iterator[Mapping[str, str]]:

@@ -6,6 +6,7 @@ dies, or takes longer than `TIMEOUT_S`, its image is damaged and the next one ge
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import struct
@@ -36,7 +37,10 @@ def decode_apart(data: bytes, index: int) -> np.ndarray:
     """
     with _lock:
         child = _idle.pop() if _idle else None
-    child = child if child is not None and child.poll() is None else _start()
+    if child is not None and child.poll() is not None:
+        _end(child)
+        child = None
+    child = child or _start()
     given, taken = child.stdin, child.stdout
     if given is None or taken is None:
         raise DamagedError
@@ -49,10 +53,7 @@ def decode_apart(data: bytes, index: int) -> np.ndarray:
         given.flush()
         answer = _exactly(taken, _LENGTH.unpack(_exactly(taken, _LENGTH.size))[0])
     except (OSError, EOFError):
-        child.kill()
-        child.wait()
-        given.close()
-        taken.close()
+        _end(child)
         raise DamagedError from None
     finally:
         watch.cancel()
@@ -80,6 +81,25 @@ def _exactly(file: IO[bytes], n: int) -> bytes:
     if len(data) < n:
         raise EOFError
     return data
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not yet sent is lost with the child
+                pipe.close()
+    child.wait()
+
+
+@atexit.register
+def _end_all() -> None:
+    while _idle:
+        _end(_idle.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # the pipes stay the parent's
 
 
 def serve() -> None:

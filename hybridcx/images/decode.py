@@ -134,7 +134,7 @@ def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     try:
         from hybridcx.images.dicom import decode_dicom  # pydicom: only where a DICOM file is met
     except ImportError:
-        refusal = RefusedError("a DICOM file, and pydicom is not installed", "pip install 'hybridcx[dicom]'")
+        refusal = RefusedError("a DICOM file, and pydicom is not installed", "run pip install 'hybridcx[dicom]'")
     else:
         return decode_dicom(data, frame=frame, max_pixels=max_pixels)
     raise refusal

@@ -54,7 +54,6 @@ _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_4
 _OFTEN_BURNED_IN = tuple(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("3.1", "6", "7"))  # ultrasound, secondary captures
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pylibjpeg", "pyjpegls")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-INSTALL = "pip install 'hybridcx[dicom]'"
 _FEW_LEVELS = 32
 
 # pydicom says what stands in a header, on the log and as warnings; a person's name must not stand there.
@@ -163,11 +162,11 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
         package = (
             "pylibjpeg pylibjpeg-openjpeg"
             if "High-Throughput" in syntax.name
-            else f"python-gdcm (or all of {INSTALL.removeprefix('pip install ')})"
+            else "python-gdcm (or 'hybridcx[dicom]', which brings it)"
         )
         raise RefusedError(
             f"pixels compressed as {syntax.name}, for which no codec is installed",
-            f"pip install {package}, or store it uncompressed",
+            f"run pip install {package}, or store it uncompressed",
         )
     if syntax == uid.JPEGExtended12Bit and int(ds.BitsStored) > 8:
         raise RefusedError(

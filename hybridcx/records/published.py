@@ -58,7 +58,7 @@ class PublishedTable:
     """A published table that passed every check.
 
     `values` in the order of the file. `totals`: model -> (positives, negatives). `units`: printed name -> percent, proportion or ratio.
-    `ambiguous`: printed names of which no value is above 1, so that both units are possible. `unused`: (model, printed name, text, reason).
+    `ambiguous`: printed names that were read as proportions and may be percentages. `unused`: (model, printed name, text, reason).
     `frame`: what was read, for a copy beside the results.
     """
 
@@ -288,4 +288,19 @@ def _units(
             )
             for v in small
         ]  # fmt: skip
-    return units, tuple(ambiguous), problems
+    return units, _could_be_percent(values, units, ambiguous), problems
+
+
+def _could_be_percent(
+    values: tuple[PrintedValue, ...], units: Mapping[str, str], ambiguous: list[str]
+) -> tuple[str, ...]:
+    """Those of the printed names without a value above 1 that may be percentages after all.
+
+    A table of which no value is above 1 is one of proportions: read as percentages, every false one could be true. Beside percentages, a column with
+    no more decimals than theirs may be one more (a sensitivity of 0.5 %), and MCC and Youden's J alone may be by chance.
+    """
+    decimals = [v.decimals for v in values if units[v.printed_as] == "percent"]
+    if not decimals:
+        return tuple(ambiguous) if {v.metric for v in values} <= {"mcc", "youden_j"} else ()
+    most = {name: max(v.decimals for v in values if v.printed_as == name) for name in ambiguous}
+    return tuple(name for name in ambiguous if most[name] <= max(decimals))

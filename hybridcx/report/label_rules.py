@@ -1,4 +1,4 @@
-"""The section on labelling rules: the conclusions under other truths, and the cases in dispute, which have none."""
+"""The sections on the readers: the conclusions under other truths, the cases in dispute, which have none, and the readers' agreement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from hybridcx.report import answers, meaning, select, tables
 from hybridcx.report.blocks import Numbers, Section
-from hybridcx.report.result_tables import CAP_ROWS, TABLE_III, heading
+from hybridcx.report.result_tables import CAP_ROWS, TABLE_III, agreement_table, heading
 from hybridcx.report.select import Pair
 from hybridcx.report.tables import Cell, Notes, Table
 
@@ -40,6 +40,14 @@ def section(found: Mapping[str, pd.DataFrame], metric: str, primary: Sequence[Pa
         for t in (_counts(rules), _conclusions(shown, metric)):
             made.table(t, numbers.table() if t else "")
     made.table(disputed, numbers.table() if disputed else "")
+    return made
+
+
+def agreement_section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
+    """The readers' agreement, on all cases read and on those analysed."""
+    made = Section("agreement", "Reader agreement")
+    t = agreement_table(found.get("agreement", pd.DataFrame()), "Agreement and reliability of the readers.")
+    made.table(t, numbers.table() if t else "")
     return made
 
 

@@ -27,6 +27,15 @@ METHODS = {
 }
 _NONINFERIORITY = {"exact": "Tango's score test, enumerated", "asymptotic": "Tango's score test, formula"}
 
+_SHORT = {
+    "exact": "exact",
+    "midp": "mid-p",
+    "wilson": "Wilson",
+    "obuchowski": "Obuchowski (1994)",
+    "hanley_mcneil": "Hanley and McNeil (1982)",
+}
+_SHORT_NONINFERIORITY = {"exact": "enumerated", "asymptotic": "formula"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Words:
@@ -137,15 +146,12 @@ def _names(groups: Sequence[tuple[object, ...]], columns: Sequence[str], questio
         parts = []
         for i in varied:
             if columns[i] == "method":
-                parts.append(_method(question, g[i]))
-            elif columns[i] == "target":
-                parts.append(
-                    f"half-width {_points(float(str(g[i])))} pp"
-                    if question == "precision"
-                    else f"power {_percent(float(str(g[i])))} %"
-                )
-            else:
-                parts.append(f"{columns[i]} {_percent(float(str(g[i])))} %")
+                short = _SHORT_NONINFERIORITY if question == "noninferiority" else _SHORT
+                parts.append(short.get(str(g[i]), str(g[i])))
+                continue
+            share = float(str(g[i]))
+            target = f"half-width {_points(share)} pp" if question == "precision" else f"power {_percent(share)} %"
+            parts.append(target if columns[i] == "target" else f"{columns[i]} {_percent(share)} %")
         said.append(", ".join(parts))
     return said
 
@@ -184,7 +190,8 @@ def _by_assumption(table: pd.DataFrame, question: str, metric: str, words: _Word
         return None
     assumed = sorted({float(v) for v in table.loc[table["part"] == "answer", words.assumption].dropna()})
     what = words.value if words.value_is_answer else f"Cases{_of_class(metric)}"
-    caption = f"{what} against the {words.assumption}; dotted: as assumed. {_method(question, rows['method'].iloc[0])}."
+    method = _method(question, rows["method"].iloc[0])
+    caption = f"{what} against the {words.assumption}; dotted: as assumed. {method[0].upper() + method[1:]}."
     svg = _curves(
         [(key, part[words.assumption].to_numpy(float), part[y].to_numpy(float)) for key, part in _lines(rows, ["target"])], ["target"], question,
         x=words.axis, y=what, x_percent=words.assumption != "correlation", y_percent=words.value_is_answer and metric != "auroc",
@@ -209,7 +216,7 @@ def _curves(
     names = _names([key for key, _, _ in lines], by, question)
     several = len(lines) > 1
     with style():
-        figure = new_figure(6.6 if several else 4.9, 3.4, (0.75, 2.3 if several else 0.15, 0.5, 0.1))
+        figure = new_figure(4.9, 3.4, (0.75, 0.15, 0.5, 0.1))
         ax = figure.subplots()
         for at in at_x:
             ax.axvline(at, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -225,7 +232,8 @@ def _curves(
         ax.set_xlabel(x)
         ax.set_ylabel(y)
         if several:
-            _legend(ax, names)
+            _legend(ax, names, beside=False)
+            ax.get_legend().set_loc("best")  # type: ignore[union-attr]
         return to_svg(
             figure,
             prefix,

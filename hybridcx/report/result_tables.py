@@ -339,11 +339,9 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
 
 def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     """The main metrics in every subgroup, model by model."""
-    frame = (
-        metrics[metrics["subgroup"].notna() & metrics[["seed", "prevalence", "label.rule"]].isna().all(axis=1)]
-        if len(metrics)
-        else metrics
-    )
+    if metrics.empty:
+        return None
+    frame = metrics[metrics["subgroup"].notna() & metrics[["seed", "prevalence", "label.rule"]].isna().all(axis=1)]
     if len(frame):  # the cases in dispute stand with the labelling rules
         frame = frame[frame["metric"].isin([*TABLE_III]) & (frame["subgroup"] != "stratum")]
     if frame.empty:

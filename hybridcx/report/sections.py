@@ -66,7 +66,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         score_sections.curves(report, numbers),
         score_sections.calibration(report, numbers),
         score_sections.utility(report, numbers),
-        _agreement(report, numbers),
+        label_rules.agreement_section(found, numbers),
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
@@ -275,15 +275,6 @@ def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
         obuchowski_table(_frame(report.tables, "comparisons"), metric),
     ):
         section.table(made, numbers.table() if made else "")
-    return section
-
-
-def _agreement(report: ReportData, numbers: Numbers) -> Section:
-    section = Section("agreement", "Reader agreement")
-    made = result_tables.agreement_table(
-        _frame(report.tables, "agreement"), "Agreement and reliability of the readers."
-    )
-    section.table(made, numbers.table() if made else "")
     return section
 
 

@@ -106,7 +106,7 @@ class _Poisson:
         words = rng.integers(0, 2**64 - 1, -(-size // 4), dtype=np.uint64, endpoint=True)
         bits = words.view(np.uint16)[:size]
         counts = np.empty(size, dtype=np.uint8)
-        found = []
+        found = [np.zeros(0, dtype=np.intp)]
         for start in range(0, size, _BLOCK):  # in pieces that stay in the processor's cache
             piece = counts[start : start + _BLOCK]
             self.table.take(bits[start : start + _BLOCK], out=piece, mode="clip")  # "clip" spares a buffer

@@ -1,4 +1,4 @@
-"""The simulations of experiments/simulations at a thirtieth of their size: the bounds that the full table in reports/coverage rests on.
+"""The simulations of experiments/simulations at a twentieth of their size: the bounds that the full table in reports/coverage rests on.
 
 Every bound allows four Monte Carlo errors; enumerated rows have none.
 """
