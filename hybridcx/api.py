@@ -148,7 +148,9 @@ def compare(
         from hybridcx.report.page import ReportData
 
         data = ReportData(
-            title=f"Comparison of {len(read.models)} models: {name}",
+            title=f"Performance of one model: {name}"
+            if len(read.models) == 1
+            else f"Comparison of {len(read.models)} models: {name}",
             command="compare",
             question=_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,

@@ -33,9 +33,13 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
         *fold_methods(predictions),
         "ECE: 10 bins of equal width of the positive class's score. "
         f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
-        "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
-        "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv.",
     ]
+    if len(predictions.models) > 1:
+        text.append(
+            "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
+            "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv. Differences along the decision curve have pointwise Wald "
+            "limits; the probability of being best is the share of the joint resamples; overlap of errors is Cohen's kappa of the two errors."
+        )
     if clustered:
         text.append(
             f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw "
@@ -95,7 +99,7 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
         f"are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
         *(
             []
-            if clustered
+            if clustered or len(predictions.models) < 2
             else [
                 "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
                 "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of "

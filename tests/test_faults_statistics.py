@@ -133,7 +133,15 @@ def test_one_model_alone(tmp_path):
     made = compared(tmp_path, scores={"a": GOOD})
     assert made.tables["comparisons"].empty
     assert made.tables["omnibus"].empty
-    assert "How well does a classify the 30 test cases?" in made.page.read_text(encoding="utf-8")
+    page = made.page.read_text(encoding="utf-8")
+    for words in (
+        "How well does a classify the 30 test cases?",
+        "Performance of one model",
+        "Cases that the model calls wrongly.",
+    ):
+        assert words in page
+    for words in ("1 models", "Paired differences", "adjusted by Holm"):
+        assert words not in page
 
 
 def test_calls_alone(tmp_path):

@@ -24,6 +24,11 @@ def _said(r: Mapping[Any, Any]) -> str:
     return str(r["warning"]) if r["status"] != "ok" and isinstance(r["warning"], str) else ""
 
 
+def _of_seed(seed: object) -> str:
+    """The words for a table that stands once per seed, of which the first is shown."""
+    return "" if seed is None else f" Seed {seed}; the file has every seed."
+
+
 def thresholds_table(chosen: pd.DataFrame, caption: str) -> Table | None:
     """The thresholds that a rule chose, with what they reach on the validation cases."""
     if chosen.empty:
@@ -70,7 +75,8 @@ def overlap_table(overlap: pd.DataFrame, caption: str) -> Table | None:
     """Each pair's errors: how many are shared, and whether more than chance would share."""
     if overlap.empty:
         return None
-    overlap, _ = select.one_seed(overlap)
+    overlap, seed = select.one_seed(overlap)
+    caption += _of_seed(seed)
     notes = Notes()
     rows = [
         [
@@ -97,7 +103,8 @@ def overlap_table(overlap: pd.DataFrame, caption: str) -> Table | None:
 
 def brier_table(parts: pd.DataFrame, caption: str) -> Table | None:
     """The parts of each model's Brier score over bins of the score."""
-    frame, _ = select.one_seed(parts)
+    frame, seed = select.one_seed(parts)
+    caption += _of_seed(seed)
     frame = frame[frame["grouping"] != "distinct scores"] if len(frame) else frame
     if frame.empty:
         return None
@@ -122,7 +129,8 @@ def curve_differences_table(curves: pd.DataFrame, caption: str) -> Table | None:
     """Differences of net benefit at a few thresholds, pair by pair."""
     if curves.empty:
         return None
-    curves, _ = select.one_seed(curves)
+    curves, seed = select.one_seed(curves)
+    caption += _of_seed(seed)
     kind = meaning.metric("net_benefit")
     cells: dict[tuple[str, str], dict[float, Cell]] = {}
     notes = Notes()

@@ -384,11 +384,9 @@ def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str
                 *(Cell(c, number=False) for c in marked),
             ]
         )
-    remark = (
-        f"A dot is a right call; a wrong one is written out. Models in error are counted over all {len(there)} models."
-    )
-    if len(shown) < len(there):
-        remark += f" Calls of {len(shown)} of them are shown."
+    counted = f" Models in error are counted over all {len(there)} models." if len(there) > 1 else ""
+    remark = f"A dot is a right call; a wrong one is written out.{counted}"
+    remark += f" Calls of {len(shown)} of them are shown." if len(shown) < len(there) else ""
     if len(frame) > CAP_CASES:
         rows = rows[:CAP_CASES]
         remark += (

@@ -293,7 +293,8 @@ def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pa
 def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     section = Section("disagreements", "Disagreements")
     cases = _frame(report.tables, "disagreements")
-    caption = "Cases on which the models differ or all err."
+    one = len(cases.columns.difference(["case_id", "y_true", "n.models.wrong", "seed"])) == 1
+    caption = "Cases that the model calls wrongly." if one else "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
     section.table(made, numbers.table() if made else "")
     return section

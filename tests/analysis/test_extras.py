@@ -154,3 +154,30 @@ def test_a_case_in_two_clusters_is_named_by_the_column(draw):
     (problem,) = caught.value.problems
     assert problem.column == "woman"
     assert "a case in two clusters" in problem.rule
+
+
+# Folds and many models
+
+
+def test_scores_of_folds_are_not_ranked_together_in_subgroups(draw, analysed):
+    frame = draw(("vgg16", "lda"))
+    frame["fold"] = (frame["case_id"].str[1:].astype(int) % 2).astype(str)
+    table = analysed(frame, by=("sex",))["interactions"]
+    assert set(table["metric"]) == {"accuracy", "sensitivity", "specificity"}
+
+
+def test_the_page_of_many_models_stays_readable_and_the_files_hold_all(draw, tmp_path):
+    names = [f"model{i:02d}" for i in range(14)]
+    frame = draw(names, n=40)
+    with pytest.raises(InputError, match="--reference MODEL"):
+        api.compare(frame, out=tmp_path / "none", n_bootstrap=100)
+    made = api.compare(frame, out=tmp_path / "all", n_bootstrap=100, all_pairs=True)
+    assert len(made.tables["error_overlap"]) == 91
+    assert len(made.tables["decision_curve_differences"]) == 91 * 99
+    page = made.page.read_text(encoding="utf-8")
+    assert "The first 40 of 91 rows; all are in error_overlap.csv" in page
+    assert "further comparisons are in comparisons.csv. Shown are those of" in page
+    assert made.page.stat().st_size < 1_000_000
+    one = api.compare(frame, out=tmp_path / "one", n_bootstrap=100, reference="model03")
+    assert set(one.tables["comparisons"]["comparator"]) == {"model03"}
+    assert one.tables["comparisons"]["model"].nunique() == 13

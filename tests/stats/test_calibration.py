@@ -146,3 +146,7 @@ def test_binned_parts_by_hand():
     exact, binned = cal.brier_decomposition([0, 1, 1, 1], coarse), cal.brier_decomposition_binned([0, 1, 1, 1], coarse)
     assert binned[:3] == pytest.approx(exact)
     assert binned.within_bin == pytest.approx(0.0, abs=1e-15)
+
+
+def test_log_loss_of_no_cases():
+    assert cal.log_loss([], []).status == "not_estimable"
