@@ -33,8 +33,6 @@ from hybridcx.publish import (
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
 
-MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -93,7 +91,7 @@ def compare(
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
-    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods
+    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question
     from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
     asked = parse_threshold(threshold)
@@ -111,7 +109,7 @@ def compare(
         seed_design=seed_design,
         n_train=n_train,
     )
-    _check_options(plan)
+    raise_if_any(plan.problems())
     if isinstance(predictions, pd.DataFrame):
         name, inputs = "comparison", {}
         read = predictions_from_frame(
@@ -152,7 +150,7 @@ def compare(
             if len(read.models) == 1
             else f"Comparison of {len(read.models)} models: {name}",
             command="compare",
-            question=_question(read.models, read.n_cases, len(read.seeds)),
+            question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
             methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
@@ -198,10 +196,11 @@ def agreement(
     """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion)."""
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.agreement import agreement_table
+    from hybridcx.analysis.plan import level_problems, resample_problems
     from hybridcx.records.ratings import read_ratings
     from hybridcx.report.page import ReportData
 
-    raise_if_any([*_level_problems(confidence_level), *_resample_problems(n_bootstrap)])
+    raise_if_any([*level_problems(confidence_level), *resample_problems(n_bootstrap)])
     path = Path(ratings)
     read = read_ratings(path, scale=scale)
     for warning in read.warnings:
@@ -268,9 +267,10 @@ def audit(
 
     Raises InputError for anything wrong with the table or the options; then nothing has been written.
     """
+    from hybridcx.analysis.plan import level_problems
     from hybridcx.auditing import audit_report
 
-    raise_if_any(_level_problems(confidence_level))
+    raise_if_any(level_problems(confidence_level))
     name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
     target = Path(out) if out is not None else default_out(name)
     tables = audit_report(
@@ -387,38 +387,3 @@ def phantom(
         target, n_patients=patients, seed=seed, jobs=default_jobs(), on_progress=progress.track("drawing radiographs")
     )
     return read_manifest(made.manifest).frame
-
-
-def _level_problems(level: float) -> list[Problem]:
-    return [] if 0.5 < level < 1 else [Problem("the confidence level must lie between 0.5 and 1", value=level)]
-
-
-def _resample_problems(n: int) -> list[Problem]:
-    rule = f"bootstrap resamples must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES:,}"
-    return [] if MIN_RESAMPLES <= n <= MAX_RESAMPLES else [Problem(rule, value=n)]
-
-
-def _check_options(plan: object) -> None:
-    """Refuse options out of range, all at once."""
-    from hybridcx.analysis.plan import Plan
-
-    if not isinstance(plan, Plan):
-        raise TypeError("a Plan is expected")
-    problems = []
-    problems += _level_problems(plan.confidence_level)
-    problems += _resample_problems(plan.n_resamples)
-    if plan.margin is not None and not 0 < plan.margin < 1:
-        problems.append(Problem("the margin must lie between 0 and 1", value=plan.margin))
-    if plan.n_train is not None and plan.n_train < 1:
-        problems.append(Problem("the size of the training set must be positive", value=plan.n_train))
-    if plan.seed_design not in ("nested", "crossed", "fixed"):
-        problems.append(Problem("--seed-design is nested, crossed or fixed", value=plan.seed_design))
-    problems += [Problem("a prevalence must lie between 0 and 1", value=p) for p in plan.prevalences if not 0 < p < 1]
-    raise_if_any(problems)
-
-
-def _question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -> str:
-    seeds = f" with {n_seeds} seeds" if n_seeds > 1 else ""
-    if len(models) == 1:
-        return f"How well does {models[0]} classify the {n_cases} test cases{seeds}?"
-    return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"

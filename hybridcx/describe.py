@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,6 +22,14 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
 FEW_CASES = 100
 CHANCE = 0.5
 MAX_NAMED_THRESHOLDS = 12
+
+
+def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -> str:
+    """The question of a comparison, as its page asks it."""
+    seeds = f" with {n_seeds} seeds" if n_seeds > 1 else ""
+    if len(models) == 1:
+        return f"How well does {models[0]} classify the {n_cases} test cases{seeds}?"
+    return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"
 
 
 def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats.readers import Design
 
+MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 MAX_ALL_PAIRS = 12
 """Models up to which all pairs are compared without being asked for."""
 
@@ -45,6 +46,18 @@ class Plan:
     def sha256(self) -> str:
         """Hash of the plan, by which a changed one is recognised."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def problems(self) -> list[Problem]:
+        """Options out of their range, all at once."""
+        found = [*level_problems(self.confidence_level), *resample_problems(self.n_resamples)]
+        if self.margin is not None and not 0 < self.margin < 1:
+            found.append(Problem("the margin must lie between 0 and 1", value=self.margin))
+        if self.n_train is not None and self.n_train < 1:
+            found.append(Problem("the size of the training set must be positive", value=self.n_train))
+        if self.seed_design not in ("nested", "crossed", "fixed"):
+            found.append(Problem("--seed-design is nested, crossed or fixed", value=self.seed_design))
+        outside = [p for p in self.prevalences if not 0 < p < 1]
+        return found + [Problem("a prevalence must lie between 0 and 1", value=p) for p in outside]
 
     def resolved_pairs(self, models: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """The pairs to compare among `models`.
@@ -88,3 +101,14 @@ class Plan:
 
 def _listed(models: tuple[str, ...]) -> str:
     return ", ".join(models[:12]) + (f" and {len(models) - 12} more" if len(models) > 12 else "")
+
+
+def level_problems(level: float) -> list[Problem]:
+    """What is wrong with a confidence level."""
+    return [] if 0.5 < level < 1 else [Problem("the confidence level must lie between 0.5 and 1", value=level)]
+
+
+def resample_problems(n: int) -> list[Problem]:
+    """What is wrong with a number of bootstrap resamples."""
+    rule = f"bootstrap resamples must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES:,}"
+    return [] if MIN_RESAMPLES <= n <= MAX_RESAMPLES else [Problem(rule, value=n)]
