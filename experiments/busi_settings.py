@@ -9,6 +9,7 @@ lowest loss.
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -31,9 +32,14 @@ def main(folder: Path) -> None:
             train = base.train.model_copy(update={"learning_rate": rate, "epochs": epochs, "head_rate_factor": factor})
             heads = base.heads.model_copy(update={"names": ["logistic"], "features": ["pretrained"]})
             experiment = with_changes(base, {"seed": seed, "train": train.model_dump(), "heads": heads.model_dump()})
-            report = hybridcx.run(
-                experiment, base=source.parent, out=folder / f"{rate}_{epochs}_{factor}_{seed}", fresh=True
-            )
+            try:
+                report = hybridcx.run(
+                    experiment, base=source.parent, out=folder / f"{rate}_{epochs}_{factor}_{seed}", fresh=True
+                )
+            except hybridcx.StoppedError:  # diverged
+                losses.append(math.inf)
+                accuracies.append(math.nan)
+                continue
             curve = report.tables["learning_curves"].dropna(subset=["validation_loss"])
             best = curve.loc[curve["validation_loss"].idxmin()]
             losses.append(best["validation_loss"])
