@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, assumes_independence, comparison_row
 from hybridcx.analysis.slices import Slice
-from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
+from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, doubt_of_bca, margin_tests, within
 from hybridcx.stats import (
     bootstrap_intervals,
     clusters,
@@ -25,12 +26,6 @@ from hybridcx.streams import rng_for
 
 Found = tuple[str, PairedTest, bool]
 PERMUTATIONS = 9999
-FEW_FOR_BCA = 100
-"""Below so many cases (patients) the BCa interval of a paired difference is too narrow: reports/coverage/coverage.md."""
-BCA_WARNING = (
-    "BCa limits of a difference are too narrow with so few cases (at 49 cases its test rejected 8 to 14 % of true null hypotheses at 5 %): "
-    "see the percentile interval"
-)
 BOOTSTRAPS: tuple[bootstrap_intervals.Method, ...] = ("bootstrap_bca", "bootstrap_percentile")
 
 
@@ -116,6 +111,13 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
     return rows
 
 
+def _discordant(part: Slice, metric: str, i: int, j: int) -> tuple[int, int]:
+    """The cases, within the metric's class, that only the first and only the second model got right."""
+    chosen = within(part, metric)
+    _, b, c, _ = paired.paired_table(part.correct(i)[chosen], part.correct(j)[chosen])
+    return b, c
+
+
 def resampled_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], replicates: Replicates) -> list[Row]:
     """Rows of the paired bootstrap, for the metrics that `replicates` holds."""
     rows = []
@@ -126,12 +128,16 @@ def resampled_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], 
             i, j = place[model], place[comparator]
             keys = part.keys_of(metric, i, j)
             keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
-            clipped = part.clipped(metric, i, j)
+            doubt = {
+                "bootstrap_bca": doubt_of_bca(part, metric, i, j),
+                "bootstrap_percentile": part.clipped(metric, i, j),
+            }
             for method in BOOTSTRAPS:
                 r = bootstrap_intervals.difference(replicates, metric, i, j, method, plan.confidence_level)
-                r = also(r, *clipped)
-                if method == "bootstrap_bca" and part.n_clusters < FEW_FOR_BCA:
-                    r = also(r, "caution", BCA_WARNING)
+                r = also(r, *doubt[method])
+                if metric in CORRECT:
+                    b, c = _discordant(part, metric, i, j)
+                    r = replace(r, b=b, c=c)
                 error = bootstrap_intervals.monte_carlo_error(replicates, metric, i, j, method, plan.confidence_level)
                 recommended = method == "bootstrap_bca" and metric not in analytic
                 rows.append(

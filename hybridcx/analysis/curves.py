@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis.folds import never_pooled_omnibus
+from hybridcx.analysis.folds import SHARED_TRAINING, never_pooled_omnibus
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, omnibus_row
 from hybridcx.analysis.slices import Slice
@@ -119,8 +119,11 @@ def omnibus_rows(part: Slice) -> list[Row]:
     if len(part.models) > 1 and part.y_score is not None:
         row = omnibus_row("auroc", roc.delong_chisq(part.y_true, part.y_score))
         rows.append(row if part.folds is None else row | never_pooled_omnibus())
-    if part.clustered:
-        for row in rows:
-            if row["status"] == "ok":
-                row |= {"status": "caution", "warning": "assumes independent cases, but patients have several"}
+    doubts = [
+        *([SHARED_TRAINING] if part.folds is not None else []),
+        *(["assumes independent cases, but patients have several"] if part.clustered else []),
+    ]
+    for row in rows if doubts else []:
+        if row["status"] != "not_estimable":
+            row |= {"status": "caution", "warning": "; ".join(w for w in (row["warning"], *doubts) if w)}
     return rows

@@ -41,7 +41,9 @@ def two_labels(
             positive = hits[0]
         else:
             rule = f"which label is the positive class? There are {len(found)}: {some(found)}"
-            remedy = "name it with --positive LABEL" + (" (then it is one against the rest)" if len(found) > 2 else "")
+            remedy = "name it with --positive LABEL (in an experiment: cohort.positive)" + (
+                " (then it is one against the rest)" if len(found) > 2 else ""
+            )
             return None, [Problem(rule, file, column=column, remedy=remedy)]
     rest = [name for name in found if name != positive]
     if len(rest) == 1:

@@ -221,6 +221,8 @@ def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float
         variance, terms = a.mse, [(a.mse, (n - 1) * (k - 1))]
     else:
         variance = max((a.msj - a.mse) / n, 0.0) + a.mse
+        if a.msj < a.mse:
+            note = join_notes("the variance between the columns came out below 0 and stands as 0", note)
         terms = [(a.msj / n, k - 1), ((1 - 1 / n) * a.mse, (n - 1) * (k - 1))]
     if variance == 0:
         warning = join_notes("the readings agree exactly: no limits", note)
