@@ -87,6 +87,8 @@ def check_file(
 
     Raises InputError where there is no such file, or where it cannot be told what it is.
     """
+    if path.is_dir():
+        raise InputError(Problem("a folder, not a file", str(path), remedy="name the file in it"))
     if not path.is_file():
         raise InputError(Problem("there is no such file", str(path), remedy="check the path"))
     progress = progress or Progress(quiet=True)
