@@ -40,6 +40,7 @@ AGREEMENT_COLUMNS = (
     "readers",
     "occasion",
     "subset",
+    "std.error",
 )
 _TEXT = ("metric", "method", "status", "warning", "scope", "readers", "occasion", "subset")
 UNNUMBERED_NOTE = "a reading without an occasion counts as occasion 1"
@@ -167,6 +168,7 @@ def _row(of: _Readings, r: Agreement, subset: str, note: str) -> dict[str, objec
         "readers": of.readers,
         "occasion": of.occasion,
         "subset": subset,
+        "std.error": r.std_error,
     }
 
 
