@@ -256,7 +256,14 @@ def caveats(
     if outcome is None:
         found += seed_caveats(predictions)
     else:
-        found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
+        found += [str(p) for p in outcome.warnings]  # identical images, marks that tell the label
+        if "copy_in_training" in outcome.ledger:
+            test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
+            n = int((test["copy_in_training"] == "yes").sum())
+            found.append(
+                f"{n} of the {len(test)} test cases have nearly their own image in training or validation. Metrics and comparisons without them "
+                "are those of the subgroup copy_in_training = no."
+            )
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
         )
