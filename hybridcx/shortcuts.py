@@ -143,15 +143,17 @@ def _borders(store: ImageStore, ids: pd.Index) -> dict[str, np.ndarray]:
 
 
 def told(table: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
-    """A warning for each kind of mark whose AUROC has limits above 0.5."""
-    out = []
-    for r in table[(table["conf.low"].astype(float) > 0.5)].to_dict("records"):
-        limits = f"{100 * LEVEL:g} % CI {r['conf.low']:.3f} to {r['conf.high']:.3f}, " if r["status"] == "ok" else ""
-        rule = (
-            f"the label can be told from {NAMES[str(r['mark'])]} alone: AUROC {r['estimate']:.3f} ({limits}out of fold)"
-        )
-        remedy = "a network may learn that, or what it stands for, instead of the disease; see that it does not differ by class"
-        if r["mark"] in ("file_name", "row"):
-            remedy = "networks do not see it, but it may stand for another scanner, site or time; see that these do not differ by class"
-        out.append(Problem(rule, file, column="image", remedy=remedy, severity="warning"))
-    return out
+    """One warning that names each kind of mark whose AUROC has limits above 0.5; none where there is no such kind."""
+    telling = table[table["conf.low"].astype(float) > 0.5].to_dict("records")
+    if not telling:
+        return []
+    named = []
+    for r in telling:
+        limits = f", {100 * LEVEL:g} % CI {r['conf.low']:.3f} to {r['conf.high']:.3f}" if r["status"] == "ok" else ""
+        named.append(f"{NAMES[str(r['mark'])]} (AUROC {r['estimate']:.3f}{limits})")
+    rule = f"the label can be told, out of fold, without looking at the content of the images, from {'; '.join(named)}"
+    remedy = (
+        "a network may learn a format, a size or a border, or what it stands for, instead of the disease; names and positions it does not see, but "
+        "they may stand for a scanner, a site or a time that differs by class"
+    )
+    return [Problem(rule, file, column="image", remedy=remedy, severity="warning")]
