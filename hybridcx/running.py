@@ -22,7 +22,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
@@ -170,6 +170,7 @@ def _analysed(
         pairs=planned_pairs(experiment, outcome),
         locked=True,
         margin=options.margin,
+        by=(COPY,) if COPY in outcome.ledger else (),
     )
     predictions = predictions_from_frame(
         outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
@@ -182,6 +183,7 @@ def _analysed(
         tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
     if not outcome.heads.empty:
         tables["heads"] = outcome.heads[list(HEAD_COLUMNS)]
+    tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
     return tables, predictions, plan

@@ -15,6 +15,7 @@ from hybridcx.report import (
     flow,
     further_results,
     label_rules,
+    leakage,
     meaning,
     reader_results,
     result_tables,
@@ -58,6 +59,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     made = [
         _cohort(report, numbers),
         _training(report, numbers),
+        leakage.section(found, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
