@@ -170,9 +170,12 @@ def compare(
                 "positive": read.positive,
                 "score_kind": score_kind,
                 "cluster": read.cluster,
+                "predictions_file": None if isinstance(predictions, pd.DataFrame) else Path(predictions).name,
+                "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
                 # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
                 "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
                 "threshold_rule": read.threshold_rule or None,
+                "input_warnings": [str(w) for w in read.warnings],
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             extra=readings_described(ratings) if ratings else None,
@@ -237,6 +240,8 @@ def agreement(
             inputs=inputs,
             options={
                 "seed": seed,
+                "ratings_file": path.name,
+                "input_warnings": [str(w) for w in read.warnings],
                 "scale": read.scale,
                 "positive": positive,
                 "confidence_level": confidence_level,

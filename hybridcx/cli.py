@@ -267,6 +267,23 @@ def check(
 
 
 @app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
+        raise typer.Exit(1)
+
+
+@app.command()
 def phantom(
     folder: Annotated[Path, typer.Argument(help="An empty folder, or a new one.")],
     patients: Annotated[

@@ -12,9 +12,10 @@ from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
-from hybridcx.analysis.printed import printed_and_found, read_printed
+from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.cohort.exclusions import flow
+from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
@@ -90,6 +91,7 @@ def run_experiment(
         tables, predictions, plan = _analysed(experiment, outcome, progress)
         if printed is not None:
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
+            tables["printed"] = printed
         new = folder.begin()
         _write_records(new, experiment, outcome)
         page = _page(experiment, outcome, predictions, plan, tables, data)
@@ -99,6 +101,7 @@ def run_experiment(
             ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
         }
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
+        described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
         finish(
             folder,
             page,
@@ -106,7 +109,13 @@ def run_experiment(
             ledger_columns=outcome.ledger.columns,
             extra=described,
             inputs=data,
-            options={**plan_options(plan), "experiment": experiment.model_dump(mode="json")},
+            options={
+                **plan_options(plan),
+                "experiment": experiment.model_dump(mode="json"),
+                # what a recomputation needs beside the ledger and cohort.csv
+                "positive": outcome.cohort.positive,
+                "votes": list(outcome.cohort.votes),
+            },
             more={
                 "networks": outcome.networks.to_dict("records"),
                 "split_sha256": split.sha256,
@@ -186,6 +195,7 @@ def _analysed(
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
+    tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
     return tables, predictions, plan
 
 
