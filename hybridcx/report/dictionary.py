@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, cast
 
+from hybridcx.report.case_dictionary import CASE_TABLES, OF_CASES, OF_IMAGES
 from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS, OUR_TABLES
 
 Kind = Literal["text", "number", "integer", "boolean"]
@@ -55,7 +56,7 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
-    | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
+    | {name: tuple(columns) for name, columns in (OUR_TABLES | CASE_TABLES).items()}
 )
 """Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
@@ -65,12 +66,15 @@ TABLES_OF_COMMAND: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve"),
             *OF_COMPARISON,
+            *OF_CASES,
             *OF_READERS,
         ),
         "run": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve", "agreement"),
             *OF_COMPARISON,
+            *OF_CASES,
+            *OF_IMAGES,
         ),
         "agreement": ("agreement",),
         "audit": ("audit_matrices", "audit_comparisons"),
@@ -296,7 +300,7 @@ _OWN: dict[str, dict[str, Column]] = {
 
 _OWN |= {
     name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
-    for name, columns in OUR_TABLES.items()
+    for name, columns in (OUR_TABLES | CASE_TABLES).items()
 }
 
 _SHARE = "0 to 1, or NA"
