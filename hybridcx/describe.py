@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -256,7 +257,15 @@ def caveats(
     if outcome is None:
         found += seed_caveats(predictions)
     else:
-        found += [str(p) for p in outcome.warnings]  # identical images under two labels or across the splits
+        # Identical images, marks that tell the label: on the page without the manifest's column.
+        found += [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
+        if "copy_in_training" in outcome.ledger:
+            test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
+            n = int((test["copy_in_training"] == "yes").sum())
+            found.append(
+                f"{n} of the {len(test)} test cases have nearly their own image in training or validation. Metrics and comparisons without them "
+                "are those of the subgroup copy_in_training = no."
+            )
         found.append(
             "One split and one seed: the results are conditional on these trained models and this division of the cases."
         )

@@ -63,6 +63,8 @@ class Outcome:
     made: dict[str, Made] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,10 @@ LEDGER_COLUMNS = {
     ),
     "seed": ("seed of the training", "integer"),
     "fold": ("fold of the cross-validation", "as given in the input"),
+    "copy_in_training": (
+        "whether training or validation has nearly the image of this test case (near_duplicates.csv)",
+        "yes, no, or NA",
+    ),
     "label_given": ("the label of the manifest, where the truth comes from the readers", "a label of the input, or NA"),
 }
 

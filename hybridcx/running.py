@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.case_stage import make_casebook
+from hybridcx.casebook.lesions import lesion_file
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
@@ -22,7 +25,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
@@ -36,6 +39,7 @@ CODE = (
     "phantoms",
     "stats",
     "analysis",
+    "casebook",
     "streams",
     "pipeline",
     "network_stage",
@@ -66,7 +70,14 @@ HEAD_COLUMNS = {
 
 
 def run_experiment(
-    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    with_images: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
     clock = Clock()
@@ -84,6 +95,8 @@ def run_experiment(
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
+        if (lesions := lesion_file(cohort)) is not None:
+            data["lesions"] = sha256_file(lesions)
         _same_experiment(folder, experiment, data, fresh=fresh)
         outcome = run_stages(experiment, cohort, split, images, base, store, progress)
         progress.say("Comparing the models.")
@@ -91,8 +104,12 @@ def run_experiment(
         if printed is not None:
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
         new = folder.begin()
+        book = make_casebook(
+            tables["casebook"], experiment, outcome, images, store, new, progress, with_images=with_images
+        )
+        tables |= book.tables
         _write_records(new, experiment, outcome)
-        page = _page(experiment, outcome, predictions, plan, tables, data)
+        page = replace(_page(experiment, outcome, predictions, plan, tables, data), casebook=book.view)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
@@ -111,6 +128,7 @@ def run_experiment(
                 "networks": outcome.networks.to_dict("records"),
                 "split_sha256": split.sha256,
                 "store": store.root.name,
+                "casebook_duration_s": book.duration_s,
             },
             clock=clock,
             progress=progress,
@@ -170,6 +188,7 @@ def _analysed(
         pairs=planned_pairs(experiment, outcome),
         locked=True,
         margin=options.margin,
+        by=(COPY,) if COPY in outcome.ledger else (),
     )
     predictions = predictions_from_frame(
         outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
@@ -182,6 +201,7 @@ def _analysed(
         tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
     if not outcome.heads.empty:
         tables["heads"] = outcome.heads[list(HEAD_COLUMNS)]
+    tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
     return tables, predictions, plan

@@ -12,9 +12,12 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from hybridcx.report.case_dictionary import CASE_TABLES, OF_CASES, OF_IMAGES
-from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS, OUR_TABLES
+from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
+from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
+from hybridcx.report.leakage import OF_LEAKAGE
 
 Kind = Literal["text", "number", "integer", "boolean"]
+OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ _COLUMNS = {
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
-    | {name: tuple(columns) for name, columns in (OUR_TABLES | CASE_TABLES).items()}
+    | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
 )
 """Table (the file without `.csv`) -> its columns in order: the contract's, and those of our further tables."""
 
@@ -75,6 +78,7 @@ TABLES_OF_COMMAND: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *OF_COMPARISON,
             *OF_CASES,
             *OF_IMAGES,
+            *OF_LEAKAGE,
         ),
         "agreement": ("agreement",),
         "audit": ("audit_matrices", "audit_comparisons"),
@@ -300,7 +304,7 @@ _OWN: dict[str, dict[str, Column]] = {
 
 _OWN |= {
     name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
-    for name, columns in (OUR_TABLES | CASE_TABLES).items()
+    for name, columns in OUR_TABLES.items()
 }
 
 _SHARE = "0 to 1, or NA"

@@ -11,10 +11,12 @@ import pandas as pd
 from hybridcx.report import (
     answers,
     audit_page,
+    casebook_section,
     figures,
     flow,
     further_results,
     label_rules,
+    leakage,
     meaning,
     reader_results,
     result_tables,
@@ -58,6 +60,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     made = [
         _cohort(report, numbers),
         _training(report, numbers),
+        leakage.section(found, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
@@ -70,6 +73,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
+        casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
