@@ -298,6 +298,7 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     fresh: bool = False,
+    images: bool = True,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -308,6 +309,7 @@ def run(
     experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
+    images : False leaves pictures of cases out of the report; its numbers stay.
     cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`.
 
     Raises
@@ -335,7 +337,7 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh)
+    tables = run_experiment(read, folder, target, store, progress, fresh=fresh, with_images=images)
     return Report(target, target / "report.html", tables)
 
 
@@ -343,6 +345,7 @@ def demo(
     *,
     out: str | Path | None = None,
     seed: int | None = None,
+    images: bool = True,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -351,7 +354,7 @@ def demo(
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
-        return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+        return run(path, out=out, base=Path(), seed=seed, fresh=True, images=images, cache=cache, progress=progress)
 
 
 def check(

@@ -19,6 +19,7 @@ from hybridcx.cli_options import (
     Debug,
     Device,
     Level,
+    NoImages,
     Out,
     Positive,
     Quiet,
@@ -63,13 +64,18 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+    out: Out = None,
+    no_images: NoImages = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, progress=progress).page)
+        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
 
 
 @app.command()
@@ -79,6 +85,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
     ] = False,
+    no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -89,7 +96,10 @@ def run(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+        made = api.run(
+            experiment, out=out, seed=seed, device=device, fresh=fresh, images=not no_images, progress=progress
+        )
+        print(made.page)
 
 
 @app.command()

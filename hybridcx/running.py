@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.case_stage import make_casebook
+from hybridcx.casebook.lesions import lesion_file
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
@@ -37,6 +40,7 @@ CODE = (
     "phantoms",
     "stats",
     "analysis",
+    "casebook",
     "streams",
     "pipeline",
     "network_stage",
@@ -67,7 +71,14 @@ HEAD_COLUMNS = {
 
 
 def run_experiment(
-    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    with_images: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
     clock = Clock()
@@ -85,6 +96,8 @@ def run_experiment(
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
+        if (lesions := lesion_file(cohort)) is not None:
+            data["lesions"] = sha256_file(lesions)
         _same_experiment(folder, experiment, data, fresh=fresh)
         outcome = run_stages(experiment, cohort, split, images, base, store, progress)
         progress.say("Comparing the models.")
@@ -93,8 +106,12 @@ def run_experiment(
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
             tables["printed"] = printed
         new = folder.begin()
+        book = make_casebook(
+            tables["casebook"], experiment, outcome, images, store, new, progress, with_images=with_images
+        )
+        tables |= book.tables
         _write_records(new, experiment, outcome)
-        page = _page(experiment, outcome, predictions, plan, tables, data)
+        page = replace(_page(experiment, outcome, predictions, plan, tables, data), casebook=book.view)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
@@ -120,6 +137,7 @@ def run_experiment(
                 "networks": outcome.networks.to_dict("records"),
                 "split_sha256": split.sha256,
                 "store": store.root.name,
+                "casebook_duration_s": book.duration_s,
             },
             clock=clock,
             progress=progress,
