@@ -101,7 +101,7 @@ def test_a_comparison_of_a_file_agrees_and_its_page_is_made_again(tmp_path):
     assert numbers["metrics.csv"] > 500
     assert numbers["comparisons.csv"] > 500
     assert "report.html" in found.numbers["file"].tolist()
-    assert set(found.not_recomputed["file"]) <= {"recompute.R", "hybridcx.log"}
+    assert set(found.not_recomputed["file"]) <= {"hybridcx.log"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
@@ -217,6 +217,13 @@ def test_a_number_on_the_page_is_held_against_the_page_made_again(earlier, tmp_p
     (folder / "report.html").write_text(page.replace("0.05", "0.04", 1), encoding="utf-8", newline="\n")
     rehashed(folder)
     assert hybridcx.verify(folder).differences["file"].tolist() == ["report.html"]
+
+
+def test_another_program_beside_the_report_is_found(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "recompute.R").write_text('cat("PASS\\n")\n', encoding="utf-8")
+    rehashed(folder)
+    assert hybridcx.verify(folder).differences["file"].tolist() == ["recompute.R"]
 
 
 def test_a_call_that_its_score_does_not_give_is_found(tmp_path):
