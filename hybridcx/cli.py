@@ -21,6 +21,7 @@ from hybridcx.cli_options import (
     Level,
     Out,
     Positive,
+    Pseudonymise,
     Quiet,
     Resamples,
     Seed,
@@ -81,6 +82,7 @@ def run(
     ] = False,
     seed: Seed = None,
     device: Device = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -89,7 +91,10 @@ def run(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+        made = api.run(
+            experiment, out=out, seed=seed, device=device, fresh=fresh, pseudonymise=pseudonymise, progress=progress
+        )
+        print(made.page)
 
 
 @app.command()
@@ -124,6 +129,7 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -156,6 +162,7 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)
@@ -172,6 +179,7 @@ def agreement(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -190,6 +198,7 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)

@@ -24,6 +24,7 @@ from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
 from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
+from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.page import ReportData
@@ -66,16 +67,25 @@ HEAD_COLUMNS = {
 
 
 def run_experiment(
-    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    key: str | Path | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`."""
     clock = Clock()
     check_plan(experiment)
     published = None if experiment.analysis.published is None else base / experiment.analysis.published
     printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
         cohort = load_cohort(experiment, base, store, progress)
-        for problem in (*cohort.warnings, *reading_warnings(cohort)):
+        names = None if key is None else pseudonyms(key, target)
+        said = [*cohort.warnings, *reading_warnings(cohort)]
+        for problem in said if names is None else names.problems(said):
             progress.say(f"Warning: {problem}")
         split = split_cohort(experiment, cohort)
         for problem in split.warnings:
@@ -85,7 +95,9 @@ def run_experiment(
         if published is not None:
             data["published table"] = sha256_file(published)
         _same_experiment(folder, experiment, data, fresh=fresh)
-        outcome = run_stages(experiment, cohort, split, images, base, store, progress)
+        outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
+        if names is not None:  # the stages' artefacts keep the ids, the report is made of pseudonyms alone
+            outcome = names.outcome(outcome)
         progress.say("Comparing the models.")
         tables, predictions, plan = _analysed(experiment, outcome, progress)
         if printed is not None:
@@ -109,7 +121,8 @@ def run_experiment(
             options={**plan_options(plan), "experiment": experiment.model_dump(mode="json")},
             more={
                 "networks": outcome.networks.to_dict("records"),
-                "split_sha256": split.sha256,
+                "split_sha256": outcome.split.sha256,
+                "pseudonyms": None if names is None else names.described,
                 "store": store.root.name,
             },
             clock=clock,
