@@ -73,4 +73,6 @@ def placed_lesions(
 
 def _crops(cohort: Cohort) -> Mapping[str, Box]:
     frame = cohort.frame.loc[cohort.frame[list(CROP)].notna().all(axis=1), ["case_id", *CROP]]
-    return {str(case): (int(a), int(b), int(c), int(d)) for case, a, b, c, d in frame.itertuples(index=False, name=None)}
+    return {
+        str(case): (int(a), int(b), int(c), int(d)) for case, a, b, c, d in frame.itertuples(index=False, name=None)
+    }
