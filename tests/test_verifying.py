@@ -157,6 +157,16 @@ def test_agreement_agrees(tmp_path, text):
     assert agrees(tmp_path / "out").numbers.set_index("file").loc["agreement.csv", "numbers"] > 20
 
 
+def test_folders_of_pseudonyms_agree(tmp_path):
+    sites(simulated()).to_csv(tmp_path / "p.csv", index=False)
+    readings(text=False).to_csv(tmp_path / "r.csv", index=False)
+    key = tmp_path / "key"
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", by=("site",), pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "out")
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "read", pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "read")
+
+
 def test_an_audit_and_a_plan_agree(tmp_path):
     printed = "model,metric,value\nA,accuracy,90.0\nA,sensitivity,92.0\nB,accuracy,88.0\nB,sensitivity,84.0\n"
     (tmp_path / "t.csv").write_text(printed, encoding="utf-8")
@@ -336,6 +346,12 @@ def test_rows_are_matched_by_their_keys_where_one_is_gone(tmp_path):
         ("metric accuracy, model a", "no such row"),
         ("metric accuracy, model c", "3"),
     ]
+
+
+def test_rows_in_another_order_are_the_same_rows(tmp_path):
+    (tmp_path / "a.csv").write_text("step,n\nlate,2\nearly,2\n", encoding="utf-8")
+    (tmp_path / "w.csv").write_text("step,n\nearly,2\nlate,2\n", encoding="utf-8")
+    assert not compare_cells(tmp_path / "a.csv", tmp_path / "w.csv", exact=True).differences
 
 
 def test_text_that_is_really_na_is_told_from_what_is_missing(tmp_path):
