@@ -235,7 +235,7 @@ check_resampled <- function(row, part, metric, key, where) {
       both <- if (metric %in% c("lr_positive", "lr_negative")) a / b else a - b
       if (is.nan(both)) both <- NA
       if (is.finite(both) && !is.na(num(row$estimate))) {
-        hold_within(key, where, "estimate", num(row$estimate), both, tolerance_of(metric) * max(abs(a), abs(b), abs(both)) + 1e-12)
+        hold_within(key, where, "estimate", num(row$estimate), both, tolerance_of(metric) * max(Filter(is.finite, abs(c(a, b, both)))) + 1e-12)
         done <- done + 1
       }
     }
