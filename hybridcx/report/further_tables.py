@@ -98,8 +98,11 @@ OUR_TABLES: dict[str, Described] = {
             "NA: the model's own value over the subgroups; else the difference from this model",
             "text, or NA",
         ),
-        "method": ("the test that all subgroups share one value", "heterogeneity_chisq"),
-        "statistic": ("Cochran's Q", _FROM_ZERO, "number"),
+        "method": (
+            "the test that all subgroups share one value: of cases alone, or of the means over seeds from the bootstrap over seeds and cases",
+            "heterogeneity_chisq, heterogeneity_hierarchical",
+        ),
+        "statistic": ("Cochran's Q; over the seeds Wald's chi-square", _FROM_ZERO, "number"),
         "parameter": ("degrees of freedom of the chi-square", "number, or NA", "number"),
         "p.value": ("p-value, not adjusted", _P, "number"),
         "k": ("subgroups that take part", _COUNT, "integer"),
