@@ -185,7 +185,7 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     limits = ""
     if select.has_limits(p):
         level = tables.level(p.conf_level)
-        low, high = tables.difference(kind, p.low), tables.difference(kind, p.high)
+        low, high = (tables.difference(kind, x, p.margin) for x in (p.low, p.high))
         limits = f"{level + ' ' if level else ''}CI {low} to {high}, {meaning.method_label(p.method)}"
     tests = []
     if not isnan(p.p):

@@ -80,7 +80,10 @@ def forest(
                 ax.plot(
                     [estimate], [y], "s", color=SERIES[0], markersize=5, markerfacecolor=SERIES[0] if limits else PAPER
                 )
-            text = tables.difference_interval(kind, *(float(row[c]) for c in ("estimate", "conf.low", "conf.high")))
+            point, *limit = (float(row[c]) for c in ("estimate", "conf.low", "conf.high"))
+            text = tables.difference_interval(
+                kind, point, limit[0], limit[1], float("nan") if margin is None else margin
+            )
             numbers.text(0, y, text if isfinite(estimate) else "not estimable", va="center", fontsize=8.5)
         ax.set_yticks(
             range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]

@@ -153,7 +153,7 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         said += [f"interval: {meaning.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
         said += [f"test: {meaning.method_label(p.test)}"] if p.test and p.test != test else []
         row = [Cell(p.model), Cell(p.comparator, number=False)]
-        shown = tables.difference_interval(kind, p.estimate, p.low, p.high)
+        shown = tables.difference_interval(kind, p.estimate, p.low, p.high, p.margin)
         row.append(Cell(shown, _monte_carlo(kind, p.mc_errors), notes.mark(*said)))
         row += [Cell(tables.count(p.b)), Cell(tables.count(p.c))] if counts else []
         row += [Cell(tables.p_value(p.p_exact)), Cell(tables.p_value(p.p_midp))] if mcnemar else []

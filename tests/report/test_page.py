@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 import shutil
@@ -83,7 +85,8 @@ def _hostile() -> ReportData:
 
 def test_names_made_to_break_the_page_are_text(hostile: str) -> None:
     page = Page(hostile)
-    assert not page.all("script", "img", "iframe", "object", "embed", "form", "base")
+    assert not page.all("img", "iframe", "object", "embed", "form", "base")
+    assert page.all("script") == [{}]  # ours
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
     for canary in CANARIES[:5]:
         assert page.text.count(canary) > 3, canary
@@ -97,12 +100,21 @@ def test_nothing_is_loaded_from_anywhere(html: str) -> None:
     assert "https:" not in html
     assert "@import" not in html
     assert not re.findall(r"url\((?!#)", html)
-    assert not page.all("script")
     for attrs in (a for _, a in page.tags):
         for name in ("src", "href", "srcset", "data", "action"):
             assert (attrs.get(name) or "#").startswith(("#", "data:,"))
     (policy,) = [a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
-    assert (policy["content"] or "").startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    allowed = policy["content"] or ""
+    assert allowed.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-")
+    assert "unsafe" not in allowed.split("script-src")[1]
+
+
+def test_the_policy_allows_the_one_script_of_the_page_and_no_other(html: str, hostile: str) -> None:
+    for page in (html, hostile):
+        (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'; img-src" in page
+        assert not re.search(r"\b(eval|fetch|XMLHttpRequest|localStorage|innerHTML|setTimeout)\b", script)
 
 
 @pytest.mark.parametrize("which", ["html", "hostile"])
