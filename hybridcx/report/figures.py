@@ -145,7 +145,7 @@ def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, pre
             ax.vlines(x, low, high, color=SERIES[i], linewidth=1)
             ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
             _unit_square(ax, "", "")
-            ax.set_title(label(names[i], 26))
+            ax.set_title(label(names[i], 24), fontsize=8.5)
         _outer(figure, "Mean score in the bin", "Fraction positive")
         said = "Fraction of positive cases against mean score, with confidence limits, for " + ", ".join(
             map(label, names)
@@ -281,7 +281,7 @@ def confusion(
             ax.tick_params(length=0)
             for spine in ax.spines.values():
                 spine.set_visible(False)
-            ax.set_title(label(names[i], 24))
+            ax.set_title(label(names[i], 20), fontsize=8.5)
             said.append(
                 f"{label(names[i])}: {', '.join(f'{k} {tables.count(float(row[k]))}' for k in ('tp', 'fn', 'fp', 'tn'))}"
             )

@@ -313,7 +313,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         if isfinite(df[0]):
             f += f" ({', '.join(tables.count(x) for x in df if isfinite(x))})"
         label = meaning.AGREEMENT.get(name, name)
-        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted") else f", {r['method']}"
+        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted", "wilson") else f", {r['method']}"
         rows.append(
             [
                 Cell(label + method),
@@ -333,7 +333,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         *(c.capitalize() for c in slices),
         f"Estimate ({level + ' ' if level else ''}CI)",
     ]
-    head += ["F (df)", "p", "Cases", "Readings"]
+    head += ["F or z (df)", "p", "Cases", "Readings"]
     return table("agreement-table", caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS)
 
 

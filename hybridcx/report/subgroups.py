@@ -66,7 +66,7 @@ def section(
         caption = f"{of} in each level of the subgroups, with confidence intervals (exploratory)."
         caption += " The band is the margin." if isfinite(margin) else ""
         if 0 < len(shown) < len(primary):
-            picked = f", those of {best}, whose observed value is the best" if best else ""
+            picked = f", those of {answers.named(best)}, whose observed value is the best" if best else ""
             caption += f" {len(shown)} of {len(primary)} comparisons{picked}; the file has all."
         made.figures(Figure("subgroups-forest", our_own(svg), caption, numbers.figure(), source))
     if shown:

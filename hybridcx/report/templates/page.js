@@ -22,9 +22,13 @@
   for (const table of document.querySelectorAll("table[data-sort]")) {
     const body = table.tBodies[0], original = [...body.rows], heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, i) => {
-      const name = head.textContent, button = make("button", name, { type: "button" });
+      const name = head.textContent, button = make("button", "", { type: "button" });
       const numeric = head.classList.contains("n");
-      head.replaceChildren(button);
+      const dress = () => { button.replaceChildren(...head.childNodes); head.replaceChildren(button); };
+      dress();
+      // Browsers do not paint buttons in the headings that they repeat on paper.
+      addEventListener("beforeprint", () => head.replaceChildren(...button.childNodes));
+      addEventListener("afterprint", dress);
       button.addEventListener("click", () => {
         const now = head.getAttribute("aria-sort");
         const next = now === "ascending" ? "descending" : now === "descending" ? "" : "ascending";
