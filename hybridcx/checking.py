@@ -15,6 +15,7 @@ from typing import Literal
 
 import pandas as pd
 
+from hybridcx import shortcuts
 from hybridcx.analysis.printed import read_printed
 from hybridcx.artefacts import Store
 from hybridcx.cohort.files import safe_relative, split_frame
@@ -23,6 +24,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment, read_experiment
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.duplicates import pixel_identical
+from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.progress import Progress
@@ -42,7 +44,7 @@ NAMES = {
 COLUMNS = ("severity", "file", "row", "column", "value", "problem", "remedy")
 _SIGNS = {"cohort": ("patient_id", "image", "label"), "predictions": ("y_true", "model", "y_pred", "score")}
 _PUBLISHED = ("model", "metric", "value")
-_TRIAL_PX = 32  # side of the images that are prepared to see whether they can be
+_TRIAL_PX = 128  # side of the images that are prepared to see whether they can be, and which are nearly the same
 
 
 @dataclass
@@ -172,7 +174,13 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
 
         def decode() -> None:
             stores.append(
-                prepare_store(everyone, size_px=_TRIAL_PX, cache=scratch, on_progress=progress.track("decoding images"))
+                prepare_store(
+                    everyone,
+                    size_px=_TRIAL_PX,
+                    channels=1,
+                    cache=scratch,
+                    on_progress=progress.track("decoding images"),
+                )
             )
 
         if found.collect(decode):
@@ -180,6 +188,10 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
             labels = everyone.analysed.set_index("case_id")["label"].where(lambda t: t != "", "in dispute")
             splits = everyone.analysed.set_index("case_id")["split"] if cohort.has_split else None
             found.problems += [*store.cautions, *pixel_identical(store, labels, splits, file=path.name)]
+            patients = everyone.analysed.set_index("case_id")["patient_id"]
+            pairs = near_duplicates(store, labels, splits, patients=patients)
+            found.problems += told(pairs, file=path.name)
+            found.problems += shortcuts.told(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
     return cohort
 
 

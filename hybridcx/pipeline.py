@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hybridcx import shortcuts
 from hybridcx.artefacts import Store, code_hash, content_key
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
@@ -21,7 +22,7 @@ from hybridcx.deep import weights
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.head_stage import fit_all
-from hybridcx.images import duplicates
+from hybridcx.images import duplicates, near_duplicates
 from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.network_stage import DISPUTED, Cases, NetworkStage, Outcome, Unit
@@ -29,8 +30,11 @@ from hybridcx.parallel import default_jobs
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
+from hybridcx.pseudonyms import Pseudonyms
 
 MIN_PATIENTS_FOR_HEADS = 3
+COPY = "copy_in_training"
+"""The ledger's column that says of a test case whether training or validation has nearly its image; there only if one has."""
 
 
 def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Cohort:
@@ -99,8 +103,9 @@ def run_stages(
     base: Path,
     store: Store,
     progress: Progress,
+    names: Pseudonyms | None = None,
 ) -> Outcome:
-    """All stages after the images, for every unit.
+    """All stages after the images, for every unit. With `names`, what is said of the cases says their pseudonyms.
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
@@ -108,10 +113,18 @@ def run_stages(
     labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
     labels |= dict.fromkeys(split.disputed_test, "in dispute")
     parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
-    found = duplicates.pixel_identical(images, labels, parts)
+    patients = dict(zip(cohort.frame["case_id"], cohort.frame["patient_id"], strict=True))
+    pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
+    marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
+    if names is None:
+        found = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
+    else:
+        found = duplicates.pixel_identical(names.images(images), names.keys(labels), names.keys(parts))
+        found += near_duplicates.told(names.pairs(pairs))
+    found += shortcuts.told(marks)
     for problem in found:
         progress.say(f"Warning: {problem}")
-    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found])
+    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found], near_duplicates=pairs, shortcuts=marks)
     outcome.notes += image_rules(images.notes)
     _enough_for_heads(experiment, cases)
     located = locate_weights(experiment, base)
@@ -134,6 +147,9 @@ def run_stages(
     if not ledger:
         raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
     outcome.ledger = with_readings(pd.concat(ledger, ignore_index=True), cohort)
+    if copies := near_duplicates.copies_in_training(pairs):
+        own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
+        outcome.ledger[COPY] = own.where(outcome.ledger["split"] == "test", None)
     outcome.heads = pd.DataFrame(heads)
     outcome.networks = pd.DataFrame(networks)
     outcome.chosen = _choose_heads(outcome.heads)

@@ -65,8 +65,7 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
 
 def write_readings(folder: Path, ratings: Ratings) -> None:
     """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
-    text = ratings.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-    write_atomic(folder / "ratings.csv", text)
+    write_table(folder / "ratings.csv", ratings.frame.reset_index())
 
 
 def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
@@ -87,6 +86,10 @@ LEDGER_COLUMNS = {
     ),
     "seed": ("seed of the training", "integer"),
     "fold": ("fold of the cross-validation", "as given in the input"),
+    "copy_in_training": (
+        "whether training or validation has nearly the image of this test case (near_duplicates.csv)",
+        "yes, no, or NA",
+    ),
     "label_given": ("the label of the manifest, where the truth comes from the readers", "a label of the input, or NA"),
 }
 
