@@ -124,7 +124,8 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
 READERS_METHOD = (
     "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
     "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
-    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers. "
+    "Of several seeds the mean is taken, with the bootstrap over seeds and cases, and each seed has rows of its own."
 )
 
 

@@ -98,8 +98,11 @@ OUR_TABLES: dict[str, Described] = {
             "NA: the model's own value over the subgroups; else the difference from this model",
             "text, or NA",
         ),
-        "method": ("the test that all subgroups share one value", "heterogeneity_chisq"),
-        "statistic": ("Cochran's Q", _FROM_ZERO, "number"),
+        "method": (
+            "the test that all subgroups share one value: of cases alone, or of the means over seeds from the bootstrap over seeds and cases",
+            "heterogeneity_chisq, heterogeneity_hierarchical",
+        ),
+        "statistic": ("Cochran's Q; over the seeds Wald's chi-square", _FROM_ZERO, "number"),
         "parameter": ("degrees of freedom of the chi-square", "number, or NA", "number"),
         "p.value": ("p-value, not adjusted", _P, "number"),
         "k": ("subgroups that take part", _COUNT, "integer"),
@@ -124,7 +127,7 @@ OUR_TABLES: dict[str, Described] = {
         "metric": ("coefficient of agreement of two raters", "cohen_kappa, gwet_ac1, percent_agreement"),
         "method": (
             "closed form of a pair (unweighted, wilson), or the resampled limits of a mean or difference over fixed readers",
-            "unweighted, wilson, bootstrap_percentile",
+            "unweighted, wilson, bootstrap_percentile, bootstrap_hierarchical (means over seeds), NA (such a mean without limits)",
         ),
         "kind": (
             "a pair of raters, the mean over a model's pairs with the readers, the mean over the readers' own pairs, or the first mean less "
@@ -154,13 +157,16 @@ OUR_TABLES: dict[str, Described] = {
         "metric": ("what is compared", "accuracy, sensitivity, specificity"),
         "model": ("the model (model minus reader)", "text"),
         "reader": ("the reader", "text"),
-        "method": ("how the interval or the test was computed", "tango, mcnemar_midp, mcnemar_cluster"),
+        "method": (
+            "how the interval or the test was computed",
+            "tango, mcnemar_midp, mcnemar_cluster, bootstrap_hierarchical (the model's mean over seeds)",
+        ),
         "estimate": ("model minus reader, on the cases that the reader read", _N, "number"),
         **_LIMITS,
         "statistic": ("test statistic: chi-square or signed z; NA for mid-p", _N, "number"),
         "p.value": ("p-value, two-sided, not adjusted", _P, "number"),
         "adj.p.value": (
-            "p-value adjusted by Holm over the model and reader pairs of this metric and method",
+            "p-value adjusted by Holm over the model and reader pairs of this metric, method and seed",
             _P,
             "number",
         ),
