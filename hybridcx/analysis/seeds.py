@@ -13,7 +13,7 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, verdicts
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -268,6 +268,7 @@ def analyse_seeds(
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
         "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall, len(everyone.seeds)),
         "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
     }
