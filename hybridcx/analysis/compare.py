@@ -105,7 +105,7 @@ def _one_seed(
         if on_progress:
             on_progress(done + 1, len(parts))
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
-    return pd.DataFrame(metric_rows), compared, parts, first
+    return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
 
 
 def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:

@@ -262,7 +262,7 @@ def analyse_seeds(
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
     drawn = overall.combined.means if isinstance(overall, Crossed) else None
     return {
-        "metrics": pd.DataFrame(metric_rows),
+        "metrics": families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs),
         "comparisons": compared,
         "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),

@@ -245,7 +245,7 @@ def _comparisons(
     section.text(
         ROLES
         if any(p.role == "confirmatory" for p in pairs)
-        else "No plan named comparisons beforehand: all are exploratory."
+        else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
     own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:
