@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from hybridcx.analysis import (
+    cases,
     comparisons,
     curves,
     extras,
@@ -29,7 +30,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
-    *extras.TABLES, *hybrid.TABLES, "thresholds",
+    *extras.TABLES, *hybrid.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -60,7 +61,7 @@ def analyse(
         raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress)
+        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
         return label_rules.extended(tables, predictions, plan, pairs, _concluded)
     metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
     overall = parts[0]
@@ -73,6 +74,7 @@ def analyse(
         **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
         **hybrid.hybrid_tables(overall, plan, first),
         "thresholds": predictions.chosen_thresholds,
+        **cases.case_tables(predictions, plan, pairs),
     }
     return label_rules.extended(tables, predictions, plan, pairs, _concluded)
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
+from hybridcx.report.casebook_section import CasebookView
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -44,6 +45,7 @@ class ReportData:
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
     plan_note : what must be said of a plan that was changed after results; "" where there is nothing.
+    casebook : where the pictures of the shown cases are; None where there are none.
     """
 
     title: str
@@ -64,6 +66,7 @@ class ReportData:
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
     plan_note: str = ""
+    casebook: CasebookView | None = None
 
 
 def render(report: ReportData) -> str:
