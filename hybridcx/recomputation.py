@@ -33,6 +33,7 @@ from hybridcx.report.write_csv import write_table, write_tables
 
 _TRAINED = "made in training, which is not repeated"
 _IMAGES = "made from the images, which are not in the folder"
+_FORM = "another form of the page and the tables"
 REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
@@ -44,17 +45,19 @@ REASONS: Mapping[str, str] = {
     "pointing.csv": _IMAGES,
     "lesions.csv": _IMAGES,
     "casebook/": _IMAGES,
+    **dict.fromkeys(
+        ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
+    ),
     "data_dictionary.csv": "words alone",
     "hybridcx.log": "what was said on the way",
     "experiment.json": "the configuration itself",
     "printed.csv": "an input",
     "cohort.csv": "an input",
     "ratings.csv": "an input",
+    "runs.csv": "made from the runs that were compared, which are not in the folder",
     "recompute.R": "a program",
 }
-PAGE_OF_RUN = (
-    "the page of a run is made from its tables and from training; the tables are held against their recomputation"
-)
+PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
 
 
 @dataclass(slots=True)
@@ -120,10 +123,10 @@ def _inputs(record: Mapping[str, Any], *roles: str) -> dict[str, str]:
     return found or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
 
 
-def _further(command: Callable[..., object], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Recorded options of the look of a report, where this version's command takes them."""
+def _further(command: Callable[..., object], record: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded look of a report, where this version's command takes it."""
     known = inspect.signature(command).parameters
-    return {name: options[name] for name in ("style", "also", "images") if name in options and name in known}
+    return {name: record[name] for name in ("style",) if name in record and name in known}
 
 
 def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) -> Recomputed:
@@ -170,9 +173,14 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         seed=options["seed"],
         seed_design=options.get("seed_design", "nested"),
         n_train=options.get("n_train"),
-        **_further(api.compare, options),
+        **_further(api.compare, record),
     )
-    return _finished(new / "report", record, copies)
+    made = _finished(new / "report", record, copies)
+    if options.get("runs"):  # folders of runs: what differs between them is not in this one, and the page tells it
+        made.page = False
+        made.options.pop("runs", None)
+        (made.folder / "data_dictionary.csv").unlink()
+    return made
 
 
 def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
@@ -187,7 +195,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
         confidence_level=options["confidence_level"],
         n_bootstrap=options["n_bootstrap"],
         seed=options["seed"],
-        **_further(api.agreement, options),
+        **_further(api.agreement, record),
     )
     return _finished(new / "report", record, {name: copy})
 
@@ -203,7 +211,7 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         out=new / "report",
         unit=options["unit"],
         confidence_level=options["confidence_level"],
-        **_further(api.audit, options),
+        **_further(api.audit, record),
     )
     return _finished(new / "report", record, copies)
 

@@ -24,7 +24,7 @@ from hybridcx.cell_comparison import Compared, compare_cells
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.outputs import INNER, PROVENANCE, file_hashes
 from hybridcx.progress import Progress
-from hybridcx.recomputation import PAGE_OF_RUN, Recomputed, read_written, reason_of, recompute
+from hybridcx.recomputation import PAGE, Recomputed, read_written, reason_of, recompute
 from hybridcx.recompute_program import program
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
@@ -192,11 +192,11 @@ def _compared(
     if exact:
         compared[PROVENANCE] = _same_options(record["options"], made.options)
     if "report.html" in rest:
-        if record["command"] == "run":
-            rest["report.html"] = PAGE_OF_RUN
+        if not made.page:
+            rest["report.html"] = PAGE
         elif not exact:
             rest["report.html"] = "the page is held against its recomputation only with the code that made it"
-        elif made.page:
+        else:
             compared["report.html"] = _same_page(path / "report.html", record["options"], made)
             rest.pop("report.html")
     if exact and "recompute.R" in rest:

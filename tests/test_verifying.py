@@ -167,6 +167,17 @@ def test_folders_of_pseudonyms_agree(tmp_path):
     agrees(tmp_path / "read")
 
 
+def test_of_compared_runs_the_tables_are_recomputed_and_the_rest_is_said(tmp_path):
+    hybridcx.compare(simulated(models=("a", "b")), out=tmp_path / "out", n_bootstrap=100)
+    folder = tmp_path / "out"
+    (folder / "runs.csv").write_text("run,key\none,seed\n", encoding="utf-8")
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["options"]["runs"], record["files"]["runs.csv"] = ["one", "two"], ""
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    rehashed(folder)
+    assert {"runs.csv", "report.html"} <= set(agrees(folder).not_recomputed["file"])
+
+
 def test_an_audit_and_a_plan_agree(tmp_path):
     printed = "model,metric,value\nA,accuracy,90.0\nA,sensitivity,92.0\nB,accuracy,88.0\nB,sensitivity,84.0\n"
     (tmp_path / "t.csv").write_text(printed, encoding="utf-8")
