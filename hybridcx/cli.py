@@ -19,8 +19,10 @@ from hybridcx.cli_options import (
     Debug,
     Device,
     Level,
+    NoImages,
     Out,
     Positive,
+    Pseudonymise,
     Quiet,
     Resamples,
     Seed,
@@ -63,13 +65,18 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+    out: Out = None,
+    no_images: NoImages = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, progress=progress).page)
+        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
 
 
 @app.command()
@@ -79,8 +86,10 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
     ] = False,
+    no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -89,7 +98,17 @@ def run(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+        made = api.run(
+            experiment,
+            out=out,
+            seed=seed,
+            device=device,
+            fresh=fresh,
+            images=not no_images,
+            pseudonymise=pseudonymise,
+            progress=progress,
+        )
+        print(made.page)
 
 
 @app.command()
@@ -124,6 +143,7 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -156,6 +176,7 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)
@@ -172,6 +193,7 @@ def agreement(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -190,6 +212,7 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)
@@ -263,6 +286,23 @@ def check(
         found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
         raise typer.Exit(1)
 
 

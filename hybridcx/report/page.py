@@ -18,6 +18,7 @@ import pandas as pd
 
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
+from hybridcx.report.casebook_section import CasebookView
 
 SORT_ROWS = 3
 UNSORTABLE = ("split", "flow-table", "options", "subgroup-differences")
@@ -51,6 +52,7 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    casebook : where the pictures of the shown cases are; None where there are none.
     """
 
     title: str
@@ -70,6 +72,7 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    casebook: CasebookView | None = None
 
 
 def render(report: ReportData) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from hybridcx.report import (
     answers,
     audit_page,
+    casebook_section,
     figures,
     flow,
     further_results,
@@ -78,6 +79,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         label_rules.section(found, metric, primary, numbers),
         subgroups.section(found, metric, primary, planned, numbers),
         _disagreements(report, numbers),
+        casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
