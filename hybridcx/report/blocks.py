@@ -41,8 +41,8 @@ class Block:
     number: str = ""
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
-    folded: bool = False  # a long table behind a line that opens it; in print it is open
     casebook: CasebookPage | None = None
+    folded: bool = False  # a long table behind a line that opens it; in print it is open
 
 
 @dataclass(slots=True)
