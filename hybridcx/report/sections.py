@@ -38,7 +38,7 @@ from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 GROUPS = {
-    **dict.fromkeys(("performance", "printed", "comparisons", "roc", "readers"), "Discrimination"),
+    **dict.fromkeys(("performance", "printed", "comparisons", "hybrid", "roc", "readers"), "Discrimination"),
     **dict.fromkeys(("variance", "label-rules", "subgroups"), "Robustness"),
 }
 """What sections answer together: it stands above their titles and before the first of them in the contents list."""
