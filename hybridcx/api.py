@@ -393,7 +393,7 @@ def check(
     without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
     `table` has one row per problem; `sound` says whether there is none that would be refused.
 
-    Raises InputError where there is no such file, or where it cannot be told what it is.
+    Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
     """
     from hybridcx.checking import check_file
 
