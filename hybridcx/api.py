@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment, with_changes
+from hybridcx.experiment import Experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
@@ -339,8 +339,10 @@ def run(
     if isinstance(experiment, Experiment):
         read, source = experiment, None
     else:
+        from hybridcx.checking import experiment_of
+
         source = Path(experiment)
-        read = read_experiment(source)
+        read = experiment_of(source, progress)
     changes: dict[str, object] = {}
     if seed is not None:
         changes["seed"] = seed
@@ -353,7 +355,10 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise)
+    file = "the experiment" if source is None else str(source)
+    tables = run_experiment(
+        read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
+    )
     return Report(target, target / "report.html", tables)
 
 
