@@ -6,6 +6,7 @@ that point lies in a box of a true sign.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def covered_share(boxes: Boxes, size_px: int) -> float:
     boxes = np.clip(np.asarray(boxes, dtype=float).reshape(-1, 4), 0, size_px)
     xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
     area = 0.0
-    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
-        for y0, y1 in zip(ys[:-1], ys[1:], strict=True):
+    for x0, x1 in itertools.pairwise(xs):
+        for y0, y1 in itertools.pairwise(ys):
             area += (x1 - x0) * (y1 - y0) * inside((x0 + x1) / 2, (y0 + y1) / 2, boxes)
     return area / size_px**2
 

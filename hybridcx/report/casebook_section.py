@@ -237,10 +237,10 @@ def _case(
     folder = view.folder if view else None
     image = _uri(folder / f"{number:03d}.jpg") if folder else ""
     scale = 100.0 / view.size_px if view else 1.0
-    boxes = [
-        (round(r.left * scale, 1), round(r.top * scale, 1), round((r.right - r.left) * scale, 1), round((r.bottom - r.top) * scale, 1))
-        for r in beside["lesions"].itertuples()
-    ]  # fmt: skip
+    boxes = []
+    for r in beside["lesions"].to_dict("records"):
+        left, top, right, bottom = (scale * select.number(r[c]) for c in ("left", "top", "right", "bottom"))
+        boxes.append((round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)))
     return CaseView(
         number,
         case,
@@ -261,7 +261,7 @@ def _score(x: object) -> str:
 
 
 def _mark(r: Mapping[Any, Any]) -> str:
-    near = ", near" if r["near.threshold"] is True or r["near.threshold"] == True else ""  # noqa: E712
+    near = ", near" if pd.notna(r["near.threshold"]) and bool(r["near.threshold"]) else ""
     return ("✓ right" if r["correct"] else "✗ wrong") + near
 
 
