@@ -60,7 +60,10 @@ def placed_lesions(
 ) -> pd.DataFrame:
     """The lesions of cases with an image, their boxes in pixels of the prepared image; what lies outside the crop is left out."""
     notes = images.notes
-    sizes = {str(c): (int(w), int(h)) for c, w, h in zip(notes["case_id"], notes["width_px"], notes["height_px"], strict=True)}
+    sizes = {
+        str(c): (int(w), int(h))
+        for c, w, h in zip(notes["case_id"], notes["width_px"], notes["height_px"], strict=True)
+    }
     crops = _crops(cohort)
     rows = []
     for r in lesions.to_dict("records"):
@@ -75,4 +78,6 @@ def placed_lesions(
 
 def _crops(cohort: Cohort) -> Mapping[str, Box]:
     frame = cohort.frame.loc[cohort.frame[list(CROP)].notna().all(axis=1), ["case_id", *CROP]]
-    return {str(case): (int(a), int(b), int(c), int(d)) for case, a, b, c, d in frame.itertuples(index=False, name=None)}
+    return {
+        str(case): (int(a), int(b), int(c), int(d)) for case, a, b, c, d in frame.itertuples(index=False, name=None)
+    }

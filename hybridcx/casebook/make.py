@@ -81,7 +81,9 @@ def casebook_tables(
     shown = tuple(numbered["case_id"].astype(str)) if len(book) else ()
     lesions = _lesions(cohort, images, options, progress)
     tested = dict.fromkeys(book["case_id"].astype(str)) if len(book) else {}
-    with_lesion = [] if lesions is None else [c for c in dict.fromkeys(lesions["case_id"]) if c in tested and c not in shown]
+    with_lesion = (
+        [] if lesions is None else [c for c in dict.fromkeys(lesions["case_id"]) if c in tested and c not in shown]
+    )
     asked = Asked(shown, tuple(sorted(with_lesion)[:MAX_POINTING]))
     label_of = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
     size = options.size_px
@@ -91,7 +93,9 @@ def casebook_tables(
     neighbours = [
         row
         for s in spaces
-        for row in neighbour_rows(s.network, s.which, shown, s.features[at], training_ids, s.features[trained], label_of)
+        for row in neighbour_rows(
+            s.network, s.which, shown, s.features[at], training_ids, s.features[trained], label_of
+        )
     ]
     own = [s for s in spaces if s.weights is not None]
     maps: dict[str, Maps] = {}

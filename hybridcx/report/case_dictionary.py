@@ -9,7 +9,9 @@ _N = "number, or NA"
 _COUNT = "whole number from 0, or NA"
 _LOGICAL = "TRUE, FALSE, or NA"
 _CASE: Described = {"case_id": ("the case, as the input names it", "text")}
-_SEED: Described = {"seed": ("seed of the models whose calls these are: the first, where there are several", "text, or NA")}
+_SEED: Described = {
+    "seed": ("seed of the models whose calls these are: the first, where there are several", "text, or NA")
+}
 _NUMBER: Described = {
     "number": (
         "running number of the case in the page and in the names of its image files; NA where the page does not show it",
@@ -59,7 +61,10 @@ CASE_TABLES: dict[str, Described] = {
     "neighbours": {
         **_CASE,
         "network": ("the network in whose penultimate features the distance is measured", "text"),
-        "features": ("whose features: of the fine-tuned network, or of its initial weights", "fine_tuned, pretrained, untrained"),
+        "features": (
+            "whose features: of the fine-tuned network, or of its initial weights",
+            "fine_tuned, pretrained, untrained",
+        ),
         "rank": ("1 for the nearest training case", "whole number from 1", "integer"),
         "neighbour": ("the training case, as the input names it", "text"),
         "neighbour.label": ("its label", "a label of the input"),
@@ -69,14 +74,29 @@ CASE_TABLES: dict[str, Described] = {
     "saliency": {
         **_CASE,
         "network": ("the network (its own softmax)", "text"),
-        "method": ("grad_cam: the positive class's Grad-CAM; occlusion: log odds that covering a tile takes away", "grad_cam, occlusion"),
+        "method": (
+            "grad_cam: the positive class's Grad-CAM; occlusion: log odds that covering a tile takes away",
+            "grad_cam, occlusion",
+        ),
         "x": ("column of the map's largest value, in pixels of the prepared image", "number, or NA", "number"),
         "y": ("row of the map's largest value, in pixels of the prepared image", "number, or NA", "number"),
         "maximum": ("the map's largest value", _N, "number"),
         "map.side": ("cells of the map along each side", "whole number from 1", "integer"),
-        "n.lesions": ("boxes of true signs within the prepared image; NA where no true signs are known", _COUNT, "integer"),
-        "hit": ("whether the largest value lies within a box of a true sign; NA without a box or a largest value", _LOGICAL, "boolean"),
-        "hit.local": ("the same for signs at one disc (without the lost lordosis, whose box is the whole neck)", _LOGICAL, "boolean"),
+        "n.lesions": (
+            "boxes of true signs within the prepared image; NA where no true signs are known",
+            _COUNT,
+            "integer",
+        ),
+        "hit": (
+            "whether the largest value lies within a box of a true sign; NA without a box or a largest value",
+            _LOGICAL,
+            "boolean",
+        ),
+        "hit.local": (
+            "the same for signs at one disc (without the lost lordosis, whose box is the whole neck)",
+            _LOGICAL,
+            "boolean",
+        ),
         "rank.correlation": (
             "Spearman's correlation of the case's two maps over the tiles of the occlusion (the same in both rows)",
             "-1 to 1, or NA",
@@ -104,9 +124,21 @@ CASE_TABLES: dict[str, Described] = {
         "hits": ("cases whose largest value lies within a box of a sign", _COUNT, "integer"),
         "n": ("cases with a sign and a largest value", _COUNT, "integer"),
         "n.without.maximum": ("cases left out: their map is constant, so that it points nowhere", _COUNT, "integer"),
-        "chance": ("mean share of the image that the boxes cover: what pointing anywhere at random would hit", _P, "number"),
-        "chance.cells": ("mean share of the map's cells whose centre lies in a box: chance for a map this coarse", _P, "number"),
-        "centre": ("share of the cases in which the middle of the image lies in a box: what always pointing there would hit", _P, "number"),
+        "chance": (
+            "mean share of the image that the boxes cover: what pointing anywhere at random would hit",
+            _P,
+            "number",
+        ),
+        "chance.cells": (
+            "mean share of the map's cells whose centre lies in a box: chance for a map this coarse",
+            _P,
+            "number",
+        ),
+        "centre": (
+            "share of the cases in which the middle of the image lies in a box: what always pointing there would hit",
+            _P,
+            "number",
+        ),
         "status": ("whether the row can be used as it stands", "ok, not_estimable, caution"),
         "warning": ("why the status is not ok", "text, or NA"),
     },

@@ -125,9 +125,7 @@ def cells_table(cells: pd.DataFrame, caption: str) -> Table | None:
     rows = []
     for (model, comparator), part in cells.groupby(["model", "comparator"], sort=False):
         n = part["cell"].value_counts()
-        rows.append(
-            [Cell(f"{model} against {comparator}"), *(Cell(tables.count(int(n.get(c, 0)))) for c in CELLS)]
-        )
+        rows.append([Cell(f"{model} against {comparator}"), *(Cell(tables.count(int(n.get(c, 0)))) for c in CELLS)])
     head = ["Pair", "Both right", "Only the first right", "Only the second right", "Both wrong"]
     return table("case-cells", caption, head, rows, source="case_cells.csv", cap=MAX_IDS)
 
@@ -155,7 +153,16 @@ def pointing_table(found: pd.DataFrame, caption: str) -> Table | None:
             ]
         )  # fmt: skip
     level = next((tables.level(x) for x in found["conf.level"] if isfinite(select.number(x))), "")
-    head = ["Network", "Map", "Lesion", "Cases", f"Hits, % ({level} CI)", "Chance, area, %", "Chance, cells, %", "Middle, %"]
+    head = [
+        "Network",
+        "Map",
+        "Lesion",
+        "Cases",
+        f"Hits, % ({level} CI)",
+        "Chance, area, %",
+        "Chance, cells, %",
+        "Middle, %",
+    ]
     return table("pointing", caption, head, rows, notes=notes, remark=POINTING, source="pointing.csv", cap=MAX_IDS)
 
 
@@ -164,7 +171,11 @@ def casebook_page(found: Mapping[str, pd.DataFrame], view: CasebookView | None) 
     book, cells = found["casebook"], _table(found, "case_cells")
     pairs = list(dict.fromkeys(zip(cells["model"], cells["comparator"], strict=True))) if len(cells) else []
     number_of = {str(c): int(k) for c, k in zip(book["case_id"], book["number"], strict=True) if pd.notna(k)}
-    cell_of = {(a, b): part.set_index("case_id")["cell"] for (a, b), part in cells.groupby(["model", "comparator"])} if pairs else {}
+    cell_of = (
+        {(a, b): part.set_index("case_id")["cell"] for (a, b), part in cells.groupby(["model", "comparator"])}
+        if pairs
+        else {}
+    )
     compared = [m for m in dict.fromkeys(book["model"]) if not pairs or any(m in p for p in pairs)]
     kinds = ["discordant in a pair", "wrong by every model", "near a threshold"]
     named = pairs[: MAX_FILTERS - len(kinds)]
@@ -173,12 +184,19 @@ def casebook_page(found: Mapping[str, pd.DataFrame], view: CasebookView | None) 
     for case, part in parts.items():
         is_in = [p for p in pairs if cell_of[p].get(case) in CELLS[1:3]]
         near = part["near.threshold"].eq(True) & part["model"].isin(compared)
-        passes[case] = [k for k, on in enumerate([bool(is_in), bool(part["all.wrong"].iloc[0]), bool(near.any())], 1) if on]
+        passes[case] = [
+            k for k, on in enumerate([bool(is_in), bool(part["all.wrong"].iloc[0]), bool(near.any())], 1) if on
+        ]
         passes[case] += [len(kinds) + 1 + j for j, p in enumerate(named) if p in is_in]
     labels = [*kinds, *(f"{a} against {b}" for a, b in named)]
-    filters = [("all shown", len(parts)), *((label, sum(k in v for v in passes.values())) for k, label in enumerate(labels, 1))]
+    filters = [
+        ("all shown", len(parts)),
+        *((label, sum(k in v for v in passes.values())) for k, label in enumerate(labels, 1)),
+    ]
     by_case = {
-        name: {str(c): p for c, p in _table(found, name).groupby("case_id", sort=False)} if len(_table(found, name)) else {}
+        name: {str(c): p for c, p in _table(found, name).groupby("case_id", sort=False)}
+        if len(_table(found, name))
+        else {}
         for name in ("neighbours", "saliency", "lesions")
     }
     cases = [
@@ -202,7 +220,9 @@ def _lists(
         ids = [str(c) for c in cell_of.index[cell_of == cell]]
         rest = len(ids) - MAX_IDS
         more = f" and {tables.count(rest)} more in case_cells.csv" if rest > 0 else ""
-        out.append((f"{title} ({tables.count(len(ids))})", tuple((c, number_of.get(c, 0)) for c in ids[:MAX_IDS]), more))
+        out.append(
+            (f"{title} ({tables.count(len(ids))})", tuple((c, number_of.get(c, 0)) for c in ids[:MAX_IDS]), more)
+        )
     return tuple(out)
 
 
@@ -217,13 +237,22 @@ def _case(
     first = part.iloc[0]
     number, truth = int(first["number"]), str(first["y_true"])
     wrong, total = int(first["n.models.wrong"]), len(part)
-    why = "called wrongly by every model" if first["all.wrong"] else f"called wrongly by {wrong} of {total} model{'s' if total > 1 else ''}"
+    why = (
+        "called wrongly by every model"
+        if first["all.wrong"]
+        else f"called wrongly by {wrong} of {total} model{'s' if total > 1 else ''}"
+    )
     n_pairs = part["only.right.against"].dropna().map(lambda t: len(str(t).split("; "))).sum()
     why += f"; discordant in {int(n_pairs)} listed pair{'s' if n_pairs > 1 else ''}" if n_pairs else ""
     own = part[part["model"].isin(compared)]
-    head = ["Model", f"P({view.positive})" if view else "Score", "Call", ""]
+    head = ["Model", f"P({view.positive})" if view else "Score", "Call", "Result"]
     rows = [
-        [Cell(str(r["model"])), Cell(_score(r["score"])), Cell(str(r["y_pred"]), number=False), Cell(_mark(r), number=False)]
+        [
+            Cell(str(r["model"])),
+            Cell(_score(r["score"])),
+            Cell(str(r["y_pred"]), number=False),
+            Cell(_mark(r), number=False),
+        ]
         for r in own.to_dict("records")
     ]
     others = ", ".join(
@@ -277,14 +306,17 @@ def _lesion_facts(found: pd.DataFrame) -> list[tuple[str, str]]:
 def _neighbour_facts(found: pd.DataFrame) -> list[tuple[str, str]]:
     told = []
     for network, part in found.groupby("network", sort=False) if len(found) else ():
-        near = ", ".join(f"{r['neighbour']} {r['neighbour.label']} {_distance(r['distance'])}" for r in part.to_dict("records"))
+        near = ", ".join(
+            f"{r['neighbour']} {r['neighbour.label']} {_distance(r['distance'])}" for r in part.to_dict("records")
+        )
         told.append((f"Nearest training cases, {network}", near))
     return told
 
 
 def _distance(x: object) -> str:
+    """Three decimals, six for what is smaller; below that it is arithmetic."""
     d = select.number(x)
-    return tables.NA if not isfinite(d) else f"{d:.1e}".replace("e-0", "e−") if 0 < d < 0.001 else tables.fixed(d, 3)
+    return tables.NA if not isfinite(d) else "<0.000001" if d < 1e-6 else tables.fixed(d, 3 if d >= 0.001 else 6)
 
 
 def _agreement_facts(found: pd.DataFrame) -> list[tuple[str, str]]:
@@ -312,8 +344,19 @@ def _maps(number: int, case: str, found: pd.DataFrame, folder: Path | None) -> t
         if not path.is_file():
             continue
         title = METHODS[str(r["method"])]
-        top = "constant" if r["status"] != "ok" else f"largest {tables.fixed(r['x'], 0)} px from the left, {tables.fixed(r['y'], 0)} px from the top"
-        out.append(MapView(f"{r['network']}, {title}", _uri(path), f"{title} of {r['network']} over case {case}: {top}", r["method"] == "occlusion"))
+        top = (
+            "constant"
+            if r["status"] != "ok"
+            else f"largest {tables.fixed(r['x'], 0)} px from the left, {tables.fixed(r['y'], 0)} px from the top"
+        )
+        out.append(
+            MapView(
+                f"{r['network']}, {title}",
+                _uri(path),
+                f"{title} of {r['network']} over case {case}: {top}",
+                r["method"] == "occlusion",
+            )
+        )
     return tuple(out)
 
 

@@ -82,9 +82,18 @@ def test_hits_are_counted_over_cases_with_a_sign_and_a_peak():
     assert every["chance"] == pytest.approx((0.25 + 1) / 2)
     assert every["chance.cells"] == pytest.approx((4 / 16 + 1) / 2)
     assert every["centre"] == 0.5
-    assert (every["conf.low"], every["conf.high"]) == pytest.approx((0.0945312, 0.9054688), abs=1e-6)  # Wilson 1/2, by hand
+    assert (every["conf.low"], every["conf.high"]) == pytest.approx(
+        (0.0945312, 0.9054688), abs=1e-6
+    )  # Wilson 1/2, by hand
     assert found.loc[("occlusion", "any", "shown"), "hits"] == 1  # its first largest cell is the upper left one
     assert ("occlusion", "any", "test") not in found.index
+
+
+def test_a_map_that_cannot_hit_is_a_caution():
+    small = lesions()[:1].assign(left=30.0, top=30.0, right=34.0, bottom=34.0)
+    rows = pd.DataFrame(saliency_rows("net", ["a"], np.eye(2)[None], np.full((1, 7, 7), np.nan), 64, small))
+    (every, *_) = pointing_rows(rows, {"a"}, small, 64, 0.95)
+    assert (every["hits"], every["chance.cells"], every["centre"], every["status"]) == (0, 0.0, 1.0, "caution")
 
 
 def test_without_known_lesions_nothing_is_hit_or_missed():
@@ -103,13 +112,18 @@ def test_neighbours_are_the_nearest_by_cosine_and_ties_go_by_id():
     rows = pd.DataFrame(neighbour_rows("net", "fine_tuned", ["x", "y", "z"], a, ids, b, dict.fromkeys(ids, "normal")))
     for case, own in zip("xyz", found, strict=True):
         assert rows[rows["case_id"] == case]["neighbour"].tolist() == [ids[j] for j in np.argsort(own)[:3]]
-    same = neighbour_rows("net", "fine_tuned", ["x"], a[:1], ["c", "a", "b"], np.stack([a[0]] * 3), dict.fromkeys("abc", "n"))
+    same = neighbour_rows(
+        "net", "fine_tuned", ["x"], a[:1], ["c", "a", "b"], np.stack([a[0]] * 3), dict.fromkeys("abc", "n")
+    )
     assert [r["neighbour"] for r in same] == ["a", "b", "c"]
     assert np.isnan(cosine_distances(np.zeros((1, 8)), b)).all()
 
 
 def test_every_id_of_a_casebook_is_exchanged_in_one_place():
-    tables = {"neighbours": pd.DataFrame({"case_id": ["a"], "neighbour": ["t1"]}), "pointing": pd.DataFrame({"hits": [1]})}
+    tables = {
+        "neighbours": pd.DataFrame({"case_id": ["a"], "neighbour": ["t1"]}),
+        "pointing": pd.DataFrame({"hits": [1]}),
+    }
     found = renamed(tables, {"a": "P7", "t1": "P9"})
     assert found["neighbours"].iloc[0].tolist() == ["P7", "P9"]
     assert found["pointing"].equals(tables["pointing"])

@@ -109,7 +109,9 @@ def test_names_of_files_are_numbers_and_nothing_tells_a_patient(finished, cohort
         assert not [p for p in manifest["patient_id"] if f"{p}," in text]
 
 
-def test_the_page_keeps_to_its_budget_and_repeats_without_making_anything_again(finished, cohort, tmp_path, monkeypatch):
+def test_the_page_keeps_to_its_budget_and_repeats_without_making_anything_again(
+    finished, cohort, tmp_path, monkeypatch
+):
     folder, cache = finished
     assert (folder / "report.html").stat().st_size < MAX_WITH
 
@@ -131,7 +133,9 @@ def test_without_images_the_numbers_stay_and_no_picture_is_there(finished, cohor
     assert len(page) < MAX_WITHOUT
     assert not (tmp_path / "bare" / make.FOLDER).exists()
     ours, theirs = contents(tmp_path / "bare"), contents(folder)
-    assert {n: t for n, t in ours.items() if n.endswith(".csv")} == {n: t for n, t in theirs.items() if n.endswith(".csv")}
+    assert {n: t for n, t in ours.items() if n.endswith(".csv")} == {
+        n: t for n, t in theirs.items() if n.endswith(".csv")
+    }
 
 
 def test_a_lesion_lies_where_the_prepared_film_shows_it(finished, cohort):
@@ -145,11 +149,16 @@ def test_a_lesion_lies_where_the_prepared_film_shows_it(finished, cohort):
         height, width = decode(cohort / "phantom" / manifest.loc[row.case_id, "image"]).pixels.shape[:2]
         crop = tuple(int(manifest.loc[row.case_id, f"crop_{e}"]) for e in ("left", "top", "right", "bottom"))
         region = (found["left"], found["top"], found["right"], found["bottom"])
-        assert (row.left, row.top, row.right, row.bottom) == pytest.approx(place(region, width, height, crop, size_px=48))
+        assert (row.left, row.top, row.right, row.bottom) == pytest.approx(
+            place(region, width, height, crop, size_px=48)
+        )
 
 
 def test_a_file_of_lesions_that_cannot_be_used_is_said_and_left_out(tmp_path):
-    for text, words in (("case_id,kind\na,b\n", "no column left"), ("case_id,kind,left,top,right,bottom\na,b,5,1,2,3\n", "four numbers")):
+    for text, words in (
+        ("case_id,kind\na,b\n", "no column left"),
+        ("case_id,kind,left,top,right,bottom\na,b,5,1,2,3\n", "four numbers"),
+    ):
         (tmp_path / "lesions.csv").write_text(text, encoding="utf-8")
         found, problems = read_lesions(tmp_path / "lesions.csv")
         assert found.empty
@@ -168,6 +177,10 @@ def test_networks_that_are_not_fine_tuned_have_neighbours_and_probabilities_alon
     report = hybridcx.run(frozen, base=cohort, out=tmp_path / "frozen", cache=tmp_path / "cache")
     assert report.tables["saliency"].empty
     assert report.tables["pointing"].empty
-    assert (tmp_path / "frozen" / "pointing.csv").read_text(encoding="utf-8").startswith("network,method,lesion,subset,estimate")
+    assert (
+        (tmp_path / "frozen" / "pointing.csv")
+        .read_text(encoding="utf-8")
+        .startswith("network,method,lesion,subset,estimate")
+    )
     if len(report.tables["neighbours"]):
         assert set(report.tables["neighbours"]["features"]) == {"untrained"}

@@ -84,7 +84,9 @@ def test_grad_cam_is_its_definition_in_every_network(name):
     logits = model(x)
     (logits[:, 1] - logits[:, 0]).sum().backward()
     a, gradient = kept[0].detach(), kept[0].grad
-    if name == "densenet201":  # rectified outside of its modules, then averaged: each map's gradient is its weight over the cells
+    if (
+        name == "densenet201"
+    ):  # rectified outside of its modules, then averaged: each map's gradient is its weight over the cells
         weight = state["classifier.weight"]
         a, gradient = torch.relu(a), ((weight[1] - weight[0]) / a[0, 0].numel()).view(1, -1, 1, 1)
     expected = torch.relu((gradient.mean(dim=(2, 3), keepdim=True) * a).sum(dim=1)).numpy()

@@ -94,7 +94,9 @@ def test_a_region_is_placed_where_the_prepared_image_shows_it(pad, box):
     pixels = np.full((height, width), 100, np.uint8)
     pixels[region[1] : region[3], region[0] : region[2]] = 200
     made = prepare(pixels, box, size_px=size, pad=pad, resample="bilinear", channels=1)[..., 0].astype(float)
-    bare = prepare(np.where(pixels == 200, 101, 100).astype(np.uint8), box, size_px=size, pad=pad, resample="bilinear", channels=1)
+    bare = prepare(
+        np.where(pixels == 200, 101, 100).astype(np.uint8), box, size_px=size, pad=pad, resample="bilinear", channels=1
+    )
     left, top, right, bottom = place(region, width, height, box, size_px=size, pad=pad)
     share = np.clip((made - bare[..., 0]) / 99.0, 0, 1)
     rows, columns = share.sum(axis=1), share.sum(axis=0)

@@ -33,8 +33,16 @@ def tables(n: int = 6, a: str = "a", b: str = "b", case: str = "c{}") -> dict[st
                     "all.wrong": i % 2 != 0 and i % 3 != 0, "readings": "A: abnormal", "number": i + 1.0, "seed": None,
                 }
             )  # fmt: skip
-    cell = {(True, True): "both_right", (True, False): "only_model", (False, True): "only_comparator", (False, False): "both_wrong"}
-    cells = [{"model": a, "comparator": b, "cell": cell[i % 2 == 0, i % 3 == 0], "case_id": c, "seed": None} for i, c in enumerate(ids)]
+    cell = {
+        (True, True): "both_right",
+        (True, False): "only_model",
+        (False, True): "only_comparator",
+        (False, False): "both_wrong",
+    }
+    cells = [
+        {"model": a, "comparator": b, "cell": cell[i % 2 == 0, i % 3 == 0], "case_id": c, "seed": None}
+        for i, c in enumerate(ids)
+    ]
     return {"casebook": pd.DataFrame(rows), "case_cells": pd.DataFrame(cells)}
 
 
@@ -44,8 +52,14 @@ def page_of(found: dict[str, pd.DataFrame], view: CasebookView | None = None) ->
 
 def test_filters_count_their_cases_and_the_style_sheet_knows_each():
     page = casebook_page(tables(), None)
-    counts = {label: n for label, n in page.filters}
-    assert counts == {"all shown": 6, "discordant in a pair": 3, "wrong by every model": 2, "near a threshold": 1, "a against b": 3}
+    counts = dict(page.filters)
+    assert counts == {
+        "all shown": 6,
+        "discordant in a pair": 3,
+        "wrong by every model": 2,
+        "near a threshold": 1,
+        "a against b": 3,
+    }
     by = {c.number: set(c.filters.split()) for c in page.cases}
     assert by[1] == {"k3"}
     assert by[2] == {"k2"}
@@ -99,7 +113,16 @@ def test_pictures_are_set_in_by_number_and_the_prepared_image_once(tmp_path: Pat
             }
         ]
     )  # fmt: skip
-    lesion = {"case_id": "c0", "kind": "narrowing", "level": "C5/6", "severity": 0.5, "left": 2.0, "top": 2.0, "right": 6.0, "bottom": 4.0}
+    lesion = {
+        "case_id": "c0",
+        "kind": "narrowing",
+        "level": "C5/6",
+        "severity": 0.5,
+        "left": 2.0,
+        "top": 2.0,
+        "right": 6.0,
+        "bottom": 4.0,
+    }
     found["lesions"] = pd.DataFrame([lesion])
     html = page_of(found, CasebookView(tmp_path, 8, "abnormal"))
     assert html.count("data:image/jpeg") == 6
