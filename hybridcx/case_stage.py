@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,12 @@ def make_casebook(
     progress: Progress,
     *,
     with_images: bool,
+    shown_id: Mapping[str, str] | None = None,
 ) -> Casebook:
-    """Make the casebook of the cases of `book` (casebook.csv); the pictures go into `folder`, unless images are to be left out."""
+    """Make the casebook of the cases of `book` (casebook.csv); the pictures go into `folder`, unless images are to be left out.
+
+    With `shown_id` (case -> pseudonym) the book, the outcome and the images carry pseudonyms already.
+    """
     began = time.monotonic()
     progress.say("Making the casebook.")
     spaces = [Space(name, m.which, m.features, m.weights) for name, m in outcome.made.items()]
@@ -54,6 +59,7 @@ def make_casebook(
         progress,
         confidence_level=experiment.analysis.confidence_level,
         pictures_into=pictures,
+        shown_id=shown_id,
     )
     shown = pictures if pictures is not None and pictures.is_dir() else None
     view = CasebookView(shown, experiment.images.size_px, outcome.cohort.positive)

@@ -22,6 +22,7 @@ from hybridcx.cli_options import (
     NoImages,
     Out,
     Positive,
+    Pseudonymise,
     Quiet,
     Resamples,
     Seed,
@@ -88,6 +89,7 @@ def run(
     no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -97,7 +99,14 @@ def run(
 
     with progress_of(quiet, verbose) as progress:
         made = api.run(
-            experiment, out=out, seed=seed, device=device, fresh=fresh, images=not no_images, progress=progress
+            experiment,
+            out=out,
+            seed=seed,
+            device=device,
+            fresh=fresh,
+            images=not no_images,
+            pseudonymise=pseudonymise,
+            progress=progress,
         )
         print(made.page)
 
@@ -134,6 +143,7 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -166,6 +176,7 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)
@@ -182,6 +193,7 @@ def agreement(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -200,6 +212,7 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            pseudonymise=pseudonymise,
             progress=progress,
         )
         print(made.page)
@@ -273,6 +286,23 @@ def check(
         found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
         raise typer.Exit(1)
 
 

@@ -34,6 +34,15 @@ Threshold = Annotated[
     ),
 ]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+Pseudonymise = Annotated[
+    Path | None,
+    typer.Option(
+        "--pseudonymise",
+        metavar="KEYFILE",
+        help="Pseudonyms in the place of case ids, by the key in this file outside of --out; it is made where it is absent.",
+        show_default=False,
+    ),
+]
 SeedDesign = Annotated[
     str,
     typer.Option(

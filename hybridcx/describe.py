@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+FEW_OF_A_CLASS = 50
+MAX_NAMED_PAIRS = 6
 CHANCE = 0.5
 MAX_NAMED_THRESHOLDS = 12
 
@@ -216,6 +218,32 @@ def _spectrum(outcome: Outcome) -> list[str]:
     return [f"{whose}: {easier}{again}."]
 
 
+def _few_of_a_class(predictions: Predictions) -> list[str]:
+    """A class with few cases has a wide interval of its own, whatever the size of the whole test set."""
+    truth = predictions.test().drop_duplicates("case_id")["y_true"].astype(str)
+    n_positive = int((truth == str(predictions.positive)).sum())
+    n_other = len(truth) - n_positive
+    if len(truth) < FEW_CASES or min(n_positive, n_other) >= FEW_OF_A_CLASS:
+        return []
+    n, which, metric = (
+        (n_positive, "positive", "sensitivity") if n_positive <= n_other else (n_other, "negative", "specificity")
+    )
+    return [f"Only {n} of the {len(truth)} test cases {'is' if n == 1 else 'are'} {which}: {metric} is known poorly."]
+
+
+def _without_discordance(compared: pd.DataFrame) -> list[str]:
+    """Pairs that are right and wrong on the same cases (with several seeds: in every seed)."""
+    own = (compared["metric"] == "accuracy") & (compared["method"] == "mcnemar_midp")
+    midp = compared[own & compared[["subgroup", "label.rule"]].isna().all(axis=1)]
+    discordant = (midp["b"] + midp["c"]).groupby([midp["model"], midp["comparator"]], sort=False).sum(min_count=1)
+    same = discordant.index[discordant == 0].tolist()
+    if not same:
+        return []
+    pairs = ", ".join(f"{a} and {b}" for a, b in same[:MAX_NAMED_PAIRS])
+    pairs += f" and {len(same) - MAX_NAMED_PAIRS} more pairs" if len(same) > MAX_NAMED_PAIRS else ""
+    return [f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."]
+
+
 def caveats(
     predictions: Predictions,
     tables: dict[str, pd.DataFrame],
@@ -228,23 +256,12 @@ def caveats(
         found.append(
             f"The test set has {predictions.n_cases} cases: intervals are wide, and a difference that was not found may exist."
         )
+    found += _few_of_a_class(predictions)
     if predictions.clustered:
         found.append("Patients have several cases; rows that assume independence are marked.")
     compared = tables["comparisons"]
     if not compared.empty:
-        midp = compared[
-            (compared["metric"] == "accuracy")
-            & (compared["method"] == "mcnemar_midp")
-            & compared["subgroup"].isna()
-            & compared["label.rule"].isna()
-            & compared["seed"].isna()
-        ]
-        same = midp[(midp["b"] + midp["c"]) == 0]
-        if len(same):
-            pairs = ", ".join(f"{a} and {b}" for a, b in zip(same["model"], same["comparator"], strict=True))
-            found.append(
-                f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
-            )
+        found += _without_discordance(compared)
     metrics = tables["metrics"]
     if not metrics.empty:
         auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]

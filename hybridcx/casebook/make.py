@@ -72,14 +72,16 @@ def casebook_tables(
     *,
     confidence_level: float = 0.95,
     pictures_into: Path | None = None,
+    shown_id: Mapping[str, str] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables neighbours, saliency, pointing and lesions of the cases of `book` (casebook.csv) and of the test cases with a lesion.
 
-    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none.
+    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, where everything
+    else that is handed over has pseudonyms already and only the file of lesions has not.
     """
     numbered = book.dropna(subset=["number"]).drop_duplicates("case_id").sort_values("number") if len(book) else book
     shown = tuple(numbered["case_id"].astype(str)) if len(book) else ()
-    lesions = _lesions(cohort, images, options, progress)
+    lesions = _lesions(cohort, images, options, progress, shown_id or {})
     tested = dict.fromkeys(book["case_id"].astype(str)) if len(book) else {}
     with_lesion = (
         [] if lesions is None else [c for c in dict.fromkeys(lesions["case_id"]) if c in tested and c not in shown]
@@ -123,16 +125,9 @@ def casebook_tables(
     }
 
 
-def renamed(tables: Mapping[str, pd.DataFrame], shown_id: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    """The tables with every case id as it is to be shown: the one place where a casebook's ids are exchanged. Absent ids stay."""
-    out = {}
-    for name, table in tables.items():
-        columns = [c for c in ("case_id", "neighbour") if c in table.columns]
-        out[name] = table.assign(**{c: table[c].map(lambda v: shown_id.get(v, v)) for c in columns})
-    return out
-
-
-def _lesions(cohort: Cohort, images: ImageStore, options: ImagesSection, progress: Progress) -> pd.DataFrame | None:
+def _lesions(
+    cohort: Cohort, images: ImageStore, options: ImagesSection, progress: Progress, shown_id: Mapping[str, str]
+) -> pd.DataFrame | None:
     path = true_lesions.lesion_file(cohort)
     if path is None:
         return None
@@ -141,6 +136,7 @@ def _lesions(cohort: Cohort, images: ImageStore, options: ImagesSection, progres
         progress.say(f"Warning: {problem}")
     if problems:
         return None
+    found = found.assign(case_id=found["case_id"].map(lambda c: shown_id.get(c, c)))
     return true_lesions.placed_lesions(found, cohort, images, size_px=options.size_px, pad=options.pad)
 
 

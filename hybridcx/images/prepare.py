@@ -131,7 +131,12 @@ def place(
         return x0 * size_px / width, y0 * size_px / height, x1 * size_px / width, y1 * size_px / height
     side = max(width, height)
     dx, dy = _padding(width, side)[0], _padding(height, side)[0]
-    return (x0 + dx) * size_px / side, (y0 + dy) * size_px / side, (x1 + dx) * size_px / side, (y1 + dy) * size_px / side
+    return (
+        (x0 + dx) * size_px / side,
+        (y0 + dy) * size_px / side,
+        (x1 + dx) * size_px / side,
+        (y1 + dy) * size_px / side,
+    )
 
 
 def _refused(rule: str, value: object = None, remedy: str | None = None) -> InputError:

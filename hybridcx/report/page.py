@@ -6,6 +6,8 @@ in `tables`, the look in `templates/`; the template computes nothing and escapes
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,6 +19,12 @@ import pandas as pd
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
 from hybridcx.report.casebook_section import CasebookView
+
+SORT_ROWS = 3
+UNSORTABLE = ("split", "flow-table", "options", "subgroup-differences")
+"""Tables whose rows stand in an order of their own: sums at the end, steps one after the other."""
+FILTERED = ("cases",)
+"""Tables of cases, which the page's script lets a reader filter by any text in them."""
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -80,10 +88,28 @@ def render(report: ReportData) -> str:
         keep_trailing_newline=True,
         finalize=_finalize,
     )
-    style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    environment.tests["sortable"] = lambda made: made.key not in UNSORTABLE and len(made.rows) >= SORT_ROWS
     first, body = sections.build(report)
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, first=first, sections=body, style=our_own(style))
+    script = _own("page.js")
+    return template.render(
+        report=report,
+        first=first,
+        sections=body,
+        style=our_own(_own("style.css")),
+        script=our_own(script),
+        script_hash=_hash(script),
+        filtered=FILTERED,
+    )
+
+
+def _own(name: str) -> str:
+    return resources.files("hybridcx.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """What the content security policy allows: this script, byte for byte, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def _finalize(value: object) -> object:
