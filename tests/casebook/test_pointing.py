@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from hybridcx.casebook.make import renamed
 from hybridcx.casebook.neighbours import cosine_distances, neighbour_rows
 from hybridcx.casebook.pointing import (
     covered_cells,
@@ -117,13 +116,3 @@ def test_neighbours_are_the_nearest_by_cosine_and_ties_go_by_id():
     )
     assert [r["neighbour"] for r in same] == ["a", "b", "c"]
     assert np.isnan(cosine_distances(np.zeros((1, 8)), b)).all()
-
-
-def test_every_id_of_a_casebook_is_exchanged_in_one_place():
-    tables = {
-        "neighbours": pd.DataFrame({"case_id": ["a"], "neighbour": ["t1"]}),
-        "pointing": pd.DataFrame({"hits": [1]}),
-    }
-    found = renamed(tables, {"a": "P7", "t1": "P9"})
-    assert found["neighbours"].iloc[0].tolist() == ["P7", "P9"]
-    assert found["pointing"].equals(tables["pointing"])
