@@ -35,8 +35,10 @@ def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -
     return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"
 
 
-def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
+def comparison_methods(
+    predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame], locked: str = ""
+) -> list[str]:
+    """Paragraphs on the statistics, for the methods section of `compare` and `run`; `locked`: what is to be said of a run's plan."""
     clustered = predictions.clustered
     who = _units(predictions)
     text = [
@@ -76,13 +78,15 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
         )
     if plan.margin is not None:
         text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
-    if not tables["comparisons"].empty:
-        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
+    if len(tables.get("hybrid_matrix", pd.DataFrame())):
         text.append(
-            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
-            if confirmatory
-            else "No plan was fixed before the results, so every comparison is exploratory."
+            "Deep against hybrid: each cell of the matrix is a pair as any other (its interval and test); main effects are contrasts of marginal "
+            "means over the complete grid of networks, heads and feature sets, with percentile limits over the joint resamples."
         )
+    if locked:
+        text.append(locked)
+    elif not tables["comparisons"].empty:
+        text.append("No plan was fixed before the results, so every comparison is exploratory.")
     return text
 
 
@@ -124,7 +128,8 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
 READERS_METHOD = (
     "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
     "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
-    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers. "
+    "Of several seeds the mean is taken, with the bootstrap over seeds and cases, and each seed has rows of its own."
 )
 
 

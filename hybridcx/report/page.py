@@ -52,6 +52,7 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    plan_note : what must be said of a plan that was changed after results; "" where there is nothing.
     casebook : where the pictures of the shown cases are; None where there are none.
     """
 
@@ -72,6 +73,7 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    plan_note: str = ""
     casebook: CasebookView | None = None
 
 

@@ -15,6 +15,7 @@ from hybridcx.report import (
     figures,
     flow,
     further_results,
+    hybrid_results,
     label_rules,
     leakage,
     meaning,
@@ -71,6 +72,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
+        hybrid_results.section(found, numbers),
         score_sections.curves(report, numbers),
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         score_sections.calibration(report, numbers),
@@ -256,7 +258,7 @@ def _comparisons(
     section.text(
         ROLES
         if any(p.role == "confirmatory" for p in pairs)
-        else "No plan named comparisons beforehand: all are exploratory."
+        else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
     own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:
