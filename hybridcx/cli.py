@@ -99,7 +99,10 @@ def run(
 
 @app.command()
 def compare(
-    predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="Predictions (CSV or Parquet), one row per model and case; or folders of finished runs."),
+    ],
     out: Out = None,
     positive: Positive = None,
     threshold: Threshold = "0.5",

@@ -14,9 +14,10 @@ from typing import Literal, cast
 from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
 from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
 from hybridcx.report.leakage import OF_LEAKAGE
+from hybridcx.report.runs_section import OF_RUNS
 
 Kind = Literal["text", "number", "integer", "boolean"]
-OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE
+OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | OF_RUNS
 
 
 @dataclass(frozen=True, slots=True)

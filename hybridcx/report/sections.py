@@ -19,6 +19,7 @@ from hybridcx.report import (
     meaning,
     reader_results,
     result_tables,
+    runs_section,
     score_sections,
     select,
     tables,
@@ -57,6 +58,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
     primary, planned = select.primary_pairs(pairs, metric)
     made = [
+        runs_section.section(found, numbers),
         _cohort(report, numbers),
         _training(report, numbers),
         leakage.section(found, numbers),
