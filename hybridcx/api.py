@@ -95,6 +95,7 @@ def compare(
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
+    from hybridcx.analysis.reader_view import reader_view
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
     from hybridcx.comparing import compared, readings_of
     from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question
@@ -123,14 +124,11 @@ def compare(
     read = read if names is None else names.predictions(read, by)
     read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
     ratings = None if readers is None else readings_of(readers, inputs)
-    if ratings is not None:
-        from hybridcx.analysis.reader_view import reader_view
-
-        ratings = ratings if names is None else names.ratings(ratings)
-    for note in given.notes:
-        progress.say(note)
-    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
-        progress.say(f"Warning: {warning}")
+    if ratings is not None and names is not None:
+        ratings = names.ratings(ratings)
+    warnings = [*read.warnings, *(ratings.warnings if ratings else ())]
+    for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
+        progress.say(said)
     clock = Clock()
     with open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
@@ -141,6 +139,7 @@ def compare(
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
+        from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
         data = ReportData(
@@ -157,6 +156,7 @@ def compare(
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
         )
+        tables["checklist"] = checklist(data)
         finish(
             folder,
             data,
@@ -165,12 +165,8 @@ def compare(
             inputs=inputs,
             options={
                 **plan_options(plan),
-                "positive": read.positive,
-                "score_kind": score_kind,
-                "cluster": read.cluster,
-                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
-                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
-                "threshold_rule": read.threshold_rule or None,
+                **given.options(read),
+                "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             extra=readings_described(ratings) if ratings else None,
@@ -243,6 +239,8 @@ def agreement(
             inputs=inputs,
             options={
                 "seed": seed,
+                "ratings_file": path.name,
+                "input_warnings": [str(w) for w in read.warnings],
                 "scale": read.scale,
                 "positive": positive,
                 "confidence_level": confidence_level,
@@ -299,6 +297,7 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     fresh: bool = False,
+    images: bool = True,
     cache: str | Path | None = None,
     pseudonymise: str | Path | None = None,
     progress: Progress | None = None,
@@ -310,6 +309,7 @@ def run(
     experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
+    images : False leaves pictures of cases out of the report; its numbers stay.
     cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
     pseudonymise : as in `compare`.
 
@@ -338,7 +338,7 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh, key=pseudonymise)
+    tables = run_experiment(read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise)
     return Report(target, target / "report.html", tables)
 
 
@@ -346,6 +346,7 @@ def demo(
     *,
     out: str | Path | None = None,
     seed: int | None = None,
+    images: bool = True,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -354,7 +355,7 @@ def demo(
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
-        return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+        return run(path, out=out, base=Path(), seed=seed, fresh=True, images=images, cache=cache, progress=progress)
 
 
 def check(

@@ -19,6 +19,7 @@ from hybridcx.cli_options import (
     Debug,
     Device,
     Level,
+    NoImages,
     Out,
     Positive,
     Pseudonymise,
@@ -64,13 +65,18 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+    out: Out = None,
+    no_images: NoImages = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, progress=progress).page)
+        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
 
 
 @app.command()
@@ -80,6 +86,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
     ] = False,
+    no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
     pseudonymise: Pseudonymise = None,
@@ -92,7 +99,14 @@ def run(
 
     with progress_of(quiet, verbose) as progress:
         made = api.run(
-            experiment, out=out, seed=seed, device=device, fresh=fresh, pseudonymise=pseudonymise, progress=progress
+            experiment,
+            out=out,
+            seed=seed,
+            device=device,
+            fresh=fresh,
+            images=not no_images,
+            pseudonymise=pseudonymise,
+            progress=progress,
         )
         print(made.page)
 
@@ -275,6 +289,23 @@ def check(
         found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
         raise typer.Exit(1)
 
 

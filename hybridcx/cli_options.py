@@ -17,6 +17,9 @@ Seed = Annotated[
     typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="No pictures of cases or maps in the report; the numbers stay.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no sentences; results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

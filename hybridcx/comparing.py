@@ -27,6 +27,20 @@ class Compared:
     folders: tuple[Path, ...] = ()
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    file: str | None = None
+
+    def options(self, read: Predictions) -> dict[str, object]:
+        """What provenance.json says of the reading, and a recomputation needs: whether the calls were made here, and by which rule."""
+        return {
+            "positive": read.positive,
+            "score_kind": read.score_kind,
+            "cluster": read.cluster,
+            "predictions_file": self.file,
+            "runs": [f.name for f in self.folders] or None,
+            "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
+            "threshold_rule": read.threshold_rule or None,
+            "input_warnings": [str(w) for w in read.warnings],
+        }
 
     def check_target(self, target: Path) -> None:
         """Raises InputError where the report would replace one of the runs that it compares."""
@@ -53,7 +67,7 @@ def compared(
     if len(paths) == 1 and files:
         path = paths[0]
         read = read_predictions(path, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster)
-        return Compared(read, path.stem, {path.name: sha256_file(path)})
+        return Compared(read, path.stem, {path.name: sha256_file(path)}, file=path.name)
     if files or not paths:
         remedy = "name the folders of finished runs, or one file that holds all models"
         raise InputError(

@@ -152,3 +152,10 @@ def test_the_command_takes_several_folders(tmp_path, capsys, monkeypatch):
         main(["compare", "a", "b", "--n-bootstrap", "100", "--quiet"])
     assert end.value.code == 0
     assert capsys.readouterr().out.strip() == str(Path("reports") / "a-b" / "report.html")
+
+
+def test_a_comparison_of_runs_can_be_verified(tmp_path):
+    a, b = a_run(tmp_path / "a", ledger(1)), a_run(tmp_path / "b", ledger(2), epochs=20)
+    made = compare([a, b], tmp_path / "out")
+    found = hybridcx.verify(made.folder)
+    assert found.differences.empty, found.differences

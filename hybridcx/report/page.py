@@ -16,6 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
+from hybridcx.report.casebook_section import CasebookView
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -43,6 +44,7 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    casebook : where the pictures of the shown cases are; None where there are none.
     """
 
     title: str
@@ -62,6 +64,7 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    casebook: CasebookView | None = None
 
 
 def render(report: ReportData) -> str:

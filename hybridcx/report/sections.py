@@ -11,6 +11,8 @@ import pandas as pd
 from hybridcx.report import (
     answers,
     audit_page,
+    casebook_section,
+    checklist,
     figures,
     flow,
     further_results,
@@ -74,9 +76,11 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
+        casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
+        checklist.section(found, numbers),
         _provenance(report),
     ]
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
