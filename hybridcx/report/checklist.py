@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import answers, select, tables
+from hybridcx.report import meaning, select, tables
 from hybridcx.report.blocks import Numbers, Section
 from hybridcx.report.further_tables import Described
 from hybridcx.report.page import ReportData
@@ -91,7 +91,7 @@ def checklist(report: ReportData) -> pd.DataFrame:
             all_of_it = item.whole and len(here) == len(item.evidence)
             status = EVIDENCED if all_of_it else PARTLY if here else NOT_HERE
             evidence = "; ".join(text for text, _ in here) or None
-            location = "; ".join(dict.fromkeys(place for _, place in here)) or None
+            location = "; ".join(dict.fromkeys(p for _, places in here for p in places.split("; "))) or None
             rows.append((one.name, item.number, item.topic, evidence, location, status))
     return pd.DataFrame(rows, columns=list(OF_CHECKLIST["checklist"]), dtype=object)
 
@@ -244,7 +244,7 @@ def _measures(report: ReportData) -> Fact | None:
         for n in ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auroc", "brier")
         if n in set(metrics["metric"])
     ]
-    return ", ".join(answers.in_sentence(n) for n in names), "Performance of each model; Methods"
+    return ", ".join(meaning.metric(n).label for n in names), "Performance of each model; Methods"
 
 
 def _comparisons(report: ReportData) -> Fact | None:
@@ -254,6 +254,17 @@ def _comparisons(report: ReportData) -> Fact | None:
     n = len(compared[["model", "comparator"]].drop_duplicates())
     said = f"paired differences of {n} pair{'' if n == 1 else 's'} of models with intervals, tests and adjustment for multiplicity"
     return said, "Paired comparisons; comparisons.csv"
+
+
+def _agreement(scope: str) -> Callable[[ReportData], Fact | None]:
+    """Agreement between readers, or of a reader with himself."""
+
+    def look(report: ReportData) -> Fact | None:
+        rows = _table(report, "agreement")
+        there = not rows.empty and (rows["estimate"].notna() & (rows["scope"] == scope)).any()
+        return (f"agreement {scope} readers", "Reader agreement; agreement.csv") if there else None
+
+    return look
 
 
 def _detectable(report: ReportData) -> Fact | None:
@@ -343,7 +354,8 @@ FACTS: dict[str, Callable[[ReportData], Fact | None]] = {
     "weights": _run("origin and SHA-256 of the starting weights", "provenance.json"),
     "training": _training,
     "selection": _has("heads", "heads chosen by cross-validation within training, none by test results", "Performance of each model; heads.csv"),
-    "agreement": _has("agreement", "agreement between and within readers", "Reader agreement; agreement.csv"),
+    "between_readers": _agreement("between"),
+    "within_readers": _agreement("within"),
     "label_rules": _has("label_rules", "results under each reader's labels and where readers agree", "Labelling rules; label_rules.csv"),
     "intervals": _intervals,
     "measures": _measures,
