@@ -51,7 +51,7 @@ def default_out(name: str) -> Path:
 
 
 def compare(
-    predictions: str | Path | pd.DataFrame,
+    predictions: str | Path | pd.DataFrame | Sequence[str | Path],
     *,
     out: str | Path | None = None,
     positive: str | None = None,
@@ -74,8 +74,10 @@ def compare(
     pseudonymise: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
+    """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns), or on finished runs.
 
+    `predictions` may be the folder of a report that `run` or `compare` made, or several: seeds of one experiment become seeds, other runs
+    models named `<run>/<model>`, and the table `runs` says what differs in their configuration.
     `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
     "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
     in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
@@ -93,9 +95,10 @@ def compare(
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
+    from hybridcx.analysis.reader_view import reader_view
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
+    from hybridcx.comparing import compared, readings_of
     from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question
-    from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
     asked = parse_threshold(threshold)
     plan = Plan(
@@ -113,42 +116,30 @@ def compare(
         n_train=n_train,
     )
     raise_if_any(plan.problems())
-    if isinstance(predictions, pd.DataFrame):
-        name, inputs = "comparison", {}
-        read = predictions_from_frame(
-            predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster
-        )
-    else:
-        path = Path(predictions)
-        read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
-        name, inputs = path.stem, {path.name: sha256_file(path)}
+    given = compared(predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
+    read, name, inputs = given.read, given.name, given.inputs
     target = Path(out) if out is not None else default_out(name)
+    given.check_target(target)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.predictions(read, by)
     read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
-    ratings = None
-    if readers is not None:
-        from hybridcx.analysis.reader_view import reader_view
-        from hybridcx.records.ratings import ratings_from_frame, read_ratings
-
-        if isinstance(readers, pd.DataFrame):
-            ratings = ratings_from_frame(readers, scale="nominal")
-        else:
-            ratings = read_ratings(Path(readers), scale="nominal")
-            inputs[Path(readers).name] = sha256_file(Path(readers))
-        ratings = ratings if names is None else names.ratings(ratings)
-    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
-        progress.say(f"Warning: {warning}")
+    ratings = None if readers is None else readings_of(readers, inputs)
+    if ratings is not None and names is not None:
+        ratings = names.ratings(ratings)
+    warnings = [*read.warnings, *(ratings.warnings if ratings else ())]
+    for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
+        progress.say(said)
     clock = Clock()
     with open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
-        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
         new = folder.begin()
         if ratings:
             write_readings(new, ratings)
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
+        from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
         data = ReportData(
@@ -158,13 +149,14 @@ def compare(
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
-            caveats=caveats(read, tables),
+            caveats=[*given.notes, *caveats(read, tables)],
             methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
             reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
         )
+        tables["checklist"] = checklist(data)
         finish(
             folder,
             data,
@@ -173,15 +165,8 @@ def compare(
             inputs=inputs,
             options={
                 **plan_options(plan),
-                "positive": read.positive,
-                "score_kind": score_kind,
-                "cluster": read.cluster,
-                "predictions_file": None if isinstance(predictions, pd.DataFrame) else Path(predictions).name,
+                **given.options(read),
                 "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
-                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
-                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
-                "threshold_rule": read.threshold_rule or None,
-                "input_warnings": [str(w) for w in read.warnings],
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             extra=readings_described(ratings) if ratings else None,

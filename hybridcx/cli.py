@@ -113,7 +113,10 @@ def run(
 
 @app.command()
 def compare(
-    predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="Predictions (CSV or Parquet), one row per model and case; or folders of finished runs."),
+    ],
     out: Out = None,
     positive: Positive = None,
     threshold: Threshold = "0.5",
@@ -187,7 +190,11 @@ def agreement(
     ratings: Annotated[Path, typer.Argument(help="Ratings (CSV), one column per reader, or per reader and occasion.")],
     out: Out = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", help="measurement, nominal or ordinal; default by the values. Of a manifest it takes ratings or calls.")
+        str | None,
+        typer.Option(
+            "--scale",
+            help="measurement, nominal or ordinal; default by the values. Of a manifest it takes ratings or calls.",
+        ),
     ] = None,
     positive: Positive = None,
     confidence_level: Level = 0.95,

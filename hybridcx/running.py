@@ -34,6 +34,7 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 
 CODE = (
@@ -147,6 +148,7 @@ def run_experiment(
         tables |= book.tables
         _write_records(new, experiment, outcome)
         page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
+        tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
