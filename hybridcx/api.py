@@ -29,6 +29,7 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
+from hybridcx.report.hand_on import handing_on
 
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
@@ -70,6 +71,8 @@ def compare(
     seed: int = 0,
     seed_design: Literal["nested", "crossed", "fixed"] = "nested",
     n_train: int | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
@@ -83,7 +86,7 @@ def compare(
     reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
-    the predictions do not list its cases.
+    the predictions do not list its cases. `also` and `style`: further forms of the report and a journal's style (`docs/handing_on.md`).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -134,7 +137,7 @@ def compare(
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(name)
     clock = Clock()
-    with open_output(target, "compare") as folder:
+    with handing_on(also, style), open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
         tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
         new = folder.begin()
@@ -145,6 +148,7 @@ def compare(
         write_ledger(new, ledger)
         from hybridcx.report.page import ReportData
 
+        methods = comparison_methods(read, plan, tables)
         data = ReportData(
             title=f"Performance of one model: {name}"
             if len(read.models) == 1
@@ -153,7 +157,8 @@ def compare(
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=caveats(read, tables),
-            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            methods=[*methods, *([READERS_METHOD] if view else [])],
+            study_methods=methods[:1],
             reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
@@ -191,6 +196,8 @@ def agreement(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion)."""
@@ -207,7 +214,7 @@ def agreement(
         progress.say(f"Warning: {warning}")
     target = Path(out) if out is not None else default_out(path.stem)
     clock, inputs = Clock(), {path.name: sha256_file(path)}
-    with open_output(target, "agreement") as folder:
+    with handing_on(also, style), open_output(target, "agreement") as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )
@@ -256,6 +263,8 @@ def audit(
     out: str | Path | None = None,
     unit: str | Mapping[str, str] | None = None,
     confidence_level: float = 0.95,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
@@ -273,15 +282,16 @@ def audit(
     raise_if_any(level_problems(confidence_level))
     name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
     target = Path(out) if out is not None else default_out(name)
-    tables = audit_report(
-        published,
-        target,
-        positives=positives,
-        negatives=negatives,
-        unit=unit,
-        confidence_level=confidence_level,
-        progress=progress or Progress(quiet=True),
-    )
+    with handing_on(also, style):
+        tables = audit_report(
+            published,
+            target,
+            positives=positives,
+            negatives=negatives,
+            unit=unit,
+            confidence_level=confidence_level,
+            progress=progress or Progress(quiet=True),
+        )
     return Report(target, target / "report.html", tables)
 
 
@@ -294,6 +304,8 @@ def run(
     device: str | None = None,
     fresh: bool = False,
     cache: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
@@ -304,6 +316,7 @@ def run(
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
     cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`.
+    also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
 
     Raises
     ------
@@ -330,7 +343,8 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh)
+    with handing_on(also, style):
+        tables = run_experiment(read, folder, target, store, progress, fresh=fresh)
     return Report(target, target / "report.html", tables)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hybridcx.cli_options import (
+    Also,
     Debug,
     Device,
     Level,
@@ -25,6 +26,7 @@ from hybridcx.cli_options import (
     Resamples,
     Seed,
     SeedDesign,
+    Style,
     Threshold,
     TrainingSize,
     Verbose,
@@ -81,6 +83,8 @@ def run(
     ] = False,
     seed: Seed = None,
     device: Device = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -89,7 +93,10 @@ def run(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+        made = api.run(
+            experiment, out=out, seed=seed, device=device, fresh=fresh, also=also or (), style=style, progress=progress
+        )
+        print(made.page)
 
 
 @app.command()
@@ -124,6 +131,8 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -156,6 +165,8 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -172,6 +183,8 @@ def agreement(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -190,6 +203,8 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -212,6 +227,8 @@ def audit(
         ),
     ] = None,
     confidence_level: Level = 0.95,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -228,6 +245,8 @@ def audit(
             out=out,
             unit=units_of(unit or ()),
             confidence_level=confidence_level,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)

@@ -17,7 +17,8 @@ from hybridcx.artefacts import write_atomic
 from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
 from hybridcx.records.ratings import Ratings
-from hybridcx.report.page import ReportData, render
+from hybridcx.report.hand_on import wanted, write_forms
+from hybridcx.report.page import ReportData, content_of, render
 from hybridcx.report.write_csv import write_table, write_tables
 
 
@@ -118,7 +119,12 @@ def finish(
     described = {("predictions", c): LEDGER_COLUMNS.get(c, readings.get(c, further)) for c in ledger_columns}
     described |= dict(extra or {})
     write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
-    (folder.new / "report.html").write_text(render(data), encoding="utf-8", newline="\n")
+    from hybridcx.report.svg import pictures  # matplotlib: only where a page is made
+
+    with pictures(keep=bool(wanted())) as drawn:
+        content = content_of(data)
+    (folder.new / "report.html").write_text(render(data, content), encoding="utf-8", newline="\n")
+    write_forms(folder.new, data, content, tables, drawn)
     if progress.log:
         (folder.new / "hybridcx.log").write_text(progress.log, encoding="utf-8", newline="\n")
     record = {

@@ -48,7 +48,7 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
         sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
         return [summary(chosen, planned), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
-        return _of_models(found)
+        return of_models(found)
     if not found.get("agreement", pd.DataFrame()).empty:
         return _of_agreement(found["agreement"])
     if not found.get("audit_matrices", pd.DataFrame()).empty:
@@ -160,7 +160,7 @@ def in_sentence(metric: str) -> str:
     label = meaning.metric(metric).label
     return (
         label
-        if label[:2].isupper() or label[:2] == "F1" or label.startswith("Youden")
+        if label[:2].isupper() or label[:2] == "F1" or label.startswith(("Youden", "Brier"))
         else label[0].lower() + label[1:]
     )
 
@@ -184,9 +184,8 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     text = f"{start}, {word} {tables.difference(kind, p.estimate)}" + (f" {of}" if of == "percentage points" else "")
     limits = ""
     if select.has_limits(p):
-        level = tables.level(p.conf_level)
         low, high = tables.difference(kind, p.low), tables.difference(kind, p.high)
-        limits = f"{level + ' ' if level else ''}CI {low} to {high}, {meaning.method_label(p.method)}"
+        limits = f"{tables.confidence(p.conf_level, low, high)}, {meaning.method_label(p.method)}"
     tests = []
     if not isnan(p.p):
         tests.append(_test(p))
@@ -239,7 +238,8 @@ def detectable(chosen: Sequence[Pair]) -> str:
     )
 
 
-def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+def of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One sentence per model: its main metrics with their intervals."""
     values = _values(found)
     sentences = []
     for model in list(dict.fromkeys(k[0] for k in values))[:MAX_SENTENCES]:
@@ -248,11 +248,9 @@ def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
             row = values.get((model, name))
             if row is not None:
                 kind = meaning.metric(name)
-                shown = tables.interval(kind, *(select.number(row[c]) for c in ("estimate", "conf.low", "conf.high")))
-                sign = "%" if kind.unit == "percent" and shown != tables.NA else ""
-                parts.append(
-                    f"{in_sentence(name)} {shown.replace(' (', f'{sign} (', 1) if ' (' in shown else shown + sign}"
-                )
+                limits = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
+                shown = tables.interval(kind, *limits, sign="%" if kind.unit == "percent" else "")
+                parts.append(f"{in_sentence(name)} {shown}")
         if parts:
             sentences.append(f"{model}: {', '.join(parts)}.")
     return sentences

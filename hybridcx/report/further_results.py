@@ -171,7 +171,7 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
         ]
         for r in of_pairs + alone
     ]
-    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", "p"]
+    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", *tables.p_heading("p")]
     remark = "Cochran's Q over the levels of the subgroup; p not adjusted. A large p does not show that the levels are alike."
     return table(
         "interactions", caption, head, rows, notes=notes, remark=remark, source="interactions.csv", cap=CAP_INTERACTIONS
