@@ -18,6 +18,7 @@ from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
 from hybridcx.records.ratings import Ratings
 from hybridcx.report.hand_on import wanted, write_forms
+from hybridcx.report.journal_style import current
 from hybridcx.report.page import ReportData, content_of, render
 from hybridcx.report.write_csv import write_table, write_tables
 
@@ -44,6 +45,8 @@ def plan_options(plan: Plan) -> dict[str, object]:
 def page_provenance(seed: int, inputs: Mapping[str, str]) -> dict[str, str]:
     """What the page itself may say: nothing of clock or host, so that it repeats."""
     shown = {"hybridcx": provenance.version(), "seed": str(seed)}
+    style = current()
+    shown |= {} if style.name == "plain" else {"style": f"{style.title}: {style.source} {style.not_checked}"}
     shown |= {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
     return shown | provenance.package_versions()
 
@@ -133,6 +136,8 @@ def finish(
         "options": dict(options),
         "inputs": dict(inputs),
         **(more or {}),
+        "forms": list(wanted()),
+        "style": current().name,
         "environment": provenance.environment(),
         **clock.times(),
         "files": file_hashes(folder.new),

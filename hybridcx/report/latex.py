@@ -16,6 +16,8 @@ from hybridcx.report.tables import Cell, Table
 
 MAX_FLOAT_ROWS = 36
 """A table with more rows does not fit on one page."""
+MAX_NAME_CHARS = 30
+NAME_WIDTH_EM = 12
 
 _ASCII = {
     "\\": r"\textbackslash{}",
@@ -64,11 +66,12 @@ PREAMBLE = r"""% What tables.tex needs in the preamble of your document. Written
 \usepackage{iftex}
 \ifpdftex\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}\else\usepackage{fontspec}\fi
 \usepackage{textcomp}
+\usepackage{array}
 \usepackage{booktabs}
 \usepackage{longtable}
 \usepackage{graphicx}
 % a letter beyond the Latin ones: itself where the engine and its font have it, its code under pdfTeX
-\newcommand\hcxletter[1]{\ifpdftex U+#1\else\symbol{"#1}\fi}
+\newcommand\hcxletter[1]{\ifpdftex U+#1\allowbreak\else\symbol{"#1}\fi}
 % a table that is wider than the line is shrunk to it
 \newcommand\hcxfit[1]{\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}}
 """
@@ -119,7 +122,7 @@ def latex(content: Content) -> dict[str, str]:
 
 def table(t: Table, number: str) -> str:
     """One table with its caption, its remark and its notes."""
-    columns = "".join("r" if n else "l" for n in t.numeric)
+    columns = "".join("r" if n else _text_column(t, i) for i, n in enumerate(t.numeric))
     head = " & ".join(phrased(h, head=True) for h in t.head) + r" \\"
     rows = [line for row in t.rows for line in _lines(row)]
     caption = f"\\caption[]{{{phrased(t.caption)}}}\\label{{tab:{t.key}}}"
@@ -140,9 +143,20 @@ def table(t: Table, number: str) -> str:
     return "\n".join(made) + "\n"
 
 
+def _text_column(t: Table, i: int) -> str:
+    """A column of text: as wide as its text, or of a fixed width in which long names are broken."""
+    longest = max((len(row[i].text) for row in t.rows), default=0)
+    return "l" if longest <= MAX_NAME_CHARS else f">{{\\raggedright\\arraybackslash}}p{{{NAME_WIDTH_EM}em}}"
+
+
+def _broken(text: str) -> str:
+    """Escaped text that may be broken inside a very long word."""
+    return r"\allowbreak{}".join(map(escaped, re.findall(r"\S{1,14}\s*|\s+", literal(text))))
+
+
 def _lines(row: Sequence[Cell]) -> list[str]:
     """A row, and the smaller line below it where a cell has one."""
-    cells = [escaped(c.text) + (f"\\textsuperscript{{{','.join(c.notes)}}}" if c.notes else "") for c in row]
+    cells = [_broken(c.text) + (f"\\textsuperscript{{{','.join(c.notes)}}}" if c.notes else "") for c in row]
     below = [f"\\scriptsize {escaped(c.sub)}" if c.sub else "" for c in row]
     return [" & ".join(cells) + r" \\", *([" & ".join(below) + r" \\"] if any(below) else [])]
 

@@ -116,7 +116,7 @@ def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str 
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
     said = "; ".join(f"{', '.join(m)}: {meaning.method_label(method)}" for method, m in by_method.items())
     errors = any(isfinite(select.number(r.get("mc.error.low"))) for r in values.values())
-    return f"{level} in parentheses. {said}.{MC_REMARK if errors else ''}" if said else ""
+    return f"{level} in {tables.brackets()}. {said}.{MC_REMARK if errors else ''}" if said else ""
 
 
 def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | None:

@@ -153,6 +153,11 @@ def _limits(low: str, high: str) -> str:
     return f"{style.open}{low}{style.join}{high}{style.close}"
 
 
+def brackets() -> str:
+    """What the limits beside an estimate stand in."""
+    return "parentheses" if current().interval.open == "(" else "brackets"
+
+
 def confidence(conf_level: float | None, low: str, high: str) -> str:
     """An interval in a sentence: "95% CI 83.5 to 97.9"; `low` and `high` as the tables print them."""
     style, said = current().interval, level(conf_level)
