@@ -19,6 +19,7 @@ from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
+from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import (
     Clock,
     finish,
@@ -71,6 +72,7 @@ def compare(
     seed: int = 0,
     seed_design: Literal["nested", "crossed", "fixed"] = "nested",
     n_train: int | None = None,
+    pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
     style: str = "plain",
     progress: Progress | None = None,
@@ -86,7 +88,9 @@ def compare(
     reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
-    the predictions do not list its cases. `also` and `style`: further forms of the report and a journal's style (`docs/handing_on.md`).
+    the predictions do not list its cases. `pseudonymise`: a key file outside of `out`, made where it is absent; every case id in the folder
+    is then a pseudonym by this key, and further columns that are not used are left out. `also` and `style`: further forms of the report
+    and a journal's style (`docs/handing_on.md`).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -122,6 +126,9 @@ def compare(
         path = Path(predictions)
         read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
         name, inputs = path.stem, {path.name: sha256_file(path)}
+    target = Path(out) if out is not None else default_out(name)
+    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
+    read = read if names is None else names.predictions(read, by)
     read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
     ratings = None
     if readers is not None:
@@ -133,9 +140,9 @@ def compare(
         else:
             ratings = read_ratings(Path(readers), scale="nominal")
             inputs[Path(readers).name] = sha256_file(Path(readers))
+        ratings = ratings if names is None else names.ratings(ratings)
     for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
         progress.say(f"Warning: {warning}")
-    target = Path(out) if out is not None else default_out(name)
     clock = Clock()
     with handing_on(also, style), open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
@@ -175,12 +182,16 @@ def compare(
                 "positive": read.positive,
                 "score_kind": score_kind,
                 "cluster": read.cluster,
+                "predictions_file": None if isinstance(predictions, pd.DataFrame) else Path(predictions).name,
+                "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
                 # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
                 "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
                 "threshold_rule": read.threshold_rule or None,
+                "input_warnings": [str(w) for w in read.warnings],
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             extra=readings_described(ratings) if ratings else None,
+            more={"pseudonyms": names.described} if names else None,
             clock=clock,
             progress=progress,
         )
@@ -196,11 +207,15 @@ def agreement(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
     style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
-    """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion)."""
+    """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion).
+
+    `pseudonymise`: as in `compare`.
+    """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.agreement import agreement_table
     from hybridcx.analysis.plan import level_problems, resample_problems
@@ -210,9 +225,11 @@ def agreement(
     raise_if_any([*level_problems(confidence_level), *resample_problems(n_bootstrap)])
     path = Path(ratings)
     read = read_ratings(path, scale=scale)
+    target = Path(out) if out is not None else default_out(path.stem)
+    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
+    read = read if names is None else names.ratings(read)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
-    target = Path(out) if out is not None else default_out(path.stem)
     clock, inputs = Clock(), {path.name: sha256_file(path)}
     with handing_on(also, style), open_output(target, "agreement") as folder:
         table = agreement_table(
@@ -241,9 +258,12 @@ def agreement(
             data,
             tables,
             extra=readings_described(read),
+            more={"pseudonyms": names.described} if names else None,
             inputs=inputs,
             options={
                 "seed": seed,
+                "ratings_file": path.name,
+                "input_warnings": [str(w) for w in read.warnings],
                 "scale": read.scale,
                 "positive": positive,
                 "confidence_level": confidence_level,
@@ -303,7 +323,9 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     fresh: bool = False,
+    images: bool = True,
     cache: str | Path | None = None,
+    pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
     style: str = "plain",
     progress: Progress | None = None,
@@ -315,7 +337,9 @@ def run(
     experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
-    cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`.
+    images : False leaves pictures of cases out of the report; its numbers stay.
+    cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
+    pseudonymise : as in `compare`.
     also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
 
     Raises
@@ -344,7 +368,9 @@ def run(
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
     with handing_on(also, style):
-        tables = run_experiment(read, folder, target, store, progress, fresh=fresh)
+        tables = run_experiment(
+            read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise
+        )
     return Report(target, target / "report.html", tables)
 
 
@@ -352,6 +378,7 @@ def demo(
     *,
     out: str | Path | None = None,
     seed: int | None = None,
+    images: bool = True,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -360,7 +387,7 @@ def demo(
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
-        return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+        return run(path, out=out, base=Path(), seed=seed, fresh=True, images=images, cache=cache, progress=progress)
 
 
 def check(

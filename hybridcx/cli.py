@@ -20,8 +20,10 @@ from hybridcx.cli_options import (
     Debug,
     Device,
     Level,
+    NoImages,
     Out,
     Positive,
+    Pseudonymise,
     Quiet,
     Resamples,
     Seed,
@@ -65,13 +67,18 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+    out: Out = None,
+    no_images: NoImages = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, progress=progress).page)
+        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
 
 
 @app.command()
@@ -81,8 +88,10 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
     ] = False,
+    no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
+    pseudonymise: Pseudonymise = None,
     also: Also = None,
     style: Style = "plain",
     quiet: Quiet = False,
@@ -94,7 +103,16 @@ def run(
 
     with progress_of(quiet, verbose) as progress:
         made = api.run(
-            experiment, out=out, seed=seed, device=device, fresh=fresh, also=also or (), style=style, progress=progress
+            experiment,
+            out=out,
+            seed=seed,
+            device=device,
+            fresh=fresh,
+            images=not no_images,
+            pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
+            progress=progress,
         )
         print(made.page)
 
@@ -131,6 +149,7 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     also: Also = None,
     style: Style = "plain",
     quiet: Quiet = False,
@@ -165,6 +184,7 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            pseudonymise=pseudonymise,
             also=also or (),
             style=style,
             progress=progress,
@@ -183,6 +203,7 @@ def agreement(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
     also: Also = None,
     style: Style = "plain",
     quiet: Quiet = False,
@@ -203,6 +224,7 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            pseudonymise=pseudonymise,
             also=also or (),
             style=style,
             progress=progress,
@@ -282,6 +304,23 @@ def check(
         found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
         raise typer.Exit(1)
 
 

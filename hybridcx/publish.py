@@ -69,8 +69,7 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
 
 def write_readings(folder: Path, ratings: Ratings) -> None:
     """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
-    text = ratings.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-    write_atomic(folder / "ratings.csv", text)
+    write_table(folder / "ratings.csv", ratings.frame.reset_index())
 
 
 def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,12 @@ from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
-from hybridcx.analysis.printed import printed_and_found, read_printed
+from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.case_stage import make_casebook
+from hybridcx.casebook.lesions import lesion_file
 from hybridcx.cohort.exclusions import flow
+from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
@@ -24,6 +28,7 @@ from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
 from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
+from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.page import ReportData
@@ -36,6 +41,7 @@ CODE = (
     "phantoms",
     "stats",
     "analysis",
+    "casebook",
     "streams",
     "pipeline",
     "network_stage",
@@ -66,16 +72,26 @@ HEAD_COLUMNS = {
 
 
 def run_experiment(
-    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    with_images: bool = True,
+    key: str | Path | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`."""
     clock = Clock()
     check_plan(experiment)
     published = None if experiment.analysis.published is None else base / experiment.analysis.published
     printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
         cohort = load_cohort(experiment, base, store, progress)
-        for problem in (*cohort.warnings, *reading_warnings(cohort)):
+        names = None if key is None else pseudonyms(key, target)
+        said = [*cohort.warnings, *reading_warnings(cohort)]
+        for problem in said if names is None else names.problems(said):
             progress.say(f"Warning: {problem}")
         split = split_cohort(experiment, cohort)
         for problem in split.warnings:
@@ -84,21 +100,41 @@ def run_experiment(
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
+        if (lesions := lesion_file(cohort)) is not None:
+            data["lesions"] = sha256_file(lesions)
         _same_experiment(folder, experiment, data, fresh=fresh)
-        outcome = run_stages(experiment, cohort, split, images, base, store, progress)
+        outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
+        shown_id = None
+        if names is not None:  # the stages' artefacts keep the ids, the report is made of pseudonyms alone
+            shown_id = {c: names.of(c) for c in cohort.frame["case_id"]}
+            outcome, images = names.outcome(outcome), names.images(images)
         progress.say("Comparing the models.")
         tables, predictions, plan = _analysed(experiment, outcome, progress)
         if printed is not None:
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
+            tables["printed"] = printed
         new = folder.begin()
+        book = make_casebook(
+            tables["casebook"],
+            experiment,
+            outcome,
+            images,
+            store,
+            new,
+            progress,
+            with_images=with_images,
+            shown_id=shown_id,
+        )
+        tables |= book.tables
         _write_records(new, experiment, outcome)
-        page = _page(experiment, outcome, predictions, plan, tables, data)
+        page = replace(_page(experiment, outcome, predictions, plan, tables, data), casebook=book.view)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
             ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
         }
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
+        described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
         finish(
             folder,
             page,
@@ -106,11 +142,19 @@ def run_experiment(
             ledger_columns=outcome.ledger.columns,
             extra=described,
             inputs=data,
-            options={**plan_options(plan), "experiment": experiment.model_dump(mode="json")},
+            options={
+                **plan_options(plan),
+                "experiment": experiment.model_dump(mode="json"),
+                # what a recomputation needs beside the ledger and cohort.csv
+                "positive": outcome.cohort.positive,
+                "votes": list(outcome.cohort.votes),
+            },
             more={
                 "networks": outcome.networks.to_dict("records"),
-                "split_sha256": split.sha256,
+                "split_sha256": outcome.split.sha256,
+                "pseudonyms": None if names is None else names.described,
                 "store": store.root.name,
+                "casebook_duration_s": book.duration_s,
             },
             clock=clock,
             progress=progress,
@@ -186,6 +230,7 @@ def _analysed(
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
+    tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
     return tables, predictions, plan
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,32 @@ def test_no_patient_id_reaches_any_file(finished, cohort):
     assert not [
         p for p in canary if f">{p}<".encode() in text or f",{p},".encode() in text or f'"{p}"'.encode() in text
     ]
+
+
+def test_the_folder_is_recomputed_from_what_lies_in_it(finished, tmp_path):
+    found = hybridcx.verify(finished[0])
+    assert found.agrees
+    assert found.how.startswith("compared exactly")
+    assert set(found.not_recomputed["file"]) == {
+        "cohort.csv", "data_dictionary.csv", "experiment.json", "heads.csv", "hybridcx.log", "learning_curves.csv", "lineage.json",
+        "near_duplicates.csv", "report.html", "shortcuts.csv", *({"recompute.R"} & set(found.files["file"])),
+    }  # fmt: skip
+    assert (found.not_recomputed["reason"] != "").all()
+    held = found.numbers.set_index("file")["numbers"]
+    assert (held[["metrics.csv", "comparisons.csv", "flow.csv", "agreement.csv"]] > 0).all()
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    for name, old, new in (
+        ("flow.csv", "screened,screened,NA,NA,NA,80,", "screened,screened,NA,NA,NA,81,"),
+        ("split.csv", ",test\n", ",train\n"),
+    ):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8", newline="\n")
+    changed = hybridcx.verify(folder)
+    assert changed.differences["file"].tolist() == ["flow.csv", "split.csv"]
+    text = (folder / "cohort.csv").read_text(encoding="utf-8")
+    (folder / "cohort.csv").write_text(text.replace(",test,NA,FALSE", ",train,NA,FALSE", 1), encoding="utf-8")
+    assert "predictions.csv" in hybridcx.verify(folder).differences["file"].tolist()
 
 
 def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished, cohort, tmp_path):

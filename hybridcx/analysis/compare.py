@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
+from hybridcx.analysis import cases, comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -18,7 +18,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
-    *extras.TABLES, "thresholds",
+    *extras.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -49,7 +49,7 @@ def analyse(
         raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress)
+        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
         return label_rules.extended(tables, predictions, plan, pairs, _concluded)
     metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
     overall = parts[0]
@@ -61,6 +61,7 @@ def analyse(
         **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
         **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
         "thresholds": predictions.chosen_thresholds,
+        **cases.case_tables(predictions, plan, pairs),
     }
     return label_rules.extended(tables, predictions, plan, pairs, _concluded)
 

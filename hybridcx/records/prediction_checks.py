@@ -20,6 +20,7 @@ from hybridcx.records.cells import (
     some,
     text_array,
     to_float,
+    without_names,
 )
 from hybridcx.records.labels import two_labels
 from hybridcx.records.seed_checks import check_repeats
@@ -104,6 +105,7 @@ def check_predictions(
         frame[column] = raw[column]
     if whole:
         out.problems += _across_rows(frame, rows, file)
+    out.problems = without_names(out.problems, rows, raw["case_id"], ("patient_id", "image"))
     if out.failed or pair is None:
         return out
 

@@ -264,11 +264,8 @@ def _coverage(frame: pd.DataFrame, columns: list[ReadingColumn], file: str) -> l
 
     def warn(mask: pd.Series, rule: str) -> None:
         if mask.any():
-            out.append(
-                Problem(
-                    f"{int(mask.sum())} of {len(frame)} {rule}: {some(frame.index[mask])}", file, severity="warning"
-                )
-            )
+            words = f"{int(mask.sum())} of {len(frame)} {rule}"
+            out.append(Problem(words, file, severity="warning", cases=tuple(frame.index[mask])))
 
     warn(n_readers == 0, "cases were read by nobody; they are left out")
     if by_reader.shape[1] > 1:

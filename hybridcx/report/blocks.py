@@ -6,11 +6,14 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
 from hybridcx.report.tables import Table
+
+if TYPE_CHECKING:
+    from hybridcx.report.casebook_section import CasebookPage
 
 _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 FIRST_LEARNING_FIGURE = 2
@@ -38,13 +41,14 @@ class Figure:
 class Block:
     """One element of a section; which field is filled follows from `kind`."""
 
-    kind: Literal["text", "list", "heading", "table", "figures", "definitions"]
+    kind: Literal["text", "list", "heading", "table", "figures", "definitions", "casebook"]
     text: str = ""
     items: tuple[str, ...] = ()
     table: Table | None = None
     number: str = ""
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    casebook: CasebookPage | None = None
 
 
 @dataclass(slots=True)

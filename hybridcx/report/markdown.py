@@ -13,6 +13,7 @@ from hybridcx.report.journal_style import emphasised
 from hybridcx.report.page import Content, ReportData, literal
 from hybridcx.report.tables import Cell, Table
 
+CASES_ELSEWHERE = "The cases with their pictures stand in report.html."
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$&!^@#])|:(?=//)|(?<=www)\.")
 _START = re.compile(r"^(?:[-+](?=\s|$)|=+$|\d+(?=[.)](?:\s|$)))")  # at the start of a line: a list, a rule, a heading
 
@@ -50,6 +51,7 @@ def _block(block: Block, folder: str) -> list[str]:
     if block.kind == "table" and block.table is not None:
         return table(block.table, block.number)
     return {
+        "casebook": [CASES_ELSEWHERE],
         "text": [phrased(block.text)],
         "heading": [f"### {escaped(block.text)}"],
         "list": _list([phrased(i) for i in block.items]),

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from hybridcx.errors import printable
 from hybridcx.report.blocks import Section, our_own
+from hybridcx.report.casebook_section import CasebookView
 from hybridcx.report.journal_style import emphasised
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    casebook : where the pictures of the shown cases are; None where there are none.
     study_methods : those paragraphs of `methods` that tell of cases, models and calls; a paper's text says the statistics itself.
     """
 
@@ -68,6 +70,7 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    casebook: CasebookView | None = None
     study_methods: Sequence[str] = ()
 
 

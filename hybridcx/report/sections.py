@@ -11,6 +11,7 @@ import pandas as pd
 from hybridcx.report import (
     answers,
     audit_page,
+    casebook_section,
     figures,
     flow,
     further_results,
@@ -72,6 +73,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         _subgroups(report, numbers, primary),
         _disagreements(report, numbers),
+        casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridcx.report.blocks import Block, Figure
 from hybridcx.report.journal_style import emphasised
+from hybridcx.report.markdown import CASES_ELSEWHERE
 from hybridcx.report.page import Content, ReportData, literal
 from hybridcx.report.tables import Cell, Table
 
@@ -93,6 +94,8 @@ def _block(document: Document, block: Block, pictures: Mapping[str, bytes]) -> N
     elif block.kind == "figures":
         for figure in block.figures:
             _figure(document, figure, pictures)
+    elif block.kind == "casebook":
+        document.add_paragraph(CASES_ELSEWHERE)
     elif block.kind == "definitions":
         for name, value in block.pairs:
             line = document.add_paragraph()

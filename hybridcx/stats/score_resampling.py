@@ -29,7 +29,8 @@ from hybridcx.stats.utility import net_benefit_terms
 RANK_METRICS = ("auroc", "auprc")
 LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
 REFIT_METRICS = ("calibration_slope", "calibration_intercept")
-_EXACT_FLOAT32 = 1 << 24  # integers up to here are exact in float32
+_EXACT_HALVES = 1 << 23  # sums of halves up to here are exact in float32, and so was every sum on the way
+_FLUSH_EVERY = 256  # steps; at 10,000 cases a sum grows by at most some thousand a step
 _PRODUCT_FLOATS = 1 << 18  # matrix elements of one product of the sums over cases
 _REFIT_FLOATS = 1 << 17  # matrix elements of one batch of refits
 
@@ -66,35 +67,45 @@ def score_patterns(y: BoolArray, scores: FloatArray) -> ScoreRows:
 # ---------------------------------------------------------------- ranks
 
 
-class _Single(NamedTuple):
-    """A row whose score no other row has."""
+class _Positive(NamedTuple):
+    """A positive row whose score no other row has."""
 
-    positive: bool
     unit: int
 
 
+class _Negatives(NamedTuple):
+    """The units of negative rows that follow each other, with no positive row among them or at their scores."""
+
+    units: list[int]
+
+
 class _Tied(NamedTuple):
-    """The units of the positive and of the negative rows of one score."""
+    """The units of the positive and of the negative rows of one score: several positives, or both kinds."""
 
     positives: npt.NDArray[np.intp]
     negatives: npt.NDArray[np.intp]
 
 
 class RankPlan:
-    """One model's rows in falling order of the score, as steps: a row alone, or a group of equal scores."""
+    """One model's rows in falling order of the score, as steps: a positive alone, a run of negatives, or a group of equal scores."""
 
     def __init__(self, rows: ScoreRows, model: int, only: BoolArray | None = None):
         index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
         order = index[np.argsort(-rows.scores[model][index], kind="stable")]
         score, y, unit = rows.scores[model][order], rows.y[order], rows.unit[order]
         ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) + 1
-        self.steps: list[_Single | _Tied] = []
+        self.steps: list[_Positive | _Negatives | _Tied] = []
         start = 0
-        for end in ends.tolist():
-            if end - start == 1:
-                self.steps.append(_Single(bool(y[start]), int(unit[start])))
+        for end, positives in zip(ends.tolist(), np.diff(np.cumsum(y)[ends - 1], prepend=0).tolist(), strict=True):
+            inside, truth = unit[start:end], y[start:end]
+            last = self.steps[-1] if self.steps else None
+            if positives == 0 and isinstance(last, _Negatives):
+                last.units.extend(inside.tolist())
+            elif positives == 0:
+                self.steps.append(_Negatives(inside.tolist()))
+            elif end - start == 1:
+                self.steps.append(_Positive(int(inside[0])))
             else:
-                inside, truth = unit[start:end], y[start:end]
                 self.steps.append(_Tied(inside[truth], inside[~truth]))
             start = end
 
@@ -103,40 +114,44 @@ class RankPlan:
 
         Walks down the scores once for all columns. A positive adds to the true positives; a negative wins for each true positive
         already met (equal scores half). Counts run in float32, where they are exact whole or half numbers, and are moved to
-        float64 every `flush_every` steps, before they could exceed 2^24. Precisions are no such numbers: they are float64 throughout.
+        float64 every `flush_every` steps. Where they have come near 2^24 by then, all is done again with more flushes.
+        Precisions are no such numbers: they are float64 throughout.
         """
         columns = weights.shape[1]
-        tp, called, part, scratch = (np.zeros(columns, dtype=np.float32) for _ in range(4))
+        tp, fp, part, scratch, total = (np.zeros(columns, dtype=np.float32) for _ in range(5))
         wins, gain, precision = np.zeros(columns), np.zeros(columns), np.zeros(columns)
         for number, step in enumerate(self.steps, start=1):
             gained: Weights | None = None
-            if isinstance(step, _Single):
-                row = weights[step.unit]
-                called += row
-                if step.positive:
-                    tp += row
-                    gained = row
-                else:
-                    np.multiply(row, tp, out=scratch)
-                    part += scratch
+            if isinstance(step, _Positive):
+                gained = weights[step.unit]
+                tp += gained
+            elif isinstance(step, _Negatives):
+                negative = weights[step.units[0]]
+                if len(step.units) > 1:
+                    negative = np.add(negative, weights[step.units[1]], out=total)
+                    for unit in step.units[2:]:
+                        total += weights[unit]
+                fp += negative
+                np.multiply(negative, tp, out=scratch)
+                part += scratch
             else:
-                positive, negative = weights[step.positives].sum(axis=0), weights[step.negatives].sum(axis=0)
-                part += negative * (tp + positive / 2)
-                tp += positive
-                called += positive + negative
-                gained = positive
+                gained, negative = weights[step.positives].sum(axis=0), weights[step.negatives].sum(axis=0)
+                part += negative * (tp + gained / 2)
+                tp += gained
+                fp += negative
             if with_ap and gained is not None:
                 # Where nothing has been called yet the gain is 0 too, so the 1 changes nothing.
-                np.maximum(called, 1.0, out=scratch)
+                np.add(tp, fp, out=scratch)
+                np.maximum(scratch, 1.0, out=scratch)
                 np.divide(tp, scratch, out=precision, dtype=np.float64)
                 precision *= gained
                 gain += precision
-            if number % flush_every == 0:
+            if number % flush_every == 0 or number == len(self.steps):
+                if flush_every > 1 and part.max(initial=0.0) > _EXACT_HALVES:
+                    return self.evaluate(weights, max(1, flush_every // 16), with_ap)
                 wins += part
                 part.fill(0.0)
-        wins += part
-        positives = tp.astype(np.float64)
-        negatives = called - positives
+        positives, negatives = tp.astype(np.float64), fp.astype(np.float64)
         undefined = (positives == 0.0) | (negatives == 0.0)
         positives[undefined] = np.nan
         return wins / (positives * negatives), gain / positives if with_ap else np.full(columns, np.nan)
@@ -159,10 +174,7 @@ def rank_metrics(
     plans: Sequence[RankPlan | FoldedRankPlan], weights: Weights, metrics: Sequence[str]
 ) -> dict[str, FloatArray]:
     """Return {"auroc", "auprc"} that are asked for, each (k, columns)."""
-    heaviest = max(float(weights.max(initial=1.0)), 1.0)
-    total = float(weights.sum(axis=0).max(initial=1.0))  # in float32: beyond 2^24 every step is flushed anyway
-    flush_every = max(1, int(_EXACT_FLOAT32 / (2.0 * heaviest * total)))
-    found = [plan.evaluate(weights, flush_every, "auprc" in metrics) for plan in plans]
+    found = [plan.evaluate(weights, _FLUSH_EVERY, "auprc" in metrics) for plan in plans]
     both = {"auroc": np.stack([a for a, _ in found]), "auprc": np.stack([b for _, b in found])}
     return {name: both[name] for name in RANK_METRICS if name in metrics}
 

@@ -42,8 +42,8 @@ def capture(monkeypatch):
     kept = []
     original = UnitDraws.draw
 
-    def draw(self, columns, rng):
-        kept.append(original(self, columns, rng))
+    def draw(self, columns, rng, out):
+        kept.append(original(self, columns, rng, out).copy())
         return kept[-1]
 
     monkeypatch.setattr(UnitDraws, "draw", draw)
@@ -265,6 +265,18 @@ def test_sums_stay_exact_when_flushed():
     often, never = (plan.evaluate(weights, every, True) for every in (1, 10**9))
     assert np.array_equal(often[0], never[0])
     assert often[1] == pytest.approx(never[1], rel=1e-6)
+
+
+def test_sums_beyond_float32_are_flushed_more_often():
+    """Weights so heavy that a sum of 256 steps would be rounded: the wins are still whole numbers."""
+    y, s, _ = data(400, 1, digits=6)
+    rows = score_resampling.score_patterns(y, s)
+    heavy = np.random.default_rng(1).integers(1, 100, (rows.y.size, 3)).astype(np.float32)
+    found = score_resampling.rank_metrics([score_resampling.RankPlan(rows, 0)], heavy, ["auroc"])["auroc"][0]
+    for weight, got in zip(heavy.T.astype(np.int64), found, strict=True):
+        w, n = weight[rows.y], weight[~rows.y]
+        wins = (rows.scores[0, rows.y][:, None] > rows.scores[0, ~rows.y]) * w[:, None] * n
+        assert got == wins.sum() / (w.sum() * n.sum())
 
 
 @pytest.mark.parametrize(

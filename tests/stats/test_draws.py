@@ -40,6 +40,17 @@ def test_one_units_count_is_binomial(counts):
     assert stats.chisquare(seen, np.diff(upper, prepend=0) * 40_000).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("mean", [0.01, 0.95, 7.3, 30.0])
+def test_the_table_of_pairs_has_the_law_of_two_poisson_counts(mean):
+    """Entries of a pair and its part of the undecided entries: the probability, exactly, not by simulation."""
+    poisson = draws._Poisson(mean)
+    entries = np.bincount(poisson.table, minlength=1 << 16).astype(float)
+    undecided, entries[draws._UNSURE] = entries[draws._UNSURE], 0.0
+    np.add.at(entries, poisson.pairs, undecided * np.diff(poisson.fractions, prepend=0.0))
+    expected = stats.poisson.pmf(np.arange(256), mean)
+    assert entries.reshape(256, 256) / (1 << 16) == pytest.approx(np.outer(expected, expected), abs=1e-14)
+
+
 def test_strata_keep_their_sizes():
     drawn = columns([3, 500, 1, 200], [0, 1, 0, 1], 3000)
     assert np.all(drawn[[0, 2]].sum(axis=0) == 4)
@@ -63,7 +74,7 @@ def test_too_many_poisson_draws_are_drawn_again(monkeypatch):
 def test_chunks_cover_the_resamples_and_repeat():
     unit = UnitDraws(np.ones(20_000, int), np.zeros(20_000, int))
     assert unit.chunk_columns == draws.CHUNK_FLOATS // 20_000
-    found = list(unit.chunks(unit.chunk_columns + 3, np.random.default_rng(5)))
+    found = [(start, w.copy()) for start, w in unit.chunks(unit.chunk_columns + 3, np.random.default_rng(5))]
     assert [start for start, _ in found] == [0, unit.chunk_columns]
     assert [w.shape[1] for _, w in found] == [unit.chunk_columns, 3]
     again = next(iter(unit.chunks(unit.chunk_columns + 3, np.random.default_rng(5))))
