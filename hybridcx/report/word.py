@@ -127,7 +127,7 @@ def _caption(document: Document, number: str, text: str, source: str = "", *, ab
 
 
 def _figure(document: Document, figure: Figure, pictures: Mapping[str, bytes]) -> None:
-    from docx.shared import Inches
+    from docx.shared import Inches, Length
 
     png = pictures.get(str(figure.svg))
     if png is not None:
@@ -136,7 +136,7 @@ def _figure(document: Document, figure: Figure, pictures: Mapping[str, bytes]) -
         picture = line.add_run().add_picture(io.BytesIO(png))
         widest, tallest = Inches(_WIDTH_IN), Inches(5.6)
         shrink = min(1.0, widest / picture.width, tallest / picture.height)
-        picture.width, picture.height = int(picture.width * shrink), int(picture.height * shrink)
+        picture.width, picture.height = (Length(x * shrink) for x in (picture.width, picture.height))
         about = picture._inline.docPr
         about.set("descr", literal(figure.alt))
         about.set("name", f"figure {figure.key}")
