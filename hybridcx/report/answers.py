@@ -260,7 +260,7 @@ def _of_agreement(agreement: pd.DataFrame) -> list[str]:
     sentences = []
     for r in agreement.to_dict("records")[:MAX_SENTENCES]:
         name = meaning.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
-        kind = meaning.Metric(name, name, low=-1.0)
+        kind = meaning.coefficient(str(r["metric"]))
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""

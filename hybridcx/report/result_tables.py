@@ -311,11 +311,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
     slices = [c for c in ("readers", "occasion", "subset") if frame[c].notna().any()]
     for r in frame.to_dict("records"):
         name = str(r["metric"])
-        kind = (
-            meaning.Metric(name, name, "percent", 1)
-            if name == "percent_agreement"
-            else meaning.Metric(name, name, low=-float("inf"), high=float("inf"))
-        )
+        kind = meaning.Metric(name, name, "percent", 1) if name == "percent_agreement" else meaning.coefficient(name)
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         shown += "" if name != "percent_agreement" or shown == tables.NA else " %"
         said = r["warning"] if r["status"] != "ok" else ""

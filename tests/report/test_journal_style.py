@@ -100,6 +100,15 @@ def test_what_can_exceed_1_keeps_its_zero() -> None:
         assert tables.value(meaning.metric("auroc"), 0.99996) == ">.999"
 
 
+def test_agreement_in_the_unit_of_the_readings_keeps_its_zero() -> None:
+    with styled("apa"):
+        assert tables.value(meaning.coefficient("icc2"), 0.912) == ".912"
+        assert tables.value(meaning.coefficient("cohen_kappa"), 0.99996) == ">.999"
+        assert tables.value(meaning.coefficient("sem"), 0.912) == "0.912"
+        assert tables.value(meaning.coefficient("bland_altman_bias"), -0.7) == "−0.700"
+    assert tables.value(meaning.coefficient("sem"), 0.99996) == "1.000"  # no bound to be kept away from
+
+
 def test_each_style_says_its_source_and_what_was_not_checked() -> None:
     for name in STYLES:
         style = read_style(name)
