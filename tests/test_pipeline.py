@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
 import shutil
@@ -298,6 +299,39 @@ def test_primary_metric_of_the_plan_is_confirmatory_and_nothing_else(finished):
     confirmatory = compared[compared["role"] == "confirmatory"]
     assert set(confirmatory["metric"]) == {"accuracy"}
     assert len(compared[["model", "comparator"]].drop_duplicates()) == 1  # the chosen head with its network
+
+
+def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_exploratory(finished, cohort, tmp_path):
+    folder, cache, report = finished
+    lock = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["plan"]
+    assert (lock["role"], lock["results_existed"], lock["earlier_plans"]) == ("confirmatory", False, [])
+    trained = min(p.stat().st_ctime for p in cache.glob("finetune/*/artefact.json"))
+    assert datetime.datetime.fromisoformat(lock["locked_at"]).timestamp() <= trained + 1
+    metrics = report.tables["metrics"]
+    named = metrics[metrics["role"] == "confirmatory"]
+    assert set(named["metric"]) == {"accuracy"}
+    assert named["label.rule"].isna().all()
+
+    changed = small(analysis=AnalysisSection(n_bootstrap=200, primary_metric="sensitivity"))
+    before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}
+    out = tmp_path / "changed"
+    again = hybridcx.run(changed, base=cohort, out=out, cache=cache)
+    assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before  # nothing was trained again
+    for name in ("metrics", "comparisons", "verdicts", "hybrid_matrix"):
+        assert set(again.tables[name]["role"]) == {"exploratory"}
+    record = json.loads((out / "provenance.json").read_text(encoding="utf-8"))["plan"]
+    assert (record["role"], record["results_existed"]) == ("exploratory", True)
+    assert [e["sha256"] for e in record["earlier_plans"]] == [lock["sha256"]]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert (
+        f"The plan was changed after results existed (earlier plan {lock['sha256'][:12]}): everything is exploratory."
+        in page
+    )
+    assert record["locked_at"][:10] not in page  # the page has no clock
+    with pytest.raises(InputError, match="changed plan is a new analysis"):
+        hybridcx.run(small(), base=cohort, out=out, cache=cache)
+    first = hybridcx.run(small(), base=cohort, out=out, cache=cache, fresh=True)
+    assert "confirmatory" in set(first.tables["comparisons"]["role"])
 
 
 def test_the_packaged_demo_is_the_one_in_experiments():

@@ -15,6 +15,7 @@ from hybridcx.report import (
     figures,
     flow,
     further_results,
+    hybrid_results,
     label_rules,
     leakage,
     meaning,
@@ -22,6 +23,7 @@ from hybridcx.report import (
     result_tables,
     score_sections,
     select,
+    subgroups,
     tables,
 )
 from hybridcx.report.blocks import Figure, Numbers, Section
@@ -35,6 +37,11 @@ from hybridcx.report.tables import Cell, Table
 from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
+GROUPS = {
+    **dict.fromkeys(("performance", "printed", "comparisons", "roc", "readers"), "Discrimination"),
+    **dict.fromkeys(("variance", "label-rules", "subgroups"), "Robustness"),
+}
+"""What sections answer together: it stands above their titles and before the first of them in the contents list."""
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
 
 
@@ -61,17 +68,18 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _cohort(report, numbers),
         _training(report, numbers),
         leakage.section(found, numbers),
+        label_rules.agreement_section(found, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
-        _variance(report, numbers, metric),
-        label_rules.section(found, metric, primary, numbers),
+        hybrid_results.section(found, numbers),
         score_sections.curves(report, numbers),
+        reader_results.readers_section(report.tables, report.reader_notes, numbers),
         score_sections.calibration(report, numbers),
         score_sections.utility(report, numbers),
-        label_rules.agreement_section(found, numbers),
-        reader_results.readers_section(report.tables, report.reader_notes, numbers),
-        _subgroups(report, numbers, primary),
+        _variance(report, numbers, metric),
+        label_rules.section(found, metric, primary, numbers),
+        subgroups.section(found, metric, primary, planned, numbers),
         _disagreements(report, numbers),
         casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
@@ -79,6 +87,8 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _methods(report),
         _provenance(report),
     ]
+    for part in made:
+        part.group = GROUPS.get(part.key, "")
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
         tuple(answers.before(primary)) if report.answers is None else (),
@@ -92,7 +102,9 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
 
 
 def _split(sentence: str) -> tuple[str, str]:
-    sentence = sentence.replace(" = ", "\u00a0=\u00a0").replace("mid-p", "mid\u2011p")
+    for sign in "=<>":
+        sentence = sentence.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    sentence = sentence.replace("mid-p", "mid\u2011p")
     subject, colon, rest = sentence.partition(": ")
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
@@ -178,7 +190,8 @@ def _training(report: ReportData, numbers: Numbers) -> Section:
             drops = figures.rate_drops(history)
             caption = f"{name}: accuracy and loss in training (each mini-batch) and validation against iteration."
             caption += " Dotted lines: the learning rate drops." if drops else ""
-            drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning()))
+            file = "learning_curves.csv" if "learning_curves" in report.tables else ""
+            drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning(), file))
     section.figures(*drawn)
     return section
 
@@ -188,7 +201,7 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     metrics, confusion = _frame(report.tables, "metrics"), _frame(report.tables, "confusion")
     caption = "Performance on the test set with confidence intervals."
     made = result_tables.metrics_table(metrics, result_tables.TABLE_III, "table-iii", caption)
-    section.table(made, numbers.table(3) if made else "")
+    section.table(made, numbers.table(3) if made else "", whole=True)
     if len(confusion):
         matrices, seed = select.one_seed(confusion)
         models = _models(report, matrices)
@@ -245,7 +258,7 @@ def _comparisons(
     section.text(
         ROLES
         if any(p.role == "confirmatory" for p in pairs)
-        else "No plan named comparisons beforehand: all are exploratory."
+        else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
     own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:
@@ -253,7 +266,7 @@ def _comparisons(
         role = ", ".join(dict.fromkeys(p.role for p in chosen if p.role))
         caption = f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}."
         made = result_tables.pairs_table(chosen, name, caption)
-        section.table(made, numbers.table() if made else "")
+        section.table(made, numbers.table() if made else "", whole=name == metric)
     made = result_tables.multiplicity_table(
         _frame(report.tables, "multiplicity"),
         primary,
@@ -282,25 +295,13 @@ def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
     return section
 
 
-def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pair]) -> Section:
-    section = Section("subgroups", "Subgroups")
-    made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
-    section.table(made, numbers.table() if made else "")
-    pairs = [(p.model, p.comparator) for p in primary]
-    made = further_results.interactions_table(
-        _frame(report.tables, "interactions"), "Do the subgroups differ? Tests of interaction (exploratory).", pairs
-    )
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
 def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     section = Section("disagreements", "Disagreements")
     cases = _frame(report.tables, "disagreements")
     one = len(cases.columns.difference(["case_id", "y_true", "n.models.wrong", "seed"])) == 1
     caption = "Cases that the model calls wrongly." if one else "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
-    section.table(made, numbers.table() if made else "")
+    section.table(made, numbers.table() if made else "", whole=True)
     return section
 
 

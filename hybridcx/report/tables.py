@@ -7,6 +7,7 @@ Rules, each one a test:
   but "<0.1".
 - A difference that is not zero is never printed as zero: it gets more decimals (up to three), so that an interval's
   limit keeps the side of zero on which it lies.
+- A limit that is not the margin is never printed as the margin: it gets more decimals (up to three), so that the verdict can be seen.
 - A p-value has three decimals, "<0.001" below that, ">0.999" when rounding would make it 1; it gets a further decimal
   when rounding would print exactly 0.050. This is the plain style; how journals print p-values and intervals is read from
   the style in force (`report.journal_style`).
@@ -19,7 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite, isinf, isnan
+from math import isfinite, isinf, isnan, nan
 from numbers import Real
 
 from hybridcx.report.journal_style import current
@@ -140,10 +141,9 @@ def value(metric: Metric, x: float | None) -> str:
     return _led(_within(x, metric.decimals, metric.low, metric.high), current().numbers.leading_zero or not bounded)
 
 
-def interval(metric: Metric, estimate: float, low: float, high: float, *, sign: str = "") -> str:
-    """An estimate with its limits: "93.9 (83.5 to 97.9)", with `sign` after the estimate; without limits the estimate alone."""
+def interval(metric: Metric, estimate: float, low: float, high: float) -> str:
+    """An estimate with its limits: "93.9 (83.5 to 97.9)"; without limits the estimate alone."""
     text = value(metric, estimate)
-    text += sign if text != NA else ""
     return text if _missing(low) or _missing(high) else f"{text} {_limits(value(metric, low), value(metric, high))}"
 
 
@@ -164,22 +164,28 @@ def confidence(conf_level: float | None, low: str, high: str) -> str:
     return f"{said + ' ' if said else ''}CI{style.said_open}{low}{style.join}{high}{style.said_close}"
 
 
-def difference(metric: Metric, x: float | None) -> str:
-    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is."""
+def difference(metric: Metric, x: float | None, margin: float = nan) -> str:
+    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is.
+
+    A limit that only rounding would put on the margin gets further decimals, so that it lies on the side that the verdict says.
+    """
     if metric.null == 1:
         return _within(x, metric.decimals, 0.0, float("inf"))
-    if metric.unit == "percent":
-        return signed(x, metric.decimals, scale=100)
-    bounded = metric.high - metric.low <= 1
-    return _led(signed(x, metric.decimals), current().numbers.leading_zero or not bounded)
+    scale, decimals = 100 if metric.unit == "percent" else 1, metric.decimals
+    if x is not None and not _missing(x) and isfinite(x) and isfinite(margin) and abs(abs(x) - margin) > _NOISE:
+        most = decimals + _EXTRA_DECIMALS
+        while decimals < most and _round(abs(x), decimals, scale) == _round(margin, decimals, scale):
+            decimals += 1
+    bounded = metric.unit != "percent" and metric.high - metric.low <= 1
+    return _led(signed(x, decimals, scale=scale), current().numbers.leading_zero or not bounded)
 
 
-def difference_interval(metric: Metric, estimate: float, low: float, high: float) -> str:
+def difference_interval(metric: Metric, estimate: float, low: float, high: float, margin: float = nan) -> str:
     """A comparison with its limits: "+6.1 (−2.2 to +15.4)"."""
     text = difference(metric, estimate)
     if _missing(low) or _missing(high):
         return text
-    return f"{text} {_limits(difference(metric, low), difference(metric, high))}"
+    return f"{text} {_limits(difference(metric, low, margin), difference(metric, high, margin))}"
 
 
 def unit(metric: Metric, *, of_difference: bool = False) -> str:

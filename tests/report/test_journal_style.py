@@ -61,19 +61,19 @@ def test_no_p_value_is_printed_as_0_or_1(style: str) -> None:
         (
             "plain",
             "0.912 (0.840 to 0.960)",
-            "93.9% (83.5 to 97.9)",
+            "93.9 (83.5 to 97.9)",
             "+0.052 (−0.010 to +0.114)",
             "95% CI −0.1 to +12.0",
         ),
-        ("ama", "0.912 (0.840 to 0.960)", "93.9% (83.5 to 97.9)", "0.052 (−0.010 to 0.114)", "95% CI, −0.1 to 12.0"),
-        ("apa", ".912 [.840, .960]", "93.9% [83.5, 97.9]", ".052 [−.010, .114]", "95% CI [−0.1, 12.0]"),
+        ("ama", "0.912 (0.840 to 0.960)", "93.9 (83.5 to 97.9)", "0.052 (−0.010 to 0.114)", "95% CI, −0.1 to 12.0"),
+        ("apa", ".912 [.840, .960]", "93.9 [83.5, 97.9]", ".052 [−.010, .114]", "95% CI [−0.1, 12.0]"),
     ],
 )
 def test_intervals(style: str, auroc: str, share: str, gap: str, said: str) -> None:
     area, accuracy = meaning.metric("auroc"), meaning.metric("accuracy")
     with styled(style):
         assert tables.interval(area, 0.912, 0.84, 0.96) == auroc
-        assert tables.interval(accuracy, 0.939, 0.835, 0.979, sign="%") == share
+        assert tables.interval(accuracy, 0.939, 0.835, 0.979) == share
         assert tables.difference_interval(area, 0.052, -0.01, 0.114) == gap
         limits = (tables.difference(accuracy, x) for x in (-0.001, 0.12))
         assert tables.confidence(0.95, *limits) == said
@@ -83,7 +83,7 @@ def test_intervals(style: str, auroc: str, share: str, gap: str, said: str) -> N
 def test_what_does_not_exist_is_na_in_every_style(style: str) -> None:
     accuracy = meaning.metric("accuracy")
     with styled(style):
-        assert tables.interval(accuracy, nan, nan, nan, sign="%") == "NA"
+        assert tables.interval(accuracy, nan, nan, nan) == "NA"
         assert tables.difference_interval(accuracy, nan, nan, nan) == "NA"
         assert tables.p_value(None) == tables.p_equals(nan)[4:] == "NA"
         assert "(" not in tables.interval(accuracy, 0.9, nan, 0.95)

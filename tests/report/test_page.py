@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
-import shutil
-import subprocess
 from collections import Counter
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,7 +82,8 @@ def _hostile() -> ReportData:
 
 def test_names_made_to_break_the_page_are_text(hostile: str) -> None:
     page = Page(hostile)
-    assert not page.all("script", "img", "iframe", "object", "embed", "form", "base")
+    assert not page.all("img", "iframe", "object", "embed", "form", "base")
+    assert page.all("script") == [{}]  # ours
     assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
     for canary in CANARIES[:5]:
         assert page.text.count(canary) > 3, canary
@@ -97,12 +97,21 @@ def test_nothing_is_loaded_from_anywhere(html: str) -> None:
     assert "https:" not in html
     assert "@import" not in html
     assert not re.findall(r"url\((?!#)", html)
-    assert not page.all("script")
     for attrs in (a for _, a in page.tags):
         for name in ("src", "href", "srcset", "data", "action"):
             assert (attrs.get(name) or "#").startswith(("#", "data:,"))
     (policy,) = [a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
-    assert (policy["content"] or "").startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    allowed = policy["content"] or ""
+    assert allowed.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-")
+    assert "unsafe" not in allowed.split("script-src")[1]
+
+
+def test_the_policy_allows_the_one_script_of_the_page_and_no_other(html: str, hostile: str) -> None:
+    for page in (html, hostile):
+        (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'; img-src" in page
+        assert not re.search(r"\b(eval|fetch|XMLHttpRequest|localStorage|innerHTML|setTimeout)\b", script)
 
 
 @pytest.mark.parametrize("which", ["html", "hostile"])
@@ -200,36 +209,3 @@ def test_the_same_report_gives_the_same_bytes(report: ReportData, html: str) -> 
 
 def test_thirty_two_models_stay_small() -> None:
     assert len(render(sample.run_report(heads=7)).encode()) < 2_000_000
-
-
-def _chromium() -> str:
-    found = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-    if found is None:
-        pytest.fail("the browser tests need Chromium")
-    return found
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 768, 1280])
-def test_chromium_loads_it_without_complaint_and_without_sideways_scroll(html: str, tmp_path: Path, width: int) -> None:
-    # a frame of the width, and a script outside of the page that measures it: the page itself allows none
-    (tmp_path / "report.html").write_text(html, encoding="utf-8")
-    (tmp_path / "frame.html").write_text(
-        f'<iframe id="f" src="report.html" style="width:{width}px;height:900px;border:0"></iframe><p id="out">none</p><script>'
-        'f.onload = () => { const e = f.contentDocument.documentElement; out.textContent = e.scrollWidth + " of " + e.clientWidth; }</script>',
-        encoding="utf-8",
-    )
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    local = ["--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr"]
-    asked = ["--window-size=1400,1000", "--virtual-time-budget=5000", "--dump-dom", (tmp_path / "frame.html").as_uri()]
-    done = subprocess.run(
-        [_chromium(), *quiet, *local, *asked],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    measured = re.search(r'id="out">(\d+) of (\d+)<', done.stdout)
-    assert measured, done.stdout[-500:]
-    assert int(measured[1]) <= int(measured[2]) <= width
-    assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
