@@ -340,7 +340,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         *(c.capitalize() for c in slices),
         f"Estimate ({level + ' ' if level else ''}CI)",
     ]
-    head += ["F or z (df)", "p", "Cases", "Readings"]
+    head += ["F or z (df)", *tables.p_heading("p"), "Cases", "Readings"]
     return table("agreement-table", caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS)
 
 
