@@ -48,7 +48,6 @@ REASONS: Mapping[str, str] = {
     **dict.fromkeys(
         ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
     ),
-    "runs.csv": "the configuration of the folders that were compared",
     "checklist.csv": "words alone",
     "data_dictionary.csv": "words alone",
     "hybridcx.log": "what was said on the way",
