@@ -37,7 +37,7 @@ OF_CHECKLIST: dict[str, Described] = {
         "topic": ("what the item is about, in our words", "text"),
         "evidence": ("what this report has for it", "text, or NA"),
         "location": ("where in this report or folder", "section or file, or NA"),
-        "status": ("whether this report evidences the item", f"{EVIDENCED}, {PARTLY}, {NOT_HERE}"),
+        "evidenced": ("whether this report evidences the item", f"{EVIDENCED}, {PARTLY}, {NOT_HERE}"),
     }
 }
 
@@ -106,17 +106,17 @@ def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
     for key in GUIDELINES:
         one = guideline(key)
         own = every[every["guideline"] == one.name]
-        shown = own[own["status"] != NOT_HERE]
+        shown = own[own["evidenced"] != NOT_HERE]
         rows = [
             [
                 Cell(str(r["item"])),
-                *(Cell(str(r[c]), number=False) for c in ("topic", "status", "evidence", "location")),
+                *(Cell(str(r[c]), number=False) for c in ("topic", "evidenced", "evidence", "location")),
             ]
             for r in shown.to_dict("records")
         ]
-        rest = ", ".join(own.loc[own["status"] == NOT_HERE, "item"])
+        rest = ", ".join(own.loc[own["evidenced"] == NOT_HERE, "item"])
         remark = f"Not evidenced here: {rest}. {one.note} {one.citation}."
-        head = ("Item", "Topic", "Status", "What this report has", "Where")
+        head = ("Item", "Topic", "Evidenced", "What this report has", "Where")
         caption = f"{one.name}: what this report evidences."
         made.table(tables.table(key, caption, head, rows, remark=remark, source="checklist.csv"), numbers.table())
     return made

@@ -44,22 +44,22 @@ def test_a_fact_that_is_not_there_evidences_nothing():
         split_table=None,
         training_settings=None,
     )
-    assert set(checklist.checklist(bare)["status"]) == {NOT_HERE}
+    assert set(checklist.checklist(bare)["evidenced"]) == {NOT_HERE}
     assert checklist.checklist(bare)["evidence"].isna().all()
 
 
 def test_partly_unless_all_that_the_item_asks_for_is_there():
     full = run_report()
     by = checklist.checklist(full).set_index(["guideline", "item"])
-    assert by.loc[("STARD 2015", "23"), "status"] == EVIDENCED
-    assert by.loc[("STARD 2015", "24"), "status"] == EVIDENCED
-    assert by.loc[("STARD 2015", "18"), "status"] == PARTLY  # afterwards is not beforehand
+    assert by.loc[("STARD 2015", "23"), "evidenced"] == EVIDENCED
+    assert by.loc[("STARD 2015", "24"), "evidenced"] == EVIDENCED
+    assert by.loc[("STARD 2015", "18"), "evidenced"] == PARTLY  # afterwards is not beforehand
     for item in ("17", "18a", "18b", "18d", "19", "25"):
         assert (
-            by.loc[("TRIPOD+AI", item), "status"] == NOT_HERE
+            by.loc[("TRIPOD+AI", item), "evidenced"] == NOT_HERE
         )  # nothing of ethics, funding or interpretation is ours to say
     without = replace(full, tables={k: v for k, v in full.tables.items() if k != "comparisons"})
-    assert checklist.checklist(without).set_index(["guideline", "item"]).loc[("STARD 2015", "14"), "status"] == PARTLY
+    assert checklist.checklist(without).set_index(["guideline", "item"]).loc[("STARD 2015", "14"), "evidenced"] == PARTLY
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +73,14 @@ def made(tmp_path_factory) -> hybridcx.Report:
 
 def test_what_a_comparison_claims_is_there_and_what_it_cannot_know_is_not(made):
     table = made.tables["checklist"]
-    assert list(table.columns) == ["guideline", "item", "topic", "evidence", "location", "status"]
+    assert list(table.columns) == ["guideline", "item", "topic", "evidence", "location", "evidenced"]
     assert len(table) == 52 + 44 + 34
     page = made.page.read_text(encoding="utf-8")
     titles = set(re.findall(r'-title">([^<]+)</h2>', page)) | {"first screen"}
     for places in table["location"].dropna():
         for place in places.split("; "):
             assert place in titles or (made.folder / place).is_file(), place
-    by = table.set_index(["guideline", "item"])["status"]
+    by = table.set_index(["guideline", "item"])["evidenced"]
     assert by["CLAIM 2024", "22"] == NOT_HERE  # nothing is known of the models
     assert by["CLAIM 2024", "23"] == PARTLY  # the software of the analysis, not theirs
     assert by["CLAIM 2024", "32"] == NOT_HERE
