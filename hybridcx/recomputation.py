@@ -48,6 +48,7 @@ REASONS: Mapping[str, str] = {
     **dict.fromkeys(
         ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
     ),
+    "checklist.csv": "words alone",
     "data_dictionary.csv": "words alone",
     "hybridcx.log": "what was said on the way",
     "experiment.json": "the configuration itself",
@@ -146,6 +147,8 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         ledger = ledger.rename(columns={"patient_id": cluster})
     copies: dict[str, Path] = {}
     predictions: Path | pd.DataFrame = ledger
+    if options.get("runs"):  # made of folders that are not here: their predictions are in the ledger
+        inputs.pop("predictions", None)
     if "predictions" in inputs:
         predictions = copies[inputs["predictions"]] = _copy(ledger, inputs["predictions"], new)
     readers: Path | pd.DataFrame | None = None
@@ -176,10 +179,12 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         **_further(api.compare, record),
     )
     made = _finished(new / "report", record, copies)
-    if options.get("runs"):  # folders of runs: what differs between them is not in this one, and the page tells it
-        made.page = False
-        made.options.pop("runs", None)
-        (made.folder / "data_dictionary.csv").unlink()
+    if options.get(
+        "runs"
+    ):  # what differs in the folders' configuration, on the page and in runs.csv, is not here to be made again
+        made.page, made.options["runs"] = False, options["runs"]
+        for name in ("data_dictionary.csv", "checklist.csv"):
+            (made.folder / name).unlink()
     return made
 
 
