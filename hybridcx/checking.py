@@ -41,6 +41,7 @@ NAMES = {
     "cohort": "a cohort manifest",
     "predictions": "predictions",
     "ratings": "ratings",
+    "unknown": "a file of a kind that cannot be told",
 }
 COLUMNS = ("severity", "file", "row", "column", "value", "problem", "remedy")
 _SIGNS = {"cohort": ("patient_id", "image", "label"), "predictions": ("y_true", "model", "y_pred", "score")}
@@ -53,7 +54,7 @@ _TRIAL_PX = 128  # side of the images that are prepared to see whether they can 
 class Checked:
     """What was found: the kind of file, what it holds in a line, and every problem, errors first."""
 
-    kind: Kind
+    kind: Kind | Literal["unknown"]
     holds: str = ""
     problems: list[Problem] = field(default_factory=list)
 
@@ -89,21 +90,25 @@ def check_file(
 ) -> Checked:
     """Check a file as the command that reads it would, and what it refers to. See `hybridcx.check`.
 
-    Raises InputError where there is no such file, or where it cannot be told what it is.
+    A file that says nothing, or of which it cannot be told what it is, is a finding like any other (kind "unknown"). Raises InputError where
+    there is no such file, which is no finding about one.
     """
     if path.is_dir():
         raise InputError(Problem("a folder, not a file", str(path), remedy="name the file in it"))
     if not path.is_file():
         raise InputError(Problem(NO_FILE, str(path), remedy="check the path"))
     progress = progress or Progress(quiet=True)
-    found = Checked(kind or recognise(path))
+    found = Checked(kind or "unknown")
+    recognised: list[Kind] = []
+    if kind is None and found.collect(lambda: recognised.append(recognise(path))):
+        found.kind = recognised[0]
     if found.kind == "experiment":
         _experiment(path, found, progress)
     elif found.kind == "cohort":
         _cohort(path, found, lambda: read_manifest(path, positive=positive), progress)
     elif found.kind == "predictions":
         found.collect(lambda: _predictions(path, found, positive, score_kind))
-    else:
+    elif found.kind == "ratings":
         found.collect(lambda: _ratings(path, found, scale))
     found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
     return found
@@ -120,6 +125,8 @@ def recognise(path: Path) -> Kind:
         return "predictions"
     with path.open("rb") as file:
         data = file.read(65_536)
+    if not data.strip():
+        raise InputError(Problem("an empty file", str(path), remedy="check how it was written"))
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     lines = data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").splitlines()
     first = next((line for line in lines if line.strip()), "")

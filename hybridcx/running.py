@@ -34,6 +34,7 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 
 CODE = (
@@ -147,6 +148,7 @@ def run_experiment(
         tables |= book.tables
         _write_records(new, experiment, outcome)
         page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
+        tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
@@ -296,6 +298,7 @@ def _page(
 ) -> ReportData:
     networks = [n for n in experiment.networks.names if n in predictions.models]
     primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    own, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
     return ReportData(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
@@ -310,7 +313,8 @@ def _page(
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,
         heads_table=tables.get("heads"),
-        methods=run_methods(experiment, outcome) + comparison_methods(predictions, plan, tables, lock.words()),
+        methods=own + statistics,
+        study_methods=own + statistics[:1],
         plan_note=lock.changed(),
         primary_models=primary,
         primary_metric=plan.primary_metric,

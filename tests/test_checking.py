@@ -65,16 +65,30 @@ def test_kinds_are_recognised_by_their_columns(tmp_path, header, kind):
         assert recognise(path) == kind
 
 
-@pytest.mark.parametrize("text", ["", "a,b,c\n1,2,3\n", "model,metric,value\n", "<html>\n"])
+@pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "model,metric,value\n", "<html>\n"])
 def test_what_it_is_cannot_be_told(tmp_path, text):
     path = tmp_path / "file.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="it cannot be told what this file is") as error:
-        hybridcx.check(path)
-    assert "--kind" in str(error.value)
-    assert ("hybridcx audit" in str(error.value)) == text.startswith("model,metric")
+    found = hybridcx.check(path)
+    assert (found.kind, found.sound) == ("unknown", False)
+    assert "it cannot be told what this file is" in said(found)
+    assert "--kind" in said(found)
+    assert ("hybridcx audit" in said(found)) == text.startswith("model,metric")
     with pytest.raises(InputError, match="no such file"):
         hybridcx.check(tmp_path / "none.csv")
+
+
+def test_a_file_that_says_nothing_is_a_finding_and_a_wrong_path_is_not(tmp_path, call):
+    path = tmp_path / "file.csv"
+    for text, words in (("", "an empty file"), (" \n\n", "an empty file"), ("a,b\n1,2\n", "cannot be told")):
+        path.write_text(text, encoding="utf-8")
+        code, out, _ = call("check", path, "--quiet")
+        assert code == 1
+        assert "a file of a kind that cannot be told" in out
+        assert words in out
+        assert "1 problem, no warnings" in out
+    assert call("check", path, "--kind", "ratings", "--quiet")[0] == 1
+    assert call("check", tmp_path)[0] == call("check", tmp_path / "none.csv")[0] == 2
 
 
 def test_sound_predictions_and_ratings(tmp_path):

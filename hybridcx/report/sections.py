@@ -12,6 +12,7 @@ from hybridcx.report import (
     answers,
     audit_page,
     casebook_section,
+    checklist,
     figures,
     flow,
     further_results,
@@ -21,6 +22,7 @@ from hybridcx.report import (
     meaning,
     reader_results,
     result_tables,
+    runs_section,
     score_sections,
     select,
     subgroups,
@@ -65,6 +67,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
     primary, planned = select.primary_pairs(pairs, metric)
     made = [
+        runs_section.section(found, numbers),
         _cohort(report, numbers),
         _training(report, numbers),
         leakage.section(found, numbers),
@@ -85,6 +88,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
+        checklist.section(found, numbers),
         _provenance(report),
     ]
     for part in made:
