@@ -26,7 +26,7 @@ PLAN = (
     "",
     "A changed plan is a new analysis. It needs another `--out`, or `--fresh`, and trains nothing again. Where predictions of one of the networks",
     "(same data, split, seed, weights and training) already existed under another plan, the report says that the plan was changed after results",
-    "existed, and everything in it is exploratory, whatever the folder. The first plan stays confirmatory when it is run again. Not part of the plan:",
+    "existed, and everything in it is exploratory, whatever the folder. The first plan stays confirmatory when run again. Not part of the plan:",
     "`published`, the names, the heads that are fitted. What cannot be known: results seen with another cache, or on another machine.",
 )
 
