@@ -17,6 +17,20 @@ from hybridcx.training_options import TrainSection
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
+PLAN = (
+    "## The plan",
+    "",
+    "`[analysis]` and the labelling rule are the plan of the analysis. `hybridcx run` locks it, with its SHA-256 and the time, before the first",
+    "stage: in the output folder, in the cache and in provenance.json (`plan`). The primary metric of its comparisons, and of the models in them, is",
+    "`confirmatory` (column `role` of metrics.csv, comparisons.csv, verdicts.csv and hybrid_matrix.csv); everything else is `exploratory`.",
+    "",
+    "A changed plan is a new analysis. It needs another `--out`, or `--fresh`, and trains nothing again. Where predictions of one of the networks",
+    "(same data, split, seed, weights and training) already existed under another plan, the report says that the plan was changed after results",
+    "existed, and everything in it is exploratory, whatever the folder. The first plan stays confirmatory when run again. Not part of the plan:",
+    "`published`, the names, the heads that are fitted. What cannot be known: results seen with another cache, or on another machine.",
+)
+
+
 def table() -> str:
     """The Markdown page."""
     lines = [
@@ -32,6 +46,7 @@ def table() -> str:
         f"| `{k}` | {v} | `{d}` | {t} |"
         for k, v, d, t in ((k, v.replace("|", "or"), d, t) for k, v, d, t in keys_table())
     ]
+    lines += ["", *PLAN]
     return "\n".join(lines) + "\n"
 
 

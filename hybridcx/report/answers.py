@@ -31,11 +31,11 @@ def primary_metric(found: Mapping[str, pd.DataFrame], wanted: str | None = None)
     return str(there[0]) if there else "accuracy"
 
 
-def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> list[str]:
+def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None, *, changed: bool = False) -> list[str]:
     """One sentence per primary comparison, before them one that sums them up; with no comparison one per model or coefficient.
 
     `found` are the tables by contract name. The comparisons are the confirmatory ones of a locked plan; without any, those
-    of the primary metric, said to be exploratory.
+    of the primary metric, said to be exploratory; `changed`: since their plan was made after results existed.
     """
     metric = primary_metric(found, metric)
     frame = found.get("comparisons", pd.DataFrame())
@@ -53,7 +53,7 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
             else ""
         )
         sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
-        return [summary(chosen, planned), *sentences]
+        return [summary(chosen, planned, changed=changed), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
         return of_models(found)
     if not found.get("agreement", pd.DataFrame()).empty:
@@ -132,7 +132,7 @@ def decided(p: Pair) -> bool:
     return bool(excludes and judged < alpha)
 
 
-def summary(chosen: Sequence[Pair], planned: bool) -> str:
+def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> str:
     """The first sentence: how many of the comparisons show a difference, and what the others do and do not mean."""
     names = list(dict.fromkeys(in_sentence(p.metric) for p in chosen))
     what = " and ".join(names)
@@ -159,7 +159,9 @@ def summary(chosen: Sequence[Pair], planned: bool) -> str:
             if with_margin and n > 1
             else "; that is not evidence that they are alike"
         )
-    return start + ("." if planned else "; no plan named them beforehand.")
+    if planned:
+        return start + "."
+    return start + ("; their plan was made after results existed." if changed else "; no plan named them beforehand.")
 
 
 def in_sentence(metric: str) -> str:

@@ -93,7 +93,9 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     ]
     for part in made:
         part.group = GROUPS.get(part.key, "")
-    sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
+    sentences = report.answers
+    if sentences is None:
+        sentences = answers.answers(found, report.primary_metric, changed=bool(report.plan_note))
     first = First(
         tuple(answers.before(primary)) if report.answers is None else (),
         _unbroken("".join(sentences[:1])),

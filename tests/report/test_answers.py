@@ -130,6 +130,8 @@ def test_exploratory_comparisons_are_said_to_be_so() -> None:
     said = answers.answers(_tables(_pair_rows(role="exploratory")))
     assert said[0].startswith("The exploratory comparison of accuracy")
     assert said[0].endswith("; no plan named them beforehand.")
+    changed = answers.answers(_tables(_pair_rows(role="exploratory")), changed=True)
+    assert changed[0].endswith("; their plan was made after results existed.")
 
 
 def test_what_is_not_estimable_has_its_reason_and_no_number() -> None:
