@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment, with_changes
+from hybridcx.experiment import Experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
@@ -117,8 +117,8 @@ def compare(
     )
     raise_if_any(plan.problems())
     given = compared(predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
-    read, name, inputs = given.read, given.name, given.inputs
-    target = Path(out) if out is not None else default_out(name)
+    read, inputs = given.read, given.inputs
+    target = Path(out) if out is not None else default_out(given.name)
     given.check_target(target)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.predictions(read, by)
@@ -136,16 +136,13 @@ def compare(
         new = folder.begin()
         if ratings:
             write_readings(new, ratings)
-        ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
-        ledger = without_patients(ledger)
+        ledger = without_patients(read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()]))
         write_ledger(new, ledger)
         from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
         data = ReportData(
-            title=f"Performance of one model: {name}"
-            if len(read.models) == 1
-            else f"Comparison of {len(read.models)} models: {name}",
+            title=given.title(read),
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
@@ -324,8 +321,10 @@ def run(
     if isinstance(experiment, Experiment):
         read, source = experiment, None
     else:
+        from hybridcx.checking import experiment_of
+
         source = Path(experiment)
-        read = read_experiment(source)
+        read = experiment_of(source, progress)
     changes: dict[str, object] = {}
     if seed is not None:
         changes["seed"] = seed
@@ -338,7 +337,10 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise)
+    file = "the experiment" if source is None else str(source)
+    tables = run_experiment(
+        read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
+    )
     return Report(target, target / "report.html", tables)
 
 
@@ -373,7 +375,7 @@ def check(
     without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
     `table` has one row per problem; `sound` says whether there is none that would be refused.
 
-    Raises InputError where there is no such file, or where it cannot be told what it is.
+    Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
     """
     from hybridcx.checking import check_file
 

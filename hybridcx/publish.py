@@ -16,6 +16,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.artefacts import write_atomic
 from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
+from hybridcx.recompute_program import COMMANDS, program
 from hybridcx.records.ratings import Ratings
 from hybridcx.report.page import ReportData, render
 from hybridcx.report.write_csv import write_table, write_tables
@@ -118,6 +119,8 @@ def finish(
     described |= dict(extra or {})
     write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
     (folder.new / "report.html").write_text(render(data), encoding="utf-8", newline="\n")
+    if folder.command in COMMANDS:
+        (folder.new / "recompute.R").write_text(program(options), encoding="utf-8", newline="\n")
     if progress.log:
         (folder.new / "hybridcx.log").write_text(progress.log, encoding="utf-8", newline="\n")
     record = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 FIRST_LEARNING_FIGURE = 2
 FIRST_FREE_STUDY_TABLE = 4
+FOLD_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Block:
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     casebook: CasebookPage | None = None
+    folded: bool = False  # a long table behind a line that opens it; in print it is open
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Section:
     key: str
     title: str
     blocks: list[Block] = field(default_factory=list)
+    group: str = ""
 
     def text(self, *paragraphs: str) -> None:
         self.blocks += [Block("text", text=p) for p in paragraphs if p]
@@ -61,9 +64,11 @@ class Section:
         if items:
             self.blocks.append(Block("list", items=tuple(items)))
 
-    def table(self, made: Table | None, number: str) -> None:
+    def table(self, made: Table | None, number: str, *, whole: bool = False) -> None:
+        """Add a table; one of more than `FOLD_ROWS` rows is folded, so that the page is read in minutes, unless `whole`."""
         if made is not None and made.rows:
-            self.blocks.append(Block("table", table=made, number=number))
+            folded = not whole and len(made.rows) > FOLD_ROWS
+            self.blocks.append(Block("table", table=made, number=number, folded=folded))
 
     def figures(self, *figures: Figure) -> None:
         if figures:

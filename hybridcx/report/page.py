@@ -6,6 +6,8 @@ in `tables`, the look in `templates/`; the template computes nothing and escapes
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,6 +19,12 @@ import pandas as pd
 from hybridcx.errors import printable
 from hybridcx.report.blocks import our_own
 from hybridcx.report.casebook_section import CasebookView
+
+SORT_ROWS = 3
+UNSORTABLE = ("split", "flow-table", "options", "subgroup-differences")
+"""Tables whose rows stand in an order of their own: sums at the end, steps one after the other."""
+FILTERED = ("cases",)
+"""Tables of cases, which the page's script lets a reader filter by any text in them."""
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -44,6 +52,7 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    plan_note : what must be said of a plan that was changed after results; "" where there is nothing.
     casebook : where the pictures of the shown cases are; None where there are none.
     """
 
@@ -64,6 +73,7 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    plan_note: str = ""
     casebook: CasebookView | None = None
 
 
@@ -80,10 +90,28 @@ def render(report: ReportData) -> str:
         keep_trailing_newline=True,
         finalize=_finalize,
     )
-    style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    environment.tests["sortable"] = lambda made: made.key not in UNSORTABLE and len(made.rows) >= SORT_ROWS
     first, body = sections.build(report)
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, first=first, sections=body, style=our_own(style))
+    script = _own("page.js")
+    return template.render(
+        report=report,
+        first=first,
+        sections=body,
+        style=our_own(_own("style.css")),
+        script=our_own(script),
+        script_hash=_hash(script),
+        filtered=FILTERED,
+    )
+
+
+def _own(name: str) -> str:
+    return resources.files("hybridcx.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """What the content security policy allows: this script, byte for byte, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def _finalize(value: object) -> object:

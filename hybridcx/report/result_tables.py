@@ -153,7 +153,7 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         said += [f"interval: {meaning.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
         said += [f"test: {meaning.method_label(p.test)}"] if p.test and p.test != test else []
         row = [Cell(p.model), Cell(p.comparator, number=False)]
-        shown = tables.difference_interval(kind, p.estimate, p.low, p.high)
+        shown = tables.difference_interval(kind, p.estimate, p.low, p.high, p.margin)
         row.append(Cell(shown, _monte_carlo(kind, p.mc_errors), notes.mark(*said)))
         row += [Cell(tables.count(p.b)), Cell(tables.count(p.c))] if counts else []
         row += [Cell(tables.p_value(p.p_exact)), Cell(tables.p_value(p.p_midp))] if mcnemar else []
@@ -313,7 +313,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         if isfinite(df[0]):
             f += f" ({', '.join(tables.count(x) for x in df if isfinite(x))})"
         label = meaning.AGREEMENT.get(name, name)
-        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted") else f", {r['method']}"
+        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted", "wilson") else f", {r['method']}"
         rows.append(
             [
                 Cell(label + method),
@@ -333,7 +333,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         *(c.capitalize() for c in slices),
         f"Estimate ({level + ' ' if level else ''}CI)",
     ]
-    head += ["F (df)", "p", "Cases", "Readings"]
+    head += ["F or z (df)", "p", "Cases", "Readings"]
     return table("agreement-table", caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS)
 
 

@@ -7,6 +7,7 @@ Rules, each one a test:
   but "<0.1".
 - A difference that is not zero is never printed as zero: it gets more decimals (up to three), so that an interval's
   limit keeps the side of zero on which it lies.
+- A limit that is not the margin is never printed as the margin: it gets more decimals (up to three), so that the verdict can be seen.
 - A p-value has three decimals, "<0.001" below that, ">0.999" when rounding would make it 1; it gets a further decimal
   when rounding would print exactly 0.050.
 - Minus is U+2212; what does not exist is "NA".
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite, isinf, isnan
+from math import isfinite, isinf, isnan, nan
 from numbers import Real
 
 from hybridcx.report.meaning import Metric
@@ -126,19 +127,27 @@ def interval(metric: Metric, estimate: float, low: float, high: float) -> str:
     return text if _missing(low) or _missing(high) else f"{text} ({value(metric, low)} to {value(metric, high)})"
 
 
-def difference(metric: Metric, x: float | None) -> str:
-    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is."""
+def difference(metric: Metric, x: float | None, margin: float = nan) -> str:
+    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is.
+
+    A limit that only rounding would put on the margin gets further decimals, so that it lies on the side that the verdict says.
+    """
     if metric.null == 1:
         return _within(x, metric.decimals, 0.0, float("inf"))
-    return signed(x, metric.decimals, scale=100 if metric.unit == "percent" else 1)
+    scale, decimals = 100 if metric.unit == "percent" else 1, metric.decimals
+    if x is not None and not _missing(x) and isfinite(x) and isfinite(margin) and abs(abs(x) - margin) > _NOISE:
+        most = decimals + _EXTRA_DECIMALS
+        while decimals < most and _round(abs(x), decimals, scale) == _round(margin, decimals, scale):
+            decimals += 1
+    return signed(x, decimals, scale=scale)
 
 
-def difference_interval(metric: Metric, estimate: float, low: float, high: float) -> str:
+def difference_interval(metric: Metric, estimate: float, low: float, high: float, margin: float = nan) -> str:
     """A comparison with its limits: "+6.1 (−2.2 to +15.4)"."""
     text = difference(metric, estimate)
-    return (
-        text if _missing(low) or _missing(high) else f"{text} ({difference(metric, low)} to {difference(metric, high)})"
-    )
+    if _missing(low) or _missing(high):
+        return text
+    return f"{text} ({difference(metric, low, margin)} to {difference(metric, high, margin)})"
 
 
 def unit(metric: Metric, *, of_difference: bool = False) -> str:
