@@ -30,6 +30,7 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
+from hybridcx.report.hand_on import handing_on
 
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
@@ -72,6 +73,8 @@ def compare(
     seed_design: Literal["nested", "crossed", "fixed"] = "nested",
     n_train: int | None = None,
     pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns), or on finished runs.
@@ -88,7 +91,8 @@ def compare(
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
     the predictions do not list its cases. `pseudonymise`: a key file outside of `out`, made where it is absent; every case id in the folder
-    is then a pseudonym by this key, and further columns that are not used are left out.
+    is then a pseudonym by this key, and further columns that are not used are left out. `also` and `style`: further forms of the report
+    and a journal's style (`docs/handing_on.md`).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -130,7 +134,7 @@ def compare(
     for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
         progress.say(said)
     clock = Clock()
-    with open_output(target, "compare") as folder:
+    with handing_on(also, style), open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
         tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
         new = folder.begin()
@@ -141,13 +145,15 @@ def compare(
         from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
+        methods = comparison_methods(read, plan, tables)
         data = ReportData(
             title=given.title(read),
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
             caveats=[*given.notes, *caveats(read, tables)],
-            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            methods=[*methods, *([READERS_METHOD] if view else [])],
+            study_methods=methods[:1],
             reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
@@ -184,6 +190,8 @@ def agreement(
     n_bootstrap: int = 2000,
     seed: int = 0,
     pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion).
@@ -205,7 +213,7 @@ def agreement(
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     clock, inputs = Clock(), {path.name: sha256_file(path)}
-    with open_output(target, "agreement") as folder:
+    with handing_on(also, style), open_output(target, "agreement") as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )
@@ -257,6 +265,8 @@ def audit(
     out: str | Path | None = None,
     unit: str | Mapping[str, str] | None = None,
     confidence_level: float = 0.95,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
@@ -274,15 +284,16 @@ def audit(
     raise_if_any(level_problems(confidence_level))
     name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
     target = Path(out) if out is not None else default_out(name)
-    tables = audit_report(
-        published,
-        target,
-        positives=positives,
-        negatives=negatives,
-        unit=unit,
-        confidence_level=confidence_level,
-        progress=progress or Progress(quiet=True),
-    )
+    with handing_on(also, style):
+        tables = audit_report(
+            published,
+            target,
+            positives=positives,
+            negatives=negatives,
+            unit=unit,
+            confidence_level=confidence_level,
+            progress=progress or Progress(quiet=True),
+        )
     return Report(target, target / "report.html", tables)
 
 
@@ -297,6 +308,8 @@ def run(
     images: bool = True,
     cache: str | Path | None = None,
     pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
@@ -309,6 +322,7 @@ def run(
     images : False leaves pictures of cases out of the report; its numbers stay.
     cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
     pseudonymise : as in `compare`.
+    also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
 
     Raises
     ------
@@ -338,9 +352,10 @@ def run(
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
     file = "the experiment" if source is None else str(source)
-    tables = run_experiment(
-        read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
-    )
+    with handing_on(also, style):
+        tables = run_experiment(
+            read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
+        )
     return Report(target, target / "report.html", tables)
 
 

@@ -40,7 +40,6 @@ REASONS: Mapping[str, str] = {
     "lineage.json": _TRAINED,
     "near_duplicates.csv": _IMAGES,
     "shortcuts.csv": _IMAGES,
-    "checklist.csv": "words alone",
     "neighbours.csv": _IMAGES,
     "saliency.csv": _IMAGES,
     "pointing.csv": _IMAGES,
@@ -49,6 +48,7 @@ REASONS: Mapping[str, str] = {
     **dict.fromkeys(
         ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
     ),
+    "checklist.csv": "words alone",
     "data_dictionary.csv": "words alone",
     "hybridcx.log": "what was said on the way",
     "experiment.json": "the configuration itself",
@@ -179,9 +179,8 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         **_further(api.compare, record),
     )
     made = _finished(new / "report", record, copies)
-    if options.get("runs"):  # folders of runs: what differs between them is not in this one, and the page tells it
-        made.page = False
-        made.options.pop("runs", None)
+    if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
+        made.page, made.options["runs"] = False, options["runs"]
         for name in ("data_dictionary.csv", "checklist.csv"):
             (made.folder / name).unlink()
     return made

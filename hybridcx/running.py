@@ -298,6 +298,7 @@ def _page(
 ) -> ReportData:
     networks = [n for n in experiment.networks.names if n in predictions.models]
     primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    own, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
     return ReportData(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
@@ -312,7 +313,8 @@ def _page(
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,
         heads_table=tables.get("heads"),
-        methods=run_methods(experiment, outcome) + comparison_methods(predictions, plan, tables, lock.words()),
+        methods=own + statistics,
+        study_methods=own + statistics[:1],
         plan_note=lock.changed(),
         primary_models=primary,
         primary_metric=plan.primary_metric,

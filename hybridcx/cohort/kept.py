@@ -1,4 +1,4 @@
-"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed from it: no images, no patient ids, and no order of the input."""
+"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed: no images, no patient ids, no order of the input."""
 
 from __future__ import annotations
 

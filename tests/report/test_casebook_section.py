@@ -68,7 +68,6 @@ def test_filters_count_their_cases_and_the_style_sheet_knows_each():
     for k in range(1, casebook_section.MAX_FILTERS + 1):
         assert f".casebook:has(#casebook-show-{k}:checked) .case:not(.k{k})" in html
     assert html.count('type="radio"') == 5
-    assert "<script" not in html
 
 
 def test_the_words_state_the_band_that_the_analysis_uses():
@@ -90,7 +89,7 @@ def test_a_case_that_is_not_shown_is_counted_and_has_no_link():
 
 def test_names_made_to_break_the_page_are_text():
     html = page_of(tables(a=EVIL, b="{{7*7}}", case=EVIL + "{}"))
-    assert "<script" not in html
+    assert html.count("<script") == html.count("<script>// Sorts") == 1  # the page's own
     assert "<img" not in html
     assert "{{7*7}}" in html
 
