@@ -121,8 +121,8 @@ def compare(
     )
     raise_if_any(plan.problems())
     given = compared(predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
-    read, name, inputs = given.read, given.name, given.inputs
-    target = Path(out) if out is not None else default_out(name)
+    read, inputs = given.read, given.inputs
+    target = Path(out) if out is not None else default_out(given.name)
     given.check_target(target)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.predictions(read, by)
@@ -140,17 +140,14 @@ def compare(
         new = folder.begin()
         if ratings:
             write_readings(new, ratings)
-        ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
-        ledger = without_patients(ledger)
+        ledger = without_patients(read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()]))
         write_ledger(new, ledger)
         from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
         methods = comparison_methods(read, plan, tables)
         data = ReportData(
-            title=f"Performance of one model: {name}"
-            if len(read.models) == 1
-            else f"Comparison of {len(read.models)} models: {name}",
+            title=given.title(read),
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,

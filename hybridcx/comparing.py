@@ -29,6 +29,11 @@ class Compared:
     notes: tuple[str, ...] = ()
     file: str | None = None
 
+    def title(self, read: Predictions) -> str:
+        """The title of the report."""
+        n = len(read.models)
+        return f"Performance of one model: {self.name}" if n == 1 else f"Comparison of {n} models: {self.name}"
+
     def options(self, read: Predictions) -> dict[str, object]:
         """What provenance.json says of the reading, and a recomputation needs: whether the calls were made here, and by which rule."""
         return {

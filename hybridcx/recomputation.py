@@ -179,9 +179,7 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         **_further(api.compare, record),
     )
     made = _finished(new / "report", record, copies)
-    if options.get(
-        "runs"
-    ):  # what differs in the folders' configuration, on the page and in runs.csv, is not here to be made again
+    if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
         made.page, made.options["runs"] = False, options["runs"]
         for name in ("data_dictionary.csv", "checklist.csv"):
             (made.folder / name).unlink()
