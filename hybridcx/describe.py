@@ -216,7 +216,12 @@ def _spectrum(outcome: Outcome) -> list[str]:
     gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
     if not n and not gone:
         return []
-    whose = f"The {n or gone} cases on which the readers disagreed are "
+    of = n or gone
+    whose = (
+        "The case on which the readers disagreed is "
+        if of == 1
+        else f"The {of} cases on which the readers disagreed are "
+    )
     whose += "neither in training nor in the primary metrics" if n else "excluded"
     easier = "those left are easier, and accuracy on all comers would be lower"
     again = ". On the analysed cases the readers agree by construction" if chosen_by_agreement(cohort) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_prin
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
+from hybridcx.checking import with_every_problem
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
@@ -32,6 +34,7 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 
 CODE = (
@@ -82,22 +85,31 @@ def run_experiment(
     fresh: bool,
     with_images: bool = True,
     key: str | Path | None = None,
+    file: str = "the experiment",
 ) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`."""
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`.
+
+    `file` stands for the experiment in messages. Bad input is refused with all that `check` knows of it, whichever stage met it first.
+    """
     clock = Clock()
-    check_plan(experiment)
+    refusing = partial(with_every_problem, experiment, base, file, progress)
     published = None if experiment.analysis.published is None else base / experiment.analysis.published
-    printed = None if published is None else read_printed(published)
+    with refusing():
+        check_plan(experiment)
+        printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
-        cohort = load_cohort(experiment, base, store, progress)
+        with refusing():
+            cohort = load_cohort(experiment, base, store, progress)
         names = None if key is None else pseudonyms(key, target)
         said = [*cohort.warnings, *reading_warnings(cohort)]
         for problem in said if names is None else names.problems(said):
             progress.say(f"Warning: {problem}")
-        split = split_cohort(experiment, cohort)
+        with refusing():
+            split = split_cohort(experiment, cohort)
         for problem in split.warnings:
             progress.say(f"Warning: {problem}")
-        images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
+        with refusing():
+            images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
@@ -106,7 +118,8 @@ def run_experiment(
         state = _same_experiment(folder, experiment, data, fresh=fresh)
         lock, plans = lock_plan(experiment, data, split.sha256, store, folder.read_state().get("plans"))
         folder.write_state({**state, "plans": plans})
-        outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
+        with refusing():
+            outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
         plans = note_predictions(lock, plans, network_keys(experiment, data, split.sha256), store)
         folder.write_state({**state, "plans": plans})
         if lock.earlier:
@@ -135,6 +148,7 @@ def run_experiment(
         tables |= book.tables
         _write_records(new, experiment, outcome)
         page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
+        tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
@@ -284,6 +298,7 @@ def _page(
 ) -> ReportData:
     networks = [n for n in experiment.networks.names if n in predictions.models]
     primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    own, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
     return ReportData(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
@@ -298,7 +313,8 @@ def _page(
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,
         heads_table=tables.get("heads"),
-        methods=run_methods(experiment, outcome) + comparison_methods(predictions, plan, tables, lock.words()),
+        methods=own + statistics,
+        study_methods=own + statistics[:1],
         plan_note=lock.changed(),
         primary_models=primary,
         primary_metric=plan.primary_metric,

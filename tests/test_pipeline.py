@@ -6,6 +6,7 @@ import csv
 import datetime
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -142,10 +143,16 @@ def test_the_folder_is_recomputed_from_what_lies_in_it(finished, tmp_path):
     found = hybridcx.verify(finished[0])
     assert found.agrees
     assert found.how.startswith("compared exactly")
-    assert set(found.not_recomputed["file"]) == {
-        "cohort.csv", "data_dictionary.csv", "experiment.json", "heads.csv", "hybridcx.log", "learning_curves.csv", "lineage.json",
-        "near_duplicates.csv", "report.html", "shortcuts.csv", *({"recompute.R"} & set(found.files["file"])),
-    }  # fmt: skip
+    left = set(found.not_recomputed["file"])
+    assert {
+        "cohort.csv",
+        "heads.csv",
+        "learning_curves.csv",
+        "lineage.json",
+        "near_duplicates.csv",
+        "report.html",
+    } <= left
+    assert not left & {f"{f}.csv" for f in FILES} - {"heads.csv", "learning_curves.csv", "data_dictionary.csv"}
     assert (found.not_recomputed["reason"] != "").all()
     held = found.numbers.set_index("file")["numbers"]
     assert (held[["metrics.csv", "comparisons.csv", "flow.csv", "agreement.csv"]] > 0).all()
@@ -162,6 +169,23 @@ def test_the_folder_is_recomputed_from_what_lies_in_it(finished, tmp_path):
     text = (folder / "cohort.csv").read_text(encoding="utf-8")
     (folder / "cohort.csv").write_text(text.replace(",test,NA,FALSE", ",train,NA,FALSE", 1), encoding="utf-8")
     assert "predictions.csv" in hybridcx.verify(folder).differences["file"].tolist()
+
+
+@pytest.mark.r
+def test_r_recomputes_the_folder(finished):
+    command = shutil.which("Rscript")
+    assert command, "Rscript is not installed"
+    done = subprocess.run(
+        [command, "--vanilla", str(finished[0] / "recompute.R")], capture_output=True, text=True, check=False, timeout=300
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
+    for key in (
+        "metrics.csv wilson",
+        "comparisons.csv tango",
+        "agreement.csv icc2 anova",
+        "agreement.csv gwet_ac1 unweighted",
+    ):
+        assert re.search(rf"^PASS  \d+ numbers  {key}$", done.stdout, re.M)
 
 
 def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished, cohort, tmp_path):

@@ -90,6 +90,7 @@ def _one_seed(
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
     first: Replicates | None = None
+    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
     for done, part in enumerate(parts):
         joint = part.replicates(
             plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
@@ -101,9 +102,7 @@ def _one_seed(
         if part.folds is not None:
             m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows) + folds.refusals(part, plan, pairs)
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
-        comparison_rows += sorted(
-            c_rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), list(METRICS).index(r["metric"]))
-        )
+        comparison_rows += sorted(c_rows, key=lambda r: (of_pair[r["model"], r["comparator"]], of_metric[r["metric"]]))
         if on_progress:
             on_progress(done + 1, len(parts))
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)

@@ -86,11 +86,11 @@ def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[st
         observed = joint.observed[metric][i] - joint.observed[metric][j]
         drawn = joint.replicates[metric][:, i] - joint.replicates[metric][:, j]
         together = multiplicity.max_t(observed, drawn, plan.confidence_level)
+        alone = multiplicity.max_t_alone(observed, drawn)
         for m, (a, b) in enumerate(pairs):
-            alone = multiplicity.max_t(observed[m : m + 1], drawn[:, m : m + 1], plan.confidence_level)
             rows.append(
                 _row(
-                    metric, a, b, drawn_by, alone.pvalue[0], "maxT",
+                    metric, a, b, drawn_by, alone[m], "maxT",
                     together.pvalue[m], together.conf_low[m], together.conf_high[m],
                 )
             )  # fmt: skip

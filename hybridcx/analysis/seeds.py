@@ -279,5 +279,5 @@ def analyse_seeds(
 
 
 def _sorted(rows: list[Row], pairs: Pairs) -> list[Row]:
-    order = list(METRICS)
-    return sorted(rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), order.index(r["metric"])))
+    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
+    return sorted(rows, key=lambda r: (of_pair[r["model"], r["comparator"]], of_metric[r["metric"]]))

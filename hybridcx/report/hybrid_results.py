@@ -216,7 +216,14 @@ def effects_table(effects: pd.DataFrame) -> Table | None:
     if not rows:
         return None
     level = next((tables.level(x) for x in effects["conf.level"] if pd.notna(x)), "")
-    head = ["Metric", "Effect of", "Level − reference", f"Effect ({level} CI)", "p", "p, Holm-adjusted", "Models"]
+    head = [
+        "Metric",
+        "Effect of",
+        "Level − reference",
+        f"Effect ({level} CI)",
+        *tables.p_heading("p", "p, Holm-adjusted"),
+        "Models",
+    ]
     largest = "; ".join(
         f"{meaning.metric(m).label} {tables.fixed(100 * x, 2) + ' points' if meaning.metric(m).unit == 'percent' else tables.fixed(x, 4)}"
         for m, x in errors.items()

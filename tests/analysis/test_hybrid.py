@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hybridcx.analysis import hybrid
@@ -15,6 +19,7 @@ from hybridcx.records.model_names import HEADS
 from hybridcx.report import page
 
 NETWORKS = ("vgg16", "vgg19")
+REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "factorial"
 
 
 def named(networks=NETWORKS, heads=("logistic", "lda", "knn"), initial="pretrained"):
@@ -118,8 +123,6 @@ def test_seeds_are_in_the_interval_and_said(draw, analysed):
     for frame, shift in zip(frames, (0.0, 0.03), strict=True):
         frame["score"] = (frame["score"] + shift * (frame["model"].str.len() % 3)).clip(0, 1)
         frame["y_pred"] = np.where(frame["score"] >= 0.5, "abnormal", "normal")
-    import pandas as pd
-
     found = analysed(pd.concat(frames, ignore_index=True))
     assert set(found["main_effects"]["method"].dropna()) == {"bootstrap_hierarchical"}
     assert (found["main_effects"].dropna(subset="method")["status"] == "caution").all()
@@ -163,3 +166,42 @@ def test_sixty_models_take_under_two_seconds():
     assert time.perf_counter() - began < 2
     assert len(tables["hybrid_matrix"]) == 2 * 4 * 7 * 2
     assert (tables["main_effects"]["status"] != "not_estimable").all()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Predictions and R's effects on its own draws (tests/reference/factorial/make_factorial.R)."""
+    return pd.read_csv(REFERENCE / "predictions.csv"), pd.read_csv(REFERENCE / "factorial_expected.csv")
+
+
+def test_main_effects_are_those_of_r(reference):
+    data, expected = reference
+    models = tuple(data.columns[2:])
+    score = data[list(models)].to_numpy().T
+    part = Slice(models, data["y_true"].to_numpy() == 1, score >= 0.5, score, None, Keys())
+    joint = part.replicates(4000, 100, 0, stratified=False, threshold=0.5)
+    found = hybrid.hybrid_tables(part, Plan(n_resamples=4000), joint)["main_effects"]
+    for row in expected.to_dict("records"):
+        keys = {k: row[k] for k in ("factor", "level")} | (
+            {} if pd.isna(row["features"]) else {"features": row["features"]}
+        )
+        ours = cell(found, row["metric"], **keys)
+        assert ours["estimate"] == pytest.approx(row["estimate"], abs=1e-9)
+        # a standard deviation of 4000 draws has a relative error of 1 / sqrt(8000), on both sides
+        assert ours["std.error"] == pytest.approx(row["std.error"], rel=4 * np.sqrt(2 / 8000))
+        step = 1 / 120 if row["metric"] == "accuracy" else 0.0  # one case of one of two networks
+        for side in ("low", "high"):
+            error = np.hypot(row[f"mc.{side}"], ours[f"mc.error.{side}"])
+            assert abs(ours[f"conf.{side}"] - row[f"conf.{side}"]) <= 4 * error + step, (row, side)
+    assert len(expected) == len(found)
+
+
+@pytest.mark.r
+def test_rs_script_makes_the_stored_effects(reference, tmp_path):
+    rscript = shutil.which("Rscript")
+    assert rscript, "Rscript is not on the PATH"
+    subprocess.run(
+        [rscript, str(REFERENCE / "make_factorial.R"), str(tmp_path)], check=True, capture_output=True, timeout=300
+    )
+    fresh = pd.read_csv(tmp_path / "factorial_expected.csv")
+    pd.testing.assert_frame_equal(fresh, reference[1], check_exact=False, rtol=1e-6, atol=1e-9)
