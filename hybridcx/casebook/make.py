@@ -29,7 +29,7 @@ from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
 
 FOLDER = "casebook"
-MAX_OCCLUDED = 24
+MAX_OCCLUDED = 16
 """Shown cases that are occluded, the first ones: each costs GRID * GRID passes of every network."""
 MAX_POINTING = 500
 """Test cases with a true lesion whose Grad-CAM is made besides (one pass each), the first by id."""

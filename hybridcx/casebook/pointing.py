@@ -19,6 +19,7 @@ from hybridcx.casebook.lesions import DIFFUSE, EDGES
 from hybridcx.stats.proportions import wilson
 
 CONSTANT = "the map has one value everywhere: nothing spoke for the positive class"
+NOWHERE = "every map has one value everywhere, so that none points anywhere"
 TOO_COARSE = "no cell of so coarse a map has its centre in a box: it cannot hit"
 METHODS = ("grad_cam", "occlusion")
 Boxes = np.ndarray
@@ -164,7 +165,7 @@ def pointing_rows(
                         "chance": _mean([covered_share(b, size_px) for b in known]),
                         "chance.cells": cells,
                         "centre": _mean([inside(size_px / 2, size_px / 2, b) for b in known]),
-                        "status": "caution" if coarse else found.status, "warning": TOO_COARSE if coarse else found.warning or None,
+                        "status": "caution" if coarse else found.status, "warning": TOO_COARSE if coarse else None if len(asked) else NOWHERE,
                     }
                 )  # fmt: skip
     return rows

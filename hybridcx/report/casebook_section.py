@@ -99,7 +99,7 @@ def section(found: Mapping[str, pd.DataFrame], view: CasebookView | None, number
         "gets wrong, and those with a score within 0.05 of a compared model's threshold."
     )
     left = total - len(page.cases)
-    said += f" {tables.count(left)} more are in casebook.csv." if left else ""
+    said += f" {tables.count(left)} more {'is' if left == 1 else 'are'} in casebook.csv." if left else ""
     said += f" Calls are those of seed {seed}." if seed else ""
     made.text(said, MAPS if len(_table(found, "saliency")) and view and view.folder else "")
     made.blocks.append(Block("casebook", casebook=page))
@@ -137,10 +137,11 @@ def pointing_table(found: pd.DataFrame, caption: str) -> Table | None:
     kind = meaning.Metric("pointing", "hits", unit="percent", decimals=1)
     notes = Notes()
     rows = []
-    for r in found.to_dict("records"):
+    everywhere = found[(found["method"] == "occlusion") | (found["subset"] == "test")]  # the rest is in the file
+    for r in everywhere.to_dict("records"):
         said = str(r["warning"]) if r["status"] != "ok" and isinstance(r["warning"], str) else ""
         constant = select.number(r["n.without.maximum"])
-        left = f"{tables.count(constant)} cases left out: their map is constant" if constant else ""
+        left = "cases whose map is constant are left out (n.without.maximum in the file)" if constant else ""
         hits = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         rows.append(
             [

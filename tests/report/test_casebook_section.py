@@ -80,7 +80,7 @@ def test_a_case_that_is_not_shown_is_counted_and_has_no_link():
     html = page_of(found)
     assert html.count("<article") == 5
     assert "5 of 6 noteworthy cases are shown" in html
-    assert "1 more are in casebook.csv" in html
+    assert "1 more is in casebook.csv" in html
     assert 'href="#case-6"' not in html
     ids = re.findall(r'id="([^"]+)"', html)
     assert all(link in ids for link in re.findall(r'href="#([^"]+)"', html))
