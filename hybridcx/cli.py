@@ -187,7 +187,11 @@ def agreement(
     ratings: Annotated[Path, typer.Argument(help="Ratings (CSV), one column per reader, or per reader and occasion.")],
     out: Out = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", help="measurement, nominal or ordinal; default by the values. Of a manifest it takes ratings or calls.")
+        str | None,
+        typer.Option(
+            "--scale",
+            help="measurement, nominal or ordinal; default by the values. Of a manifest it takes ratings or calls.",
+        ),
     ] = None,
     positive: Positive = None,
     confidence_level: Level = 0.95,
