@@ -13,7 +13,7 @@ Row = dict[str, str]
 KEYS = (
     "file", "column", "case_id", "metric", "model", "comparator", "printed.model", "reader", "kind", "rater", "other", "method", "grouping",
     "subgroup", "level", "seed", "fold", "label.rule", "bin", "prevalence", "threshold", "p.adjust.method", "scope", "readers", "occasion",
-    "subset", "step", "reading", "printed.as", "question", "part", "size", "target",
+    "subset", "step", "reading", "printed.as", "question", "part", "size", "target", "factor", "features", "reference",
 )  # fmt: skip
 """Columns that say which row of a table is meant; those that a table has name its rows in messages."""
 
@@ -50,7 +50,7 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
 def compare_cells(found: Path, recomputed: Path, *, exact: bool, wording: bool = True) -> Compared:
     """Hold a table against its recomputation.
 
-    Where both have as many rows they are compared in their order, otherwise by their keys. `exact`: numbers have to be the same text;
+    Rows are matched by their keys; where keys were changed and both have as many rows, in their order. `exact`: numbers have to be the same text;
     otherwise `alike` decides. Without `wording` the column `warning` is not looked at (another version words it in another way).
     """
     out = Compared()
@@ -90,7 +90,8 @@ def _difference(file: str, row: str, column: str, found: str, recomputed: str) -
 
 
 def _aligned(found: list[Row], want: list[Row], keys: Sequence[str]) -> list[tuple[Row | None, Row | None]]:
-    if len(found) == len(want):
+    named = [sorted(tuple(row.get(k, "") for k in keys) for row in table) for table in (found, want)]
+    if len(found) == len(want) and named[0] != named[1]:
         return list(zip(found, want, strict=True))
     places: dict[tuple[str, ...], list[Row]] = {}
     for row in found:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hybridcx.cli_options import (
+    Also,
     Debug,
     Device,
     Level,
@@ -27,6 +28,7 @@ from hybridcx.cli_options import (
     Resamples,
     Seed,
     SeedDesign,
+    Style,
     Threshold,
     TrainingSize,
     Verbose,
@@ -90,6 +92,8 @@ def run(
     seed: Seed = None,
     device: Device = None,
     pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -106,6 +110,8 @@ def run(
             fresh=fresh,
             images=not no_images,
             pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -113,7 +119,10 @@ def run(
 
 @app.command()
 def compare(
-    predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="Predictions (CSV or Parquet), one row per model and case; or folders of finished runs."),
+    ],
     out: Out = None,
     positive: Positive = None,
     threshold: Threshold = "0.5",
@@ -144,6 +153,8 @@ def compare(
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
     pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -177,6 +188,8 @@ def compare(
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
             pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -198,6 +211,8 @@ def agreement(
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
     pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -217,6 +232,8 @@ def agreement(
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
             pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -239,6 +256,8 @@ def audit(
         ),
     ] = None,
     confidence_level: Level = 0.95,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -255,6 +274,8 @@ def audit(
             out=out,
             unit=units_of(unit or ()),
             confidence_level=confidence_level,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)

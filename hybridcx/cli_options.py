@@ -33,6 +33,15 @@ Threshold = Annotated[
         "(youden, sensitivity=0.95, specificity=0.9).",
     ),
 ]
+Also = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--also",
+        help="Further forms of the report, with commas: word, markdown, latex, figures, parquet, paper, or all.",
+        show_default=False,
+    ),
+]
+Style = Annotated[str, typer.Option("--style", help="How p-values and intervals are printed: plain, ama or apa.")]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
 Pseudonymise = Annotated[
     Path | None,

@@ -35,8 +35,10 @@ def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -
     return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"
 
 
-def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
+def comparison_methods(
+    predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame], locked: str = ""
+) -> list[str]:
+    """Paragraphs on the statistics, for the methods section of `compare` and `run`; `locked`: what is to be said of a run's plan."""
     clustered = predictions.clustered
     who = _units(predictions)
     text = [
@@ -76,13 +78,15 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
         )
     if plan.margin is not None:
         text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
-    if not tables["comparisons"].empty:
-        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
+    if len(tables.get("hybrid_matrix", pd.DataFrame())):
         text.append(
-            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
-            if confirmatory
-            else "No plan was fixed before the results, so every comparison is exploratory."
+            "Deep against hybrid: each cell of the matrix is a pair as any other (its interval and test); main effects are contrasts of marginal "
+            "means over the complete grid of networks, heads and feature sets, with percentile limits over the joint resamples."
         )
+    if locked:
+        text.append(locked)
+    elif not tables["comparisons"].empty:
+        text.append("No plan was fixed before the results, so every comparison is exploratory.")
     return text
 
 
@@ -212,7 +216,12 @@ def _spectrum(outcome: Outcome) -> list[str]:
     gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
     if not n and not gone:
         return []
-    whose = f"The {n or gone} cases on which the readers disagreed are "
+    of = n or gone
+    whose = (
+        "The case on which the readers disagreed is "
+        if of == 1
+        else f"The {of} cases on which the readers disagreed are "
+    )
     whose += "neither in training nor in the primary metrics" if n else "excluded"
     easier = "those left are easier, and accuracy on all comers would be lower"
     again = ". On the analysed cases the readers agree by construction" if chosen_by_agreement(cohort) else ""

@@ -5,10 +5,11 @@ Everything is written to a folder of its own, never into the report's.
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,32 @@ from hybridcx.report.write_csv import write_table, write_tables
 
 _TRAINED = "made in training, which is not repeated"
 _IMAGES = "made from the images, which are not in the folder"
+_FORM = "another form of the page and the tables"
 REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
     "lineage.json": _TRAINED,
     "near_duplicates.csv": _IMAGES,
     "shortcuts.csv": _IMAGES,
+    "neighbours.csv": _IMAGES,
+    "saliency.csv": _IMAGES,
+    "pointing.csv": _IMAGES,
+    "lesions.csv": _IMAGES,
+    "casebook/": _IMAGES,
+    **dict.fromkeys(
+        ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
+    ),
+    "checklist.csv": "words alone",
     "data_dictionary.csv": "words alone",
     "hybridcx.log": "what was said on the way",
     "experiment.json": "the configuration itself",
     "printed.csv": "an input",
     "cohort.csv": "an input",
     "ratings.csv": "an input",
+    "runs.csv": "made from the runs that were compared, which are not in the folder",
     "recompute.R": "a program",
 }
-PAGE_OF_RUN = (
-    "the page of a run is made from its tables and from training; the tables are held against their recomputation"
-)
+PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
 
 
 @dataclass(slots=True)
@@ -62,6 +72,12 @@ class Recomputed:
     swapped: dict[str, str] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def reason_of(name: str) -> str:
+    """Why a file of a report is not recomputed."""
+    folder = f"{name.split('/')[0]}/" if "/" in name else ""
+    return REASONS.get(folder) or REASONS.get(name) or "nothing in the folder gives it again"
 
 
 def read_written(path: Path) -> pd.DataFrame:
@@ -108,6 +124,12 @@ def _inputs(record: Mapping[str, Any], *roles: str) -> dict[str, str]:
     return found or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
 
 
+def _further(command: Callable[..., object], record: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded look of a report, where this version's command takes it."""
+    known = inspect.signature(command).parameters
+    return {name: record[name] for name in ("style",) if name in record and name in known}
+
+
 def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) -> Recomputed:
     made = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
     swapped = {sha256_file(p): record["inputs"][n] for n, p in copies.items() if n in record.get("inputs", {})}
@@ -125,6 +147,8 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         ledger = ledger.rename(columns={"patient_id": cluster})
     copies: dict[str, Path] = {}
     predictions: Path | pd.DataFrame = ledger
+    if options.get("runs"):  # made of folders that are not here: their predictions are in the ledger
+        inputs.pop("predictions", None)
     if "predictions" in inputs:
         predictions = copies[inputs["predictions"]] = _copy(ledger, inputs["predictions"], new)
     readers: Path | pd.DataFrame | None = None
@@ -152,8 +176,16 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         seed=options["seed"],
         seed_design=options.get("seed_design", "nested"),
         n_train=options.get("n_train"),
+        **_further(api.compare, record),
     )
-    return _finished(new / "report", record, copies)
+    made = _finished(new / "report", record, copies)
+    if options.get(
+        "runs"
+    ):  # what differs in the folders' configuration, on the page and in runs.csv, is not here to be made again
+        made.page, made.options["runs"] = False, options["runs"]
+        for name in ("data_dictionary.csv", "checklist.csv"):
+            (made.folder / name).unlink()
+    return made
 
 
 def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
@@ -168,6 +200,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
         confidence_level=options["confidence_level"],
         n_bootstrap=options["n_bootstrap"],
         seed=options["seed"],
+        **_further(api.agreement, record),
     )
     return _finished(new / "report", record, {name: copy})
 
@@ -183,6 +216,7 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         out=new / "report",
         unit=options["unit"],
         confidence_level=options["confidence_level"],
+        **_further(api.audit, record),
     )
     return _finished(new / "report", record, copies)
 
@@ -212,18 +246,27 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     write_table(out / "predictions.csv", again)
     tables = dict(analyse(predictions, planned))
     made = Recomputed(out, options=plan_options(planned))
+    configuration = folder / "experiment.json"
+    if configuration.is_file() and json.loads(configuration.read_text(encoding="utf-8")) != options.get("experiment"):
+        made.notes.append("experiment.json is not the configuration that provenance.json records")
     if (folder / "cohort.csv").exists():
-        tables |= _cohort_tables(folder, options, predictions, ledger, made)
+        tables |= _cohort_tables(folder, record, predictions, ledger, made)
     if (folder / "printed.csv").exists():
         printed = read_written(folder / "printed.csv")
         printed = printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
         tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
     undescribed = {(name, str(c)): ("", "") for name, table in tables.items() for c in table.columns}
     write_tables(out, tables, command="run", extra_descriptions=undescribed)
-    of_cohort = () if (folder / "cohort.csv").exists() else ("agreement.csv", "flow.csv", "split.csv")
-    for name in (*REASONS, *of_cohort):  # headers alone here, for want of what they are made from
-        (out / name).unlink(missing_ok=True)
+    for path in out.glob(
+        "*.csv"
+    ):  # headers alone here, for want of what they are made from: training, images, the cohort
+        if path.stem not in (*tables, "predictions") and (path.name in REASONS or not _no_rows(folder / path.name)):
+            path.unlink()
     return made
+
+
+def _no_rows(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().count(b"\n") <= 1
 
 
 def _tuples(value: object) -> object:
@@ -232,10 +275,10 @@ def _tuples(value: object) -> object:
 
 
 def _cohort_tables(
-    folder: Path, options: Mapping[str, Any], predictions: Predictions, ledger: pd.DataFrame, made: Recomputed
+    folder: Path, record: Mapping[str, Any], predictions: Predictions, ledger: pd.DataFrame, made: Recomputed
 ) -> dict[str, pd.DataFrame]:
     """Flow, split and agreement from cohort.csv; what the ledger says of a case's split and truth is held against it."""
-    kept = read_written(folder / "cohort.csv")
+    kept, options = read_written(folder / "cohort.csv"), record["options"]
     cohort, split = cohort_of(kept, predictions.labels, options.get("votes", ()))
     here = ledger[["case_id", "split", "y_true"]].drop_duplicates()
     here = here[here["split"] != "disputed"].merge(
@@ -247,6 +290,8 @@ def _cohort_tables(
                 made.notes.append(
                     f"case {row['case_id']}: {column} {row[column]} in predictions.csv, {row[other]} in cohort.csv"
                 )
+    if record.get("split_sha256", split.sha256) != split.sha256:
+        made.notes.append("the split is not the one whose hash provenance.json records")
     tables = {"flow": flow(cohort, split), "split": split.frame()}
     kinds: tuple[Kind, Kind] = ("rating", "call")
     agreements = []

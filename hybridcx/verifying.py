@@ -24,13 +24,15 @@ from hybridcx.cell_comparison import Compared, compare_cells
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.outputs import INNER, PROVENANCE, file_hashes
 from hybridcx.progress import Progress
-from hybridcx.recomputation import PAGE_OF_RUN, REASONS, Recomputed, read_written, recompute
+from hybridcx.recomputation import PAGE, Recomputed, read_written, reason_of, recompute
+from hybridcx.recompute_program import program
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
 TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
 SOURCE = "what the report was made from"
 MAX_SHOWN = 20
+MAX_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def _compared(
     """Every file held against its recomputation, and those that have none with the reason."""
     compared: dict[str, Compared] = {}
     named = [n for n in sorted({*record["files"], *(p.name for p in path.glob("*.csv"))}) if (path / n).is_file()]
-    rest = {n: REASONS.get(n, "") for n in named}
+    rest = {n: reason_of(n) for n in named}
     if made is None:
         return compared, dict.fromkeys(rest, "the report could not be recomputed")
     same_version = record.get("environment", {}).get("hybridcx") == provenance.version()
@@ -190,14 +192,17 @@ def _compared(
     if exact:
         compared[PROVENANCE] = _same_options(record["options"], made.options)
     if "report.html" in rest:
-        if record["command"] == "run":
-            rest["report.html"] = PAGE_OF_RUN
+        if not made.page:
+            rest["report.html"] = PAGE
         elif not exact:
             rest["report.html"] = "the page is held against its recomputation only with the code that made it"
-        elif made.page:
+        else:
             compared["report.html"] = _same_page(path / "report.html", record["options"], made)
             rest.pop("report.html")
-    return compared, {n: reason or "nothing in the folder gives it again" for n, reason in rest.items()}
+    if exact and "recompute.R" in rest:
+        compared["recompute.R"] = _same_program(path / "recompute.R", record["options"])
+        rest.pop("recompute.R")
+    return compared, rest
 
 
 def _same_ledger(path: Path) -> Compared:
@@ -240,6 +245,14 @@ def _same_options(recorded: Mapping[str, object], made: Mapping[str, object]) ->
     return out
 
 
+def _same_program(path: Path, options: Mapping[str, object]) -> Compared:
+    """The R program beside the report is the one that this version writes: a doctored one could say PASS to anything."""
+    out = Compared(words=1)
+    if path.read_bytes() != program(options).encode("utf-8"):
+        out.differences.append(_difference(path.name, "", "", "another program", "the program that hybridcx writes"))
+    return out
+
+
 def _same_page(page: Path, recorded: Mapping[str, Any], made: Recomputed) -> Compared:
     """The page made again is the same text, but for the hashes of what it was read from.
 
@@ -273,17 +286,17 @@ def _same_page(page: Path, recorded: Mapping[str, Any], made: Recomputed) -> Com
 
 def lines_of(found: Verification) -> list[str]:
     """What the command prints: what was recomputed, what differs, which files changed, what was not recomputed."""
-    tables = found.numbers[~found.numbers["file"].isin(("report.html", PROVENANCE))]
+    tables = found.numbers[~found.numbers["file"].isin(("report.html", "recompute.R", PROVENANCE))]
     held = tables[(tables["numbers"] + tables["words"] + tables["differences"]) > 0]
     said = [_of_table(row) for row in held.to_dict("records")]
     if empty := sorted({*tables["file"]} - {*held["file"]}):
         said.append(f"empty, as they have to be: {', '.join(empty)}")
     page = found.numbers.loc[found.numbers["file"] == "report.html", "differences"].tolist()
     said += [f"report.html: made again, {f'{n} lines DIFFERENT' if n else 'the same'}" for n in page]
-    said += [
-        f"{printable(row['file'])}: not recomputed, only its hash was checked ({row['reason']})"
-        for row in found.not_recomputed.to_dict("records")
-    ]
+    for reason, names in found.not_recomputed.groupby("reason")["file"]:
+        few = names.tolist()[:MAX_NAMED]
+        more = f" and {len(names) - len(few)} more" if len(names) > len(few) else ""
+        said.append(f"not recomputed, only the hash was checked ({reason}): {', '.join(map(printable, few))}{more}")
     said.append(f"Numbers were {found.how}.")
     for row in found.differences.head(MAX_SHOWN).to_dict("records"):
         place = ": ".join(p for p in (row["file"], row["row"], row["column"]) if p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
+from hybridcx.cohort.manifest import Cohort
 from hybridcx.describe import caveats
 from hybridcx.records.predictions import predictions_from_frame
 
@@ -37,14 +39,17 @@ def said(table: pd.DataFrame, outcome=None) -> str:
     return "\n".join(caveats(read, tables, outcome))
 
 
-def outcome(weights: str = "imagenet", excluded: str = "", warnings=()):
-    """What a run hands over, as far as the caveats look at it."""
-    table = pd.DataFrame({"case_id": ["x", "y"], "excluded": [excluded or np.nan, np.nan]})
-    stand_in = SimpleNamespace(
-        frame=table, in_dispute=table.iloc[:0], warnings=[], votes=(), labels_by=SimpleNamespace(rule="given")
+def outcome(weights: str = "imagenet", excluded: str = ""):
+    """What a run hands over, as far as the caveats look at it; the last of six cases is excluded where a reason is given."""
+    calls = ["yes", "no", "yes", "no", "yes", "no"]
+    table = pd.DataFrame(
+        {"case_id": list("uvwxyz"), "patient_id": list("uvwxyz"), "label": calls, "excluded": [""] * 5 + [excluded]}
     )
+    table = table.assign(reader_a=calls, reader_b=[*calls[:5], "yes" if excluded else "no"])
+    votes = ("reader_a", "reader_b")
+    cohort = Cohort(table, np.arange(2, 8), Path(), Path("manifest.csv"), ("no", "yes"), votes=votes)
     networks = pd.DataFrame({"network": ["vgg16", "resnet101"], "weights": [weights, "imagenet"]})
-    return SimpleNamespace(cohort=stand_in, warnings=list(warnings), ledger=pd.DataFrame(), networks=networks)
+    return SimpleNamespace(cohort=cohort, warnings=[], ledger=pd.DataFrame(), networks=networks)
 
 
 def test_few_cases() -> None:
@@ -91,10 +96,13 @@ def test_random_initialisation() -> None:
 
 
 def test_easier_cases_because_the_readers_had_to_agree() -> None:
-    assert "those left are easier, and accuracy on all comers would be lower" in said(
-        frame(), outcome(excluded="readers disagree")
+    told = said(frame(), outcome(excluded="readers disagree"))
+    assert (
+        "The case on which the readers disagreed is excluded: those left are easier, and accuracy on all comers would be lower"
+        in told
     )
-    assert "easier" not in said(frame(), outcome(excluded="trauma"))
+    assert "the readers agree by construction" in told
+    assert "easier" not in said(frame(), outcome())
 
 
 def test_scores_that_rank_the_wrong_way_round() -> None:

@@ -110,6 +110,8 @@ def test_a_comparison_has_pseudonyms_in_every_file_and_the_same_numbers(table, t
         hidden.folder / "predictions.csv", out=tmp_path / "again", positive="ill", n_bootstrap=200, by=["sex"]
     )
     pd.testing.assert_frame_equal(again.tables["metrics"], hidden.tables["metrics"])  # resampled values too
+    found = hybridcx.verify(hidden.folder)
+    assert found.differences.empty, found.differences
 
 
 def test_an_agreement_has_pseudonyms_in_every_file(tmp_path):

@@ -101,7 +101,7 @@ def test_a_comparison_of_a_file_agrees_and_its_page_is_made_again(tmp_path):
     assert numbers["metrics.csv"] > 500
     assert numbers["comparisons.csv"] > 500
     assert "report.html" in found.numbers["file"].tolist()
-    assert set(found.not_recomputed["file"]) <= {"recompute.R", "hybridcx.log"}
+    assert set(found.not_recomputed["file"]) <= {"hybridcx.log"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
@@ -155,6 +155,27 @@ def test_agreement_agrees(tmp_path, text):
     frame.to_csv(tmp_path / "r.csv", index=False)
     hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100)
     assert agrees(tmp_path / "out").numbers.set_index("file").loc["agreement.csv", "numbers"] > 20
+
+
+def test_folders_of_pseudonyms_agree(tmp_path):
+    sites(simulated()).to_csv(tmp_path / "p.csv", index=False)
+    readings(text=False).to_csv(tmp_path / "r.csv", index=False)
+    key = tmp_path / "key"
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", by=("site",), pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "out")
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "read", pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "read")
+
+
+def test_of_compared_runs_the_tables_are_recomputed_and_the_rest_is_said(tmp_path):
+    hybridcx.compare(simulated(models=("a", "b")), out=tmp_path / "out", n_bootstrap=100)
+    folder = tmp_path / "out"
+    (folder / "runs.csv").write_text("run,key\none,seed\n", encoding="utf-8")
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["options"]["runs"], record["files"]["runs.csv"] = ["one", "two"], ""
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    rehashed(folder)
+    assert {"runs.csv", "report.html"} <= set(agrees(folder).not_recomputed["file"])
 
 
 def test_an_audit_and_a_plan_agree(tmp_path):
@@ -217,6 +238,13 @@ def test_a_number_on_the_page_is_held_against_the_page_made_again(earlier, tmp_p
     (folder / "report.html").write_text(page.replace("0.05", "0.04", 1), encoding="utf-8", newline="\n")
     rehashed(folder)
     assert hybridcx.verify(folder).differences["file"].tolist() == ["report.html"]
+
+
+def test_another_program_beside_the_report_is_found(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "recompute.R").write_text('cat("PASS\\n")\n', encoding="utf-8")
+    rehashed(folder)
+    assert hybridcx.verify(folder).differences["file"].tolist() == ["recompute.R"]
 
 
 def test_a_call_that_its_score_does_not_give_is_found(tmp_path):
@@ -329,6 +357,12 @@ def test_rows_are_matched_by_their_keys_where_one_is_gone(tmp_path):
         ("metric accuracy, model a", "no such row"),
         ("metric accuracy, model c", "3"),
     ]
+
+
+def test_rows_in_another_order_are_the_same_rows(tmp_path):
+    (tmp_path / "a.csv").write_text("step,n\nlate,2\nearly,2\n", encoding="utf-8")
+    (tmp_path / "w.csv").write_text("step,n\nearly,2\nlate,2\n", encoding="utf-8")
+    assert not compare_cells(tmp_path / "a.csv", tmp_path / "w.csv", exact=True).differences
 
 
 def test_text_that_is_really_na_is_told_from_what_is_missing(tmp_path):

@@ -93,11 +93,11 @@ def _found(predictions: Predictions, plan: Plan, data: Matrices, pairs: Pairs) -
     return _Found(
         correct,
         near,
-        np.isfinite(distance).all(axis=1),
+        np.asarray(np.isfinite(distance).all(axis=1)),
         cells,
         discordant=((cells == 1) | (cells == 2)).sum(axis=0),
         all_wrong=~correct.any(axis=0),
-        any_near=near[compared].any(axis=0),
+        any_near=np.asarray(near[compared].any(axis=0)),
         distance=distance[compared].min(axis=0),
     )
 

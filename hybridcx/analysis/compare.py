@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import cases, comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
+from hybridcx.analysis import (
+    cases,
+    comparisons,
+    curves,
+    extras,
+    families,
+    folds,
+    hybrid,
+    label_rules,
+    metrics,
+    seeds,
+    verdicts,
+)
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -18,7 +30,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
-    *extras.TABLES, "thresholds", "casebook", "case_cells",
+    *extras.TABLES, *hybrid.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -60,6 +72,7 @@ def analyse(
         "multiplicity": families.multiplicity_table(compared, overall, plan, first),
         **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
         **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
+        **hybrid.hybrid_tables(overall, plan, first),
         "thresholds": predictions.chosen_thresholds,
         **cases.case_tables(predictions, plan, pairs),
     }
@@ -77,6 +90,7 @@ def _one_seed(
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
     first: Replicates | None = None
+    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
     for done, part in enumerate(parts):
         joint = part.replicates(
             plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
@@ -88,13 +102,11 @@ def _one_seed(
         if part.folds is not None:
             m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows) + folds.refusals(part, plan, pairs)
         metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
-        comparison_rows += sorted(
-            c_rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), list(METRICS).index(r["metric"]))
-        )
+        comparison_rows += sorted(c_rows, key=lambda r: (of_pair[r["model"], r["comparator"]], of_metric[r["metric"]]))
         if on_progress:
             on_progress(done + 1, len(parts))
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
-    return pd.DataFrame(metric_rows), compared, parts, first
+    return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
 
 
 def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:

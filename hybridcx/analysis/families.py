@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,15 @@ def with_roles(compared: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return compared.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
 
 
+def with_metric_roles(metrics: pd.DataFrame, plan: Plan, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The same for the single models: the primary metric of those that a locked plan compares, on all cases."""
+    if metrics.empty or not plan.locked:
+        return metrics
+    named = (metrics["metric"] == plan.primary_metric) & metrics["model"].isin({m for pair in pairs for m in pair})
+    named &= metrics["subgroup"].isna() & metrics["seed"].isna()
+    return metrics.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
+
+
 def multiplicity_table(
     comparisons: pd.DataFrame,
     part: Slice,
@@ -77,11 +86,11 @@ def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[st
         observed = joint.observed[metric][i] - joint.observed[metric][j]
         drawn = joint.replicates[metric][:, i] - joint.replicates[metric][:, j]
         together = multiplicity.max_t(observed, drawn, plan.confidence_level)
+        alone = multiplicity.max_t_alone(observed, drawn)
         for m, (a, b) in enumerate(pairs):
-            alone = multiplicity.max_t(observed[m : m + 1], drawn[:, m : m + 1], plan.confidence_level)
             rows.append(
                 _row(
-                    metric, a, b, drawn_by, alone.pvalue[0], "maxT",
+                    metric, a, b, drawn_by, alone[m], "maxT",
                     together.pvalue[m], together.conf_low[m], together.conf_high[m],
                 )
             )  # fmt: skip

@@ -100,7 +100,8 @@ def extended(
             said = _tested(found, c)
         metric_parts.append(m)
         comparison_parts.append(c)
-        concluded = concluded + [_held({**r, "label.rule": rule}, known, cases.truth, truth) for r in said]
+        counted = _differing(cases.truth, truth)
+        concluded = concluded + [_held({**r, "label.rule": rule, **counted}, known) for r in said]
     out["metrics"] = _stacked(metric_parts)
     out["comparisons"] = _stacked(comparison_parts)
     out["label_rules"] = _in_order(pd.DataFrame(concluded), pairs)
@@ -203,13 +204,17 @@ def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def _held(row: Row, known: Mapping[tuple[str, str, str], str], primary: pd.Series, truth: pd.Series) -> Row:
-    """The row held against the analysis' own conclusion and labels."""
+def _held(row: Row, known: Mapping[tuple[str, str, str], str]) -> Row:
+    """The row held against the analysis' own conclusion."""
     own = known.get((row["metric"], row["model"], row["comparator"]))
+    flips = None if own is None or row["verdict"] is None else bool(own != row["verdict"])
+    return {**row, "conclusion.flips": flips}
+
+
+def _differing(primary: pd.Series, truth: pd.Series) -> Row:
+    """In how many cases the labels of a rule differ from the analysis' own."""
     both = primary.notna() & truth.notna()
     return {
-        **row,
-        "conclusion.flips": None if own is None or row["verdict"] is None else bool(own != row["verdict"]),
         "n.relabelled": int((both & (primary != truth)).sum()),
         "n.added": int((primary.isna() & truth.notna()).sum()),
         "n.left.out": int((primary.notna() & truth.isna()).sum()),
@@ -232,8 +237,9 @@ def _in_order(table: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Pair by pair and metric by metric, the analysis' own conclusion before those under the rules."""
     if table.empty:
         return pd.DataFrame(columns=list(COLUMNS))
+    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
     place = [
-        (pairs.index((a, b)), list(METRICS).index(m))
+        (of_pair[a, b], of_metric[m])
         for a, b, m in zip(table["model"], table["comparator"], table["metric"], strict=True)
     ]
     order = sorted(range(len(table)), key=lambda i: place[i])

@@ -13,7 +13,7 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, seed_interactions, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, seed_interactions, verdicts
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -265,18 +265,19 @@ def analyse_seeds(
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
     drawn = overall.combined.means if isinstance(overall, Crossed) else None
     return {
-        "metrics": pd.DataFrame(metric_rows),
+        "metrics": families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs),
         "comparisons": compared,
         "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
         "interactions": seed_interactions.interactions(overall.slices, levels, plan, pairs),
         "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall, len(everyone.seeds)),
         "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
     }
 
 
 def _sorted(rows: list[Row], pairs: Pairs) -> list[Row]:
-    order = list(METRICS)
-    return sorted(rows, key=lambda r: (pairs.index((r["model"], r["comparator"])), order.index(r["metric"])))
+    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
+    return sorted(rows, key=lambda r: (of_pair[r["model"], r["comparator"]], of_metric[r["metric"]]))

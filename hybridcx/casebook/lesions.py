@@ -46,7 +46,7 @@ def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         row = int(np.flatnonzero(~sound.to_numpy())[0]) + 2
         return empty, (_unused(path, "a box is not four numbers with left below right and top below bottom", row),)
     severity = pd.to_numeric(raw["severity"], errors="coerce") if "severity" in raw else np.nan
-    level = raw["level"] if "level" in raw else ""
+    level = raw.get("level", "")
     made = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
     return pd.concat([made, edges], axis=1)[list(COLUMNS)], ()
 
@@ -59,15 +59,20 @@ def placed_lesions(
     lesions: pd.DataFrame, cohort: Cohort, images: ImageStore, *, size_px: int, pad: Pad
 ) -> pd.DataFrame:
     """The lesions of cases with an image, their boxes in pixels of the prepared image; what lies outside the crop is left out."""
-    sizes = images.notes.set_index("case_id")[["width_px", "height_px"]]
+    notes = images.notes
+    sizes = {
+        str(c): (int(w), int(h))
+        for c, w, h in zip(notes["case_id"], notes["width_px"], notes["height_px"], strict=True)
+    }
     crops = _crops(cohort)
     rows = []
-    for r in lesions[lesions["case_id"].isin(sizes.index)].itertuples(index=False):
-        width, height = (int(v) for v in sizes.loc[r.case_id])
-        region = (r.left, r.top, r.right, r.bottom)
-        found = place(region, width, height, crops.get(str(r.case_id)), size_px=size_px, pad=pad)  # type: ignore[arg-type]
-        if found is not None:
-            rows.append((r.case_id, r.kind, r.level or None, r.severity, *found))
+    for r in lesions.to_dict("records"):
+        case = str(r["case_id"])
+        if case in sizes:
+            region = (r["left"], r["top"], r["right"], r["bottom"])
+            found = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
+            if found is not None:
+                rows.append((case, r["kind"], r["level"] or None, r["severity"], *found))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

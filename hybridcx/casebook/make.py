@@ -110,7 +110,7 @@ def casebook_tables(
     number_of = {c: float(i) for i, c in enumerate(shown, 1)}
     if rows:
         table = pd.DataFrame(rows)
-        table.insert(table.columns.get_loc("status"), "number", table["case_id"].map(number_of).astype(float))
+        table.insert(list(table.columns).index("status"), "number", table["case_id"].map(number_of).astype(float))
     else:
         table = pd.DataFrame()
     pointing = pointing_rows(table, set(asked.occluded), lesions, size, confidence_level)

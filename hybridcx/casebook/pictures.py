@@ -11,7 +11,7 @@ SIDE_PX = 224
 """Largest side of a thumbnail."""
 FOR, AGAINST = (255, 106, 0), (0, 150, 255)
 """Orange speaks for the positive class, blue against it: a pair that colour-blind readers tell apart, and apart from grey."""
-MAX_OPACITY = 190
+MAX_OPACITY = 150
 
 
 def thumbnail(image: np.ndarray) -> bytes:

@@ -6,7 +6,7 @@ that point lies in a box of a true sign.
 
 from __future__ import annotations
 
-import warnings
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -19,6 +19,7 @@ from hybridcx.casebook.lesions import DIFFUSE, EDGES
 from hybridcx.stats.proportions import wilson
 
 CONSTANT = "the map has one value everywhere: nothing spoke for the positive class"
+TOO_COARSE = "no cell of so coarse a map has its centre in a box: it cannot hit"
 METHODS = ("grad_cam", "occlusion")
 Boxes = np.ndarray
 """(k, 4) float: left, top, right, bottom in pixels of the prepared image."""
@@ -39,11 +40,16 @@ def peak(saliency_map: np.ndarray, size_px: int) -> Peak:
     >>> peak(np.eye(2)[::-1], 64)
     Peak(x=48.0, y=16.0, value=1.0)
     """
-    if saliency_map.max() == saliency_map.min():
+    if is_constant(saliency_map):
         return Peak(nan, nan, float(saliency_map.max()))
     row, column = np.unravel_index(int(np.argmax(saliency_map)), saliency_map.shape)
     xs, ys = (centres(size_px, n) for n in saliency_map.shape[::-1])
     return Peak(float(xs[column]), float(ys[row]), float(saliency_map[row, column]))
+
+
+def is_constant(saliency_map: np.ndarray) -> bool:
+    """Whether a map's values differ by no more than float32's arithmetic: by a millionth of the largest."""
+    return bool(np.ptp(saliency_map) <= 1e-6 * np.abs(saliency_map).max())
 
 
 def centres(size_px: int, cells: int) -> np.ndarray:
@@ -62,8 +68,8 @@ def covered_share(boxes: Boxes, size_px: int) -> float:
     boxes = np.clip(np.asarray(boxes, dtype=float).reshape(-1, 4), 0, size_px)
     xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
     area = 0.0
-    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
-        for y0, y1 in zip(ys[:-1], ys[1:], strict=True):
+    for x0, x1 in itertools.pairwise(xs):
+        for y0, y1 in itertools.pairwise(ys):
             area += (x1 - x0) * (y1 - y0) * inside((x0 + x1) / 2, (y0 + y1) / 2, boxes)
     return area / size_px**2
 
@@ -90,11 +96,7 @@ def resampled(saliency_map: np.ndarray, cells: int) -> np.ndarray:
 def rank_correlation(grad_cam: np.ndarray, occlusion: np.ndarray) -> float:
     """Spearman's correlation of two maps of one case over the tiles of the second; NaN where either is constant."""
     a, b = resampled(grad_cam.astype(float), len(occlusion)).ravel(), occlusion.astype(float).ravel()
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.NearConstantInputWarning)
-        return float(stats.spearmanr(a, b).statistic)
+    return nan if is_constant(a) or is_constant(b) else float(stats.spearmanr(a, b).statistic)
 
 
 def boxes_of(lesions: pd.DataFrame | None, *, local: bool = False) -> Mapping[str, Boxes]:
@@ -152,15 +154,17 @@ def pointing_rows(
                 found = wilson(int(asked[column].astype(bool).sum()), len(asked), confidence_level)
                 side = int(own["map.side"].iloc[0])
                 known = [boxes[str(c)] for c in asked["case_id"]]
+                cells = _mean([covered_cells(b, size_px, side) for b in known])
+                coarse = cells == 0
                 rows.append(
                     {
                         "network": network, "method": method, "lesion": lesion, "subset": subset, "estimate": found.estimate,
                         "conf.low": found.conf_low, "conf.high": found.conf_high, "conf.level": confidence_level,
                         "hits": found.numerator, "n": len(asked), "n.without.maximum": len(own) - len(asked),
                         "chance": _mean([covered_share(b, size_px) for b in known]),
-                        "chance.cells": _mean([covered_cells(b, size_px, side) for b in known]),
+                        "chance.cells": cells,
                         "centre": _mean([inside(size_px / 2, size_px / 2, b) for b in known]),
-                        "status": found.status, "warning": found.warning or None,
+                        "status": "caution" if coarse else found.status, "warning": TOO_COARSE if coarse else found.warning or None,
                     }
                 )  # fmt: skip
     return rows

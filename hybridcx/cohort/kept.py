@@ -1,4 +1,4 @@
-"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed from it: no images, no patient ids."""
+"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed: no images, no patient ids, no order of the input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hybridcx.cohort.splits import Split
 
 READINGS = ("reader_", "rating_")
 KEPT_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "case_id": ("the case, in the manifest's order, excluded ones too", "as given in the manifest"),
+    "case_id": ("the case, excluded ones too", "as given in the manifest, or its pseudonym"),
     "patient_id": ("whose case it is: a code of this file, not the patient's id", "p00000, p00001, ..."),
     "label": ("the label of the analysis; NA where there is none", "a label of the input, or NA"),
     "split": ("the part of the cohort; NA for cases that belong to none", "train, validation, test, or NA"),
@@ -38,7 +38,8 @@ def kept_cohort(cohort: Cohort, split: Split) -> pd.DataFrame:
             "in.dispute": disputed,
         }
     )
-    return kept.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
+    kept = kept.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
+    return kept.sort_values("case_id", kind="stable", ignore_index=True)
 
 
 def kept_described(kept: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:

@@ -39,6 +39,8 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
     """
     metric = primary_metric(found, metric)
     frame = found.get("comparisons", pd.DataFrame())
+    if not frame.empty:  # of many models the other metrics' pairs are most of the work
+        frame = frame[frame["metric"].isin([metric, *frame.loc[frame["role"] == "confirmatory", "metric"].unique()])]
     chosen, planned = select.primary_pairs(select.pairs(frame, found.get("verdicts")), metric)
     if chosen:
         values = _values(found)
@@ -53,7 +55,7 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
         sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
         return [summary(chosen, planned), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
-        return _of_models(found)
+        return of_models(found)
     if not found.get("agreement", pd.DataFrame()).empty:
         return _of_agreement(found["agreement"])
     if not found.get("audit_matrices", pd.DataFrame()).empty:
@@ -165,7 +167,7 @@ def in_sentence(metric: str) -> str:
     label = meaning.metric(metric).label
     return (
         label
-        if label[:2].isupper() or label[:2] == "F1" or label.startswith("Youden")
+        if label[:2].isupper() or label[:2] == "F1" or label.startswith(("Youden", "Brier"))
         else label[0].lower() + label[1:]
     )
 
@@ -194,9 +196,8 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     text = f"{start}, {word} {tables.difference(kind, p.estimate)}" + (f" {of}" if of == "percentage points" else "")
     limits = ""
     if select.has_limits(p):
-        level = tables.level(p.conf_level)
         low, high = (tables.difference(kind, x, p.margin) for x in (p.low, p.high))
-        limits = f"{level + ' ' if level else ''}CI {low} to {high}, {meaning.method_label(p.method)}"
+        limits = f"{tables.confidence(p.conf_level, low, high)}, {meaning.method_label(p.method)}"
     tests = []
     if not isnan(p.p):
         tests.append(_test(p))
@@ -249,7 +250,8 @@ def detectable(chosen: Sequence[Pair]) -> str:
     )
 
 
-def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+def of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One sentence per model: its main metrics with their intervals."""
     values = _values(found)
     sentences = []
     for model in list(dict.fromkeys(k[0] for k in values))[:MAX_SENTENCES]:
@@ -266,11 +268,13 @@ def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
 
 def _with_level(kind: meaning.Metric, row: select.Row) -> str:
     """An estimate with its limits as a sentence has them: "84.6% (95% CI 78.1 to 89.4)"."""
-    shown = tables.interval(kind, *(select.number(row[c]) for c in ("estimate", "conf.low", "conf.high")))
-    estimate, opens, limits = shown.partition(" (")
-    level = tables.level(select.number(row.get("conf.level")))
-    sign = "%" if kind.unit == "percent" and shown != tables.NA else ""
-    return f"{estimate}{sign}" + (f" ({level + ' ' if level else ''}CI {limits}" if opens else "")
+    estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
+    shown = tables.value(kind, estimate)
+    shown += "%" if kind.unit == "percent" and shown != tables.NA else ""
+    if isnan(low) or isnan(high):
+        return shown
+    level = select.number(row.get("conf.level"))
+    return f"{shown} ({tables.confidence(level, tables.value(kind, low), tables.value(kind, high))})"
 
 
 def _of_agreement(agreement: pd.DataFrame) -> list[str]:
@@ -278,7 +282,7 @@ def _of_agreement(agreement: pd.DataFrame) -> list[str]:
     for r in agreement.to_dict("records")[:MAX_SENTENCES]:
         name = meaning.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
         share = str(r["metric"]) == "percent_agreement"
-        kind = meaning.Metric(name, name, "percent", 1) if share else meaning.Metric(name, name, low=-1.0)
+        kind = meaning.Metric(name, name, "percent", 1) if share else meaning.coefficient(str(r["metric"]))
         shown = _with_level(kind, {str(k): v for k, v in r.items()})
         readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +30,12 @@ class Figure:
     caption: str
     number: str = ""
     source: str = ""
+
+    @property
+    def alt(self) -> str:
+        """The drawing in words: its title and description, as a screen reader says them."""
+        said = (re.search(rf"<{tag} [^>]*>([^<]*)</{tag}>", self.svg) for tag in ("title", "desc"))
+        return ". ".join(html.unescape(m.group(1)) for m in said if m and m.group(1))
 
 
 @dataclass(frozen=True, slots=True)

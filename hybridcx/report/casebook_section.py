@@ -245,7 +245,7 @@ def _case(
     n_pairs = part["only.right.against"].dropna().map(lambda t: len(str(t).split("; "))).sum()
     why += f"; discordant in {int(n_pairs)} listed pair{'s' if n_pairs > 1 else ''}" if n_pairs else ""
     own = part[part["model"].isin(compared)]
-    head = ["Model", f"P({view.positive})" if view else "Score", "Call", ""]
+    head = ["Model", f"P({view.positive})" if view else "Score", "Call", "Result"]
     rows = [
         [
             Cell(str(r["model"])),
@@ -266,10 +266,10 @@ def _case(
     folder = view.folder if view else None
     image = _uri(folder / f"{number:03d}.jpg") if folder else ""
     scale = 100.0 / view.size_px if view else 1.0
-    boxes = [
-        (round(r.left * scale, 1), round(r.top * scale, 1), round((r.right - r.left) * scale, 1), round((r.bottom - r.top) * scale, 1))
-        for r in beside["lesions"].itertuples()
-    ]  # fmt: skip
+    boxes = []
+    for r in beside["lesions"].to_dict("records"):
+        left, top, right, bottom = (scale * select.number(r[c]) for c in ("left", "top", "right", "bottom"))
+        boxes.append((round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)))
     return CaseView(
         number,
         case,
@@ -290,7 +290,7 @@ def _score(x: object) -> str:
 
 
 def _mark(r: Mapping[Any, Any]) -> str:
-    near = ", near" if r["near.threshold"] is True or r["near.threshold"] == True else ""  # noqa: E712
+    near = ", near" if pd.notna(r["near.threshold"]) and bool(r["near.threshold"]) else ""
     return ("✓ right" if r["correct"] else "✗ wrong") + near
 
 
@@ -314,8 +314,9 @@ def _neighbour_facts(found: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _distance(x: object) -> str:
+    """Three decimals, six for what is smaller; below that it is arithmetic."""
     d = select.number(x)
-    return tables.NA if not isfinite(d) else f"{d:.1e}".replace("e-0", "e−") if 0 < d < 0.001 else tables.fixed(d, 3)
+    return tables.NA if not isfinite(d) else "<0.000001" if d < 1e-6 else tables.fixed(d, 3 if d >= 0.001 else 6)
 
 
 def _agreement_facts(found: pd.DataFrame) -> list[tuple[str, str]]:

@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from hybridcx.report.case_dictionary import CASE_TABLES, OF_CASES, OF_IMAGES
+from hybridcx.report.checklist import OF_CHECKLIST
 from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
 from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
 from hybridcx.report.leakage import OF_LEAKAGE
+from hybridcx.report.runs_section import OF_RUNS
 
 Kind = Literal["text", "number", "integer", "boolean"]
-OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES
+OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES | OF_RUNS | OF_CHECKLIST
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
         ]
         for r in of_pairs + alone
     ]
-    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", "p"]
+    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", *tables.p_heading("p")]
     test = (
         "Wald's chi-square of the means over seeds, from the bootstrap over seeds and cases"
         if over_seeds

@@ -133,7 +133,7 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
         )
     of = tables.unit(kind, of_difference=True)
     head = ["Pair", "Rule", "Verdict", "Conclusion", "Cases"]
-    head += [f"Difference{', ' + of if of else ''} (CI)", "p", "p, adjusted"]
+    head += [f"Difference{', ' + of if of else ''} (CI)", *tables.p_heading("p", "p, adjusted")]
     caption = (
         f"Comparisons of {answers.in_sentence(metric)} under each labelling rule (exploratory but for the primary one)."
     )

@@ -133,7 +133,14 @@ def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
             ]
         )  # fmt: skip
     level = next((tables.level(x) for x in frame["conf.level"] if isfinite(select.number(x))), "")
-    head = ["Model", "Reader", f"Difference, percentage points ({level} CI)", "b", "c", "p", "p, Holm-adjusted"]
+    head = [
+        "Model",
+        "Reader",
+        f"Difference, percentage points ({level} CI)",
+        "b",
+        "c",
+        *tables.p_heading("p", "p, Holm-adjusted"),
+    ]
     remark = f"Model minus reader on the cases that the reader read; interval: {meaning.method_label(interval)}, test: {meaning.method_label(test)}."
     return table(
         "reader-comparisons",

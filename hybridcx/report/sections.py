@@ -12,14 +12,17 @@ from hybridcx.report import (
     answers,
     audit_page,
     casebook_section,
+    checklist,
     figures,
     flow,
     further_results,
+    hybrid_results,
     label_rules,
     leakage,
     meaning,
     reader_results,
     result_tables,
+    runs_section,
     score_sections,
     select,
     subgroups,
@@ -37,7 +40,7 @@ from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
 GROUPS = {
-    **dict.fromkeys(("performance", "printed", "comparisons", "roc", "readers"), "Discrimination"),
+    **dict.fromkeys(("performance", "printed", "comparisons", "hybrid", "roc", "readers"), "Discrimination"),
     **dict.fromkeys(("variance", "label-rules", "subgroups"), "Robustness"),
 }
 """What sections answer together: it stands above their titles and before the first of them in the contents list."""
@@ -64,6 +67,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
     primary, planned = select.primary_pairs(pairs, metric)
     made = [
+        runs_section.section(found, numbers),
         _cohort(report, numbers),
         _training(report, numbers),
         leakage.section(found, numbers),
@@ -71,6 +75,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
+        hybrid_results.section(found, numbers),
         score_sections.curves(report, numbers),
         reader_results.readers_section(report.tables, report.reader_notes, numbers),
         score_sections.calibration(report, numbers),
@@ -83,6 +88,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
+        checklist.section(found, numbers),
         _provenance(report),
     ]
     for part in made:
@@ -90,7 +96,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
         tuple(answers.before(primary)) if report.answers is None else (),
-        "".join(sentences[:1]),
+        _unbroken("".join(sentences[:1])),
         tuple(_split(s) for s in sentences[1:]),
         _forest(primary, planned, found),
         tuple(report.caveats),
@@ -99,10 +105,15 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     return first, [s for s in made if s.blocks]
 
 
-def _split(sentence: str) -> tuple[str, str]:
+def _unbroken(sentence: str) -> str:
+    """No line breaks inside "p = 0.013" and "mid-p"."""
     for sign in "=<>":
         sentence = sentence.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
-    sentence = sentence.replace("mid-p", "mid\u2011p")
+    return sentence.replace("mid-p", "mid\u2011p")
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    sentence = _unbroken(sentence)
     subject, colon, rest = sentence.partition(": ")
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
@@ -111,7 +122,7 @@ def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, p
     if not primary:
         return None
     metric = primary[0].metric
-    shown, _ = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
+    shown, best = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
     columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
@@ -122,7 +133,8 @@ def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, p
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
     caption += " The band is the margin." if margin is not None else ""
     left = len(primary) - len(shown)
-    caption += f" {left} more are in the file." if left > 0 else ""
+    picked = f" Shown are those of {answers.named(best)}, whose observed value is the best." if best else ""
+    caption += f" {left} more are in the file.{picked}" if left > 0 else ""
     return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
 
 
@@ -256,7 +268,7 @@ def _comparisons(
     section.text(
         ROLES
         if any(p.role == "confirmatory" for p in pairs)
-        else "No plan named comparisons beforehand: all are exploratory."
+        else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
     own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:

@@ -15,6 +15,10 @@ Row = dict[str, Any]
 _SLICES = ("subgroup", "level", "seed", "label.rule", "prevalence")
 _TESTS_ALONE = {"mcnemar_exact", "mcnemar_midp", "mcnemar_asymptotic", "mcnemar_corrected", "permutation_paired"}
 _MARGIN_TESTS = {"tost", "non_inferiority"}
+_OF_A_PAIR = (
+    "metric", "model", "comparator", "method", "estimate", "conf.low", "conf.high", "conf.level", "p.value", "adj.p.value",
+    "p.adjust.method", "n", "b", "c", "role", "status", "warning", "threshold", "mc.error.low", "mc.error.high", "recommended",
+)  # fmt: skip
 
 
 def overall(table: pd.DataFrame) -> pd.DataFrame:
@@ -112,10 +116,11 @@ def pairs(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None = None, metri
     table = overall(comparisons)
     if metric is not None:
         table = table[table["metric"] == metric]
+    table = table[~table["method"].isin(_MARGIN_TESTS)]  # their p-values answer another question
+    table = table[[c for c in _OF_A_PAIR if c in table]]
     grouped: dict[tuple[str, str, str], list[Row]] = {}
     for r in _records(table):
-        if r["method"] not in _MARGIN_TESTS:  # their p-values answer another question
-            grouped.setdefault((str(r["metric"]), str(r["model"]), str(r["comparator"])), []).append(r)
+        grouped.setdefault((str(r["metric"]), str(r["model"]), str(r["comparator"])), []).append(r)
     said: dict[tuple[str, str, str], Row] = {}
     if verdicts is not None and not verdicts.empty:
         said = {(str(v["metric"]), str(v["model"]), str(v["comparator"])): v for v in _records(verdicts)}

@@ -72,6 +72,12 @@ def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | Non
             file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
 
+def as_written(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Kind]]:
+    """The table with its columns in the order of the file, and the kind of each column that is known."""
+    ordered = _ordered(name, table)
+    return ordered, _kinds(name, ordered)
+
+
 def data_dictionary(
     tables: Mapping[str, pd.DataFrame], extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None
 ) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def _cells(column: pd.Series, kind: Kind | None) -> list[str]:
     seen: dict[object, str] = {}  # text columns repeat few values; (type, value) keeps 1, 1.0 and True apart
     out = []
     for value in column.tolist():
-        key = (type(value), value)
+        key = value if type(value) is str else (type(value), value)
         text = seen.get(key)
         if text is None:
             text = seen[key] = _cell(value, kind)
@@ -145,7 +151,9 @@ def _cells(column: pd.Series, kind: Kind | None) -> list[str]:
 
 
 def _of_floats(values: np.ndarray, *, whole: bool) -> list[str]:
-    return ["NA" if v != v else _number(v, whole=whole) for v in values.tolist()]
+    if whole or np.isinf(values).any():
+        return ["NA" if v != v else _number(v, whole=whole) for v in values.tolist()]
+    return ["NA" if v != v else repr(v) for v in (values + 0.0).tolist()]  # as `_number`, without a call per cell
 
 
 def _number(v: float, *, whole: bool) -> str:

@@ -6,6 +6,7 @@ counted. Limits are clipped to the metric's range.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, inf, isfinite, isnan, nan
 from typing import Literal, NamedTuple
 
@@ -354,13 +355,8 @@ def monte_carlo_error(
 
 
 def _quantile_error(ordered: FloatArray, p: float) -> float:
-    n = ordered.size
-    rank = min(max(p * (n - 1) + 1.0, 0.5), n + 0.5)  # the position of a type 7 quantile among 1..n
-    # Order statistics further than 12 standard deviations (and 40 places, where the law is skewed) away have no weight in double precision.
-    reach = 12.0 * float(np.sqrt(rank * (n + 1.0 - rank) / n)) + 40.0
-    first, last = max(int(rank - reach), 0), min(int(rank + reach) + 1, n)
-    share = np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
-    near = ordered[first:last]
+    first, share = _order_weights(p, ordered.size)
+    near = ordered[first : first + share.size]
     finite = np.isfinite(near)
     if (
         float(share[~finite].sum()) > _NO_WEIGHT
@@ -369,6 +365,16 @@ def _quantile_error(ordered: FloatArray, p: float) -> float:
     share, centred = share[finite], near[finite] - quantile7(ordered, p)
     mean = float(share @ centred)
     return float(np.sqrt(max(float(share @ centred**2) - mean * mean, 0.0)))
+
+
+@lru_cache(maxsize=64)  # percentile limits of any metric and pair stand at the same levels
+def _order_weights(p: float, n: int) -> tuple[int, FloatArray]:
+    """Return the first order statistic (from 0) with weight in the bootstrap law of the `p` quantile of n values, and the weights from there."""
+    rank = min(max(p * (n - 1) + 1.0, 0.5), n + 0.5)  # the position of a type 7 quantile among 1..n
+    # Order statistics further than 12 standard deviations (and 40 places, where the law is skewed) away have no weight in double precision.
+    reach = 12.0 * float(np.sqrt(rank * (n + 1.0 - rank) / n)) + 40.0
+    first, last = max(int(rank - reach), 0), min(int(rank + reach) + 1, n)
+    return first, np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
 
 
 def prob_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:

@@ -91,7 +91,8 @@ def test_grad_cam_is_its_definition_in_every_network(name):
         a, gradient = torch.relu(a), ((weight[1] - weight[0]) / a[0, 0].numel()).view(1, -1, 1, 1)
     expected = torch.relu((gradient.mean(dim=(2, 3), keepdim=True) * a).sum(dim=1)).numpy()
     found = saliency(name, state, images, CPU, occluded=0)
-    assert found.grad_cam.shape[1:] == expected.shape[1:] and found.grad_cam.shape[1] > 1
+    assert found.grad_cam.shape[1:] == expected.shape[1:]
+    assert found.grad_cam.shape[1] > 1
     np.testing.assert_allclose(found.grad_cam, expected, rtol=1e-3, atol=1e-4 * expected.max())
     assert np.isnan(found.occlusion).all()
 
@@ -126,7 +127,8 @@ def test_the_same_bytes_alone_or_among_others_and_from_a_state_or_a_file(trained
 
 
 def test_tiles_cover_the_image_once_and_bad_input_is_refused():
-    assert np.diff(tile_edges(64)).sum() == 64 and np.diff(tile_edges(64)).min() == 9
+    assert np.diff(tile_edges(64)).sum() == 64
+    assert np.diff(tile_edges(64)).min() == 9
     state = untrained_state("squeezenet1_1", 0)
     with pytest.raises(InputError, match="uint8"):
         saliency("squeezenet1_1", state, np.zeros((1, 64, 64, 3)), CPU)

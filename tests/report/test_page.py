@@ -137,6 +137,37 @@ def test_headings_are_in_order_and_landmarks_are_there(html: str) -> None:
     assert any(a.get("name") == "viewport" for a in page.all("meta"))
 
 
+def test_sections_stand_in_the_order_in_which_they_are_read_and_the_contents_list_matches(html: str) -> None:
+    order = [
+        "cohort",
+        "training",
+        "leakage",
+        "agreement",
+        "performance",
+        "comparisons",
+        "hybrid",
+        "roc",
+        "readers",
+        "calibration",
+        "utility",
+    ]
+    order += ["variance", "label-rules", "subgroups", "disagreements", "casebook", "methods", "provenance"]
+    page = Page(html)
+    sections = [a["id"] for a in page.all("section")]
+    assert sections[0] == "answer"
+    assert sections[1:] == [key for key in order if key in sections]
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    assert re.findall(r'href="#([^"]+)"', nav) == sections[1:]
+
+
+def test_behind_every_figure_stands_a_file_or_a_table(html: str) -> None:
+    captions = re.findall(r"<figcaption.*?</figcaption>", html, re.DOTALL)
+    assert len(captions) > 8
+    # the sample hands its flow and its histories over without their files; a run has both (flow.csv, learning_curves.csv)
+    without = [c for c in captions if 'class="source"' not in c]
+    assert all("Flow of the cohort" in c or "accuracy and loss in training" in c for c in without)
+
+
 def test_tables_have_captions_scopes_and_a_way_to_scroll_by_keyboard(html: str) -> None:
     page = Page(html)
     assert len(page.all("table")) == len(page.all("caption")) > 8

@@ -129,6 +129,19 @@ def test_failed_resamples_are_left_out():
     assert mu.max_t(observed, holed).pvalue == pytest.approx(mu.max_t(observed, replicates).pvalue)
 
 
+def test_max_t_alone_is_max_t_of_each_comparison_by_itself():
+    rng = np.random.default_rng(4)
+    observed = np.r_[rng.normal(0, 0.1, 70), np.nan, 0.0, 0.1, 0.2, 0.3]
+    draws = rng.normal(observed, 0.1, (300, observed.size))
+    draws[:, 71:73] = observed[71:73]  # no spread
+    draws[5, 73] = np.nan
+    draws[6, 74] = np.inf
+    with np.errstate(invalid="ignore"):
+        one_by_one = [mu.max_t(observed[j : j + 1], draws[:, j : j + 1]).pvalue[0] for j in range(observed.size)]
+        assert np.array_equal(mu.max_t_alone(observed, draws), one_by_one, equal_nan=True)
+    assert np.isnan(mu.max_t_alone([0.5], [[0.4]])).all()
+
+
 def test_max_t_without_anything_to_go_by():
     assert np.isnan(mu.max_t([np.nan], np.zeros((10, 1))).pvalue).all()
     assert np.isnan(mu.max_t([1.0], np.ones((1, 1))).pvalue).all()
