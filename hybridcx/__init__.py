@@ -1,7 +1,8 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`, `hybridcx.plan`,
-`hybridcx.check`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx` stays light.
+`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx`
+stays light.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment import Experiment, read_experiment
     from hybridcx.planning import plan
+    from hybridcx.verifying import Verification, verify
 
 _PLACES = {
     **dict.fromkeys(("Report", "agreement", "audit", "check", "compare", "demo", "phantom", "run"), "hybridcx.api"),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
     **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
     "plan": "hybridcx.planning",
+    **dict.fromkeys(("Verification", "verify"), "hybridcx.verifying"),
 }
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "Problem",
     "Report",
     "StoppedError",
+    "Verification",
     "agreement",
     "audit",
     "check",
@@ -38,6 +42,7 @@ __all__ = [
     "plan",
     "read_experiment",
     "run",
+    "verify",
 ]
 
 

@@ -16,9 +16,10 @@ import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root, sha256_file
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment, with_changes
+from hybridcx.experiment import Experiment, with_changes
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
+from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import (
     Clock,
     finish,
@@ -29,6 +30,7 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
+from hybridcx.report.hand_on import handing_on
 
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
@@ -50,7 +52,7 @@ def default_out(name: str) -> Path:
 
 
 def compare(
-    predictions: str | Path | pd.DataFrame,
+    predictions: str | Path | pd.DataFrame | Sequence[str | Path],
     *,
     out: str | Path | None = None,
     positive: str | None = None,
@@ -70,10 +72,15 @@ def compare(
     seed: int = 0,
     seed_design: Literal["nested", "crossed", "fixed"] = "nested",
     n_train: int | None = None,
+    pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
-    """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns).
+    """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns), or on finished runs.
 
+    `predictions` may be the folder of a report that `run` or `compare` made, or several: seeds of one experiment become seeds, other runs
+    models named `<run>/<model>`, and the table `runs` says what differs in their configuration.
     `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
     "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
     in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
@@ -83,16 +90,19 @@ def compare(
     reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
-    the predictions do not list its cases.
+    the predictions do not list its cases. `pseudonymise`: a key file outside of `out`, made where it is absent; every case id in the folder
+    is then a pseudonym by this key, and further columns that are not used are left out. `also` and `style`: further forms of the report
+    and a journal's style (`docs/handing_on.md`).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
+    from hybridcx.analysis.reader_view import reader_view
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
+    from hybridcx.comparing import compared, readings_of
     from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question
-    from hybridcx.records.predictions import predictions_from_frame, read_predictions
 
     asked = parse_threshold(threshold)
     plan = Plan(
@@ -110,41 +120,33 @@ def compare(
         n_train=n_train,
     )
     raise_if_any(plan.problems())
-    if isinstance(predictions, pd.DataFrame):
-        name, inputs = "comparison", {}
-        read = predictions_from_frame(
-            predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster
-        )
-    else:
-        path = Path(predictions)
-        read = read_predictions(path, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
-        name, inputs = path.stem, {path.name: sha256_file(path)}
-    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
-    ratings = None
-    if readers is not None:
-        from hybridcx.analysis.reader_view import reader_view
-        from hybridcx.records.ratings import ratings_from_frame, read_ratings
-
-        if isinstance(readers, pd.DataFrame):
-            ratings = ratings_from_frame(readers, scale="nominal")
-        else:
-            ratings = read_ratings(Path(readers), scale="nominal")
-            inputs[Path(readers).name] = sha256_file(Path(readers))
-    for warning in [*read.warnings, *(ratings.warnings if ratings else ())]:
-        progress.say(f"Warning: {warning}")
+    given = compared(predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
+    read, name, inputs = given.read, given.name, given.inputs
     target = Path(out) if out is not None else default_out(name)
+    given.check_target(target)
+    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
+    read = read if names is None else names.predictions(read, by)
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
+    ratings = None if readers is None else readings_of(readers, inputs)
+    if ratings is not None and names is not None:
+        ratings = names.ratings(ratings)
+    warnings = [*read.warnings, *(ratings.warnings if ratings else ())]
+    for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
+        progress.say(said)
     clock = Clock()
-    with open_output(target, "compare") as folder:
+    with handing_on(also, style), open_output(target, "compare") as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
-        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {})
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
         new = folder.begin()
         if ratings:
             write_readings(new, ratings)
         ledger = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
         ledger = without_patients(ledger)
         write_ledger(new, ledger)
+        from hybridcx.report.checklist import checklist
         from hybridcx.report.page import ReportData
 
+        methods = comparison_methods(read, plan, tables)
         data = ReportData(
             title=f"Performance of one model: {name}"
             if len(read.models) == 1
@@ -152,13 +154,15 @@ def compare(
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
-            caveats=caveats(read, tables),
-            methods=[*comparison_methods(read, plan, tables), *([READERS_METHOD] if view else [])],
+            caveats=[*given.notes, *caveats(read, tables)],
+            methods=[*methods, *([READERS_METHOD] if view else [])],
+            study_methods=methods[:1],
             reader_notes=view.notes if view else (),
             primary_models=list(read.models[:12]),
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
         )
+        tables["checklist"] = checklist(data)
         finish(
             folder,
             data,
@@ -167,15 +171,12 @@ def compare(
             inputs=inputs,
             options={
                 **plan_options(plan),
-                "positive": read.positive,
-                "score_kind": score_kind,
-                "cluster": read.cluster,
-                # what a recomputation needs: whether the calls of the ledger were made here, and by which rule
-                "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
-                "threshold_rule": read.threshold_rule or None,
+                **given.options(read),
+                "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             extra=readings_described(ratings) if ratings else None,
+            more={"pseudonyms": names.described} if names else None,
             clock=clock,
             progress=progress,
         )
@@ -191,9 +192,15 @@ def agreement(
     confidence_level: float = 0.95,
     n_bootstrap: int = 2000,
     seed: int = 0,
+    pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
-    """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion)."""
+    """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion).
+
+    `pseudonymise`: as in `compare`.
+    """
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.agreement import agreement_table
     from hybridcx.analysis.plan import level_problems, resample_problems
@@ -203,11 +210,13 @@ def agreement(
     raise_if_any([*level_problems(confidence_level), *resample_problems(n_bootstrap)])
     path = Path(ratings)
     read = read_ratings(path, scale=scale)
+    target = Path(out) if out is not None else default_out(path.stem)
+    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
+    read = read if names is None else names.ratings(read)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
-    target = Path(out) if out is not None else default_out(path.stem)
     clock, inputs = Clock(), {path.name: sha256_file(path)}
-    with open_output(target, "agreement") as folder:
+    with handing_on(also, style), open_output(target, "agreement") as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )
@@ -234,9 +243,12 @@ def agreement(
             data,
             tables,
             extra=readings_described(read),
+            more={"pseudonyms": names.described} if names else None,
             inputs=inputs,
             options={
                 "seed": seed,
+                "ratings_file": path.name,
+                "input_warnings": [str(w) for w in read.warnings],
                 "scale": read.scale,
                 "positive": positive,
                 "confidence_level": confidence_level,
@@ -256,6 +268,8 @@ def audit(
     out: str | Path | None = None,
     unit: str | Mapping[str, str] | None = None,
     confidence_level: float = 0.95,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
@@ -273,15 +287,16 @@ def audit(
     raise_if_any(level_problems(confidence_level))
     name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
     target = Path(out) if out is not None else default_out(name)
-    tables = audit_report(
-        published,
-        target,
-        positives=positives,
-        negatives=negatives,
-        unit=unit,
-        confidence_level=confidence_level,
-        progress=progress or Progress(quiet=True),
-    )
+    with handing_on(also, style):
+        tables = audit_report(
+            published,
+            target,
+            positives=positives,
+            negatives=negatives,
+            unit=unit,
+            confidence_level=confidence_level,
+            progress=progress or Progress(quiet=True),
+        )
     return Report(target, target / "report.html", tables)
 
 
@@ -293,7 +308,11 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     fresh: bool = False,
+    images: bool = True,
     cache: str | Path | None = None,
+    pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
@@ -303,7 +322,10 @@ def run(
     experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
-    cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`.
+    images : False leaves pictures of cases out of the report; its numbers stay.
+    cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
+    pseudonymise : as in `compare`.
+    also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
 
     Raises
     ------
@@ -316,8 +338,10 @@ def run(
     if isinstance(experiment, Experiment):
         read, source = experiment, None
     else:
+        from hybridcx.checking import experiment_of
+
         source = Path(experiment)
-        read = read_experiment(source)
+        read = experiment_of(source, progress)
     changes: dict[str, object] = {}
     if seed is not None:
         changes["seed"] = seed
@@ -330,7 +354,11 @@ def run(
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
-    tables = run_experiment(read, folder, target, store, progress, fresh=fresh)
+    file = "the experiment" if source is None else str(source)
+    with handing_on(also, style):
+        tables = run_experiment(
+            read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
+        )
     return Report(target, target / "report.html", tables)
 
 
@@ -338,6 +366,7 @@ def demo(
     *,
     out: str | Path | None = None,
     seed: int | None = None,
+    images: bool = True,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -346,7 +375,7 @@ def demo(
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
-        return run(path, out=out, base=Path(), seed=seed, fresh=True, cache=cache, progress=progress)
+        return run(path, out=out, base=Path(), seed=seed, fresh=True, images=images, cache=cache, progress=progress)
 
 
 def check(
@@ -364,7 +393,7 @@ def check(
     without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
     `table` has one row per problem; `sound` says whether there is none that would be refused.
 
-    Raises InputError where there is no such file, or where it cannot be told what it is.
+    Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
     """
     from hybridcx.checking import check_file
 

@@ -90,6 +90,7 @@ def audit_report(
             provenance={k: v for k, v in page_provenance(0, inputs).items() if k != "seed"},
         )
         options = {
+            "published_file": next(iter(inputs), None),
             "positives": positives,
             "negatives": negatives,
             "unit": dict(unit) if isinstance(unit, Mapping) else unit,

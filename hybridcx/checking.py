@@ -7,8 +7,8 @@ that refuses, and collects. Nothing is written but temporary images, which are r
 from __future__ import annotations
 
 import tempfile
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -27,6 +27,7 @@ from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
+from hybridcx.partial_experiment import PartialExperiment, partial_experiment
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions
@@ -40,10 +41,12 @@ NAMES = {
     "cohort": "a cohort manifest",
     "predictions": "predictions",
     "ratings": "ratings",
+    "unknown": "a file of a kind that cannot be told",
 }
 COLUMNS = ("severity", "file", "row", "column", "value", "problem", "remedy")
 _SIGNS = {"cohort": ("patient_id", "image", "label"), "predictions": ("y_true", "model", "y_pred", "score")}
 _PUBLISHED = ("model", "metric", "value")
+NO_FILE = "there is no such file"
 _TRIAL_PX = 128  # side of the images that are prepared to see whether they can be, and which are nearly the same
 
 
@@ -51,7 +54,7 @@ _TRIAL_PX = 128  # side of the images that are prepared to see whether they can 
 class Checked:
     """What was found: the kind of file, what it holds in a line, and every problem, errors first."""
 
-    kind: Kind
+    kind: Kind | Literal["unknown"]
     holds: str = ""
     problems: list[Problem] = field(default_factory=list)
 
@@ -87,21 +90,25 @@ def check_file(
 ) -> Checked:
     """Check a file as the command that reads it would, and what it refers to. See `hybridcx.check`.
 
-    Raises InputError where there is no such file, or where it cannot be told what it is.
+    A file that says nothing, or of which it cannot be told what it is, is a finding like any other (kind "unknown"). Raises InputError where
+    there is no such file, which is no finding about one.
     """
     if path.is_dir():
         raise InputError(Problem("a folder, not a file", str(path), remedy="name the file in it"))
     if not path.is_file():
-        raise InputError(Problem("there is no such file", str(path), remedy="check the path"))
+        raise InputError(Problem(NO_FILE, str(path), remedy="check the path"))
     progress = progress or Progress(quiet=True)
-    found = Checked(kind or recognise(path))
+    found = Checked(kind or "unknown")
+    recognised: list[Kind] = []
+    if kind is None and found.collect(lambda: recognised.append(recognise(path))):
+        found.kind = recognised[0]
     if found.kind == "experiment":
         _experiment(path, found, progress)
     elif found.kind == "cohort":
         _cohort(path, found, lambda: read_manifest(path, positive=positive), progress)
     elif found.kind == "predictions":
         found.collect(lambda: _predictions(path, found, positive, score_kind))
-    else:
+    elif found.kind == "ratings":
         found.collect(lambda: _ratings(path, found, scale))
     found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
     return found
@@ -118,6 +125,8 @@ def recognise(path: Path) -> Kind:
         return "predictions"
     with path.open("rb") as file:
         data = file.read(65_536)
+    if not data.strip():
+        raise InputError(Problem("an empty file", str(path), remedy="check how it was written"))
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     lines = data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
@@ -224,36 +233,44 @@ def _images_of_rows(path: Path, found: Checked) -> None:
 
 
 def _experiment(path: Path, found: Checked, progress: Progress) -> None:
+    read: list[Experiment] = []
+    if found.collect(lambda: read.append(read_experiment(path))):
+        _of_experiment(PartialExperiment(read[0], frozenset()), path.parent, str(path), found, progress)
+        return
+    if (partial := partial_experiment(path)) is not None:
+        _of_experiment(partial, path.parent, str(path), found, progress)
+    found.holds = ""
+
+
+def _of_experiment(partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress) -> None:
+    """Check what an experiment says and names, as far as its keys are known."""
     from hybridcx.pipeline import check_heads, check_plan, load_cohort, model_names, split_cohort  # torch
 
-    read: list[Experiment] = []
-    if not found.collect(lambda: read.append(read_experiment(path))):
-        named = _named_manifest(path)
-        if named is not None and named.is_file():
-            _cohort(named, found, lambda: read_manifest(named), progress)
-        found.holds = ""
-        return
-    experiment = read[0]
-    found.collect(lambda: check_plan(experiment))
-    found.collect(lambda: _networks(experiment, path.parent, found))
+    experiment, sure = partial.experiment, partial.sure_of
+    if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
+        found.collect(lambda: check_plan(experiment))
+    _networks(partial, base, found)
     published = experiment.analysis.published
-    if published is not None:
-        found.collect(lambda: read_printed(path.parent / published))
+    if published is not None and sure("analysis.published"):
+        found.collect(lambda: read_printed(base / published))
     models = f"{len(model_names(experiment))} models"
-    if experiment.cohort.phantom is not None:
+    if experiment.cohort.manifest is None:
         found.holds = f"{models}, on a phantom cohort that is drawn when it runs"
         return
-    manifest = path.parent / str(experiment.cohort.manifest)
+    manifest = base / experiment.cohort.manifest
     if not manifest.is_file():
         rule = "there is no such manifest"
         found.problems.append(
-            Problem(rule, str(path), None, "cohort.manifest", experiment.cohort.manifest, "check the path")
+            Problem(rule, file, None, "cohort.manifest", experiment.cohort.manifest, "check the path")
         )
         return
+    if not sure("cohort.positive", "cohort.labels", "cohort.same_bytes"):
+        _images_of_rows(manifest, found)
+        return
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
-    cohort = _cohort(manifest, found, lambda: load_cohort(experiment, path.parent, store, progress), progress)
+    cohort = _cohort(manifest, found, lambda: load_cohort(experiment, base, store, progress), progress)
     found.holds = f"{models}; {found.holds}"
-    if cohort is None:
+    if cohort is None or not sure("split", "heads", "train.enabled", "seed"):
         return
 
     def split() -> None:
@@ -264,23 +281,47 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
     found.collect(split)
 
 
-def _networks(experiment: Experiment, base: Path, found: Checked) -> None:
+def experiment_of(path: Path, progress: Progress) -> Experiment:
+    """Read an experiment file, or refuse it with all that `check` knows of it and of what it names."""
+    try:
+        return read_experiment(path)
+    except InputError as error:
+        found = Checked("experiment")
+        if path.is_file():
+            _experiment(path, found, progress)
+        raise InputError([p for p in found.problems if p.severity == "error"] or error.problems) from None
+
+
+@contextmanager
+def with_every_problem(experiment: Experiment, base: Path, file: str, progress: Progress) -> Iterator[None]:
+    """Refuse an experiment with all that `check` knows of it, not with the problems of the stage alone that met the first one."""
+    try:
+        yield
+    except InputError as error:
+        found = Checked("experiment")
+        _of_experiment(PartialExperiment(experiment, frozenset()), base, file, found, progress)
+        known = [p for p in found.problems if p.severity == "error"]
+        # An absent manifest has been named with the key that names it.
+        known += [p for p in error.problems if p not in known and not (known and p.rule == NO_FILE)]
+        raise InputError(known) from None
+
+
+def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     """Weights (hash, content, names and shapes), sizes of images, and the device."""
     from hybridcx.deep import devices, networks, weights
     from hybridcx.pipeline import locate_weights
 
-    for name in experiment.networks.names:
+    experiment, sure = partial.experiment, partial.sure_of
+    for name in experiment.networks.names if sure("networks.names", "images.size_px") else ():
         found.collect(lambda n=name: networks.check_size(networks.network(n), experiment.images.size_px))  # type: ignore[misc]
-    found.collect(lambda: devices.resolve(experiment.compute))
-    for network, file in locate_weights(experiment, base).items():
-        if file is not None:
-            found.collect(lambda f=file, n=network: weights.load_state_dict(f, n))  # type: ignore[misc]
+    if sure("compute"):
+        found.collect(lambda: devices.resolve(experiment.compute))
+    if not sure("networks"):
+        return
 
+    def located() -> None:
+        for network, file in locate_weights(experiment, base).items():
+            if file is not None:
+                found.collect(lambda f=file, n=network: weights.load_state_dict(f, n))  # type: ignore[misc]
 
-def _named_manifest(path: Path) -> Path | None:
-    """The manifest that an experiment names, although the file has faults."""
-    try:
-        named = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("cohort", {}).get("manifest")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return path.parent / named if isinstance(named, str) else None
+    found.collect(located)

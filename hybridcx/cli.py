@@ -16,15 +16,19 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hybridcx.cli_options import (
+    Also,
     Debug,
     Device,
     Level,
+    NoImages,
     Out,
     Positive,
+    Pseudonymise,
     Quiet,
     Resamples,
     Seed,
     SeedDesign,
+    Style,
     Threshold,
     TrainingSize,
     Verbose,
@@ -63,13 +67,18 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(
-    out: Out = None, seed: Seed = None, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+    out: Out = None,
+    no_images: NoImages = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, progress=progress).page)
+        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
 
 
 @app.command()
@@ -79,8 +88,12 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew where the folder holds a changed experiment.")
     ] = False,
+    no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
+    pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -89,12 +102,27 @@ def run(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.run(experiment, out=out, seed=seed, device=device, fresh=fresh, progress=progress).page)
+        made = api.run(
+            experiment,
+            out=out,
+            seed=seed,
+            device=device,
+            fresh=fresh,
+            images=not no_images,
+            pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
+            progress=progress,
+        )
+        print(made.page)
 
 
 @app.command()
 def compare(
-    predictions: Annotated[Path, typer.Argument(help="Predictions (CSV or Parquet), one row per model and case.")],
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="Predictions (CSV or Parquet), one row per model and case; or folders of finished runs."),
+    ],
     out: Out = None,
     positive: Positive = None,
     threshold: Threshold = "0.5",
@@ -124,6 +152,9 @@ def compare(
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -156,6 +187,9 @@ def compare(
             seed=seed or 0,
             seed_design=seed_design,  # type: ignore[arg-type]
             n_train=n_train,
+            pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -166,12 +200,19 @@ def agreement(
     ratings: Annotated[Path, typer.Argument(help="Ratings (CSV), one column per reader, or per reader and occasion.")],
     out: Out = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", help="measurement, nominal or ordinal; default by the values.")
+        str | None,
+        typer.Option(
+            "--scale",
+            help="measurement, nominal or ordinal; default by the values. Of a manifest it takes ratings or calls.",
+        ),
     ] = None,
     positive: Positive = None,
     confidence_level: Level = 0.95,
     n_bootstrap: Resamples = 2000,
     seed: Seed = None,
+    pseudonymise: Pseudonymise = None,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -190,6 +231,9 @@ def agreement(
             confidence_level=confidence_level,
             n_bootstrap=n_bootstrap,
             seed=seed or 0,
+            pseudonymise=pseudonymise,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -212,6 +256,8 @@ def audit(
         ),
     ] = None,
     confidence_level: Level = 0.95,
+    also: Also = None,
+    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -228,6 +274,8 @@ def audit(
             out=out,
             unit=units_of(unit or ()),
             confidence_level=confidence_level,
+            also=also or (),
+            style=style,
             progress=progress,
         )
         print(made.page)
@@ -263,6 +311,23 @@ def check(
         found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished report.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
+    from hybridcx import verifying
+
+    with progress_of(quiet, verbose) as progress:
+        found = verifying.verify(folder, progress=progress)
+    print("\n".join(verifying.lines_of(found)))
+    if not found.agrees:
         raise typer.Exit(1)
 
 

@@ -17,6 +17,9 @@ Seed = Annotated[
     typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="No pictures of cases or maps in the report; the numbers stay.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no sentences; results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -30,7 +33,25 @@ Threshold = Annotated[
         "(youden, sensitivity=0.95, specificity=0.9).",
     ),
 ]
+Also = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--also",
+        help="Further forms of the report, with commas: word, markdown, latex, figures, parquet, paper, or all.",
+        show_default=False,
+    ),
+]
+Style = Annotated[str, typer.Option("--style", help="How p-values and intervals are printed: plain, ama or apa.")]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
+Pseudonymise = Annotated[
+    Path | None,
+    typer.Option(
+        "--pseudonymise",
+        metavar="KEYFILE",
+        help="Pseudonyms in the place of case ids, by the key in this file outside of --out; it is made where it is absent.",
+        show_default=False,
+    ),
+]
 SeedDesign = Annotated[
     str,
     typer.Option(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
 
 FEW_CASES = 100
+FEW_OF_A_CLASS = 50
+MAX_NAMED_PAIRS = 6
 CHANCE = 0.5
 MAX_NAMED_THRESHOLDS = 12
 
@@ -33,8 +35,10 @@ def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -
     return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"
 
 
-def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """Paragraphs on the statistics, for the methods section of `compare` and `run`."""
+def comparison_methods(
+    predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame], locked: str = ""
+) -> list[str]:
+    """Paragraphs on the statistics, for the methods section of `compare` and `run`; `locked`: what is to be said of a run's plan."""
     clustered = predictions.clustered
     who = _units(predictions)
     text = [
@@ -74,13 +78,15 @@ def comparison_methods(predictions: Predictions, plan: Plan, tables: dict[str, p
         )
     if plan.margin is not None:
         text.append(f"The margin of equivalence and non-inferiority is {plan.margin:g}.")
-    if not tables["comparisons"].empty:
-        confirmatory = (tables["comparisons"]["role"] == "confirmatory").any()
+    if len(tables.get("hybrid_matrix", pd.DataFrame())):
         text.append(
-            f"The plan was fixed before the results: {plan.primary_metric} of its comparisons is confirmatory, everything else exploratory."
-            if confirmatory
-            else "No plan was fixed before the results, so every comparison is exploratory."
+            "Deep against hybrid: each cell of the matrix is a pair as any other (its interval and test); main effects are contrasts of marginal "
+            "means over the complete grid of networks, heads and feature sets, with percentile limits over the joint resamples."
         )
+    if locked:
+        text.append(locked)
+    elif not tables["comparisons"].empty:
+        text.append("No plan was fixed before the results, so every comparison is exploratory.")
     return text
 
 
@@ -122,7 +128,8 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
 READERS_METHOD = (
     "Models beside readers: Cohen's kappa, Gwet's AC1 and the share of equal calls for every model and reader and every two readers; means over "
     "pairs of raters, and the difference between a model's mean and the readers', with percentile bootstrap limits over the cases, the readers "
-    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers."
+    "fixed. Models and readers on the truth: Tango's interval and McNemar's mid-p test, p adjusted by Holm over all models and readers. "
+    "Of several seeds the mean is taken, with the bootstrap over seeds and cases, and each seed has rows of its own."
 )
 
 
@@ -209,11 +216,42 @@ def _spectrum(outcome: Outcome) -> list[str]:
     gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
     if not n and not gone:
         return []
-    whose = f"The {n or gone} cases on which the readers disagreed are "
+    of = n or gone
+    whose = (
+        "The case on which the readers disagreed is "
+        if of == 1
+        else f"The {of} cases on which the readers disagreed are "
+    )
     whose += "neither in training nor in the primary metrics" if n else "excluded"
     easier = "those left are easier, and accuracy on all comers would be lower"
     again = ". On the analysed cases the readers agree by construction" if chosen_by_agreement(cohort) else ""
     return [f"{whose}: {easier}{again}."]
+
+
+def _few_of_a_class(predictions: Predictions) -> list[str]:
+    """A class with few cases has a wide interval of its own, whatever the size of the whole test set."""
+    truth = predictions.test().drop_duplicates("case_id")["y_true"].astype(str)
+    n_positive = int((truth == str(predictions.positive)).sum())
+    n_other = len(truth) - n_positive
+    if len(truth) < FEW_CASES or min(n_positive, n_other) >= FEW_OF_A_CLASS:
+        return []
+    n, which, metric = (
+        (n_positive, "positive", "sensitivity") if n_positive <= n_other else (n_other, "negative", "specificity")
+    )
+    return [f"Only {n} of the {len(truth)} test cases {'is' if n == 1 else 'are'} {which}: {metric} is known poorly."]
+
+
+def _without_discordance(compared: pd.DataFrame) -> list[str]:
+    """Pairs that are right and wrong on the same cases (with several seeds: in every seed)."""
+    own = (compared["metric"] == "accuracy") & (compared["method"] == "mcnemar_midp")
+    midp = compared[own & compared[["subgroup", "label.rule"]].isna().all(axis=1)]
+    discordant = (midp["b"] + midp["c"]).groupby([midp["model"], midp["comparator"]], sort=False).sum(min_count=1)
+    same = discordant.index[discordant == 0].tolist()
+    if not same:
+        return []
+    pairs = ", ".join(f"{a} and {b}" for a, b in same[:MAX_NAMED_PAIRS])
+    pairs += f" and {len(same) - MAX_NAMED_PAIRS} more pairs" if len(same) > MAX_NAMED_PAIRS else ""
+    return [f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."]
 
 
 def caveats(
@@ -228,23 +266,12 @@ def caveats(
         found.append(
             f"The test set has {predictions.n_cases} cases: intervals are wide, and a difference that was not found may exist."
         )
+    found += _few_of_a_class(predictions)
     if predictions.clustered:
         found.append("Patients have several cases; rows that assume independence are marked.")
     compared = tables["comparisons"]
     if not compared.empty:
-        midp = compared[
-            (compared["metric"] == "accuracy")
-            & (compared["method"] == "mcnemar_midp")
-            & compared["subgroup"].isna()
-            & compared["label.rule"].isna()
-            & compared["seed"].isna()
-        ]
-        same = midp[(midp["b"] + midp["c"]) == 0]
-        if len(same):
-            pairs = ", ".join(f"{a} and {b}" for a, b in zip(same["model"], same["comparator"], strict=True))
-            found.append(
-                f"No discordant case: {pairs} are right and wrong on the same cases; such a comparison says nothing."
-            )
+        found += _without_discordance(compared)
     metrics = tables["metrics"]
     if not metrics.empty:
         auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]

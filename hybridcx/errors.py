@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MAX_VALUE_CHARS = 80
 MAX_TAIL_CHARS = 60
+MAX_CASES = 10
 _ESCAPED = ("C", "Zl", "Zp")
 
 
@@ -45,7 +46,8 @@ class Problem:
     """One fault of an input: the rule that is broken, where, with which value, and what to do about it.
 
     `row` is the line of the file as an editor counts it (the header is line 1).
-    `severity` is "error" (refused) or "warning" (accepted, said).
+    `severity` is "error" (refused) or "warning" (accepted, said). `cases` are the case ids that the rule ends with, apart from it so
+    that a pseudonym can stand in the place of each.
     """
 
     rule: str
@@ -55,6 +57,7 @@ class Problem:
     value: object = None
     remedy: str | None = None
     severity: str = "error"
+    cases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = []
@@ -65,6 +68,9 @@ class Problem:
         if self.column is not None:
             where.append(f"column {printable(self.column)}")
         text = (", ".join(where) + ": " if where else "") + self.rule
+        if self.cases:
+            more = f" and {len(self.cases) - MAX_CASES} more" if len(self.cases) > MAX_CASES else ""
+            text += ": " + ", ".join(map(printable, self.cases[:MAX_CASES])) + more
         if self.value is not None:
             text += f" (found: {printable(self.value)!r})"
         if self.remedy:

@@ -130,17 +130,27 @@ class ComputeSection(_Section):
 
 
 class AnalysisSection(_Section):
-    """The plan. It is hashed when the run starts; what it names is confirmatory, everything else exploratory."""
+    """The plan. It is hashed and locked before the first stage; what it names is confirmatory, everything else exploratory (`locking`)."""
 
     confidence_level: float = Field(0.95, gt=0.5, lt=1)
     n_bootstrap: int = Field(2000, ge=100, le=1_000_000, description="bootstrap resamples")
     threshold: float = Field(0.5, gt=0, lt=1, description="a score at or above it is called positive")
-    primary_metric: Literal["accuracy", "sensitivity", "specificity", "auroc"] = Field("accuracy")
+    primary_metric: Literal["accuracy", "sensitivity", "specificity", "auroc"] = Field(
+        "accuracy", description="the metric of the plan's comparisons that is confirmatory"
+    )
     comparisons: list[tuple[str, str]] | None = Field(
         None, description="pairs of models; default the networks with each other and each with its cross-validated head"
     )
     margin: float | None = Field(None, gt=0, lt=1, description="margin of equivalence and non-inferiority")
-    p_adjust: Literal["holm"] = Field("holm")
+    p_adjust: Literal["holm"] = Field(
+        "holm",
+        description="correction over the plan's comparisons: Holm, which the verdicts rest on; hochberg, BH and maxT stand beside it in "
+        "multiplicity.csv",
+    )
+    label_rule: Literal["given", "agreement", "majority", "reader", "adjudicated"] | None = Field(
+        None,
+        description="the labelling rule that the plan is about; must be that of `cohort.labels.rule` (which is locked with the plan in any case)",
+    )
     published: str | None = Field(
         None,
         description="a published table (CSV: model, metric, value) to set beside what is found here, relative to the experiment file",
@@ -164,6 +174,13 @@ class Experiment(_Section):
     heads: HeadsSection = HeadsSection()
     compute: ComputeSection = ComputeSection()
     analysis: AnalysisSection = AnalysisSection()
+
+    @model_validator(mode="after")
+    def _planned_labels_are_those_used(self) -> Experiment:
+        planned, used = self.analysis.label_rule, self.cohort.labels.rule
+        if planned not in (None, used):
+            raise ValueError(f"the plan names analysis.label_rule = {planned!r}, but cohort.labels.rule is {used!r}")
+        return self
 
     def train_of(self, network: str) -> TrainSection:
         """The options of fine-tuning for one network: the section's, with the network's own."""

@@ -39,6 +39,15 @@ class Unit:
     fold: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A network's features of every case as the run leaves them, whose they are, and its fine-tuned weights if there are any."""
+
+    which: str
+    features: np.ndarray
+    weights: Path | None
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a run made: everything that the analysis and the report are told of it."""
@@ -51,6 +60,7 @@ class Outcome:
     heads: pd.DataFrame = field(default_factory=pd.DataFrame)
     networks: pd.DataFrame = field(default_factory=pd.DataFrame)
     chosen: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -135,9 +145,13 @@ class NetworkStage:
         heads = self.experiment.heads
         wanted = heads.features if heads.names and (heads.networks is None or self.name in heads.networks) else []
         if "pretrained" in wanted:
-            self._plan_heads("pretrained", self._features(None))
+            initial = self._features(None)
+            self.outcome.made[self.name] = Made(self.initial, initial.features, None)
+            self._plan_heads("pretrained", initial)
         if self.experiment.train.enabled:
-            tuned = self._features(self._finetuned())
+            weights_path = self._finetuned()
+            tuned = self._features(weights_path)
+            self.outcome.made[self.name] = Made("fine_tuned", tuned.features, weights_path)
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))

@@ -106,6 +106,9 @@ class OutputFolder:
         for name in set(plan["earlier"]) - set(plan["files"]):
             if _stays_inside(name):  # the lists come from files that someone else may have sent
                 (self.path / name).unlink(missing_ok=True)
+                for emptied in (self.path / name).relative_to(self.path).parents[:-1]:
+                    with contextlib.suppress(OSError):  # it holds something else, or is gone
+                        (self.path / emptied).rmdir()
         shutil.rmtree(self.new, ignore_errors=True)
         commit.unlink()
 

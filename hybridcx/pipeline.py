@@ -30,6 +30,7 @@ from hybridcx.parallel import default_jobs
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
+from hybridcx.pseudonyms import Pseudonyms
 
 MIN_PATIENTS_FOR_HEADS = 3
 COPY = "copy_in_training"
@@ -102,8 +103,9 @@ def run_stages(
     base: Path,
     store: Store,
     progress: Progress,
+    names: Pseudonyms | None = None,
 ) -> Outcome:
-    """All stages after the images, for every unit.
+    """All stages after the images, for every unit. With `names`, what is said of the cases says their pseudonyms.
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
@@ -114,8 +116,12 @@ def run_stages(
     patients = dict(zip(cohort.frame["case_id"], cohort.frame["patient_id"], strict=True))
     pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
     marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
-    found = duplicates.pixel_identical(images, labels, parts)
-    found += [*near_duplicates.told(pairs), *shortcuts.told(marks)]
+    if names is None:
+        found = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
+    else:
+        found = duplicates.pixel_identical(names.images(images), names.keys(labels), names.keys(parts))
+        found += near_duplicates.told(names.pairs(pairs))
+    found += shortcuts.told(marks)
     for problem in found:
         progress.say(f"Warning: {problem}")
     outcome = Outcome(cohort, split, warnings=[*images.cautions, *found], near_duplicates=pairs, shortcuts=marks)

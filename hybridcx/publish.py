@@ -16,8 +16,11 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.artefacts import write_atomic
 from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
+from hybridcx.recompute_program import COMMANDS, program
 from hybridcx.records.ratings import Ratings
-from hybridcx.report.page import ReportData, render
+from hybridcx.report.hand_on import wanted, write_forms
+from hybridcx.report.journal_style import current
+from hybridcx.report.page import ReportData, content_of, render
 from hybridcx.report.write_csv import write_table, write_tables
 
 
@@ -43,6 +46,8 @@ def plan_options(plan: Plan) -> dict[str, object]:
 def page_provenance(seed: int, inputs: Mapping[str, str]) -> dict[str, str]:
     """What the page itself may say: nothing of clock or host, so that it repeats."""
     shown = {"hybridcx": provenance.version(), "seed": str(seed)}
+    style = current()
+    shown |= {} if style.name == "plain" else {"style": f"{style.title}: {style.source} {style.not_checked}"}
     shown |= {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
     return shown | provenance.package_versions()
 
@@ -65,8 +70,7 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
 
 def write_readings(folder: Path, ratings: Ratings) -> None:
     """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
-    text = ratings.frame.reset_index().to_csv(index=False, lineterminator="\n", na_rep="NA")
-    write_atomic(folder / "ratings.csv", text)
+    write_table(folder / "ratings.csv", ratings.frame.reset_index())
 
 
 def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
@@ -118,7 +122,14 @@ def finish(
     described = {("predictions", c): LEDGER_COLUMNS.get(c, readings.get(c, further)) for c in ledger_columns}
     described |= dict(extra or {})
     write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
-    (folder.new / "report.html").write_text(render(data), encoding="utf-8", newline="\n")
+    from hybridcx.report.svg import pictures  # matplotlib: only where a page is made
+
+    with pictures(keep=bool(wanted())) as drawn:
+        content = content_of(data)
+    (folder.new / "report.html").write_text(render(data, content), encoding="utf-8", newline="\n")
+    write_forms(folder.new, data, content, tables, drawn)
+    if folder.command in COMMANDS:
+        (folder.new / "recompute.R").write_text(program(options), encoding="utf-8", newline="\n")
     if progress.log:
         (folder.new / "hybridcx.log").write_text(progress.log, encoding="utf-8", newline="\n")
     record = {
@@ -127,6 +138,8 @@ def finish(
         "options": dict(options),
         "inputs": dict(inputs),
         **(more or {}),
+        "forms": list(wanted()),
+        "style": current().name,
         "environment": provenance.environment(),
         **clock.times(),
         "files": file_hashes(folder.new),

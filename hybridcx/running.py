@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,20 +14,27 @@ from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
-from hybridcx.analysis.printed import printed_and_found, read_printed
+from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.case_stage import make_casebook
+from hybridcx.casebook.lesions import lesion_file
+from hybridcx.checking import with_every_problem
 from hybridcx.cohort.exclusions import flow
+from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
+from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
 from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
 from hybridcx.progress import Progress
+from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 
 CODE = (
@@ -36,6 +45,7 @@ CODE = (
     "phantoms",
     "stats",
     "analysis",
+    "casebook",
     "streams",
     "pipeline",
     "network_stage",
@@ -66,39 +76,86 @@ HEAD_COLUMNS = {
 
 
 def run_experiment(
-    experiment: Experiment, base: Path, target: Path, store: Store, progress: Progress, *, fresh: bool
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    with_images: bool = True,
+    key: str | Path | None = None,
+    file: str = "the experiment",
 ) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`."""
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`.
+
+    `file` stands for the experiment in messages. Bad input is refused with all that `check` knows of it, whichever stage met it first.
+    """
     clock = Clock()
-    check_plan(experiment)
+    refusing = partial(with_every_problem, experiment, base, file, progress)
     published = None if experiment.analysis.published is None else base / experiment.analysis.published
-    printed = None if published is None else read_printed(published)
+    with refusing():
+        check_plan(experiment)
+        printed = None if published is None else read_printed(published)
     with open_output(target, "run") as folder:
-        cohort = load_cohort(experiment, base, store, progress)
-        for problem in (*cohort.warnings, *reading_warnings(cohort)):
+        with refusing():
+            cohort = load_cohort(experiment, base, store, progress)
+        names = None if key is None else pseudonyms(key, target)
+        said = [*cohort.warnings, *reading_warnings(cohort)]
+        for problem in said if names is None else names.problems(said):
             progress.say(f"Warning: {problem}")
-        split = split_cohort(experiment, cohort)
+        with refusing():
+            split = split_cohort(experiment, cohort)
         for problem in split.warnings:
             progress.say(f"Warning: {problem}")
-        images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
+        with refusing():
+            images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
-        _same_experiment(folder, experiment, data, fresh=fresh)
-        outcome = run_stages(experiment, cohort, split, images, base, store, progress)
+        if (lesions := lesion_file(cohort)) is not None:
+            data["lesions"] = sha256_file(lesions)
+        state = _same_experiment(folder, experiment, data, fresh=fresh)
+        lock, plans = lock_plan(experiment, data, split.sha256, store, folder.read_state().get("plans"))
+        folder.write_state({**state, "plans": plans})
+        with refusing():
+            outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
+        plans = note_predictions(lock, plans, network_keys(experiment, data, split.sha256), store)
+        folder.write_state({**state, "plans": plans})
+        if lock.earlier:
+            progress.say(f"Warning: {lock.changed()}")
+        shown_id = None
+        if names is not None:  # the stages' artefacts keep the ids, the report is made of pseudonyms alone
+            shown_id = {c: names.of(c) for c in cohort.frame["case_id"]}
+            outcome, images = names.outcome(outcome), names.images(images)
         progress.say("Comparing the models.")
-        tables, predictions, plan = _analysed(experiment, outcome, progress)
+        tables, predictions, plan = _analysed(experiment, outcome, progress, locked=lock.confirmatory)
         if printed is not None:
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
+            tables["printed"] = printed
         new = folder.begin()
+        book = make_casebook(
+            tables["casebook"],
+            experiment,
+            outcome,
+            images,
+            store,
+            new,
+            progress,
+            with_images=with_images,
+            shown_id=shown_id,
+        )
+        tables |= book.tables
         _write_records(new, experiment, outcome)
-        page = _page(experiment, outcome, predictions, plan, tables, data)
+        page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
+        tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
         described |= {
             ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
         }
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
+        described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
         finish(
             folder,
             page,
@@ -106,11 +163,20 @@ def run_experiment(
             ledger_columns=outcome.ledger.columns,
             extra=described,
             inputs=data,
-            options={**plan_options(plan), "experiment": experiment.model_dump(mode="json")},
+            options={
+                **plan_options(plan),
+                "experiment": experiment.model_dump(mode="json"),
+                # what a recomputation needs beside the ledger and cohort.csv
+                "positive": outcome.cohort.positive,
+                "votes": list(outcome.cohort.votes),
+            },
             more={
                 "networks": outcome.networks.to_dict("records"),
-                "split_sha256": split.sha256,
+                "split_sha256": outcome.split.sha256,
+                "pseudonyms": None if names is None else names.described,
+                "plan": lock.record(),
                 "store": store.root.name,
+                "casebook_duration_s": book.duration_s,
             },
             clock=clock,
             progress=progress,
@@ -118,8 +184,10 @@ def run_experiment(
     return tables
 
 
-def _same_experiment(folder: OutputFolder, experiment: Experiment, data: dict[str, str], *, fresh: bool) -> None:
-    """Refuse to continue a run whose data, configuration or code have changed; note this one's for the next time."""
+def _same_experiment(
+    folder: OutputFolder, experiment: Experiment, data: dict[str, str], *, fresh: bool
+) -> dict[str, object]:
+    """Refuse to continue a run whose data, configuration or code have changed; what is to be noted of this one for the next time."""
     now: dict[str, object] = {
         "experiment": experiment.model_dump(mode="json"),
         "data": data,
@@ -129,21 +197,23 @@ def _same_experiment(folder: OutputFolder, experiment: Experiment, data: dict[st
     if not fresh and "experiment" in earlier:
         changed = _differences(earlier, now)
         if changed:
-            raise InputError(
-                Problem(
-                    f"the folder holds a run that differs in {', '.join(changed)}",
-                    str(folder.path),
-                    remedy="give --fresh to start it anew (what still holds is taken from the cache), or another --out",
+            remedy = "give --fresh to start it anew (what still holds is taken from the cache), or another --out"
+            if all(c.startswith("experiment.analysis.") for c in changed):
+                remedy = (
+                    "a changed plan is a new analysis: give another --out (nothing is trained again), or --fresh; where there were results "
+                    "already the report says so and calls everything exploratory"
                 )
+            raise InputError(
+                Problem(f"the folder holds a run that differs in {', '.join(changed)}", str(folder.path), remedy=remedy)
             )
-    folder.write_state(now)
+    return now
 
 
 def _differences(a: object, b: object, at: str = "") -> list[str]:
     """The dotted names at which two JSON values differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         found = []
-        for key in sorted({*a, *b} - {"command", "schema_version"}):
+        for key in sorted({*a, *b} - {"command", "schema_version", "plans"}):
             name = f"{at}.{key}" if at else str(key)
             if (key in a) != (key in b):
                 found.append(name)
@@ -158,7 +228,7 @@ def _differences(a: object, b: object, at: str = "") -> list[str]:
 
 
 def _analysed(
-    experiment: Experiment, outcome: Outcome, progress: Progress
+    experiment: Experiment, outcome: Outcome, progress: Progress, *, locked: bool
 ) -> tuple[dict[str, pd.DataFrame], Predictions, Plan]:
     options = experiment.analysis
     plan = Plan(
@@ -168,7 +238,7 @@ def _analysed(
         threshold=options.threshold,
         primary_metric=options.primary_metric,
         pairs=planned_pairs(experiment, outcome),
-        locked=True,
+        locked=locked,
         margin=options.margin,
         by=(COPY,) if COPY in outcome.ledger else (),
     )
@@ -186,6 +256,7 @@ def _analysed(
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = outcome.split.frame()
+    tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
     return tables, predictions, plan
 
 
@@ -223,27 +294,35 @@ def _page(
     plan: Plan,
     tables: dict[str, pd.DataFrame],
     data: dict[str, str],
+    lock: Lock,
 ) -> ReportData:
     networks = [n for n in experiment.networks.names if n in predictions.models]
     primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    own, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
     return ReportData(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
         question=_question(networks, primary, outcome, predictions.n_cases),
         tables=tables,
-        caveats=caveats(predictions, tables, outcome, plan.primary_metric),
+        caveats=[
+            *([lock.changed()] if lock.earlier else []),
+            *caveats(predictions, tables, outcome, plan.primary_metric),
+        ],
         cohort_flow=tables["flow"],
         split_table=outcome.split.counts().rename_axis("label").reset_index(),
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,
         heads_table=tables.get("heads"),
-        methods=run_methods(experiment, outcome) + comparison_methods(predictions, plan, tables),
+        methods=own + statistics,
+        study_methods=own + statistics[:1],
+        plan_note=lock.changed(),
         primary_models=primary,
         primary_metric=plan.primary_metric,
         provenance={
             **page_provenance(experiment.seed, data),
             "split": f"SHA-256 {outcome.split.sha256}",
-            "analysis plan": f"SHA-256 {plan.sha256()}",
+            "analysis plan": f"SHA-256 {lock.sha256}",
+            "analysis plan with its pairs and seed": f"SHA-256 {plan.sha256()}",
         },
     )
 

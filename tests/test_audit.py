@@ -176,7 +176,7 @@ def test_totals_the_wrong_way_round_and_digits_cut_off(tmp_path):
 def test_names_are_text_on_the_page(tmp_path):
     rows = [("<script>alert(1)</script>", "accuracy", "93.9"), ("{{7*7}}", "accuracy", "1.2")]
     page, _ = words(rows, tmp_path, positives=25, negatives=24)
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "{{7*7}}" in page
 
 

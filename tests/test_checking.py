@@ -65,16 +65,30 @@ def test_kinds_are_recognised_by_their_columns(tmp_path, header, kind):
         assert recognise(path) == kind
 
 
-@pytest.mark.parametrize("text", ["", "a,b,c\n1,2,3\n", "model,metric,value\n", "<html>\n"])
+@pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "model,metric,value\n", "<html>\n"])
 def test_what_it_is_cannot_be_told(tmp_path, text):
     path = tmp_path / "file.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="it cannot be told what this file is") as error:
-        hybridcx.check(path)
-    assert "--kind" in str(error.value)
-    assert ("hybridcx audit" in str(error.value)) == text.startswith("model,metric")
+    found = hybridcx.check(path)
+    assert (found.kind, found.sound) == ("unknown", False)
+    assert "it cannot be told what this file is" in said(found)
+    assert "--kind" in said(found)
+    assert ("hybridcx audit" in said(found)) == text.startswith("model,metric")
     with pytest.raises(InputError, match="no such file"):
         hybridcx.check(tmp_path / "none.csv")
+
+
+def test_a_file_that_says_nothing_is_a_finding_and_a_wrong_path_is_not(tmp_path, call):
+    path = tmp_path / "file.csv"
+    for text, words in (("", "an empty file"), (" \n\n", "an empty file"), ("a,b\n1,2\n", "cannot be told")):
+        path.write_text(text, encoding="utf-8")
+        code, out, _ = call("check", path, "--quiet")
+        assert code == 1
+        assert "a file of a kind that cannot be told" in out
+        assert words in out
+        assert "1 problem, no warnings" in out
+    assert call("check", path, "--kind", "ratings", "--quiet")[0] == 1
+    assert call("check", tmp_path)[0] == call("check", tmp_path / "none.csv")[0] == 2
 
 
 def test_sound_predictions_and_ratings(tmp_path):
@@ -294,3 +308,91 @@ def test_a_phantom_experiment_and_a_missing_manifest(tmp_path, monkeypatch):
     assert "on a phantom cohort that is drawn when it runs" in found.holds
     found = hybridcx.check(experiment(tmp_path / "manifest.csv"))
     assert "there is no such manifest (found: 'manifest.csv')" in said(found)
+
+
+MANY_FAULTS = """nmae = "faulty"
+name = "x"
+[cohort]
+manifest = "absent.csv"
+[images]
+size_px = 64
+pda = "white"
+[networks]
+names = ["squeezenet1_1", "mobilenet_v2"]
+weights = "folder"
+weights_dir = "nowhere"
+[heads]
+names = []
+[analysis]
+n_boostrap = 5
+published = "absent_table.csv"
+comparisons = [["squeezenet1_1", "mobilenet_v3"]]
+"""
+EACH = (
+    "unknown key `nmae`",
+    "unknown key `images.pda`",
+    "`n_bootstrap`",
+    "there is no such manifest",
+    "absent_table.csv",
+    "squeezenet1_1",
+    "'mobilenet_v2'?",
+)
+
+
+def test_schema_errors_hide_nothing_that_can_be_checked_without_them(tmp_path, call):
+    path = tmp_path / "faulty.toml"
+    path.write_text(MANY_FAULTS, encoding="utf-8")
+    text = said(hybridcx.check(path))
+    for part in EACH:
+        assert part in text, text
+    assert text.count("nowhere") >= 1
+    code, _, err = call("run", path, "--out", tmp_path / "out")
+    assert code == 2
+    for part in EACH:
+        assert part in err, err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_rests_on_a_faulty_key_is_not_judged(cohort):
+    path = experiment(cohort, 'weigths = "none"\n[analysis]\ncomparisons = [["squeezenet1_1", "poem"]]')
+    text = said(hybridcx.check(path))
+    assert "did you mean `weights`" in text.lower()
+    assert "poem" in text
+    assert "fetch" not in text  # whether weights are needed is not known
+    path = experiment(cohort, 'weights = "none"\n[heads]\nnmaes = []\n[analysis]\ncomparisons = [["poem", "vgg16"]]')
+    assert "poem" not in said(hybridcx.check(path))
+    text = path.read_text(encoding="utf-8").replace("[cohort]", "[cohort]\npostive = 'abnormal'")
+    path.write_text(text.replace("nmaes = []", "names = []"), encoding="utf-8")
+    cohort.write_text(cohort.read_text(encoding="utf-8").replace("abnormal", "odd"), encoding="utf-8")
+    (cohort.parent / "3.png").write_bytes(b"")
+    text = said(hybridcx.check(path))
+    assert "`positive`" in text
+    assert "line 5, column image" in text
+    assert text.count("positive") == 1  # the labels are not judged without the key
+
+
+def test_a_cohort_of_two_sources_and_none(cohort):
+    path = experiment(cohort)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "[cohort.phantom]\npatients = 40\n", encoding="utf-8")
+    (cohort.parent / "3.png").write_bytes(b"")
+    found = said(hybridcx.check(path))
+    assert "not both" in found
+    assert "line 5, column image" in found
+    path.write_text('[networks]\nnames = ["squeezenet1_1"]\nweights = "folder"\nweights_dir = "no"\n', encoding="utf-8")
+    found = said(hybridcx.check(path))
+    for part in ("`name` is missing", "`cohort` is missing", "squeezenet1_1"):
+        assert part in found
+    path.write_text("name = \n", encoding="utf-8")
+    assert "not valid TOML" in said(hybridcx.check(path))
+
+
+def test_a_run_is_refused_with_the_problems_of_every_stage(cohort, call):
+    path = experiment(cohort, 'weights = "none"\n[analysis]\npublished = "absent_table.csv"')
+    (cohort.parent / "3.png").write_bytes(b"")
+    (cohort.parent / "7.png").unlink()
+    code, _, err = call("run", path, "--out", cohort.parent / "out")
+    assert code == 2
+    for part in ("absent_table.csv", "line 5, column image", "line 9"):
+        assert part in err, err
+    assert not (cohort.parent / "out").exists()

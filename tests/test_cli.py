@@ -51,7 +51,7 @@ def write(path, text, **options):
 def test_help_and_version(call):
     code, out, err = call("--help")
     assert (code, err) == (0, "")
-    for command in ("demo", "run", "compare", "agreement", "plan", "phantom", "cache", "weights"):
+    for command in ("demo", "run", "compare", "agreement", "plan", "verify", "phantom", "cache", "weights"):
         assert re.search(rf"^  {command} ", out, re.M)
         assert call(command, "--help")[0] == 0
     assert call("--version") == (0, provenance.version() + "\n", "")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +137,55 @@ def test_no_patient_id_reaches_any_file(finished, cohort):
     assert not [
         p for p in canary if f">{p}<".encode() in text or f",{p},".encode() in text or f'"{p}"'.encode() in text
     ]
+
+
+def test_the_folder_is_recomputed_from_what_lies_in_it(finished, tmp_path):
+    found = hybridcx.verify(finished[0])
+    assert found.agrees
+    assert found.how.startswith("compared exactly")
+    left = set(found.not_recomputed["file"])
+    assert {
+        "cohort.csv",
+        "heads.csv",
+        "learning_curves.csv",
+        "lineage.json",
+        "near_duplicates.csv",
+        "report.html",
+    } <= left
+    assert not left & {f"{f}.csv" for f in FILES} - {"heads.csv", "learning_curves.csv", "data_dictionary.csv"}
+    assert (found.not_recomputed["reason"] != "").all()
+    held = found.numbers.set_index("file")["numbers"]
+    assert (held[["metrics.csv", "comparisons.csv", "flow.csv", "agreement.csv"]] > 0).all()
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    for name, old, new in (
+        ("flow.csv", "screened,screened,NA,NA,NA,80,", "screened,screened,NA,NA,NA,81,"),
+        ("split.csv", ",test\n", ",train\n"),
+    ):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8", newline="\n")
+    changed = hybridcx.verify(folder)
+    assert changed.differences["file"].tolist() == ["flow.csv", "split.csv"]
+    text = (folder / "cohort.csv").read_text(encoding="utf-8")
+    (folder / "cohort.csv").write_text(text.replace(",test,NA,FALSE", ",train,NA,FALSE", 1), encoding="utf-8")
+    assert "predictions.csv" in hybridcx.verify(folder).differences["file"].tolist()
+
+
+@pytest.mark.r
+def test_r_recomputes_the_folder(finished):
+    command = shutil.which("Rscript")
+    assert command, "Rscript is not installed"
+    done = subprocess.run(
+        [command, "--vanilla", str(finished[0] / "recompute.R")], capture_output=True, text=True, check=False, timeout=300
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:]
+    for key in (
+        "metrics.csv wilson",
+        "comparisons.csv tango",
+        "agreement.csv icc2 anova",
+        "agreement.csv gwet_ac1 unweighted",
+    ):
+        assert re.search(rf"^PASS  \d+ numbers  {key}$", done.stdout, re.M)
 
 
 def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished, cohort, tmp_path):
@@ -271,6 +323,39 @@ def test_primary_metric_of_the_plan_is_confirmatory_and_nothing_else(finished):
     confirmatory = compared[compared["role"] == "confirmatory"]
     assert set(confirmatory["metric"]) == {"accuracy"}
     assert len(compared[["model", "comparator"]].drop_duplicates()) == 1  # the chosen head with its network
+
+
+def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_exploratory(finished, cohort, tmp_path):
+    folder, cache, report = finished
+    lock = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["plan"]
+    assert (lock["role"], lock["results_existed"], lock["earlier_plans"]) == ("confirmatory", False, [])
+    trained = min(p.stat().st_ctime for p in cache.glob("finetune/*/artefact.json"))
+    assert datetime.datetime.fromisoformat(lock["locked_at"]).timestamp() <= trained + 1
+    metrics = report.tables["metrics"]
+    named = metrics[metrics["role"] == "confirmatory"]
+    assert set(named["metric"]) == {"accuracy"}
+    assert named["label.rule"].isna().all()
+
+    changed = small(analysis=AnalysisSection(n_bootstrap=200, primary_metric="sensitivity"))
+    before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}
+    out = tmp_path / "changed"
+    again = hybridcx.run(changed, base=cohort, out=out, cache=cache)
+    assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before  # nothing was trained again
+    for name in ("metrics", "comparisons", "verdicts", "hybrid_matrix"):
+        assert set(again.tables[name]["role"]) == {"exploratory"}
+    record = json.loads((out / "provenance.json").read_text(encoding="utf-8"))["plan"]
+    assert (record["role"], record["results_existed"]) == ("exploratory", True)
+    assert [e["sha256"] for e in record["earlier_plans"]] == [lock["sha256"]]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert (
+        f"The plan was changed after results existed (earlier plan {lock['sha256'][:12]}): everything is exploratory."
+        in page
+    )
+    assert record["locked_at"][:10] not in page  # the page has no clock
+    with pytest.raises(InputError, match="changed plan is a new analysis"):
+        hybridcx.run(small(), base=cohort, out=out, cache=cache)
+    first = hybridcx.run(small(), base=cohort, out=out, cache=cache, fresh=True)
+    assert "confirmatory" in set(first.tables["comparisons"]["role"])
 
 
 def test_the_packaged_demo_is_the_one_in_experiments():

@@ -90,6 +90,13 @@ def test_cases_in_dispute_are_scored_and_in_no_fit(finished, manifest):
         assert not disputed & set(fit.case_ids)
 
 
+def test_the_folders_are_recomputed_from_what_lies_in_them(finished, given):
+    for report in (finished, given):
+        found = hybridcx.verify(report.folder)
+        assert found.agrees, found.differences
+        assert {"agreement.csv", "flow.csv", "label_rules.csv"} <= set(found.numbers["file"])
+
+
 def test_the_primary_rows_are_those_of_the_labels_given(finished, given):
     for name in ("metrics", "comparisons", "verdicts", "confusion", "split", "multiplicity"):
         a, b = finished.tables[name], given.tables[name]

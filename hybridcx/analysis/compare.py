@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, label_rules, metrics, seeds, verdicts
+from hybridcx.analysis import (
+    cases,
+    comparisons,
+    curves,
+    extras,
+    families,
+    folds,
+    hybrid,
+    label_rules,
+    metrics,
+    seeds,
+    verdicts,
+)
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
@@ -18,7 +30,7 @@ from hybridcx.stats.confusion import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
-    *extras.TABLES, "thresholds",
+    *extras.TABLES, *hybrid.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
 """Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
@@ -49,7 +61,7 @@ def analyse(
         raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress)
+        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
         return label_rules.extended(tables, predictions, plan, pairs, _concluded)
     metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
     overall = parts[0]
@@ -60,7 +72,9 @@ def analyse(
         "multiplicity": families.multiplicity_table(compared, overall, plan, first),
         **curves.tables_of(overall, predictions.matrices("test"), predictions.labels, plan),
         **extras.extra_tables(overall, [p for p in parts[1:] if p.keys.subgroup in plan.by], plan, pairs, first),
+        **hybrid.hybrid_tables(overall, plan, first),
         "thresholds": predictions.chosen_thresholds,
+        **cases.case_tables(predictions, plan, pairs),
     }
     return label_rules.extended(tables, predictions, plan, pairs, _concluded)
 
@@ -92,7 +106,7 @@ def _one_seed(
         if on_progress:
             on_progress(done + 1, len(parts))
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
-    return pd.DataFrame(metric_rows), compared, parts, first
+    return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
 
 
 def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,15 @@ def with_roles(compared: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         return compared
     named = (compared["metric"] == plan.primary_metric) & compared["subgroup"].isna() & compared["seed"].isna()
     return compared.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
+
+
+def with_metric_roles(metrics: pd.DataFrame, plan: Plan, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The same for the single models: the primary metric of those that a locked plan compares, on all cases."""
+    if metrics.empty or not plan.locked:
+        return metrics
+    named = (metrics["metric"] == plan.primary_metric) & metrics["model"].isin({m for pair in pairs for m in pair})
+    named &= metrics["subgroup"].isna() & metrics["seed"].isna()
+    return metrics.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
 
 
 def multiplicity_table(

@@ -41,6 +41,13 @@ COLUMNS = {
     "warning": "why a value is missing",
 }
 
+READ_COLUMNS = {
+    "model": "the model as the published table names it",
+    "metric": "the metric",
+    "printed": "the published value, as a proportion",
+    "half.unit": "half of the last decimal printed, as a proportion",
+}
+
 
 def read_printed(path: Path) -> pd.DataFrame:
     """Read a published table (CSV: model, metric, value as printed) into model, metric, printed and half.unit (half of its last decimal).

@@ -13,7 +13,7 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, seed_interactions, verdicts
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -227,10 +227,13 @@ def analyse_seeds(
     metric_rows: list[Row] = []
     comparison_rows: list[Row] = []
     overall: Crossed | HoldOut | None = None
+    levels: list[tuple[SeedSlices, Replicates | None]] = []
     for keys, predictions in groups:
         slices = SeedSlices.of(predictions, keys)
         over = HoldOut.of(slices, plan, everyone) if everyone.repeated_holdout else Crossed.of(slices, plan)
         overall = overall or over
+        if keys.subgroup in plan.by:
+            levels.append((slices, over.joint if isinstance(over, Crossed) else None))
         m_rows, c_rows = over.metric_rows(plan), over.comparison_rows(plan, pairs)
         if slices.folded:
             m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows)
@@ -262,12 +265,14 @@ def analyse_seeds(
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
     drawn = overall.combined.means if isinstance(overall, Crossed) else None
     return {
-        "metrics": pd.DataFrame(metric_rows),
+        "metrics": families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs),
         "comparisons": compared,
         "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
+        "interactions": seed_interactions.interactions(overall.slices, levels, plan, pairs),
         "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
+        **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall, len(everyone.seeds)),
         "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
     }

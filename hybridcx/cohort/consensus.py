@@ -168,12 +168,13 @@ def _differences(table: Table, made: Labelled, reopened: np.ndarray) -> list[Pro
     out = []
     other = kept & (raw["label"].str.strip() != "").to_numpy() & (raw["label"] != made.label).to_numpy()
     if other.any():
-        ids = raw["case_id"][other].tolist()
-        rule = f"{len(ids)} cases have another label by the rule than in the column: {some(ids)}"
-        out.append(Problem(rule, file, column="label", remedy="the rule's label is used", severity="warning"))
+        ids = tuple(raw["case_id"][other])
+        rule = f"{len(ids)} cases have another label by the rule than in the column"
+        remedy = "the rule's label is used"
+        out.append(Problem(rule, file, column="label", remedy=remedy, severity="warning", cases=ids))
     solved = kept & reopened
     if solved.any():
-        ids = raw["case_id"][solved].tolist()
-        rule = f"{len(ids)} cases that the manifest calls a dispute have a label by the rule, and are analysed: {some(ids)}"
-        out.append(Problem(rule, file, column="excluded", severity="warning"))
+        ids = tuple(raw["case_id"][solved])
+        rule = f"{len(ids)} cases that the manifest calls a dispute have a label by the rule, and are analysed"
+        out.append(Problem(rule, file, column="excluded", severity="warning", cases=ids))
     return out

@@ -137,20 +137,21 @@ def _same_bytes(
         if len(same) < 2:
             continue
         same = sorted(same)
-        names = ", ".join(f"{raw['image'].iloc[i]} (line {rows[i]})" for i in same)
+        lines = ", ".join(str(rows[i]) for i in same)  # never the files' names, which may be those of patients
         labels, splits = set(raw["label"].iloc[same]), set(split.iloc[same]) - {""}
         if len(labels) > 1:
             rule, severity = (
-                f"the same bytes under {len(labels)} labels: {names}",
+                f"the same bytes under {len(labels)} labels, on the lines {lines}",
                 "warning" if same_bytes == "warn" else "error",
             )
             remedy = "find out which label is right, and give the others a reason in the column `excluded`"
         else:
-            rule, severity = f"the same bytes in {len(same)} files of one label: {names}", "warning"
+            rule, severity = f"the same bytes in {len(same)} files of one label, on the lines {lines}", "warning"
             remedy = "if it is one case, keep one and give the others a reason in the column `excluded`"
         if len(splits) > 1:
             rule += f"; they stand in different splits ({', '.join(sorted(splits))})"
-        out.append(Problem(rule, file, int(rows[same[1]]), "image", remedy=remedy, severity=severity))
+        cases = tuple(raw["case_id"].iloc[same])
+        out.append(Problem(rule, file, int(rows[same[1]]), "image", remedy=remedy, severity=severity, cases=cases))
     return out
 
 

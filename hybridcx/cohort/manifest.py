@@ -16,7 +16,17 @@ from hybridcx.cohort.files import check_files, split_frame
 from hybridcx.cohort.readers import reading_problems
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.labels_section import LabelsSection
-from hybridcx.records.cells import check_spellings, check_text, is_blank, is_number, listed, some, text_array, to_float
+from hybridcx.records.cells import (
+    check_spellings,
+    check_text,
+    is_blank,
+    is_number,
+    listed,
+    some,
+    text_array,
+    to_float,
+    without_names,
+)
 from hybridcx.records.labels import two_labels
 from hybridcx.records.strict_csv import Table, scan_csv
 
@@ -166,6 +176,7 @@ def read_manifest(
     problems += reading_problems(raw, rows, path, filled)
     digests, more = check_files(raw, rows, scored, path.parent, file, split, same_bytes)
     problems += more
+    problems = without_names(problems, rows, raw["case_id"], ("image", "patient_id"))
     raise_if_any(problems)
     if pair is None:  # two_labels and the branch above give none only together with an error
         raise InputError(problems)

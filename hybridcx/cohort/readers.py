@@ -89,7 +89,7 @@ def reading_warnings(cohort: Cohort) -> list[Problem]:
     for kind, words in kinds.items():
         ratings = reader_ratings(cohort, kind)
         found = () if ratings is None else ratings.warnings
-        out += [Problem(f"{words}: {p.rule}", p.file, p.row, p.column, p.value, p.remedy, "warning") for p in found]
+        out += [replace(p, rule=f"{words}: {p.rule}", severity="warning") for p in found]
     return out
 
 

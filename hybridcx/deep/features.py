@@ -22,7 +22,7 @@ from hybridcx.deep.networks import check_size, network
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import ComputeSection
 
-__all__ = ["Extracted", "extract", "initial_state", "softmax_positive", "untrained_state"]
+__all__ = ["Extracted", "extract", "initial_state", "read_state", "softmax_positive", "untrained_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _extract(
     on_progress: Callable[[int, int], None] | None,
 ) -> Extracted:
     row, n = network(network_name), len(images)
-    model = build(row, _state(state), channels_last=device.channels_last).to(device.torch_device)
+    model = build(row, read_state(state), channels_last=device.channels_last).to(device.torch_device)
     caught: list[Tensor] = []
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     mean, std = normaliser(row, device.torch_device)
@@ -129,7 +129,8 @@ def _extract(
     return Extracted(features, logits if trained_head else None, device.description, device.notes)
 
 
-def _state(state: Mapping[str, Tensor] | Path) -> Mapping[str, Tensor]:
+def read_state(state: Mapping[str, Tensor] | Path) -> Mapping[str, Tensor]:
+    """The state dict, read where it is a safetensors file. Raises InputError where that cannot be."""
     if not isinstance(state, Path):
         return state
     try:

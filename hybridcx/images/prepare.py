@@ -96,11 +96,47 @@ def _squared(pixels: np.ndarray, pad: Pad) -> np.ndarray:
     if side * side > MAX_SQUARE_PIXELS:
         remedy = "crop it, or use the padding `none`"
         raise _refused(f"{width} x {height} pixels are too long to be padded to a square", remedy=remedy)
-    rows, columns = side - height, side - width
-    widths = [(rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)] + [(0, 0)] * (pixels.ndim - 2)
+    rows, columns = _padding(height, side), _padding(width, side)
+    widths = [rows, columns] + [(0, 0)] * (pixels.ndim - 2)
     if pad == "edge":
         return np.pad(pixels, widths, mode="edge")
     return np.pad(pixels, widths, constant_values=255 if pad == "white" else 0)
+
+
+def _padding(length: int, side: int) -> tuple[int, int]:
+    """Pixels before and after, so that `length` becomes `side`; an odd one goes after."""
+    rest = side - length
+    return rest // 2, rest - rest // 2
+
+
+def place(
+    region: Box, width_px: int, height_px: int, box: Box | None, *, size_px: int, pad: Pad = "white"
+) -> tuple[float, float, float, float] | None:
+    """Where a region of the decoded image (left, top, right, bottom; edges, right and bottom exclusive) lies in the prepared one.
+
+    `width_px`, `height_px`: of the decoded image, after its EXIF orientation; the rest as for `prepare`, whose steps an edge at x follows:
+    (x - left of the crop + padding before) * size_px / side. Cut off at the crop, beyond which the prepared image shows nothing of the
+    region; None where nothing is left.
+
+    >>> place((10, 20, 30, 40), 100, 200, (0, 0, 50, 100), size_px=100)
+    (35.0, 20.0, 55.0, 40.0)
+    """
+    left, top, right, bottom = (0, 0, width_px, height_px) if box is None else box
+    width, height = right - left, bottom - top
+    x0, x1 = max(region[0], left) - left, min(region[2], right) - left
+    y0, y1 = max(region[1], top) - top, min(region[3], bottom) - top
+    if x1 <= x0 or y1 <= y0:
+        return None
+    if pad == "none":
+        return x0 * size_px / width, y0 * size_px / height, x1 * size_px / width, y1 * size_px / height
+    side = max(width, height)
+    dx, dy = _padding(width, side)[0], _padding(height, side)[0]
+    return (
+        (x0 + dx) * size_px / side,
+        (y0 + dy) * size_px / side,
+        (x1 + dx) * size_px / side,
+        (y1 + dy) * size_px / side,
+    )
 
 
 def _refused(rule: str, value: object = None, remedy: str | None = None) -> InputError:

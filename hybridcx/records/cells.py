@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -188,6 +189,20 @@ def check_text(
         na = np.array([isinstance(u, str) and u.strip().casefold() in _NA_WORDS for u in uniques.tolist()], dtype=bool)
         add(na, "stays text here; R and pandas read it as missing", "use another word", "warning", once=True)
     return out
+
+
+def without_names(
+    problems: Iterable[Problem], rows: np.ndarray, case_ids: pd.Series, columns: Sequence[str]
+) -> list[Problem]:
+    """Return problems whose warnings about these columns quote the case in the place of a value, which may be a patient's name."""
+
+    def shown(p: Problem) -> Problem:
+        if p.severity != "warning" or p.column not in columns:
+            return p
+        at = np.flatnonzero(rows == p.row)  # none where the warning is about no row
+        return replace(p, value=None, cases=p.cases or tuple(str(case_ids.iloc[i]) for i in at))
+
+    return [shown(p) for p in problems]
 
 
 def fold_spelling(text: str, *, fold_case: bool = True) -> str:

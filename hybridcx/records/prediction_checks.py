@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from hybridcx.records.cells import (
     some,
     text_array,
     to_float,
+    without_names,
 )
 from hybridcx.records.labels import two_labels
 from hybridcx.records.seed_checks import check_repeats
@@ -49,12 +50,13 @@ class Checked:
 
 
 def check_predictions(
-    table: Table, *, positive: str | None, threshold: float, score_kind: str, whole: bool = True
+    table: Table, *, positive: str | None, threshold: float, score_kind: str, named: bool = True
 ) -> Checked:
     """Check a table with at least case_id, y_true and model, and give its columns their types.
 
-    `whole` is False where rows of the file could not be read: then the checks across rows, which would report their absence
-    as further faults, are left out. The frame is complete only where no problem is an error.
+    Where rows of the file could not be read (`table.unread`), a case that is absent from a model is reported only if these rows cannot
+    explain it. `named` is False where a column may not have been recognised: then the checks across rows, which would report its
+    absence as further faults, are left out. The frame is complete only where no problem is an error.
     """
     out = Checked()
     raw, rows, file = table.frame, table.rows, table.file
@@ -102,8 +104,9 @@ def check_predictions(
     frame["fold"] = raw["fold"] if "fold" in raw.columns else None
     for column in extra:
         frame[column] = raw[column]
-    if whole:
-        out.problems += _across_rows(frame, rows, file)
+    if named:
+        out.problems += _across_rows(frame, rows, file, table.unread)
+    out.problems = without_names(out.problems, rows, raw["case_id"], ("patient_id", "image"))
     if out.failed or pair is None:
         return out
 
@@ -217,7 +220,7 @@ def _unknown_calls(calls: pd.DataFrame, known: list[str], rows: np.ndarray, file
     return out
 
 
-def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Problem]:
+def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float) -> list[Problem]:
     """Check what only rows together can get wrong: repeated cases, cases of one model alone, a truth that changes."""
     out: list[Problem] = []
     evaluated = frame["split"].isin(("test", "validation", "disputed")).to_numpy()
@@ -239,9 +242,15 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
         rule = f"{len(first)} cases stand more than once for one model: {some(ids)}"
         case_id = frame["case_id"].iloc[again[0]]
         out.append(Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each"))
+    uneven: list[Problem] = []
+    absent = 0
     for split in ("test", "validation", "disputed"):
         here = (frame["split"] == split).to_numpy()
-        out += _same_cases(frame, place, model, models, units, n_cases, here, split, file)
+        more, lacking = _same_cases(frame, place, model, models, units, n_cases, here, split, file)
+        uneven, absent = uneven + more, absent + lacking
+    if absent > unread:
+        some_unread = f"{int(unread)} of the absent rows may be those that could not be read: mend these first"
+        out += uneven if not unread else [replace(p, remedy=some_unread) for p in uneven]
     by_case = [("y_true", "two truths"), ("patient_id", "two patients")]
     for column, what in by_case:
         if not frame[column].isna().all():
@@ -252,7 +261,7 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str) -> list[Probl
         key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
         out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", said="split")
     # Repeated rows and models with other cases have been named above; they would be reported as gaps and folds again.
-    return out or check_repeats(frame, file)
+    return out or check_repeats(frame, file, whole=not unread)
 
 
 def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
@@ -270,10 +279,14 @@ def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
 def _same_cases(
     frame: pd.DataFrame, place: np.ndarray, model: np.ndarray, models: pd.Index, units: list[str], n_cases: int,
     here: np.ndarray, split: str, file: str,
-) -> list[Problem]:  # fmt: skip
-    """All models of a split must have the same cases, in every seed and fold; a model may lack the validation rows altogether."""
+) -> tuple[list[Problem], int]:  # fmt: skip
+    """All models of a split must have the same cases, in every seed and fold; a model may lack the validation rows altogether.
+
+    Returns the problems, and how many rows are absent.
+    """
+    absent = 0
     if not here.any():
-        return []
+        return [], absent
     # Masks over (seed, fold, case): np.unique would hash every row once for each model.
     everywhere = np.zeros(int(place.max()) + 1, dtype=bool)
     everywhere[place[here]] = True
@@ -284,6 +297,7 @@ def _same_cases(
         lacking = np.flatnonzero(everywhere & ~own)
         if not len(lacking) or (split == "validation" and not own.any()):
             continue
+        absent += len(lacking)
         ids = frame["case_id"].iloc[_first_rows(place)[lacking]].tolist()
         where = sorted({units[p // n_cases] for p in lacking} - {""})
         label = f" ({some(where, 3)})" if where else ""
@@ -293,7 +307,7 @@ def _same_cases(
                 rule, file, column="model", value=name, remedy="give every model the same cases; none is dropped here"
             )
         )
-    return out
+    return out, absent
 
 
 def _constant(

@@ -17,7 +17,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import nearest, some
 from hybridcx.records.prediction_checks import check_predictions
-from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.strict_csv import Table, name_problems, scan_csv
 from hybridcx.records.tables import scan_frame, scan_parquet
 
 REQUIRED = ("case_id", "y_true", "model")
@@ -253,9 +253,9 @@ def _build(
     if cluster is not None and cluster != "patient_id":
         table, more = _clustered_by(table, cluster)
         problems += more
-    checked = check_predictions(
-        table, positive=positive, threshold=threshold, score_kind=score_kind, whole=not problems
-    )
+    # A column that was not recognised may be the seed, fold or split that tells rows of one case apart.
+    hidden = name_problems(table.frame.columns.tolist(), None, None, (), OPTIONAL)
+    checked = check_predictions(table, positive=positive, threshold=threshold, score_kind=score_kind, named=not hidden)
     problems = [*problems, *(_of_cluster(p, cluster) for p in checked.problems)]
     raise_if_any(problems)
     frame = checked.frame

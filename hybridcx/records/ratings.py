@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.records.cells import check_spellings, check_text, is_blank, is_number, listed, some, text_array, to_float
+from hybridcx.errors import InputError, Problem, printable, raise_if_any
+from hybridcx.records.cells import (
+    check_spellings,
+    check_text,
+    is_blank,
+    is_number,
+    listed,
+    some,
+    text_array,
+    to_float,
+)
 from hybridcx.records.strict_csv import Table, scan_csv
 from hybridcx.records.tables import scan_frame
 
 Scale = Literal["measurement", "nominal", "ordinal"]
 SCALES = ("measurement", "nominal", "ordinal")
 PREFIXES = ("reader_", "rating_")
+OF_SCALE: dict[Scale, str] = {"measurement": "rating_", "ordinal": "rating_", "nominal": "reader_"}
+"""Which columns a scale is about where a file (a manifest) has both: `rating_` are numbers, `reader_` are calls."""
 
 _OCCASION = re.compile(r"(?P<reader>.+)_(?P<occasion>[0-9]+)", re.DOTALL)
 
@@ -130,7 +144,7 @@ def build_ratings(
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
     problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; occasions are columns")  # fmt: skip
-    columns, more = _columns(raw, file, prefixes, others_expected)
+    columns, more = _columns(raw, file, prefixes, others_expected, scale)
     problems += more
     arrays = {c.column: text_array(raw[c.column]) for c in columns}
     kind, more = _kind(arrays, scale, rows, file)
@@ -154,14 +168,21 @@ def build_ratings(
 
 
 def _columns(
-    raw: pd.DataFrame, file: str, prefixes: Sequence[str], others_expected: bool
+    raw: pd.DataFrame, file: str, prefixes: Sequence[str], others_expected: bool, scale: Scale | None = None
 ) -> tuple[list[ReadingColumn], list[Problem]]:
     problems: list[Problem] = []
     columns: list[ReadingColumn] = []
     used = {p for p in prefixes if any(c.startswith(p) for c in raw.columns)}
-    if len(used) > 1:
-        rule = f"both {' and '.join(sorted(used))} columns; calls and numbers are analysed apart"
-        problems.append(Problem(rule, file, remedy="put them into two files"))
+    if len(used) > 1 and scale in OF_SCALE:
+        prefixes = (OF_SCALE[scale],)
+        apart = [c for c in raw.columns if c.startswith(PREFIXES) and not c.startswith(tuple(prefixes))]
+        rule = f"of both kinds of columns --scale {scale} takes {prefixes[0]}<name>, left out: {some(apart)}"
+        problems.append(Problem(rule, file, severity="warning"))
+        raw = raw.drop(columns=apart)
+    elif len(used) > 1:
+        rule = "columns of both kinds, rating_<name> (numbers) and reader_<name> (calls), which are analysed apart"
+        remedy = "choose one: --scale measurement (or ordinal) takes the ratings, --scale nominal the calls"
+        return [], [Problem(rule, file, 1, remedy=remedy)]
     other = []
     for name in raw.columns:
         if not name.startswith(tuple(prefixes)):
@@ -170,11 +191,19 @@ def _columns(
         try:
             columns.append(parse_reading_column(name, prefixes))
         except InputError as e:
-            problems += [Problem(p.rule, file, 1, p.column, p.value, p.remedy) for p in e.problems]
+            free = next(n for n in _free_names(name) if n not in raw.columns)
+            near = f"{p}, such as {free!r}" if (p := e.problems[0].remedy) else f"call it {free!r}"
+            problems.append(Problem(e.problems[0].rule, file, 1, name, remedy=near))
     other = [n for n in other if n != "case_id"]
     if other and not others_expected:
         rule = f"not a reading, left out: {some(other)}"
-        problems.append(Problem(rule, file, remedy="readings are columns reader_<name>", severity="warning"))
+        meant = {n: m for n in other if (m := _meant(n, prefixes)) is not None and m not in raw.columns}
+        remedy = "readings are columns reader_<name>"
+        if meant:
+            remedy = (
+                "; ".join(f"did you mean {m!r} by {printable(n)!r}" for n, m in list(meant.items())[:3]) + f"? {remedy}"
+            )
+        problems.append(Problem(rule, file, remedy=remedy, severity="warning"))
     repeated = {c.reader for c in columns if c.occasion is not None}
     for i, c in enumerate(columns):
         if c.occasion is None and c.reader in repeated:
@@ -194,6 +223,20 @@ def _columns(
         severity = "warning" if others_expected else "error"
         problems.append(Problem(rule, file, remedy=f"call them {prefixes[0]}<name>[_<occasion>]", severity=severity))
     return columns, problems
+
+
+def _free_names(column: str) -> Iterator[str]:
+    """Names for a reading that names no reader: its prefix and a letter, then a number."""
+    prefix = next(p for p in PREFIXES if column.startswith(p))
+    yield from (f"{prefix}{letter}" for letter in ascii_lowercase)
+    yield from (f"{prefix}r{i}" for i in count(1))
+
+
+def _meant(column: str, prefixes: Sequence[str]) -> str | None:
+    """The reading that a column was probably meant to be: `raeder_a`, `Reader a` and `reader-a` are reader_a."""
+    parts = re.fullmatch(r"([A-Za-z]+)[_\s.-]+(\S.*)", column)
+    near = [] if parts is None else get_close_matches(parts[1].casefold(), [p.rstrip("_") for p in prefixes], 1, 0.8)
+    return f"{near[0]}_{parts[2]}" if parts and near else None
 
 
 def _kind(arrays: dict[str, pa.Array], scale: Scale | None, rows: np.ndarray, file: str) -> tuple[Scale, list[Problem]]:
@@ -264,11 +307,8 @@ def _coverage(frame: pd.DataFrame, columns: list[ReadingColumn], file: str) -> l
 
     def warn(mask: pd.Series, rule: str) -> None:
         if mask.any():
-            out.append(
-                Problem(
-                    f"{int(mask.sum())} of {len(frame)} {rule}: {some(frame.index[mask])}", file, severity="warning"
-                )
-            )
+            words = f"{int(mask.sum())} of {len(frame)} {rule}"
+            out.append(Problem(words, file, severity="warning", cases=tuple(frame.index[mask])))
 
     warn(n_readers == 0, "cases were read by nobody; they are left out")
     if by_reader.shape[1] > 1:

@@ -14,13 +14,16 @@ from hybridcx.records.cells import some
 REPEATS = "give each repetition of the folds, or each random split, a seed of its own"
 
 
-def check_repeats(frame: pd.DataFrame, file: str) -> list[Problem]:
-    """Return the problems of the test rows' seeds and folds; `frame` as in `Predictions`, before the labels are typed."""
+def check_repeats(frame: pd.DataFrame, file: str, *, whole: bool = True) -> list[Problem]:
+    """Return the problems of the test rows' seeds and folds; `frame` as in `Predictions`, before the labels are typed.
+
+    `whole` is False where rows of the file could not be read, which may be what a seed lacks.
+    """
     has_seed, has_fold = (not frame[c].isna().all() for c in ("seed", "fold"))
     test = frame[frame["split"] == "test"]
     if test.empty or not (has_seed or has_fold):
         return []
-    out = _gaps(test, file) if has_seed else []
+    out = _gaps(test, file) if has_seed and whole else []
     if has_fold:
         out += _in_several_folds(test, "case_id", "cases", REPEATS, file)
         if not test["patient_id"].isna().all() and not out:

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ class Table:
 
     `frame`: one column of text per column of the file, in its order. `rows`: the line of the file on which each record begins,
     as an editor counts (the header is line 1). `file`: the name for messages. `warnings`: what was accepted and should be said.
+    `unread`: how many rows could not be read; infinite where reading stopped before the end.
     """
 
     frame: pd.DataFrame
@@ -50,6 +52,7 @@ class Table:
     path: Path
     file: str
     warnings: tuple[Problem, ...] = ()
+    unread: float = 0
 
 
 def read_csv(path: str | Path, required: Sequence[str], optional: Sequence[str] = ()) -> Table:
@@ -88,15 +91,15 @@ def scan_csv(
     if any(p.severity == "error" for p in problems) and (len(header) == 1 or len(set(header)) < len(header)):
         return None, problems
     if fast:
-        frame, rows, more = _parse_fast(path, header, file)
+        frame, rows, unread, more = _parse_fast(path, header, file)
     else:
-        frame, rows, more = _parse(path, header, file)
+        frame, rows, unread, more = _parse(path, header, file)
     problems += more
     if not len(frame) and not more:
         problems.append(Problem("a header and no rows", file, remedy="add the data"))
     if not set(required) <= set(header):
         return None, problems
-    return Table(frame, rows, path, file), problems
+    return Table(frame, rows, path, file, unread=unread), problems
 
 
 def _bytes_problems(path: Path, file: str) -> list[Problem]:
@@ -255,7 +258,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
-def _parse(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame, np.ndarray, list[Problem]]:
+def _parse(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame, np.ndarray, float, list[Problem]]:
     """Parse by the csv module, in blocks that are packed as Arrow text, so that large quoted files stay within memory."""
     width = len(header)
     blocks: list[list[pa.Array]] = [[] for _ in header]
@@ -289,14 +292,16 @@ def _parse(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame, np.n
         problems.append(
             Problem(why, file, line + 1, remedy="look for a stray quotation mark on this line or just below")
         )
+    stopped = bool(problems)
     if block:
         flush()
     problems += _ragged(ragged, width, file)
     frame = _frame(header, [pa.chunked_array(c, pa.large_string()) for c in blocks])
-    return frame, np.concatenate(lines) if lines else np.empty(0, np.int64), problems
+    unread = inf if stopped else len(ragged)
+    return frame, np.concatenate(lines) if lines else np.empty(0, np.int64), unread, problems
 
 
-def _parse_fast(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame, np.ndarray, list[Problem]]:
+def _parse_fast(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame, np.ndarray, float, list[Problem]]:
     ragged: list[tuple[int, int]] = []
 
     def skip(row: pacsv.InvalidRow) -> str:
@@ -318,7 +323,7 @@ def _parse_fast(path: Path, header: list[str], file: str) -> tuple[pd.DataFrame,
     lines = np.arange(2, len(table) + len(ragged) + 2)
     if ragged:
         lines = np.delete(lines, [r - 2 for r, _ in ragged])
-    return _frame(header, list(table.columns)), lines, _ragged(ragged, len(header), file)
+    return _frame(header, list(table.columns)), lines, len(ragged), _ragged(ragged, len(header), file)
 
 
 def _ragged(ragged: list[tuple[int, int]], width: int, file: str) -> list[Problem]:

@@ -14,6 +14,7 @@ from hybridcx.report import meaning, select, tables
 from hybridcx.report.select import Pair
 
 MAX_SENTENCES = 12
+MAX_NAME_CHARS = 80
 
 
 def primary_metric(found: Mapping[str, pd.DataFrame], wanted: str | None = None) -> str:
@@ -44,11 +45,15 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None) -> lis
         shown, best = leading(chosen, planned, found, MAX_SENTENCES)
         sentences = [sentence(p, values) for p in shown]
         further = len(chosen) - len(shown)
-        picked = f" Shown are those of {best}, whose observed value is the best: picked by the result." if best else ""
+        picked = (
+            f" Shown are those of {named(best)}, whose observed value is the best: picked by the result."
+            if best
+            else ""
+        )
         sentences += [f"{further} further comparisons are in comparisons.csv.{picked}"] if further > 0 else []
         return [summary(chosen, planned), *sentences]
     if not found.get("metrics", pd.DataFrame()).empty:
-        return _of_models(found)
+        return of_models(found)
     if not found.get("agreement", pd.DataFrame()).empty:
         return _of_agreement(found["agreement"])
     if not found.get("audit_matrices", pd.DataFrame()).empty:
@@ -160,15 +165,20 @@ def in_sentence(metric: str) -> str:
     label = meaning.metric(metric).label
     return (
         label
-        if label[:2].isupper() or label[:2] == "F1" or label.startswith("Youden")
+        if label[:2].isupper() or label[:2] == "F1" or label.startswith(("Youden", "Brier"))
         else label[0].lower() + label[1:]
     )
+
+
+def named(model: str) -> str:
+    """A model's name inside a sentence: cut where it would fill the first screen alone; the tables hold it whole."""
+    return model if len(model) <= MAX_NAME_CHARS else model[: MAX_NAME_CHARS - 1] + "…"
 
 
 def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     """One comparison in one sentence."""
     kind = meaning.metric(p.metric)
-    start = f"{p.model} against {p.comparator}: {in_sentence(p.metric)}"
+    start = f"{named(p.model)} against {named(p.comparator)}: {in_sentence(p.metric)}"
     both = [r for r in (values.get((m, p.metric)) for m in (p.model, p.comparator)) if r is not None]
     if len(both) == 2:
         sign = "%" if kind.unit == "percent" else ""
@@ -184,9 +194,8 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     text = f"{start}, {word} {tables.difference(kind, p.estimate)}" + (f" {of}" if of == "percentage points" else "")
     limits = ""
     if select.has_limits(p):
-        level = tables.level(p.conf_level)
-        low, high = tables.difference(kind, p.low), tables.difference(kind, p.high)
-        limits = f"{level + ' ' if level else ''}CI {low} to {high}, {meaning.method_label(p.method)}"
+        low, high = (tables.difference(kind, x, p.margin) for x in (p.low, p.high))
+        limits = f"{tables.confidence(p.conf_level, low, high)}, {meaning.method_label(p.method)}"
     tests = []
     if not isnan(p.p):
         tests.append(_test(p))
@@ -217,8 +226,8 @@ def verdict_text(p: Pair) -> str:
     )
     unit = " points" if kind.unit == "percent" else ""
     words = {
-        "superior": f"{p.model} is better",
-        "inferior": f"{p.comparator} is better",
+        "superior": f"{named(p.model)} is better",
+        "inferior": f"{named(p.comparator)} is better",
         "equivalent": f"equivalent within ±{margin}{unit}",
         "non_inferior": f"not inferior by more than {margin}{unit}",
     }
@@ -239,7 +248,8 @@ def detectable(chosen: Sequence[Pair]) -> str:
     )
 
 
-def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+def of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One sentence per model: its main metrics with their intervals."""
     values = _values(found)
     sentences = []
     for model in list(dict.fromkeys(k[0] for k in values))[:MAX_SENTENCES]:
@@ -248,22 +258,30 @@ def _of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
             row = values.get((model, name))
             if row is not None:
                 kind = meaning.metric(name)
-                shown = tables.interval(kind, *(select.number(row[c]) for c in ("estimate", "conf.low", "conf.high")))
-                sign = "%" if kind.unit == "percent" and shown != tables.NA else ""
-                parts.append(
-                    f"{in_sentence(name)} {shown.replace(' (', f'{sign} (', 1) if ' (' in shown else shown + sign}"
-                )
+                parts.append(f"{in_sentence(name)} {_with_level(kind, row)}")
         if parts:
-            sentences.append(f"{model}: {', '.join(parts)}.")
+            sentences.append(f"{named(model)}: {', '.join(parts)}.")
     return sentences
+
+
+def _with_level(kind: meaning.Metric, row: select.Row) -> str:
+    """An estimate with its limits as a sentence has them: "84.6% (95% CI 78.1 to 89.4)"."""
+    estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
+    shown = tables.value(kind, estimate)
+    shown += "%" if kind.unit == "percent" and shown != tables.NA else ""
+    if isnan(low) or isnan(high):
+        return shown
+    level = select.number(row.get("conf.level"))
+    return f"{shown} ({tables.confidence(level, tables.value(kind, low), tables.value(kind, high))})"
 
 
 def _of_agreement(agreement: pd.DataFrame) -> list[str]:
     sentences = []
     for r in agreement.to_dict("records")[:MAX_SENTENCES]:
         name = meaning.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
-        kind = meaning.Metric(name, name, low=-1.0)
-        shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
+        share = str(r["metric"]) == "percent_agreement"
+        kind = meaning.Metric(name, name, "percent", 1) if share else meaning.coefficient(str(r["metric"]))
+        shown = _with_level(kind, {str(k): v for k, v in r.items()})
         readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""
         sentences.append(f"{name} {r['scope']} observers{readers}: {shown}{reason}.")

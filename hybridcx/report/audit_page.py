@@ -193,7 +193,7 @@ def _pairs(compared: pd.DataFrame) -> Table | None:
     head = [
         "Model",
         "Comparator",
-        *(meaning.method_label(t).replace("McNemar, ", "p, ") for t in TESTS),
+        *tables.p_heading(*(meaning.method_label(t).replace("McNemar, ", "p, ") for t in TESTS)),
         "Best b, c",
         "Tango there, percentage points",
     ]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
 from hybridcx.report.tables import Table
 
+if TYPE_CHECKING:
+    from hybridcx.report.casebook_section import CasebookPage
+
 _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 FIRST_LEARNING_FIGURE = 2
 FIRST_FREE_STUDY_TABLE = 4
+FOLD_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +31,26 @@ class Figure:
     number: str = ""
     source: str = ""
 
+    @property
+    def alt(self) -> str:
+        """The drawing in words: its title and description, as a screen reader says them."""
+        said = (re.search(rf"<{tag} [^>]*>([^<]*)</{tag}>", self.svg) for tag in ("title", "desc"))
+        return ". ".join(html.unescape(m.group(1)) for m in said if m and m.group(1))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """One element of a section; which field is filled follows from `kind`."""
 
-    kind: Literal["text", "list", "heading", "table", "figures", "definitions"]
+    kind: Literal["text", "list", "heading", "table", "figures", "definitions", "casebook"]
     text: str = ""
     items: tuple[str, ...] = ()
     table: Table | None = None
     number: str = ""
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    casebook: CasebookPage | None = None
+    folded: bool = False  # a long table behind a line that opens it; in print it is open
 
 
 @dataclass(slots=True)
@@ -46,6 +60,7 @@ class Section:
     key: str
     title: str
     blocks: list[Block] = field(default_factory=list)
+    group: str = ""
 
     def text(self, *paragraphs: str) -> None:
         self.blocks += [Block("text", text=p) for p in paragraphs if p]
@@ -57,9 +72,11 @@ class Section:
         if items:
             self.blocks.append(Block("list", items=tuple(items)))
 
-    def table(self, made: Table | None, number: str) -> None:
+    def table(self, made: Table | None, number: str, *, whole: bool = False) -> None:
+        """Add a table; one of more than `FOLD_ROWS` rows is folded, so that the page is read in minutes, unless `whole`."""
         if made is not None and made.rows:
-            self.blocks.append(Block("table", table=made, number=number))
+            folded = not whole and len(made.rows) > FOLD_ROWS
+            self.blocks.append(Block("table", table=made, number=number, folded=folded))
 
     def figures(self, *figures: Figure) -> None:
         if figures:

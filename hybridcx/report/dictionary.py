@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, cast
 
+from hybridcx.report.case_dictionary import CASE_TABLES, OF_CASES, OF_IMAGES
+from hybridcx.report.checklist import OF_CHECKLIST
 from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
 from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
 from hybridcx.report.leakage import OF_LEAKAGE
+from hybridcx.report.runs_section import OF_RUNS
 
 Kind = Literal["text", "number", "integer", "boolean"]
-OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE
+OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES | OF_RUNS | OF_CHECKLIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,15 @@ TABLES_OF_COMMAND: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve"),
             *OF_COMPARISON,
+            *OF_CASES,
             *OF_READERS,
         ),
         "run": (
             *("metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements"),
             *("calibration", "roc", "decision_curve", "agreement"),
             *OF_COMPARISON,
+            *OF_CASES,
+            *OF_IMAGES,
             *OF_LEAKAGE,
         ),
         "agreement": ("agreement",),

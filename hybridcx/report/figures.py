@@ -80,7 +80,10 @@ def forest(
                 ax.plot(
                     [estimate], [y], "s", color=SERIES[0], markersize=5, markerfacecolor=SERIES[0] if limits else PAPER
                 )
-            text = tables.difference_interval(kind, *(float(row[c]) for c in ("estimate", "conf.low", "conf.high")))
+            point, *limit = (float(row[c]) for c in ("estimate", "conf.low", "conf.high"))
+            text = tables.difference_interval(
+                kind, point, limit[0], limit[1], float("nan") if margin is None else margin
+            )
             numbers.text(0, y, text if isfinite(estimate) else "not estimable", va="center", fontsize=8.5)
         ax.set_yticks(
             range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]
@@ -142,7 +145,7 @@ def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, pre
             ax.vlines(x, low, high, color=SERIES[i], linewidth=1)
             ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
             _unit_square(ax, "", "")
-            ax.set_title(label(names[i], 26))
+            ax.set_title(label(names[i], 24), fontsize=8.5)
         _outer(figure, "Mean score in the bin", "Fraction positive")
         said = "Fraction of positive cases against mean score, with confidence limits, for " + ", ".join(
             map(label, names)
@@ -278,7 +281,7 @@ def confusion(
             ax.tick_params(length=0)
             for spine in ax.spines.values():
                 spine.set_visible(False)
-            ax.set_title(label(names[i], 24))
+            ax.set_title(label(names[i], 20), fontsize=8.5)
             said.append(
                 f"{label(names[i])}: {', '.join(f'{k} {tables.count(float(row[k]))}' for k in ('tp', 'fn', 'fp', 'tn'))}"
             )

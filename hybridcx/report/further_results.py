@@ -155,6 +155,9 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
     """Tests that the subgroups share one value: those of the shown pairs first, then of the models."""
     if interactions.empty:
         return None
+    over_seeds = "seed" in interactions and interactions["seed"].isna().any()
+    if over_seeds:
+        interactions = interactions[interactions["seed"].isna()]
     notes = Notes()
     wanted = {p: i for i, p in enumerate(pairs)}
     records = interactions.to_dict("records")
@@ -171,8 +174,15 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
         ]
         for r in of_pairs + alone
     ]
-    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", "p"]
-    remark = "Cochran's Q over the levels of the subgroup; p not adjusted. A large p does not show that the levels are alike."
+    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", *tables.p_heading("p")]
+    test = (
+        "Wald's chi-square of the means over seeds, from the bootstrap over seeds and cases"
+        if over_seeds
+        else "Cochran's Q"
+    )
+    remark = (
+        f"{test}, over the levels of the subgroup; p not adjusted. A large p does not show that the levels are alike."
+    )
     return table(
         "interactions", caption, head, rows, notes=notes, remark=remark, source="interactions.csv", cap=CAP_INTERACTIONS
     )

@@ -27,7 +27,88 @@ _RESAMPLES: Described = {
     "n.resamples.failed": ("resamples in which a value was undefined", _COUNT, "integer"),
 }
 
+_GRID: Described = {
+    "network": ("the network", "text"),
+    "features": ("the features that the head is fitted on", "fine_tuned, pretrained, untrained"),
+    "head": ("the head", "logistic, svm_linear, svm_rbf, knn, random_forest, lda, xgboost"),
+}
+_COUNTED: Described = {
+    "std.error": ("standard error of the estimate", _FROM_ZERO, "number"),
+    "n.clusters": ("distinct clusters (patients), where the method uses them", _COUNT, "integer"),
+}
+_ROLE: Described = {"role": ("named in the plan before the results were seen, or not", "confirmatory, exploratory")}
+_HOLM = "holm, or none where there is no p-value"
+
 OUR_TABLES: dict[str, Described] = {
+    "hybrid_matrix": {
+        "metric": ("what is measured: the primary metric and AUROC", "a metric of metrics.csv"),
+        **_GRID,
+        "model": ("the head's model; NA where there is none", "text, or NA"),
+        "comparator": ("the softmax of the same network, on the same cases; NA where there is none", "text, or NA"),
+        "method": (
+            "how the interval was computed: that of the pair's verdict",
+            "tango, delong_paired, mcnemar_cluster, delong_cluster, bootstrap_bca, bootstrap_hierarchical, or NA",
+        ),
+        "estimate": ("head minus softmax of the same network", _N, "number"),
+        **_LIMITS,
+        "p.value": ("p-value of no difference, two-sided, not adjusted", _P, "number"),
+        "adj.p.value": (
+            "p-value adjusted by Holm over all cells of this matrix and metric (a planned pair's own adjustment stands in comparisons.csv)",
+            _P,
+            "number",
+        ),
+        "p.adjust.method": ("adjustment for multiple comparisons", _HOLM),
+        "p.method": ("the test that p.value comes from", "mcnemar_midp, or the method of the interval, or NA"),
+        "b": (
+            "cases that only the head got right (within the class for sensitivity and specificity)",
+            _COUNT,
+            "integer",
+        ),
+        "c": ("cases that only the softmax got right (within the class likewise)", _COUNT, "integer"),
+        "model.estimate": ("the head's own value", _N, "number"),
+        "comparator.estimate": ("the softmax's own value", _N, "number"),
+        **_CASES,
+        **_STATE,
+        **_COUNTED,
+        **_RESAMPLES,
+        **_ROLE,
+    },
+    "main_effects": {
+        "metric": ("what is measured: the primary metric and AUROC", "a metric of metrics.csv"),
+        "factor": (
+            "what the effect is of. network, head: the mean over a level's models less the mean over all models of the complete grid of networks, "
+            "heads and feature sets (without the softmaxes); fine_tuning: fine-tuned features less those of the network before; "
+            "head_minus_softmax: heads less the softmax of the same networks",
+            "network, head, fine_tuning, head_minus_softmax",
+        ),
+        "level": ("the level", "a network, a head, fine_tuned, or all heads"),
+        "reference": ("what it is set against", "grand mean, pretrained, untrained, softmax"),
+        "features": (
+            "the feature sets that the models of the effect use; NA where these are what is compared",
+            "text, or NA",
+        ),
+        "method": (
+            "how the interval was computed, on the joint resamples of the cases (bootstrap_hierarchical: of seeds too)",
+            "bootstrap_percentile, bootstrap_hierarchical, or NA",
+        ),
+        "estimate": ("level less reference, a contrast of means over models", _N, "number"),
+        **_LIMITS,
+        "p.value": ("p-value of no effect by inverting the interval, two-sided, not adjusted", _P, "number"),
+        "adj.p.value": (
+            "p-value adjusted by Holm over the levels of this metric, factor and feature set (two mirrored levels are one)",
+            _P,
+            "number",
+        ),
+        "p.adjust.method": ("adjustment for multiple comparisons", _HOLM),
+        **_CASES,
+        "n.models": ("models that enter the contrast", _COUNT, "integer"),
+        **_STATE,
+        **_COUNTED,
+        **_RESAMPLES,
+        "mc.error.low": ("Monte Carlo standard error of the lower limit", _FROM_ZERO, "number"),
+        "mc.error.high": ("Monte Carlo standard error of the upper limit", _FROM_ZERO, "number"),
+        **_ROLE,
+    },
     "ranking": {
         "metric": ("what is measured", "a metric of metrics.csv"),
         "model": ("the model", "text"),
@@ -98,8 +179,11 @@ OUR_TABLES: dict[str, Described] = {
             "NA: the model's own value over the subgroups; else the difference from this model",
             "text, or NA",
         ),
-        "method": ("the test that all subgroups share one value", "heterogeneity_chisq"),
-        "statistic": ("Cochran's Q", _FROM_ZERO, "number"),
+        "method": (
+            "the test that all subgroups share one value: of cases alone, or of the means over seeds from the bootstrap over seeds and cases",
+            "heterogeneity_chisq, heterogeneity_hierarchical",
+        ),
+        "statistic": ("Cochran's Q; over the seeds Wald's chi-square", _FROM_ZERO, "number"),
         "parameter": ("degrees of freedom of the chi-square", "number, or NA", "number"),
         "p.value": ("p-value, not adjusted", _P, "number"),
         "k": ("subgroups that take part", _COUNT, "integer"),
@@ -124,7 +208,7 @@ OUR_TABLES: dict[str, Described] = {
         "metric": ("coefficient of agreement of two raters", "cohen_kappa, gwet_ac1, percent_agreement"),
         "method": (
             "closed form of a pair (unweighted, wilson), or the resampled limits of a mean or difference over fixed readers",
-            "unweighted, wilson, bootstrap_percentile",
+            "unweighted, wilson, bootstrap_percentile, bootstrap_hierarchical (means over seeds), NA (such a mean without limits)",
         ),
         "kind": (
             "a pair of raters, the mean over a model's pairs with the readers, the mean over the readers' own pairs, or the first mean less "
@@ -154,13 +238,16 @@ OUR_TABLES: dict[str, Described] = {
         "metric": ("what is compared", "accuracy, sensitivity, specificity"),
         "model": ("the model (model minus reader)", "text"),
         "reader": ("the reader", "text"),
-        "method": ("how the interval or the test was computed", "tango, mcnemar_midp, mcnemar_cluster"),
+        "method": (
+            "how the interval or the test was computed",
+            "tango, mcnemar_midp, mcnemar_cluster, bootstrap_hierarchical (the model's mean over seeds)",
+        ),
         "estimate": ("model minus reader, on the cases that the reader read", _N, "number"),
         **_LIMITS,
         "statistic": ("test statistic: chi-square or signed z; NA for mid-p", _N, "number"),
         "p.value": ("p-value, two-sided, not adjusted", _P, "number"),
         "adj.p.value": (
-            "p-value adjusted by Holm over the model and reader pairs of this metric and method",
+            "p-value adjusted by Holm over the model and reader pairs of this metric, method and seed",
             _P,
             "number",
         ),
@@ -178,5 +265,6 @@ OUR_TABLES: dict[str, Described] = {
 
 OF_COMPARISON = (
     *("ranking", "error_overlap", "brier_decomposition", "decision_curve_differences", "interactions", "thresholds"),
+    *("hybrid_matrix", "main_effects"),
 )
 OF_READERS = ("reader_agreement", "reader_performance", "reader_comparisons")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from hybridcx.report import answers, meaning, select, tables
-from hybridcx.report.blocks import Numbers, Section
+from hybridcx.report.blocks import FOLD_ROWS, Numbers, Section
 from hybridcx.report.result_tables import CAP_ROWS, TABLE_III, agreement_table, heading
 from hybridcx.report.select import Pair
 from hybridcx.report.tables import Cell, Notes, Table
 
 PRIMARY = "primary"
+MAIN_COEFFICIENTS = ("icc2", "cohen_kappa", "gwet_ac1", "gwet_ac2")
 ONLY_LABELS = (
     "The same predictions against other truths: only the labels change, no network or head was fitted anew. Readers who made a truth are not "
     "compared with the models on it."
@@ -46,7 +48,13 @@ def section(found: Mapping[str, pd.DataFrame], metric: str, primary: Sequence[Pa
 def agreement_section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
     """The readers' agreement, on all cases read and on those analysed."""
     made = Section("agreement", "Reader agreement")
-    t = agreement_table(found.get("agreement", pd.DataFrame()), "Agreement and reliability of the readers.")
+    agreement = found.get("agreement", pd.DataFrame())
+    caption = "Agreement and reliability of the readers."
+    if len(agreement) > FOLD_ROWS:  # the whole is folded: what is looked for first stands before it
+        main = agreement_table(agreement[agreement["metric"].isin(MAIN_COEFFICIENTS)], f"{caption} Main coefficients.")
+        made.table(replace(main, key="agreement-main") if main else None, numbers.table() if main else "", whole=True)
+        caption += " All coefficients."
+    t = agreement_table(agreement, caption)
     made.table(t, numbers.table() if t else "")
     return made
 
@@ -125,7 +133,7 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
         )
     of = tables.unit(kind, of_difference=True)
     head = ["Pair", "Rule", "Verdict", "Conclusion", "Cases"]
-    head += [f"Difference{', ' + of if of else ''} (CI)", "p", "p, adjusted"]
+    head += [f"Difference{', ' + of if of else ''} (CI)", *tables.p_heading("p", "p, adjusted")]
     caption = (
         f"Comparisons of {answers.in_sentence(metric)} under each labelling rule (exploratory but for the primary one)."
     )

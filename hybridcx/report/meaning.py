@@ -155,6 +155,13 @@ def metric(name: str) -> Metric:
     return METRICS.get(name) or Metric(name, name, better=0, low=-inf, high=inf)
 
 
+def coefficient(name: str) -> Metric:
+    """A measure of agreement: a coefficient of at most 1, or a number in the unit of the readings (SEM, MDC95, Bland-Altman)."""
+    measured = name in ("sem", "mdc95") or name.startswith("bland_altman")
+    low, high = (-inf, inf) if measured else (-1.0, 1.0)
+    return Metric(name, AGREEMENT.get(name, name), low=low, high=high)
+
+
 def method_label(name: object) -> str:
     """The method's name in words, or the name itself where it is not in the vocabulary."""
     return METHODS.get(str(name), str(name))

@@ -6,16 +6,30 @@ in `tables`, the look in `templates/`; the template computes nothing and escapes
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from hybridcx.errors import printable
-from hybridcx.report.blocks import our_own
+from hybridcx.report.blocks import Section, our_own
+from hybridcx.report.casebook_section import CasebookView
+from hybridcx.report.journal_style import emphasised
+
+if TYPE_CHECKING:
+    from hybridcx.report.sections import First
+
+SORT_ROWS = 3
+UNSORTABLE = ("split", "flow-table", "options", "subgroup-differences")
+"""Tables whose rows stand in an order of their own: sums at the end, steps one after the other."""
+FILTERED = ("cases",)
+"""Tables of cases, which the page's script lets a reader filter by any text in them."""
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -43,6 +57,9 @@ class ReportData:
     primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
     warnings : what the run noted besides.
     reader_notes : what must be said where models are set beside readers.
+    plan_note : what must be said of a plan that was changed after results; "" where there is nothing.
+    casebook : where the pictures of the shown cases are; None where there are none.
+    study_methods : those paragraphs of `methods` that tell of cases, models and calls; a paper's text says the statistics itself.
     """
 
     title: str
@@ -62,12 +79,24 @@ class ReportData:
     primary_metric: str | None = None
     warnings: Sequence[str] = ()
     reader_notes: Sequence[str] = ()
+    plan_note: str = ""
+    casebook: CasebookView | None = None
+    study_methods: Sequence[str] = ()
 
 
-def render(report: ReportData) -> str:
-    """Return the page as one HTML document (UTF-8 text, line feeds); the same report gives the same text."""
+Content = tuple["First", list[Section]]
+"""The first screen and the sections of a report, which the page and every other form of it are made of."""
+
+
+def content_of(report: ReportData) -> Content:
+    """Decide what stands in the report and round it, once for all forms of it."""
     from hybridcx.report import sections  # matplotlib is loaded only when a page is made
 
+    return sections.build(report)
+
+
+def render(report: ReportData, content: Content | None = None) -> str:
+    """Return the page as one HTML document (UTF-8 text, line feeds); the same report gives the same text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hybridcx.report", "templates"),
         autoescape=True,
@@ -77,14 +106,45 @@ def render(report: ReportData) -> str:
         keep_trailing_newline=True,
         finalize=_finalize,
     )
-    style = resources.files("hybridcx.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    first, body = sections.build(report)
+    environment.tests["sortable"] = lambda made: made.key not in UNSORTABLE and len(made.rows) >= SORT_ROWS
+    environment.filters["heading"] = lambda text: _emphasised(literal(text), head=True)
+    first, body = content_of(report) if content is None else content
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, first=first, sections=body, style=our_own(style))
+    script = _own("page.js")
+    return template.render(
+        report=report,
+        first=first,
+        sections=body,
+        style=our_own(_own("style.css")),
+        script=our_own(script),
+        script_hash=_hash(script),
+        filtered=FILTERED,
+    )
+
+
+def _own(name: str) -> str:
+    return resources.files("hybridcx.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """What the content security policy allows: this script, byte for byte, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def _finalize(value: object) -> object:
-    """Text of the user without control or direction characters: a name cannot turn the line around that it stands in."""
-    if type(value) is str and not value.isprintable():
-        return "".join(c if c.isprintable() or c in "\n\u2009\u00a0" else printable(c) for c in value)
-    return value
+    """Text of the user without control or direction characters, and in a journal's style the letter of p-values in italics."""
+    return _emphasised(literal(value)) if type(value) is str else value
+
+
+def literal(text: str) -> str:
+    """`text` with control and direction characters escaped: a name cannot turn the line around that it stands in."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\u2009\u00a0" else printable(c) for c in text)
+
+
+def _emphasised(text: str, *, head: bool = False) -> str:
+    pieces = emphasised(text, head=head)
+    if not any(italic for _, italic in pieces):
+        return text
+    return Markup("").join(Markup("<i>{}</i>").format(p) if italic else p for p, italic in pieces)

@@ -34,12 +34,19 @@ def readers_section(found: Mapping[str, pd.DataFrame], notes: Sequence[str], num
     return section
 
 
+def _over_seeds(found: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The rows over the seeds, where there are several, and whether there are."""
+    several = "seed" in found and bool(found["seed"].isna().any())
+    return (found[found["seed"].isna()] if several else found), several
+
+
 def _said(r: Mapping[Any, Any]) -> str:
     return str(r["warning"]) if r["status"] != "ok" and isinstance(r["warning"], str) else ""
 
 
 def reader_agreement_table(found: pd.DataFrame, caption: str) -> Table | None:
     """For each coefficient the readers' mean, and each model's mean with the difference between the two."""
+    found, over_seeds = _over_seeds(found)
     frame = (
         found[found["kind"].isin(["mean_model_reader", "mean_reader_reader", "difference"])] if len(found) else found
     )
@@ -67,9 +74,8 @@ def reader_agreement_table(found: pd.DataFrame, caption: str) -> Table | None:
         )
     level = next((tables.level(x) for x in frame["conf.level"] if pd.notna(x)), "")
     head = ["Coefficient", "Model", f"Model with readers ({level} CI)", "Readers among each other", "Difference"]
-    remark = (
-        "Means over pairs of raters; percentile bootstrap over cases, the readers fixed. Each pair stands in the file."
-    )
+    drawn = "seeds (of the models) and cases" if over_seeds else "cases"
+    remark = f"Means over pairs of raters; percentile bootstrap over {drawn}, the readers fixed. Each pair stands in the file."
     return table(
         "reader-agreement", caption, head, rows, notes=notes, remark=remark, source="reader_agreement.csv", cap=CAP_ROWS
     )
@@ -102,12 +108,15 @@ def reader_performance_table(found: pd.DataFrame, caption: str) -> Table | None:
 
 def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
     """Model minus reader in accuracy: Tango's interval, or the cluster's, with its test."""
+    found, over_seeds = _over_seeds(found)
     frame = found[found["metric"] == "accuracy"] if len(found) else found
     if frame.empty:
         return None
     notes = Notes()
     clustered = (frame["method"] == "mcnemar_cluster").any()
     interval, test = ("mcnemar_cluster", "mcnemar_cluster") if clustered else ("tango", "mcnemar_midp")
+    if over_seeds:
+        interval = test = "bootstrap_hierarchical"
     by = {(str(r["model"]), str(r["reader"]), str(r["method"])): r for r in frame.to_dict("records")}
     kind = meaning.metric("accuracy")
     rows = []
@@ -124,7 +133,14 @@ def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
             ]
         )  # fmt: skip
     level = next((tables.level(x) for x in frame["conf.level"] if isfinite(select.number(x))), "")
-    head = ["Model", "Reader", f"Difference, percentage points ({level} CI)", "b", "c", "p", "p, Holm-adjusted"]
+    head = [
+        "Model",
+        "Reader",
+        f"Difference, percentage points ({level} CI)",
+        "b",
+        "c",
+        *tables.p_heading("p", "p, Holm-adjusted"),
+    ]
     remark = f"Model minus reader on the cases that the reader read; interval: {meaning.method_label(interval)}, test: {meaning.method_label(test)}."
     return table(
         "reader-comparisons",

@@ -116,7 +116,7 @@ def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str 
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
     said = "; ".join(f"{', '.join(m)}: {meaning.method_label(method)}" for method, m in by_method.items())
     errors = any(isfinite(select.number(r.get("mc.error.low"))) for r in values.values())
-    return f"{level} in parentheses. {said}.{MC_REMARK if errors else ''}" if said else ""
+    return f"{level} in {tables.brackets()}. {said}.{MC_REMARK if errors else ''}" if said else ""
 
 
 def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | None:
@@ -143,9 +143,9 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         f"{word}{', ' + of if of and of != 'ratio' else ''} ({level + ' ' if level else ''}CI)",
     ]
     head += ["b", "c"] if counts else []
-    head += ["p, exact", "p, mid-p"] if mcnemar else []
-    head += ["p"] if other else []
-    head += [f"p, {meaning.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted"] if adjusted else []
+    head += tables.p_heading("p, exact", "p, mid-p") if mcnemar else []
+    head += tables.p_heading("p") if other else []
+    head += tables.p_heading(f"p, {meaning.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted") if adjusted else []
     head += ["Verdict"] if verdicts else []
     rows = []
     for p in pairs:
@@ -153,7 +153,7 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         said += [f"interval: {meaning.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
         said += [f"test: {meaning.method_label(p.test)}"] if p.test and p.test != test else []
         row = [Cell(p.model), Cell(p.comparator, number=False)]
-        shown = tables.difference_interval(kind, p.estimate, p.low, p.high)
+        shown = tables.difference_interval(kind, p.estimate, p.low, p.high, p.margin)
         row.append(Cell(shown, _monte_carlo(kind, p.mc_errors), notes.mark(*said)))
         row += [Cell(tables.count(p.b)), Cell(tables.count(p.c))] if counts else []
         row += [Cell(tables.p_value(p.p_exact)), Cell(tables.p_value(p.p_midp))] if mcnemar else []
@@ -211,8 +211,10 @@ def other_pairs_table(pairs: Sequence[Pair], caption: str) -> Table | None:
         return None
     level = next((tables.level(p.conf_level) for p in pairs if isfinite(p.conf_level)), "")
     adjustments = dict.fromkeys(meaning.ADJUSTMENTS.get(p.adjustment, p.adjustment) for p in pairs if p.adjustment)
-    head = ["Metric", "Model", "Comparator", f"Difference or ratio ({level + ' ' if level else ''}CI)", "p"]
-    head += [f"p, {' or '.join(adjustments)}-adjusted" if adjustments else "Adjusted p", "Method"]
+    head = ["Metric", "Model", "Comparator", f"Difference or ratio ({level + ' ' if level else ''}CI)"]
+    head += tables.p_heading("p")
+    head += tables.p_heading(f"p, {' or '.join(adjustments)}-adjusted") if adjustments else ["Adjusted p"]
+    head += ["Method"]
     remark = "Difference: model minus comparator; ratio: model over comparator; points: percentage points."
     remark += MC_REMARK if any(map(_resampled, pairs)) else ""
     return table("pairs-other", caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
@@ -273,7 +275,16 @@ def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
                 Cell(tables.count(select.number(r["k"]))),
             ]
         )
-    head = ["Metric", *(["Seed"] if seeds else []), "Test", "Chi-square", "df", "p", "Cases", "Models"]
+    head = [
+        "Metric",
+        *(["Seed"] if seeds else []),
+        "Test",
+        "Chi-square",
+        "df",
+        *tables.p_heading("p"),
+        "Cases",
+        "Models",
+    ]
     return table("omnibus", caption, head, rows, notes=notes, source="omnibus.csv", cap=CAP_ROWS) if rows else None
 
 
@@ -300,11 +311,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
     slices = [c for c in ("readers", "occasion", "subset") if frame[c].notna().any()]
     for r in frame.to_dict("records"):
         name = str(r["metric"])
-        kind = (
-            meaning.Metric(name, name, "percent", 1)
-            if name == "percent_agreement"
-            else meaning.Metric(name, name, low=-float("inf"), high=float("inf"))
-        )
+        kind = meaning.Metric(name, name, "percent", 1) if name == "percent_agreement" else meaning.coefficient(name)
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         shown += "" if name != "percent_agreement" or shown == tables.NA else " %"
         said = r["warning"] if r["status"] != "ok" else ""
@@ -313,7 +320,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         if isfinite(df[0]):
             f += f" ({', '.join(tables.count(x) for x in df if isfinite(x))})"
         label = meaning.AGREEMENT.get(name, name)
-        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted") else f", {r['method']}"
+        method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted", "wilson") else f", {r['method']}"
         rows.append(
             [
                 Cell(label + method),
@@ -333,7 +340,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         *(c.capitalize() for c in slices),
         f"Estimate ({level + ' ' if level else ''}CI)",
     ]
-    head += ["F (df)", "p", "Cases", "Readings"]
+    head += ["F or z (df)", *tables.p_heading("p"), "Cases", "Readings"]
     return table("agreement-table", caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS)
 
 

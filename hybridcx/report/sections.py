@@ -11,16 +11,21 @@ import pandas as pd
 from hybridcx.report import (
     answers,
     audit_page,
+    casebook_section,
+    checklist,
     figures,
     flow,
     further_results,
+    hybrid_results,
     label_rules,
     leakage,
     meaning,
     reader_results,
     result_tables,
+    runs_section,
     score_sections,
     select,
+    subgroups,
     tables,
 )
 from hybridcx.report.blocks import Figure, Numbers, Section
@@ -34,6 +39,11 @@ from hybridcx.report.tables import Cell, Table
 from hybridcx.report.variance_table import obuchowski_table, variance_table
 
 MAX_FOREST_ROWS = 14
+GROUPS = {
+    **dict.fromkeys(("performance", "printed", "comparisons", "hybrid", "roc", "readers"), "Discrimination"),
+    **dict.fromkeys(("variance", "label-rules", "subgroups"), "Robustness"),
+}
+"""What sections answer together: it stands above their titles and before the first of them in the contents list."""
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
 
 
@@ -57,30 +67,36 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     pairs = select.pairs(_frame(found, "comparisons"), _frame(found, "verdicts"))
     primary, planned = select.primary_pairs(pairs, metric)
     made = [
+        runs_section.section(found, numbers),
         _cohort(report, numbers),
         _training(report, numbers),
         leakage.section(found, numbers),
+        label_rules.agreement_section(found, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
         _comparisons(report, numbers, metric, pairs, primary),
-        _variance(report, numbers, metric),
-        label_rules.section(found, metric, primary, numbers),
+        hybrid_results.section(found, numbers),
         score_sections.curves(report, numbers),
+        reader_results.readers_section(report.tables, report.reader_notes, numbers),
         score_sections.calibration(report, numbers),
         score_sections.utility(report, numbers),
-        label_rules.agreement_section(found, numbers),
-        reader_results.readers_section(report.tables, report.reader_notes, numbers),
-        _subgroups(report, numbers, primary),
+        _variance(report, numbers, metric),
+        label_rules.section(found, metric, primary, numbers),
+        subgroups.section(found, metric, primary, planned, numbers),
         _disagreements(report, numbers),
+        casebook_section.section(found, report.casebook, numbers),
         audit_page.section(found, numbers),
         plan_section(_frame(found, "plan"), numbers),
         _methods(report),
+        checklist.section(found, numbers),
         _provenance(report),
     ]
+    for part in made:
+        part.group = GROUPS.get(part.key, "")
     sentences = answers.answers(found, report.primary_metric) if report.answers is None else report.answers
     first = First(
         tuple(answers.before(primary)) if report.answers is None else (),
-        "".join(sentences[:1]),
+        _unbroken("".join(sentences[:1])),
         tuple(_split(s) for s in sentences[1:]),
         _forest(primary, planned, found),
         tuple(report.caveats),
@@ -89,8 +105,15 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
     return first, [s for s in made if s.blocks]
 
 
+def _unbroken(sentence: str) -> str:
+    """No line breaks inside "p = 0.013" and "mid-p"."""
+    for sign in "=<>":
+        sentence = sentence.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    return sentence.replace("mid-p", "mid\u2011p")
+
+
 def _split(sentence: str) -> tuple[str, str]:
-    sentence = sentence.replace(" = ", "\u00a0=\u00a0").replace("mid-p", "mid\u2011p")
+    sentence = _unbroken(sentence)
     subject, colon, rest = sentence.partition(": ")
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
@@ -99,7 +122,7 @@ def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, p
     if not primary:
         return None
     metric = primary[0].metric
-    shown, _ = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
+    shown, best = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_FOREST_ROWS)
     columns = ["model", "comparator", "estimate", "conf.low", "conf.high"]
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
@@ -110,7 +133,8 @@ def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, p
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
     caption += " The band is the margin." if margin is not None else ""
     left = len(primary) - len(shown)
-    caption += f" {left} more are in the file." if left > 0 else ""
+    picked = f" Shown are those of {answers.named(best)}, whose observed value is the best." if best else ""
+    caption += f" {left} more are in the file.{picked}" if left > 0 else ""
     return _figure("forest", figures.forest(rows, metric=metric, margin=margin), caption, source="comparisons.csv")
 
 
@@ -176,7 +200,8 @@ def _training(report: ReportData, numbers: Numbers) -> Section:
             drops = figures.rate_drops(history)
             caption = f"{name}: accuracy and loss in training (each mini-batch) and validation against iteration."
             caption += " Dotted lines: the learning rate drops." if drops else ""
-            drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning()))
+            file = "learning_curves.csv" if "learning_curves" in report.tables else ""
+            drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning(), file))
     section.figures(*drawn)
     return section
 
@@ -186,7 +211,7 @@ def _performance(report: ReportData, numbers: Numbers) -> Section:
     metrics, confusion = _frame(report.tables, "metrics"), _frame(report.tables, "confusion")
     caption = "Performance on the test set with confidence intervals."
     made = result_tables.metrics_table(metrics, result_tables.TABLE_III, "table-iii", caption)
-    section.table(made, numbers.table(3) if made else "")
+    section.table(made, numbers.table(3) if made else "", whole=True)
     if len(confusion):
         matrices, seed = select.one_seed(confusion)
         models = _models(report, matrices)
@@ -243,7 +268,7 @@ def _comparisons(
     section.text(
         ROLES
         if any(p.role == "confirmatory" for p in pairs)
-        else "No plan named comparisons beforehand: all are exploratory."
+        else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
     own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:
@@ -251,7 +276,7 @@ def _comparisons(
         role = ", ".join(dict.fromkeys(p.role for p in chosen if p.role))
         caption = f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}."
         made = result_tables.pairs_table(chosen, name, caption)
-        section.table(made, numbers.table() if made else "")
+        section.table(made, numbers.table() if made else "", whole=name == metric)
     made = result_tables.multiplicity_table(
         _frame(report.tables, "multiplicity"),
         primary,
@@ -280,25 +305,13 @@ def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
     return section
 
 
-def _subgroups(report: ReportData, numbers: Numbers, primary: Sequence[select.Pair]) -> Section:
-    section = Section("subgroups", "Subgroups")
-    made = result_tables.subgroup_table(_frame(report.tables, "metrics"), "Performance in subgroups (exploratory).")
-    section.table(made, numbers.table() if made else "")
-    pairs = [(p.model, p.comparator) for p in primary]
-    made = further_results.interactions_table(
-        _frame(report.tables, "interactions"), "Do the subgroups differ? Tests of interaction (exploratory).", pairs
-    )
-    section.table(made, numbers.table() if made else "")
-    return section
-
-
 def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     section = Section("disagreements", "Disagreements")
     cases = _frame(report.tables, "disagreements")
     one = len(cases.columns.difference(["case_id", "y_true", "n.models.wrong", "seed"])) == 1
     caption = "Cases that the model calls wrongly." if one else "Cases on which the models differ or all err."
     made = result_tables.disagreements_table(cases, report.primary_models, caption)
-    section.table(made, numbers.table() if made else "")
+    section.table(made, numbers.table() if made else "", whole=True)
     return section
 
 

@@ -13,6 +13,7 @@ import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -77,9 +78,25 @@ _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _FONT = re.compile(r"font: ([^;']*?px) [^;]+")
+_VARIABLE = re.compile(r"var\(--[a-z0-9]+, ([^()]+)\)")
 _URL = re.compile(r"url\(#([^)]+)\)")
 MAX_LABEL_CHARS = 34
 MIN_WIDTH_PX = 520
+
+
+_PNG_DPI = 200
+_PICTURES: ContextVar[dict[str, bytes] | None] = ContextVar("pictures", default=None)
+
+
+@contextmanager
+def pictures(keep: bool = True) -> Iterator[dict[str, bytes]]:
+    """Keep a PNG of every figure that is drawn inside the block: SVG text -> bytes, on white."""
+    kept: dict[str, bytes] = {}
+    token = _PICTURES.set(kept if keep else None)
+    try:
+        yield kept
+    finally:
+        _PICTURES.reset(token)
 
 
 @contextmanager
@@ -157,11 +174,23 @@ def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
         child = ET.SubElement(top, name, {"id": f"{prefix}-{name}"})
         child.text = "".join(label(c, 1) for c in text)
     top.extend(list(root))
-    return ET.tostring(top, encoding="unicode")
+    text = ET.tostring(top, encoding="unicode")
+    if (kept := _PICTURES.get()) is not None:
+        kept[text] = _png(figure)
+    return text
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing")
+        figure.savefig(buffer, format="png", dpi=_PNG_DPI, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def as_file(svg: str) -> str:
-    """The same drawing as an SVG file of its own."""
+    """The same drawing as an SVG file of its own; colours and font are plain values there, for programs that know no variables."""
+    svg = _VARIABLE.sub(r"\1", svg)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="{_SVG}"' + svg.removeprefix("<svg") + "\n"
 
 

@@ -7,24 +7,29 @@ Rules, each one a test:
   but "<0.1".
 - A difference that is not zero is never printed as zero: it gets more decimals (up to three), so that an interval's
   limit keeps the side of zero on which it lies.
+- A limit that is not the margin is never printed as the margin: it gets more decimals (up to three), so that the verdict can be seen.
 - A p-value has three decimals, "<0.001" below that, ">0.999" when rounding would make it 1; it gets a further decimal
-  when rounding would print exactly 0.050.
+  when rounding would print exactly 0.050. This is the plain style; how journals print p-values and intervals is read from
+  the style in force (`report.journal_style`).
 - Minus is U+2212; what does not exist is "NA".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite, isinf, isnan
+from math import isfinite, isinf, isnan, nan
 from numbers import Real
 
+from hybridcx.report.journal_style import current
 from hybridcx.report.meaning import Metric
 
 NA = "NA"
 MINUS = "−"
 _EXTRA_DECIMALS = 3
+_ZERO = re.compile(r"(?<![\d.])0(?=\.)")
 _NOISE = 1e-9  # a bound or a zero missed by less than this is missed by the arithmetic, not by the data
 
 
@@ -65,7 +70,7 @@ def signed(x: float | None, decimals: int, *, scale: int = 1) -> str:
                 break
         else:
             return f"{_round(0.0, decimals):f}"
-    sign = "+" if rounded > 0 else MINUS if rounded < 0 else ""
+    sign = ("+" if current().numbers.plus else "") if rounded > 0 else MINUS if rounded < 0 else ""
     return sign + f"{abs(rounded):f}"
 
 
@@ -86,22 +91,37 @@ def p_value(p: float | None) -> str:
     """A p-value: "0.125", "<0.001", ">0.999"; "1" only if it is 1. With "p = " before it: `p_equals`."""
     if p is None or _missing(p):
         return NA
-    if p < 0.001:
-        return "<0.001"
-    if p >= 1:
+    style = current().p
+    if p < style.smallest:
+        return "<" + _led(f"{_plain(style.smallest)}", style.leading_zero)
+    if p >= 1 and style.one:
         return "1"
-    if _round(p, 3) == 1:
-        return ">0.999"
-    decimals = 3
+    decimals = style.decimals_small if p < style.decimals_below else style.decimals
+    if _round(p, decimals) >= 1:
+        return ">" + _led(f"{1 - Decimal(1).scaleb(-decimals):f}", style.leading_zero)
     while p != 0.05 and decimals < 6 and _round(p, decimals) == Decimal("0.05"):
         decimals += 1
-    return fixed(p, decimals)
+    return _led(fixed(p, decimals), style.leading_zero)
 
 
 def p_equals(p: float | None, name: str = "p") -> str:
-    """p = 0.125, p < 0.001, p > 0.999."""
-    text = p_value(p)
+    """p = 0.125, p < 0.001, p > 0.999; the letter is the style's."""
+    text, name = p_value(p), name.removesuffix("p") + current().p.symbol
     return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
+
+
+def p_heading(*heads: str) -> list[str]:
+    """Headings of columns of p-values, such as "p, exact", with the style's letter."""
+    return [current().p.symbol + h.removeprefix("p") for h in heads]
+
+
+def _led(text: str, zero: bool) -> str:
+    """A number below 1 with or without the zero before its point."""
+    return text if zero else _ZERO.sub("", text)
+
+
+def _plain(x: float) -> str:
+    return f"{Decimal(repr(x)):f}"
 
 
 def count(n: float | None) -> str:
@@ -117,28 +137,55 @@ def value(metric: Metric, x: float | None) -> str:
     """The value of a metric in its own unit: a percentage without the sign, or a number with its decimals."""
     if metric.unit == "percent":
         return percent(x, metric.decimals)
-    return _within(x, metric.decimals, metric.low, metric.high)
+    bounded = metric.low >= -1 and metric.high <= 1
+    return _led(_within(x, metric.decimals, metric.low, metric.high), current().numbers.leading_zero or not bounded)
 
 
 def interval(metric: Metric, estimate: float, low: float, high: float) -> str:
     """An estimate with its limits: "93.9 (83.5 to 97.9)"; without limits the estimate alone."""
     text = value(metric, estimate)
-    return text if _missing(low) or _missing(high) else f"{text} ({value(metric, low)} to {value(metric, high)})"
+    return text if _missing(low) or _missing(high) else f"{text} {_limits(value(metric, low), value(metric, high))}"
 
 
-def difference(metric: Metric, x: float | None) -> str:
-    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is."""
+def _limits(low: str, high: str) -> str:
+    """Limits as they stand beside an estimate: "(83.5 to 97.9)"."""
+    style = current().interval
+    return f"{style.open}{low}{style.join}{high}{style.close}"
+
+
+def brackets() -> str:
+    """What the limits beside an estimate stand in."""
+    return "parentheses" if current().interval.open == "(" else "brackets"
+
+
+def confidence(conf_level: float | None, low: str, high: str) -> str:
+    """An interval in a sentence: "95% CI 83.5 to 97.9"; `low` and `high` as the tables print them."""
+    style, said = current().interval, level(conf_level)
+    return f"{said + ' ' if said else ''}CI{style.said_open}{low}{style.join}{high}{style.said_close}"
+
+
+def difference(metric: Metric, x: float | None, margin: float = nan) -> str:
+    """A comparison of two models: a signed difference (percentage points for proportions), or a ratio as it is.
+
+    A limit that only rounding would put on the margin gets further decimals, so that it lies on the side that the verdict says.
+    """
     if metric.null == 1:
         return _within(x, metric.decimals, 0.0, float("inf"))
-    return signed(x, metric.decimals, scale=100 if metric.unit == "percent" else 1)
+    scale, decimals = 100 if metric.unit == "percent" else 1, metric.decimals
+    if x is not None and not _missing(x) and isfinite(x) and isfinite(margin) and abs(abs(x) - margin) > _NOISE:
+        most = decimals + _EXTRA_DECIMALS
+        while decimals < most and _round(abs(x), decimals, scale) == _round(margin, decimals, scale):
+            decimals += 1
+    bounded = metric.unit != "percent" and metric.high - metric.low <= 1
+    return _led(signed(x, decimals, scale=scale), current().numbers.leading_zero or not bounded)
 
 
-def difference_interval(metric: Metric, estimate: float, low: float, high: float) -> str:
+def difference_interval(metric: Metric, estimate: float, low: float, high: float, margin: float = nan) -> str:
     """A comparison with its limits: "+6.1 (−2.2 to +15.4)"."""
     text = difference(metric, estimate)
-    return (
-        text if _missing(low) or _missing(high) else f"{text} ({difference(metric, low)} to {difference(metric, high)})"
-    )
+    if _missing(low) or _missing(high):
+        return text
+    return f"{text} {_limits(difference(metric, low, margin), difference(metric, high, margin))}"
 
 
 def unit(metric: Metric, *, of_difference: bool = False) -> str:

@@ -87,8 +87,7 @@ def obuchowski_table(comparisons: pd.DataFrame, primary: str) -> Table | None:
         f"Difference ({level + ' ' if level else ''}CI)",
         "t",
         "df",
-        "p",
-        "p, Holm-adjusted",
+        *tables.p_heading("p", "p, Holm-adjusted"),
     ]
     caption = "The same differences after Obuchowski and Rockette: an analysis of variance of seeds and cases."
     remark = "Beside the bootstrap, which is the recommended method; no verdict rests on it. Points: percentage points."

@@ -72,6 +72,12 @@ def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | Non
             file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
 
+def as_written(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Kind]]:
+    """The table with its columns in the order of the file, and the kind of each column that is known."""
+    ordered = _ordered(name, table)
+    return ordered, _kinds(name, ordered)
+
+
 def data_dictionary(
     tables: Mapping[str, pd.DataFrame], extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None
 ) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from hybridcx.stats.rating_tables import (
 from hybridcx.stats.results import Agreement
 
 MeasurementLevel = Literal["nominal", "ordinal", "interval"]
+BELOW = "the coefficient lies below -1, which limits truncated to -1 to 1 would not hold: no limits"
 # Numbers held at once while resampling.
 _CHUNK = 4_000_000
 
@@ -130,8 +131,9 @@ def gwet_ac2(
     """Gwet's AC2: AC1 with weights of agreement, "linear" or "quadratic", for ordered categories.
 
     Pa counts pairs by their weight, and Pe is sum(w)/(q(q - 1)) times sum p_j (1 - p_j) (Gwet 2014). Weights are those
-    of positions in the sorted categories (`agreement_weights`), as for weighted kappa. Arguments, statuses and errors
-    as `gwet_ac1`.
+    of positions in the sorted categories (`agreement_weights`), as for weighted kappa. Weights can lift Pe above 1/2, and
+    AC2 then falls below -1 (to -Pe/(1 - Pe)): `caution`, without limits. Otherwise arguments, statuses and errors as
+    `gwet_ac1`.
 
     Raises:
         InputError: also for categories that are no numbers and were not given in order.
@@ -174,6 +176,9 @@ def _gwet(
     influence = influence - 2 * (1 - ac) * (factor * (shares @ (1 - p)) - pe) / (1 - pe)
     half, se, no_limits = t_interval(influence, ac, alpha)
     t = nan if no_limits else ac / se
+    df = nan if no_limits else n - 1
+    if not no_limits and ac < -1 - 1e-12:  # below -1 by more than rounding
+        no_limits = BELOW
     return Agreement(
         metric,
         weights,
@@ -182,8 +187,8 @@ def _gwet(
         conf_high=nan if no_limits else min(ac + half, 1.0),
         conf_level=nan if no_limits else confidence_level,
         statistic=t,
-        parameter1=nan if no_limits else n - 1,
-        pvalue=nan if no_limits else float(2 * stats.t.sf(abs(t), n - 1)),
+        parameter1=df,
+        pvalue=float(2 * stats.t.sf(abs(t), df)),
         std_error=se,
         n=n,
         k=k,

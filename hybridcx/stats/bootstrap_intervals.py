@@ -263,7 +263,8 @@ def difference(
 
     `bootstrap_percentile` or `bootstrap_bca`. The p-value (of difference 0, ratio 1) inverts the interval exactly: it is at most alpha
     where the 1 - alpha interval excludes the null. `std_error` is the replicates' standard deviation (of the log ratio for ratios).
-    Models that never differ in any resample: p = 1, `caution`.
+    Models that never differ in any resample: p = 1, `caution`. A likelihood ratio of 0 or Inf (an empty cell) has no ratio to another one:
+    `not_estimable`, as in `lr_regression`.
     """
     if method not in ("bootstrap_percentile", "bootstrap_bca"):
         raise ValueError(f"differences are tested by bootstrap_percentile or bootstrap_bca, not {method}")
@@ -277,15 +278,17 @@ def difference(
         "n_resamples": float(sample.sorted.size + sample.failed),
         "n_resamples_failed": float(sample.failed),
     }
-    if isnan(sample.observed):
+    if isnan(sample.observed) or (ratio and not isfinite(sample.observed)):
         reason = (
-            "the comparison is undefined on the observed cases (a metric is undefined, or both are infinite or zero)"
+            "a likelihood ratio is 0, infinite or undefined on the observed cases, so that their ratio is none"
+            if ratio
+            else "the comparison is undefined on the observed cases (a metric is undefined, or both are infinite)"
         )
         return PairedTest(method, nan, status="not_estimable", warning=reason, **common)
     estimate = _exp(sample.observed) if ratio else sample.observed
     if sample.sorted.size < 2 or not isfinite(sample.observed):
         reason = (
-            "the ratio is 0 or infinite: no resampled limits"
+            "the difference is infinite: no resampled limits"
             if sample.sorted.size >= 2
             else "too few resamples are defined"
         )

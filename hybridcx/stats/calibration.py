@@ -25,7 +25,9 @@ ONE_CLASS = "the cases hold only one class: no calibration line can be fitted"
 SEPARATED = "the scores separate the classes: the slope has no finite maximum-likelihood estimate"
 CONSTANT = "all cases have the same score: there is no slope"
 
-_MAX_STEPS = 100
+_MAX_STEPS = (
+    2000  # many, for the step is capped: with logits of 14 a slope of 8 is 100 steps away; few cases need more than 20
+)
 _STEP_CAP = 1.0  # largest change of a case's linear predictor in one Newton step: keeps the likelihood rising
 _TOLERANCE = 1e-6  # of the last step; Newton's error after it is of the order of its square
 _EXTREMES = 64  # cases at each end of each class that usually show that a resample is not separated

@@ -13,6 +13,8 @@ from hybridcx.stats.results import Status
 
 FEW_CASES = 20
 METHOD = "heterogeneity_chisq"
+JOINT_METHOD = "heterogeneity_hierarchical"
+MANY_FAILED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,54 @@ def heterogeneity(effects: npt.ArrayLike, std_errors: npt.ArrayLike, sizes: npt.
     return Heterogeneity(
         q, k - 1.0, float(special.chdtrc(k - 1, q)), k, n, status="caution" if said else "ok", warning="; ".join(said)
     )
+
+
+def joint_heterogeneity(effects: npt.ArrayLike, replicates: npt.ArrayLike, sizes: npt.ArrayLike) -> Heterogeneity:
+    """Test that the effects of subgroups are one where they share a part of their error, such as the seeds of the same trained models.
+
+    Wald's chi-square of the k - 1 differences from the last subgroup, with the covariance of joint `replicates` (B, k): a resample draws
+    the cases of each subgroup apart and the seeds once for all. Where the subgroups' replicates are independent this is Cochran's Q of
+    `heterogeneity` with the bootstrap's standard errors. `effects`, `sizes` have the shape (k,). A subgroup without an effect, or whose
+    resamples never vary, takes no part (`caution`); fewer than two that do, or differences that do not vary, are `not_estimable`. Resamples in
+    which an effect is undefined are left out, `caution` beyond 5 %.
+    """
+    effect, drawn = np.asarray(effects, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
+    size = np.asarray(sizes, dtype=np.int64)
+    if effect.ndim != 1 or drawn.ndim != 2 or drawn.shape[1] != effect.size or effect.shape != size.shape:
+        raise ValueError("an effect and a size a subgroup are needed, and a column of replicates each")
+    low, high = (
+        np.where(np.isnan(drawn), np.inf, drawn).min(axis=0),
+        np.where(np.isnan(drawn), -np.inf, drawn).max(axis=0),
+    )
+    used = np.isfinite(effect) & (high > low)
+    k, n, left = int(used.sum()), int(size[used].sum()), int((~used).sum())
+    said = [f"{left} of {used.size} subgroups without an effect or a standard error take no part"] if left else []
+    reason = "fewer than two subgroups have an effect with a standard error" if k < 2 else ""
+    kept = drawn[:, used][~np.isnan(drawn[:, used]).any(axis=1)]
+    if not reason and len(kept) <= k:
+        reason = f"only {len(kept)} of {len(drawn)} resamples have an effect in every subgroup"
+    if not reason:
+        contrasts = kept[:, :-1] - kept[:, -1:]
+        covariance = np.atleast_2d(np.cov(contrasts, rowvar=False))
+        scale = np.sqrt(np.diag(covariance))
+        nothing = 1e-9 * kept.std(axis=0).max()  # what rounding leaves of a difference that never varies
+        if (scale <= nothing).any() or np.linalg.cond(covariance / np.outer(scale, scale)) > 1e10:
+            reason = "the differences between the subgroups do not vary over the resamples"
+    if reason:
+        return Heterogeneity(
+            nan, nan, nan, k, n, JOINT_METHOD, status="not_estimable", warning="; ".join([reason, *said])
+        )
+    gap = effect[used][:-1] - effect[used][-1]
+    q = float(gap @ np.linalg.solve(covariance, gap))
+    failed = len(drawn) - len(kept)
+    if failed > MANY_FAILED * len(drawn):
+        said.append(f"{failed} of {len(drawn)} resamples lack an effect of some subgroup")
+    smallest = int(size[used].min())
+    if smallest < FEW_CASES:
+        said.append(f"a subgroup has {smallest} cases: the chi-square is a large-sample test")
+    pvalue = float(special.chdtrc(k - 1, q))
+    status: Status = "caution" if said else "ok"
+    return Heterogeneity(q, k - 1.0, pvalue, k, n, JOINT_METHOD, status, "; ".join(said))
 
 
 def paired_difference_error(n: int, b: int, c: int) -> float:

@@ -22,6 +22,9 @@ ErrorKind = Literal["anova", "consistency"]
 ICC_FORMS = ("icc1", "icc2", "icc3", "icc1k", "icc2k", "icc3k")
 BINARY_NOTE = "binary readings: see kappa and AC1"
 MDC_FACTOR = 1.96 * sqrt(2)
+# Below this share of the residual variance, the reader component may have taken the whole total: what is left is rounding.
+_NO_VARIANCE = 1e-8
+NO_LIMITS = "the limits of this method do not hold the estimate, which is near or beyond its pole at ICC(.,1) = -1/(k - 1): no limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ def _anova(x: Floats) -> _Anova:
 
 def _spearman_brown(single: float, k: int) -> float:
     """Reliability of the mean of k readings; it falls to minus infinity as the single one falls to -1/(k - 1)."""
+    if isnan(single):
+        return nan
     return k * single / (1 + (k - 1) * single) if 1 + (k - 1) * single > 0 else -inf
 
 
@@ -88,9 +93,13 @@ def _absolute(a: _Anova, rho: float, alpha: float) -> tuple[float, float]:
 
 
 def _estimates(a: _Anova) -> dict[str, float]:
-    """The six forms; NaN where the denominator, which stands for the total variance, is not positive."""
+    """The six forms; NaN where the denominator, which stands for the total variance, is not positive.
+
+    Where the reader component is negative it can cancel the others: what rounding leaves of 0 counts as 0.
+    """
     n, k = a.n, a.k
     reader = (a.msj - a.mse) / n
+    floor = _NO_VARIANCE * a.mse if reader < 0 else 0.0
     parts = {
         "icc1": (a.msb - a.msw, a.msb + (k - 1) * a.msw),
         "icc2": (a.msb - a.mse, a.msb + (k - 1) * a.mse + k * reader),
@@ -99,7 +108,8 @@ def _estimates(a: _Anova) -> dict[str, float]:
         "icc2k": (a.msb - a.mse, a.msb + reader),
         "icc3k": (a.msb - a.mse, a.msb),
     }
-    return {form: top / bottom if bottom > 0 else nan for form, (top, bottom) in parts.items()}
+    floors = {"icc2": floor, "icc2k": floor}
+    return {form: top / bottom if bottom > floors.get(form, 0.0) else nan for form, (top, bottom) in parts.items()}
 
 
 def icc(ratings: ArrayLike, confidence_level: float = 0.95) -> tuple[Agreement, ...]:
@@ -111,7 +121,8 @@ def icc(ratings: ArrayLike, confidence_level: float = 0.95) -> tuple[Agreement, 
     ICC(.,k) is the reliability of the mean of k readings. F (`statistic`, with `parameter1` and `parameter2` degrees of
     freedom) is MSB/MSW for the one-way forms and MSB/MSE for the others, `pvalue` that of ICC = 0 against ICC > 0.
     Limits: Shrout and Fleiss (1979), McGraw and Wong (1996), two-sided. Nothing is clipped: an estimate can be
-    negative, the mean forms are unbounded below.
+    negative, the mean forms are unbounded below. Near the pole ICC(.,1) = -1/(k - 1), where the mean form falls without
+    bound, Satterthwaite's degrees of freedom vanish and the limits of ICC(2,.) can miss the estimate: then there are none.
 
     Args:
         ratings: (n, k) measurements, k of at least 2. Cases with a missing reading (NaN) are left out, which `warning`
@@ -170,13 +181,16 @@ def _form(form: str, estimate: float, a: _Anova, confidence_level: float, alpha:
     else:
         limits = _one_way_or_consistency(f, df1, df2, k, alpha)
         low, high = limits[2:] if mean_form else limits[:2]
+    held = low <= estimate <= high  # False for NaN
+    if not held:
+        low, high, note = nan, nan, join_notes(NO_LIMITS, note)
     return Agreement(
         form,
         "anova",
         estimate,
         conf_low=low,
         conf_high=high,
-        conf_level=confidence_level,
+        conf_level=confidence_level if held else nan,
         statistic=f,
         parameter1=df1,
         parameter2=df2,

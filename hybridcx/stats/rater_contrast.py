@@ -69,23 +69,28 @@ def rater_contrasts(
     n_resamples: int = 2000,
     confidence_level: float = 0.95,
     groups: npt.ArrayLike | None = None,
+    n_seeds: int = 1,
 ) -> dict[str, RaterContrasts]:
     """Return the contrasts of each coefficient from calls (raters, n): 1 positive, 0 negative, -1 not read; the models come first.
 
     Limits: percentile bootstrap (type 7) of the cases, or of the clusters in `groups` (n,) whole; every pair of raters shares the draws, so that
-    the difference is paired. Resamples in which a pair has no coefficient are left out and counted. Fewer than two readers have no agreement
-    among themselves: `readers` and `differences` are `not_estimable`. Raises ValueError for other values or without a model or a reader.
+    the difference is paired. With `n_seeds` S the first n_models x S raters are the models, each with its seeds side by side: a model's agreement
+    is the mean over its seeds, and every resample draws the seeds as well, once for all models (readers have none). Resamples in which a pair
+    has no coefficient are left out and counted. Fewer than two readers have no agreement
+    among themselves: `readers` and `differences` are `not_estimable`. Without models there is the readers' mean alone. Raises ValueError for other
+    values or without a reader.
     """
     z_value(confidence_level)
     called = np.asarray(calls)
     if called.ndim != 2 or not np.isin(called, (-1, 0, 1)).all():
         raise ValueError("calls have the shape (raters, cases) and are 1, 0 or -1")
     raters, n = called.shape
-    if not 0 < n_models < raters or not n or n_resamples < 1:
-        raise ValueError("one model, one reader, one case and one resample at least are needed")
-    readers = range(n_models, raters)
+    first = n_models * n_seeds
+    if n_models < 0 or n_seeds < 1 or first >= raters or not n or n_resamples < 1:
+        raise ValueError("one reader, one seed, one case and one resample at least are needed")
+    readers = range(first, raters)
     among: Pairs = tuple(combinations(readers, 2))
-    with_models: Pairs = tuple((m, r) for m in range(n_models) for r in readers)
+    with_models: Pairs = tuple((m, r) for m in range(first) for r in readers)
     tables, counts = _unit_tables(called, (*with_models, *among), groups)
     observed = pair_coefficients((tables @ counts.astype(np.float64))[:, :, None])
     drawn: dict[str, list[FloatArray]] = {name: [] for name in COEFFICIENTS}
@@ -94,10 +99,15 @@ def rater_contrasts(
         sums = (flat @ weights.astype(np.float64)).reshape(4, -1, weights.shape[1])
         for name, values in pair_coefficients(sums).items():
             drawn[name].append(values)
+    shares = np.ones((1, n_resamples))
+    if n_seeds > 1:
+        shares = rng.multinomial(n_seeds, np.full(n_seeds, 1.0 / n_seeds), n_resamples).T / n_seeds
     found = {}
     for name in COEFFICIENTS:
         replicates = np.concatenate(drawn[name], axis=1)
-        found[name] = _of_coefficient(observed[name][:, 0], replicates, n_models, len(readers), confidence_level)
+        found[name] = _of_coefficient(
+            observed[name][:, 0], replicates, shares, n_models, len(readers), confidence_level
+        )
     return found
 
 
@@ -122,11 +132,14 @@ def _unit_tables(
 
 
 def _of_coefficient(
-    observed: FloatArray, replicates: FloatArray, n_models: int, n_readers: int, level: float
+    observed: FloatArray, replicates: FloatArray, shares: FloatArray, n_models: int, n_readers: int, level: float
 ) -> RaterContrasts:
-    own = n_models * n_readers
-    means = observed[:own].reshape(n_models, n_readers).mean(axis=1)
-    drawn = replicates[:own].reshape(n_models, n_readers, -1).mean(axis=1)
+    """`shares` (seeds, B): how much of the mean over seeds each one is in a resample; a seed that is not drawn may be undefined."""
+    n_seeds, n_resamples = shares.shape
+    own = n_models * n_seeds * n_readers
+    means = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=(1, 2))
+    of_seeds = replicates[:own].reshape(n_models, n_seeds, n_readers, n_resamples).mean(axis=2)
+    drawn = np.where(shares > 0, of_seeds * shares, 0.0).sum(axis=1)
     models = tuple(_contrast(float(means[m]), drawn[m], level) for m in range(n_models))
     if n_readers < 2:
         none = Contrast(nan, status="not_estimable", warning="one reader has no other to agree with")

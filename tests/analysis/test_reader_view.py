@@ -138,13 +138,123 @@ def test_refused(draw, change, said):
         view(frame, change(readings(frame)))
 
 
-def test_ranks_and_seeds_are_refused(draw):
+def test_ranks_are_refused(draw):
     frame = draw(("vgg16",))
-    with pytest.raises(InputError, match="one seed"):
-        view(pd.concat([frame.assign(seed=s) for s in (1, 2)]), readings(frame))
     ranked = predictions_from_frame(frame.drop(columns="y_pred"), score_kind="rank")
     with pytest.raises(InputError, match="without calls"):
         reader_view(ranked, ratings_from_frame(readings(frame), scale="nominal"), PLAN)
+
+
+def of_seeds(frame, seeds, flipped=6):
+    """The same models trained again: a few calls of every seed are others."""
+    parts = []
+    for seed in seeds:
+        calls = frame["y_pred"].to_numpy(dtype=object)
+        at = rng_for(9, seed).choice(len(frame), flipped, replace=False)
+        calls[at] = np.where(calls[at] == "normal", "abnormal", "normal")
+        parts.append(frame.assign(y_pred=calls, seed=seed).drop(columns="score"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_several_seeds_have_means_over_them_and_rows_of_each(draw):
+    frame = of_seeds(draw(("vgg16", "lda")), range(1, 7))
+    ratings = readings(draw(("lda",)), missing=[("c003", "ann")])
+    tables = view(frame, ratings, "no").tables
+    alone = {s: view(frame[frame["seed"] == s].drop(columns="seed"), ratings, "no").tables for s in (1, 4)}
+    for name in ("reader_agreement", "reader_comparisons"):
+        made = tables[name]
+        for seed, want in alone.items():
+            own = made[made["seed"] == seed].drop(columns=["seed", "n.seeds"]).reset_index(drop=True)
+            expected = want[name]
+            if name == "reader_agreement":  # what has no model in it stands once, above
+                expected = expected[~expected["kind"].isin(["reader_reader", "mean_reader_reader"])]
+            pd.testing.assert_frame_equal(own, expected.reset_index(drop=True), check_dtype=False)
+        above = made[made["seed"].isna()]
+        assert set(above["n.seeds"].dropna()) == {6}
+    agreed = tables["reader_agreement"]
+    for metric in ("cohen_kappa", "percent_agreement"):
+        own = agreed[(agreed["metric"] == metric) & (agreed["kind"] == "difference") & (agreed["rater"] == "lda")]
+        mean = own[own["seed"].isna()].iloc[0]
+        assert mean["estimate"] == pytest.approx(own.loc[own["seed"].notna(), "estimate"].mean())
+        assert mean["method"] == "bootstrap_hierarchical"
+        assert (mean["status"], mean["n"]) == ("ok", 80)
+        assert mean["conf.low"] < mean["estimate"] < mean["conf.high"]
+    assert agreed[agreed["kind"] == "mean_reader_reader"]["seed"].isna().all()
+    compared = tables["reader_comparisons"]
+    for metric in ("accuracy", "sensitivity"):
+        own = compared[(compared["metric"] == metric) & (compared["model"] == "vgg16") & (compared["reader"] == "ann")]
+        mean = own[own["seed"].isna()].iloc[0]
+        assert mean["method"] == "bootstrap_hierarchical"
+        assert mean["estimate"] == pytest.approx(own.loc[own["method"] == "tango", "estimate"].mean())
+        assert mean["n"] == 79
+        assert np.isnan(mean["b"])
+    assert set(compared.loc[compared["seed"].notna(), "method"]) == {"tango", "mcnemar_midp"}
+    pd.testing.assert_frame_equal(tables["reader_performance"], alone[1]["reader_performance"])
+
+
+def test_the_order_of_models_and_rows_changes_nothing_over_the_seeds(draw):
+    frame = of_seeds(draw(("vgg16", "lda")), (1, 2, 3))
+    ratings = readings(frame)
+    key = ["metric", "method", "model", "reader", "seed"]
+    there, back = (
+        view(f, ratings, "no").tables["reader_comparisons"].sort_values(key).reset_index(drop=True)
+        for f in (frame, frame.iloc[::-1])
+    )
+    pd.testing.assert_frame_equal(there, back)
+
+
+def test_few_seeds_and_truth_and_patients(draw):
+    frame = of_seeds(draw(("vgg16",), patients=True), (1, 2))
+    found = view(frame, readings(frame))
+    for name in ("reader_agreement", "reader_comparisons"):
+        made = found.tables[name]
+        rows = made[made["method"] == "bootstrap_hierarchical"]
+        assert set(rows["status"]) == {"caution"}
+        assert rows["warning"].str.contains("only 2 seeds").all()
+    assert found.tables["reader_comparisons"]["warning"].str.contains("not said").all()
+    assert "mcnemar_cluster" in set(found.tables["reader_comparisons"]["method"])
+    assert any("2 seeds" in note for note in found.notes)
+    theirs = view(frame, readings(frame), "yes").tables
+    assert theirs["reader_comparisons"].empty
+    rows = theirs["reader_agreement"].query("kind == 'difference'")
+    assert rows["warning"].str.contains("made the truth").all()
+
+
+def test_seeds_with_test_sets_of_their_own_have_no_limits_over_the_seeds(draw):
+    frame = of_seeds(draw(("vgg16",)), (1, 2, 3, 4, 5))
+    number = frame["case_id"].str[1:].astype(int)
+    frame = frame[number % 5 != frame["seed"] % 5]
+    ratings = readings(draw(("vgg16",)), missing=[(f"c{i:03d}", "bob") for i in range(80)])
+    found = view(frame, ratings, "no")
+    agreed, compared = found.tables["reader_agreement"], found.tables["reader_comparisons"]
+    mean = agreed[(agreed["kind"] == "mean_model_reader") & agreed["seed"].isna()].set_index("metric")
+    assert mean.loc["gwet_ac1", "status"] == "not_estimable"  # bob read nothing
+    assert set(compared.loc[compared["seed"].isna(), "status"]) == {"not_estimable"}
+    assert compared.loc[compared["seed"].isna(), "warning"].str.contains("own|none of the test cases").all()
+    assert set(compared.loc[(compared["seed"] == 2) & (compared["reader"] == "ann"), "n"]) == {64}
+    found = view(frame, readings(draw(("vgg16",))), "no")
+    agreed = found.tables["reader_agreement"]
+    rows = agreed[(agreed["metric"] == "gwet_ac1") & (agreed["kind"] == "difference")]
+    over = rows[rows["seed"].isna()].iloc[0]
+    assert over["estimate"] == pytest.approx(rows.loc[rows["seed"].notna(), "estimate"].mean())
+    assert (over["status"], np.isnan(over["conf.low"]), pd.isna(over["method"])) == ("caution", True, True)
+    readers_own = agreed[(agreed["metric"] == "gwet_ac1") & (agreed["kind"] == "mean_reader_reader")]
+    assert len(readers_own) == 6  # on all cases, and on those of each seed
+    assert readers_own.iloc[0]["n"] == 80
+    assert any("of its own" in note for note in found.notes)
+
+
+def test_the_report_of_several_seeds(draw, tmp_path):
+    frame = of_seeds(draw(("vgg16", "lda")), (1, 2, 3, 4, 5))
+    made = api.compare(frame, out=tmp_path / "out", readers=readings(draw(("lda",))), by=("sex",), n_bootstrap=100)
+    page = made.page.read_text(encoding="utf-8")
+    for words in ("come with 5 seeds", "seeds (of the models) and cases", "Tests of interaction", "Wald"):
+        assert words in page
+    described = pd.read_csv(made.folder / "data_dictionary.csv")
+    for name in (*TABLES, "interactions"):
+        header = pd.read_csv(made.folder / f"{name}.csv").columns
+        assert list(header) == list(described.loc[described["file"] == f"{name}.csv", "column"])
+    assert not pd.read_csv(made.folder / "interactions.csv").empty
 
 
 def test_the_report(draw, tmp_path):

@@ -331,6 +331,48 @@ def test_options_that_have_no_use_are_refused(frame):
         tables_of(frame[frame["seed"] == 1], seed_design="crossed")
 
 
+# Interactions
+
+
+def test_interactions_of_the_means_over_seeds_and_of_each_seed(frame, tables):
+    made = tables["interactions"]
+    over_seeds = made[made["seed"].isna()]
+    assert set(over_seeds["method"]) == {"heterogeneity_hierarchical"}
+    assert set(over_seeds["n.seeds"]) == {6}
+    assert not made.duplicated(["subgroup", "metric", "model", "comparator", "seed"]).any()
+    alone = tables_of(frame[frame["seed"] == 2].drop(columns="seed"), by=("sex",))["interactions"]
+    of_seed = made[made["seed"] == 2].drop(columns=["seed", "n.seeds"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_seed, alone, check_dtype=False)
+    # Over the seeds: the difference of the levels' means, against its spread in joint resamples.
+    row = over_seeds[(over_seeds["metric"] == "auroc") & (over_seeds["comparator"] == "vgg16")]
+    row = row if len(row) else over_seeds[(over_seeds["metric"] == "auroc") & over_seeds["comparator"].notna()]
+    t = tables["comparisons"]
+    t = t[
+        (t["metric"] == "auroc") & (t["method"] == "bootstrap_hierarchical") & t["subgroup"].notna() & t["seed"].isna()
+    ]
+    gap = np.diff(t["estimate"])[0]
+    # Each level's interval is about four standard errors wide; the levels share the seeds, so that the gap's error is at most theirs together.
+    most = np.sqrt((((t["conf.high"] - t["conf.low"]) / 3.92) ** 2).sum())
+    assert len(row) == 1
+    assert row["statistic"].iloc[0] > 0.5 * (gap / most) ** 2
+    assert (row["k"].iloc[0], row["n"].iloc[0], row["parameter"].iloc[0]) == (2, 70, 1)
+
+
+def test_few_seeds_and_test_sets_of_their_own_in_interactions():
+    few = tables_of(seeded(seeds=(1, 2)), by=("sex",))["interactions"]
+    few = few[few["seed"].isna()]
+    estimable = few[few["status"] != "not_estimable"]
+    assert set(estimable["status"]) == {"caution"}
+    assert estimable["warning"].str.contains("only 2 seeds").all()
+    assert {"accuracy", "auroc"} <= set(estimable["metric"])
+    own = tables_of(held_out(), by=("sex",))["interactions"]
+    rows = own[own["seed"].isna()]
+    assert set(rows["status"]) == {"not_estimable"}
+    assert rows["warning"].str.contains("test set of its own").all()
+    assert rows["p.value"].isna().all()
+    assert own.loc[own["seed"] == 3, "p.value"].notna().any()
+
+
 # Repeated hold-out
 
 

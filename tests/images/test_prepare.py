@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridcx.errors import InputError
-from hybridcx.images.prepare import prepare
+from hybridcx.images.prepare import place, prepare
 
 TALL = np.arange(24, dtype=np.uint8).reshape(6, 4) + 10
 
@@ -83,3 +83,35 @@ def test_unknown_options_are_told_together():
 def test_nothing_is_changed_at_the_right_size():
     square = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     assert np.array_equal(prepare(square, size_px=16), square)
+
+
+@pytest.mark.parametrize("pad", ["white", "black", "edge", "none"])
+@pytest.mark.parametrize("box", [None, (13, 21, 180, 122), (13, 21, 114, 222), (5, 5, 106, 106)])
+def test_a_region_is_placed_where_the_prepared_image_shows_it(pad, box):
+    # A bright block is drawn, prepared and found again: its edges, with their parts of pixels, must be where `place` says.
+    height, width, size = 230, 190, 101
+    region = (40, 50, 77, 95)
+    pixels = np.full((height, width), 100, np.uint8)
+    pixels[region[1] : region[3], region[0] : region[2]] = 200
+    made = prepare(pixels, box, size_px=size, pad=pad, resample="bilinear", channels=1)[..., 0].astype(float)
+    bare = prepare(
+        np.where(pixels == 200, 101, 100).astype(np.uint8), box, size_px=size, pad=pad, resample="bilinear", channels=1
+    )
+    left, top, right, bottom = place(region, width, height, box, size_px=size, pad=pad)
+    share = np.clip((made - bare[..., 0]) / 99.0, 0, 1)
+    rows, columns = share.sum(axis=1), share.sum(axis=0)
+    centre = np.arange(size) + 0.5
+    assert share.sum() == pytest.approx((right - left) * (bottom - top), rel=0.03)
+    assert (columns * centre).sum() / columns.sum() == pytest.approx((left + right) / 2, abs=0.1)
+    assert (rows * centre).sum() / rows.sum() == pytest.approx((top + bottom) / 2, abs=0.1)
+    assert columns.max() == pytest.approx(bottom - top, abs=0.2)
+    assert rows.max() == pytest.approx(right - left, abs=0.2)
+
+
+def test_an_odd_pixel_of_padding_lies_behind_and_a_region_is_cut_off_at_the_crop():
+    # 3 wide, 6 high: one column before, two after
+    assert place((0, 0, 3, 6), 3, 6, None, size_px=6) == (1.0, 0.0, 4.0, 6.0)
+    pixels = np.arange(18, dtype=np.uint8).reshape(6, 3)
+    assert np.array_equal(prepare(pixels, size_px=6, channels=1)[:, 1:4, 0], pixels)
+    assert place((0, 0, 20, 20), 100, 100, (10, 10, 60, 60), size_px=100) == (0.0, 0.0, 20.0, 20.0)
+    assert place((0, 0, 9, 9), 100, 100, (10, 10, 60, 60), size_px=100) is None

@@ -408,6 +408,39 @@ def test_ragged_rows_do_not_hide_other_problems_nor_raise_false_ones(tmp_path):
     assert "different cases" not in text
 
 
+def test_a_ragged_row_hides_no_duplicate_and_no_model_that_lacks_more_than_it_explains(tmp_path):
+    ragged = GOOD.replace("c1,abnormal,lda,abnormal,0.8", "c1,abnormal,lda")
+    text = refused(tmp_path, ragged + "c3,abnormal,lda,abnormal,0.6\n")
+    assert "too few fields" in text
+    assert "1 cases stand more than once for one model" in text
+    assert "different cases" not in text
+    text = refused(tmp_path, ragged.replace("c3,abnormal,lda,abnormal,0.6", "c3,normal,lda,abnormal,0.6"))
+    assert "a case with two truths" in text
+    text = refused(tmp_path, ragged.replace("c3,abnormal,lda,abnormal,0.6\n", ""))
+    assert "'lda'" in text or "lda lacks 2 of 3 test cases" in text
+    assert "1 of the absent rows may be those that could not be read" in text
+    stopped = refused(tmp_path, GOOD.replace("c1,abnormal,lda,abnormal,0.8", 'c1,abnormal,"lda,abnormal,0.8'))
+    assert "never closed" in stopped
+    assert "different cases" not in stopped
+
+
+def test_a_column_that_is_not_recognised_makes_no_false_duplicates(tmp_path):
+    header, *rows = GOOD.splitlines()
+    text = "\n".join([header + ",Seed", *(r + ",1" for r in rows), *(r + ",2" for r in rows)]) + "\n"
+    said = refused(tmp_path, text)
+    assert "would not be recognised as 'seed'" in said
+    assert "more than once" not in said
+
+
+def test_a_ragged_row_is_not_the_gap_of_a_seed(tmp_path):
+    header, *rows = GOOD.splitlines()
+    lines = [header + ",seed", *(r + ",1" for r in rows), *(r + ",2" for r in rows if not r.startswith("c2"))]
+    lines += ["c2,normal,vgg16", "c2,normal,lda"]
+    said = refused(tmp_path, "\n".join(lines) + "\n")
+    assert "too few fields" in said
+    assert "lacks" not in said
+
+
 # Parquet and DataFrames
 
 

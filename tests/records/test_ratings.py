@@ -148,8 +148,33 @@ def test_fewer_than_two_readings(tmp_path):
     assert "at least two readings, here are 1" in refused(tmp_path, "case_id,reader_a\nc1,1\n")
 
 
-def test_calls_and_ratings_in_one_file_are_refused(tmp_path):
-    assert "two files" in refused(tmp_path, "case_id,reader_a,rating_a\nc1,x,1\nc2,x,2\n")
+def test_calls_and_ratings_in_one_file_are_taken_apart_by_the_scale(tmp_path):
+    text = "case_id,label,reader_a,reader_b,rating_a,rating_b\nc1,x,x,y,1,2\nc2,y,y,y,2,3\n"
+    found = refused(tmp_path, text)
+    assert found.count("column") == 1  # one message, not one a column
+    assert "--scale measurement (or ordinal) takes the ratings, --scale nominal the calls" in found
+    path = tmp_path / "r.csv"
+    path.write_text(text, encoding="utf-8")
+    for scale, prefix, other in (("nominal", "reader_", "rating_a"), ("measurement", "rating_", "reader_a")):
+        read = read_ratings(path, scale=scale)
+        assert [c.column for c in read.columns] == [f"{prefix}a", f"{prefix}b"]
+        assert read.scale == scale
+        assert any(f"--scale {scale} takes {prefix}<name>" in w.rule and other in w.rule for w in read.warnings)
+        assert any("not a reading" in w.rule and "label" in w.rule and prefix not in w.rule for w in read.warnings)
+    assert read_ratings(path, scale="ordinal").categories == ("1", "2", "3")
+
+
+def test_near_names_are_offered(tmp_path):
+    found = refused(tmp_path, "case_id,reader_,reader_a\nc1,1,2\nc2,2,2\n")
+    assert "column reader_: this column names no reader" in found
+    assert "such as 'reader_b'" in found
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "case_id,reader_a,reader_b,raeder_c,Reader d,patient_id\nc1,1,2,3,4,5\nc2,2,2,2,3,4\n", encoding="utf-8"
+    )
+    said = next(w for w in read_ratings(path).warnings if "not a reading" in w.rule)
+    assert "did you mean 'reader_c' by 'raeder_c'; did you mean 'reader_d' by 'Reader d'?" in said.remedy
+    assert "patient_id" not in said.remedy
 
 
 def test_other_columns_are_left_out_and_said(tmp_path):

@@ -153,12 +153,23 @@ def test_one_model_has_its_metrics_and_readers_their_coefficients() -> None:
     (said,) = answers.answers({"metrics": found["metrics"]})
     row = found["metrics"].query("metric == 'accuracy' and method == 'wilson'").iloc[0]
     low, high = 100 * row["conf.low"], 100 * row["conf.high"]
-    assert said.startswith(f"only: accuracy {100 * row['estimate']:.1f}% ({low:.1f} to {high:.1f}), sensitivity")
+    assert said.startswith(f"only: accuracy {100 * row['estimate']:.1f}% (95% CI {low:.1f} to {high:.1f}), sensitivity")
     assert (
         answers.answers({"agreement": sample.agreement()})[0]
-        == "ICC(1,1) between observers (a, b): 0.920 (0.900 to 0.935)."
+        == "ICC(1,1) between observers (a, b): 0.920 (95% CI 0.900 to 0.935)."
     )
     assert answers.answers({}) == []
+
+
+def test_a_name_that_would_fill_the_first_screen_is_cut_in_sentences() -> None:
+    rows = [r | {"model": "x" * 5000} for r in _pair_rows()]
+    assert all(len(s) < 500 for s in answers.answers(_tables(rows)))
+
+
+def test_a_limit_beside_the_margin_keeps_its_side() -> None:
+    for high, shown in ((0.09996, "+9.996"), (0.1004, "+10.04"), (0.1, "+10.0")):
+        found = _tables(_pair_rows(**{"conf.high": high}), verdict="inconclusive", margin=0.1)
+        assert f"CI −3.1 to {shown}, Tango" in answers.answers(found)[1]
 
 
 def test_an_audit_says_which_reading_fits_and_what_the_tests_could_have_shown() -> None:

@@ -68,7 +68,7 @@ def test_the_section_stands_on_the_page_and_escapes():
     assert "Labelling rules and their test cases." in page
     assert "<td>flips</td>" in page or ">flips<" in page
     assert "reader_&lt;script&gt;" in page
-    assert "<script" not in page
+    assert page.count("<script") == 1  # ours
     assert "label-rules" not in render(report)
 
 

@@ -15,6 +15,8 @@ from hybridcx.stats import agreement as ag
 from hybridcx.stats import agreement_coefficients, rating_tables
 
 NAN = float("nan")
+# Few in every run; --hypothesis-profile=search decides for itself.
+EXAMPLES = 30 if settings.default.derandomize else settings.default.max_examples
 measured = st.tuples(st.integers(3, 12), st.integers(2, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(-50, 50).map(lambda v: v / 4))
 )
@@ -56,7 +58,7 @@ def coefficients(x):
 
 
 @given(measured, st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_order_of_cases_and_readers_changes_no_icc(x, random):
     y = x[random.sample(range(len(x)), len(x))][:, random.sample(range(x.shape[1]), x.shape[1])]
     for f in (ag.icc, lambda v: [ag.sem(v), ag.sem(v, "consistency"), ag.mdc95(v)]):
@@ -65,7 +67,7 @@ def test_order_of_cases_and_readers_changes_no_icc(x, random):
 
 
 @given(called, st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_order_of_cases_and_readers_changes_no_coefficient(x, random):
     y = x[random.sample(range(len(x)), len(x))][:, random.sample(range(x.shape[1]), x.shape[1])]
     for a, b in zip(coefficients(x), coefficients(y), strict=True):
@@ -73,7 +75,7 @@ def test_order_of_cases_and_readers_changes_no_coefficient(x, random):
 
 
 @given(measured, st.floats(-1000, 1000), st.sampled_from([-3.0, 0.5, 2.0]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_an_icc_knows_no_unit_and_an_sem_scales_with_it(x, shift, scale):
     for a, b in zip(ag.icc(x), ag.icc(scale * x), strict=True):
         assert same(a, b, 1e-6)
@@ -81,7 +83,7 @@ def test_an_icc_knows_no_unit_and_an_sem_scales_with_it(x, shift, scale):
 
 
 @given(measured, st.floats(-100, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_a_readers_shift_leaves_consistency(x, shift):
     y = x.copy()
     y[:, 0] += shift
@@ -92,7 +94,7 @@ def test_a_readers_shift_leaves_consistency(x, shift):
 
 
 @given(measured)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_limits_hold_their_estimate_and_the_mean_form_is_spearman_browns(x):
     k = x.shape[1]
     got = {r.metric: r for r in ag.icc(x)}
@@ -107,7 +109,7 @@ def test_limits_hold_their_estimate_and_the_mean_form_is_spearman_browns(x):
 
 
 @given(called)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_limits_of_coefficients_hold_their_estimate_within_their_range(x):
     for r in [c for c in coefficients(x) if c.metric != "krippendorff_alpha"]:
         if not isnan(r.conf_low):
@@ -117,7 +119,7 @@ def test_limits_of_coefficients_hold_their_estimate_within_their_range(x):
 
 
 @given(complete_calls)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_doubling_the_cases_keeps_kappa_and_halves_its_variance(x):
     for weights in ("unweighted", "linear", "quadratic"):
         once, twice = (ag.cohen_kappa(v[:, 0], v[:, 1], weights) for v in (x, np.vstack([x, x])))
@@ -126,7 +128,7 @@ def test_doubling_the_cases_keeps_kappa_and_halves_its_variance(x):
 
 
 @given(complete_calls)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_kappa_is_symmetric_and_unweighted_needs_no_order(x):
     for weights in ("unweighted", "linear", "quadratic"):
         there, back = ag.cohen_kappa(x[:, 0], x[:, 1], weights), ag.cohen_kappa(x[:, 1], x[:, 0], weights)
@@ -136,7 +138,7 @@ def test_kappa_is_symmetric_and_unweighted_needs_no_order(x):
 
 
 @given(complete_calls)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_nominal_alpha_of_two_complete_readers_is_fleiss_kappa_with_a_small_sample_correction(x):
     kappa, alpha = ag.fleiss_kappa(x), ag.krippendorff_alpha(x)
     if not isnan(kappa.estimate):
@@ -145,7 +147,7 @@ def test_nominal_alpha_of_two_complete_readers_is_fleiss_kappa_with_a_small_samp
 
 
 @given(complete_calls)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_two_categories_know_no_distance(x):
     x = np.minimum(x, 2)
     kappas = [ag.cohen_kappa(x[:, 0], x[:, 1], w) for w in ("unweighted", "linear", "quadratic")]
@@ -211,6 +213,43 @@ def test_the_mean_of_opposite_readers_has_no_reliability():
     for form in ("icc1k", "icc2k", "icc3k"):
         assert got[form].status == "not_estimable"
         assert "variance" in got[form].warning
+
+
+# Estimates of R's psych 2.2.9 by `ICC(rbind(...), lmer = FALSE)$results$ICC`. In the first, psych's icc2k is 6.0e15: the total variance of the
+# mean is 0 but for rounding, so that there is none. In the second, psych has NaN and -0.99999995 as the limits of icc2 = -0.96.
+NEAR_POLE = [
+    ([[0.25, 0], [0, 0.25], [0, 0.5]], [-0.7142857143, -1, -0.75, -5, NAN, -6], {"icc2k": "not_estimable"}),
+    ([[0, 0], [0, 0], [-0.75, 1]], [-0.96, -0.96, -0.96, -48, -48, -48], {"icc2": "caution", "icc2k": "caution"}),
+]
+
+
+@pytest.mark.parametrize(("x", "psych", "status"), NEAR_POLE)
+def test_near_its_pole_an_icc_has_no_limits_that_miss_it(x, psych, status):
+    got = ag.icc(x)
+    assert [r.estimate for r in got] == pytest.approx(psych, rel=1e-8, nan_ok=True)
+    for r in got:
+        assert r.status == status.get(r.metric, "ok")
+        if r.status == "ok":
+            assert r.conf_low < r.estimate < r.conf_high
+        else:
+            assert isnan(r.conf_low)
+            assert isnan(r.conf_high)
+            assert isnan(r.conf_level)
+            assert ("variance" in r.warning) if isnan(r.estimate) else ("pole" in r.warning and r.statistic > 0)
+
+
+@pytest.mark.parametrize(
+    "x", [[[1, 3], [2, NAN], [NAN, NAN], [NAN, NAN]], [[1, 3]] * 8 + [[1, 2], [2, 3]]], ids=("missing", "complete")
+)
+def test_an_ac2_below_minus_one_has_no_limits(x):
+    r = ag.gwet_ac2(x, "quadratic")
+    assert r.estimate < -1
+    assert r.status == "caution"
+    assert "below -1" in r.warning
+    assert isnan(r.conf_low)
+    assert isnan(r.conf_level)
+    assert r.std_error > 0
+    assert 0 < r.pvalue < 1
 
 
 def test_limits_of_the_mean_fall_without_bound():

@@ -169,10 +169,16 @@ def test_infinite_and_undefined():
     assert "infinite" in found.warning
     some = bi.percentile(made([2.0], drawn[:, 1], metric="lr_positive"), "lr_positive", 0)
     assert (some.conf_high, isnan(some.std_error)) == (inf, True)
-    ratio = bi.difference(infinite, "lr_positive", 0, 1, "bootstrap_percentile")
-    assert (ratio.estimate, ratio.status, isnan(ratio.pvalue)) == (0.0, "caution", True)
-    other = bi.difference(infinite, "lr_positive", 1, 0, "bootstrap_bca")
-    assert (other.estimate, other.status) == (inf, "caution")
+    # A likelihood ratio of 0 or Inf has no ratio to another one, whichever way round: as `lr_regression`.
+    for observed in ([2.0, inf], [inf, 2.0], [0.0, 2.0]):
+        for method in ("bootstrap_percentile", "bootstrap_bca"):
+            ratio = bi.difference(made(observed, drawn, metric="lr_positive"), "lr_positive", 0, 1, method)
+            assert (ratio.status, isnan(ratio.estimate), isnan(ratio.pvalue)) == ("not_estimable", True, True)
+            assert "0, infinite or undefined" in ratio.warning
+    odds = bi.difference(
+        made([2.0, inf], drawn, metric="diagnostic_odds_ratio"), "diagnostic_odds_ratio", 1, 0, "bootstrap_percentile"
+    )
+    assert (odds.estimate, odds.status, isnan(odds.conf_low)) == (inf, "caution", True)
     both = bi.difference(made([inf, inf], drawn, metric="lr_positive"), "lr_positive", 0, 1, "bootstrap_bca")
     assert (both.status, isnan(both.estimate)) == ("not_estimable", True)
     none = bi.bca(made(nan, [nan, 0.4, 0.5]), "accuracy", 0)

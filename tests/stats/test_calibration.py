@@ -150,3 +150,39 @@ def test_binned_parts_by_hand():
 
 def test_log_loss_of_no_cases():
     assert cal.log_loss([], []).status == "not_estimable"
+
+
+def test_a_steep_slope_is_found_and_not_taken_for_separation():
+    """R 4.2.2, glm(y ~ qlogis(pmin(pmax(s, 1e-6), 1 - 1e-6)), binomial): slope 7.46972620955422, standard error 3.5461907659843."""
+    positive = [1, 1, 0.85, 0.9, 1, 0.8, 0.75, 1, 0.85, 0.85, 0.9, 0.8, 1, 0.85, 0.9]
+    negative = [
+        0.8,
+        0.8,
+        0.15,
+        0.15,
+        0.2,
+        0.75,
+        0.05,
+        0.1,
+        0.75,
+        0.15,
+        0.1,
+        0.15,
+        0.75,
+        0.1,
+        0.8,
+        0.15,
+        0.15,
+        0.15,
+        0,
+        0.15,
+        0.1,
+        0.2,
+        0.75,
+        0.75,
+        0.2,
+    ]
+    y = np.r_[np.ones(len(positive), bool), np.zeros(len(negative), bool)]
+    slope, _ = cal.calibration_line(y, np.r_[positive, negative])
+    assert (slope.status, slope.estimate) == ("ok", pytest.approx(7.46972620955422, rel=1e-6))
+    assert slope.std_error == pytest.approx(3.5461907659843, rel=1e-4)

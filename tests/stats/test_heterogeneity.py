@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from math import isnan, sqrt
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from hybridcx.stats.heterogeneity import heterogeneity, paired_difference_error, proportion_error
+from hybridcx.stats.heterogeneity import (
+    heterogeneity,
+    joint_heterogeneity,
+    paired_difference_error,
+    proportion_error,
+)
 
 
 def test_two_subgroups_are_the_z_test_of_their_difference():
@@ -52,3 +58,49 @@ def test_standard_errors_are_never_zero():
     assert paired_difference_error(20, 0, 0) == pytest.approx(1 / 22)
     assert isnan(proportion_error(0, 0))
     assert isnan(paired_difference_error(0, 0, 0))
+
+
+def drawn(effects, errors, shared=0.0, n=4000):
+    """Replicates of subgroups with errors of their own and one that all share; whitened, so that their covariance is exact."""
+    z = np.random.default_rng(2).normal(size=(n, len(effects) + 1))
+    z = np.linalg.solve(np.linalg.cholesky(np.cov(z, rowvar=False)), (z - z.mean(axis=0)).T).T
+    return np.asarray(effects) + z[:, :-1] * errors + shared * z[:, -1:]
+
+
+def test_independent_replicates_give_cochrans_q_and_a_shared_error_changes_nothing():
+    effects, errors, sizes = [0.2, 0.1, 0.0], np.array([0.1, 0.2, 0.1]), [30, 30, 40]
+    for shared in (0.0, 0.3):
+        found = joint_heterogeneity(effects, drawn(effects, errors, shared), sizes)
+        assert found.statistic == pytest.approx(2.0)
+        assert found.pvalue == pytest.approx(float(stats.chi2.sf(2.0, 2)))
+        assert (found.k, found.n, found.parameter, found.status) == (3, 100, 2.0, "ok")
+        assert found.method == "heterogeneity_hierarchical"
+
+
+def test_a_subgroup_without_variance_or_effect_is_left_out_and_failed_resamples_are_counted():
+    nan = float("nan")
+    replicates = drawn([0.2, 0.1], np.array([0.1, 0.1]))
+    more = np.column_stack([replicates, np.full(4000, 1.0), np.full(4000, nan)])
+    found = joint_heterogeneity([0.2, 0.1, 1.0, nan], more, [30, 30, 9, 9])
+    assert (found.k, found.n, found.status) == (2, 60, "caution")
+    assert found.warning.startswith("2 of 4 subgroups")
+    assert found.statistic == pytest.approx(0.1**2 / 0.02)
+    replicates[:400, 0] = nan
+    found = joint_heterogeneity([0.2, 0.1], replicates, [30, 12])
+    assert found.status == "caution"
+    assert "400 of 4000 resamples" in found.warning
+    assert "12 cases" in found.warning
+
+
+def test_what_has_no_joint_test():
+    nan = float("nan")
+    replicates = drawn([0.2, 0.1], np.array([0.1, 0.1]))
+    none = joint_heterogeneity([0.2, nan], replicates, [30, 30])
+    assert (none.status, isnan(none.pvalue)) == ("not_estimable", True)
+    assert "fewer than two" in none.warning
+    together = joint_heterogeneity([0.2, 0.1], np.column_stack([replicates[:, 0], replicates[:, 0] - 0.5]), [30, 30])
+    assert "do not vary" in together.warning
+    replicates[2:, 1] = nan
+    assert "only 2 of 4000" in joint_heterogeneity([0.2, 0.1], replicates, [30, 30]).warning
+    with pytest.raises(ValueError, match="a column of replicates"):
+        joint_heterogeneity([0.2, 0.1], replicates[:, :1], [30, 30])

@@ -99,8 +99,36 @@ def test_resamples_without_a_coefficient_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("calls", "models"), [([[0, 2]], 1), ([[0, 1], [1, 1]], 2), ([0, 1], 1), ([[0, 1], [1, 1]], 0)]
+    ("calls", "models"), [([[0, 2]], 1), ([[0, 1], [1, 1]], 2), ([0, 1], 1), ([[0, 1], [1, 1]], -1)]
 )
 def test_refused(calls, models):
-    with pytest.raises(ValueError, match=r"calls|one model"):
+    with pytest.raises(ValueError, match=r"calls|one reader"):
         rater_contrasts(calls, models, rng(), 10)
+
+
+def test_a_model_of_several_seeds_has_their_mean_and_the_spread_of_its_seeds():
+    calls = drawn(5, missing=0)
+    readers = calls[3:]
+    of_seeds = [rater_contrasts(np.vstack([calls[s], readers]), 1, rng(), 50) for s in range(3)]
+    found = rater_contrasts(calls, 1, rng(), 2000, n_seeds=3)
+    for name, of in found.items():
+        assert of.models[0].estimate == pytest.approx(np.mean([f[name].models[0].estimate for f in of_seeds]))
+        assert of.readers.estimate == pytest.approx(of_seeds[0][name].readers.estimate)
+        assert of.models[0].conf_low < of.models[0].estimate < of.models[0].conf_high
+    # Equal seeds have no spread: as one seed, but for chance.
+    same = rater_contrasts(np.vstack([calls[:1]] * 3 + [readers]), 1, rng(), 2000, n_seeds=3)["gwet_ac1"].models[0]
+    one = rater_contrasts(np.vstack([calls[:1], readers]), 1, rng(), 2000)["gwet_ac1"].models[0]
+    assert (same.estimate, same.conf_low) == (pytest.approx(one.estimate), pytest.approx(one.conf_low, abs=0.02))
+    # A seed that is always wrong and one that is always right: the mean's interval reaches far to both sides.
+    apart = np.vstack([readers[0], 1 - readers[0], readers[0]])
+    wide = rater_contrasts(apart, 1, rng(), 2000, n_seeds=2)["percent_agreement"].models[0]
+    assert (wide.estimate, wide.conf_low, wide.conf_high) == (0.5, 0.0, 1.0)
+
+
+def test_readers_alone():
+    calls = drawn(3, missing=0)
+    found = rater_contrasts(calls, 0, rng(), 100)["gwet_ac1"]
+    assert found.models == found.differences == ()
+    assert found.readers.estimate == pytest.approx(
+        rater_contrasts(np.vstack([calls[:1], calls]), 1, rng(), 100)["gwet_ac1"].readers.estimate
+    )

@@ -1,0 +1,66 @@
+"""The stage after the comparison: the casebook of the cases that the report shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hybridcx.artefacts import Store
+from hybridcx.casebook.make import FOLDER, Space, casebook_tables
+from hybridcx.experiment import Experiment
+from hybridcx.images.store import ImageStore
+from hybridcx.network_stage import Outcome
+from hybridcx.progress import Progress
+from hybridcx.report.casebook_section import CasebookView
+
+
+@dataclass(frozen=True, slots=True)
+class Casebook:
+    """The casebook's tables, what the page needs besides, and the time it took (seconds, for provenance.json alone)."""
+
+    tables: dict[str, pd.DataFrame]
+    view: CasebookView
+    duration_s: float
+
+
+def make_casebook(
+    book: pd.DataFrame,
+    experiment: Experiment,
+    outcome: Outcome,
+    images: ImageStore,
+    store: Store,
+    folder: Path,
+    progress: Progress,
+    *,
+    with_images: bool,
+    shown_id: Mapping[str, str] | None = None,
+) -> Casebook:
+    """Make the casebook of the cases of `book` (casebook.csv); the pictures go into `folder`, unless images are to be left out.
+
+    With `shown_id` (case -> pseudonym) the book, the outcome and the images carry pseudonyms already.
+    """
+    began = time.monotonic()
+    progress.say("Making the casebook.")
+    spaces = [Space(name, m.which, m.features, m.weights) for name, m in outcome.made.items()]
+    pictures = folder / FOLDER if with_images else None
+    tables = casebook_tables(
+        book,
+        spaces,
+        outcome.cohort,
+        [c for c, part in outcome.split.of_case.items() if part == "train"],
+        images,
+        experiment.images,
+        experiment.compute,
+        store,
+        progress,
+        confidence_level=experiment.analysis.confidence_level,
+        pictures_into=pictures,
+        shown_id=shown_id,
+    )
+    shown = pictures if pictures is not None and pictures.is_dir() else None
+    view = CasebookView(shown, experiment.images.size_px, outcome.cohort.positive)
+    return Casebook(tables, view, round(time.monotonic() - began, 3))

@@ -1,0 +1,205 @@
+"""Makes the casebook of a run: tables of neighbours, saliency, pointing and lesions, and the pictures of the shown cases.
+
+Saliency is computed for the cases that the page shows and for test cases with a true lesion, and kept by content (`artefacts.Store`), so
+that a second run computes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.casebook import lesions as true_lesions
+from hybridcx.casebook import pictures
+from hybridcx.casebook.neighbours import neighbour_rows
+from hybridcx.casebook.pointing import METHODS, pointing_rows, saliency_rows
+from hybridcx.cohort.manifest import Cohort
+from hybridcx.deep import devices
+from hybridcx.deep.saliency import GRID, Maps, saliency
+from hybridcx.experiment import ComputeSection, ImagesSection
+from hybridcx.images.store import ImageStore
+from hybridcx.progress import Progress
+from hybridcx.provenance import versions_of
+
+FOLDER = "casebook"
+MAX_OCCLUDED = 24
+"""Shown cases that are occluded, the first ones: each costs GRID * GRID passes of every network."""
+MAX_POINTING = 500
+"""Test cases with a true lesion whose Grad-CAM is made besides (one pass each), the first by id."""
+_GRAD_CAM, _OCCLUSION = "grad_cam.npy", "occlusion.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One network: `features` (n, d) of every prepared image, `which` they are, and the file of its weights if it has a softmax of its own."""
+
+    network: str
+    which: str
+    features: np.ndarray
+    weights: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The cases of one casebook: the shown ones by running number, then the further ones whose Grad-CAM points at a lesion."""
+
+    shown: tuple[str, ...]
+    further: tuple[str, ...]
+
+    @property
+    def occluded(self) -> tuple[str, ...]:
+        """The cases that are occluded."""
+        return self.shown[:MAX_OCCLUDED]
+
+
+def casebook_tables(
+    book: pd.DataFrame,
+    spaces: Sequence[Space],
+    cohort: Cohort,
+    training_ids: Sequence[str],
+    images: ImageStore,
+    options: ImagesSection,
+    compute: ComputeSection,
+    store: Store,
+    progress: Progress,
+    *,
+    confidence_level: float = 0.95,
+    pictures_into: Path | None = None,
+    shown_id: Mapping[str, str] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The tables neighbours, saliency, pointing and lesions of the cases of `book` (casebook.csv) and of the test cases with a lesion.
+
+    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, where everything
+    else that is handed over has pseudonyms already and only the file of lesions has not.
+    """
+    numbered = book.dropna(subset=["number"]).drop_duplicates("case_id").sort_values("number") if len(book) else book
+    shown = tuple(numbered["case_id"].astype(str)) if len(book) else ()
+    lesions = _lesions(cohort, images, options, progress, shown_id or {})
+    tested = dict.fromkeys(book["case_id"].astype(str)) if len(book) else {}
+    with_lesion = (
+        [] if lesions is None else [c for c in dict.fromkeys(lesions["case_id"]) if c in tested and c not in shown]
+    )
+    asked = Asked(shown, tuple(sorted(with_lesion)[:MAX_POINTING]))
+    label_of = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
+    size = options.size_px
+
+    trained = images.positions(list(training_ids))
+    at = images.positions(list(shown))
+    neighbours = [
+        row
+        for s in spaces
+        for row in neighbour_rows(
+            s.network, s.which, shown, s.features[at], training_ids, s.features[trained], label_of
+        )
+    ]
+    own = [s for s in spaces if s.weights is not None]
+    maps: dict[str, Maps] = {}
+    rows: list[dict[str, object]] = []
+    cases = [*asked.shown, *asked.further]
+    for s in own if cases else ():
+        maps[s.network] = _maps(s, asked, images, compute, store, progress)
+        found = maps[s.network]
+        rows += saliency_rows(s.network, cases, found.grad_cam, found.occlusion, size, lesions)
+    number_of = {c: float(i) for i, c in enumerate(shown, 1)}
+    if rows:
+        table = pd.DataFrame(rows)
+        table.insert(list(table.columns).index("status"), "number", table["case_id"].map(number_of).astype(float))
+    else:
+        table = pd.DataFrame()
+    pointing = pointing_rows(table, set(asked.occluded), lesions, size, confidence_level)
+    if pictures_into is not None and shown:
+        _write_pictures(asked, maps, images, at, store, pictures_into)
+    kept = None if lesions is None else lesions[lesions["case_id"].isin(tested)]
+    return {
+        "neighbours": pd.DataFrame(neighbours),
+        "saliency": table,
+        "pointing": pd.DataFrame(pointing),
+        "lesions": pd.DataFrame() if kept is None else kept.reset_index(drop=True),
+    }
+
+
+def _lesions(
+    cohort: Cohort, images: ImageStore, options: ImagesSection, progress: Progress, shown_id: Mapping[str, str]
+) -> pd.DataFrame | None:
+    path = true_lesions.lesion_file(cohort)
+    if path is None:
+        return None
+    found, problems = true_lesions.read_lesions(path)
+    for problem in problems:
+        progress.say(f"Warning: {problem}")
+    if problems:
+        return None
+    found = found.assign(case_id=found["case_id"].map(lambda c: shown_id.get(c, c)))
+    return true_lesions.placed_lesions(found, cohort, images, size_px=options.size_px, pad=options.pad)
+
+
+def _maps(
+    space: Space, asked: Asked, images: ImageStore, compute: ComputeSection, store: Store, progress: Progress
+) -> Maps:
+    """The maps of the cases of `asked` in their order: kept ones, or made now."""
+    if space.weights is None:
+        raise ValueError("a network without a softmax of its own has no saliency")
+    pixels = np.asarray(images.images[images.positions([*asked.shown, *asked.further])])
+    device = devices.resolve(compute)
+    parts = {
+        # the folder of the weights is named by everything that decides them
+        "weights": space.weights.parent.name,
+        "network": space.network,
+        "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
+        "occluded": len(asked.occluded),
+        "grid": GRID,
+        "compute": compute.model_dump(mode="json"),
+        "device": [device.description, device.threads],
+        "packages": versions_of("torch", "torchvision", "numpy"),
+        "code": code_hash("deep"),
+    }
+    weights = space.weights
+
+    def build(folder: Path) -> None:
+        found = saliency(
+            space.network,
+            weights,
+            pixels,
+            compute,
+            occluded=len(asked.occluded),
+            on_progress=progress.track(f"saliency of {space.network}"),
+        )
+        np.save(folder / _GRAD_CAM, found.grad_cam)
+        np.save(folder / _OCCLUSION, found.occlusion)
+
+    folder = store.make("saliency", content_key(parts), build, parts)
+    return Maps(np.load(folder / _GRAD_CAM), np.load(folder / _OCCLUSION))
+
+
+def _write_pictures(
+    asked: Asked, maps: Mapping[str, Maps], images: ImageStore, at: np.ndarray, store: Store, target: Path
+) -> None:
+    """Write thumbnail and overlays of each shown case, from the store where they are there already."""
+    arrays = {(n, m): getattr(found, m)[: len(asked.shown)] for n, found in maps.items() for m in METHODS}
+    pixels = np.asarray(images.images[at])
+    parts = {
+        "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
+        "maps": {f"{n} {m}": hashlib.sha256(a.tobytes()).hexdigest() for (n, m), a in arrays.items()},
+        "packages": versions_of("pillow", "numpy"),
+        "code": code_hash("casebook/pictures"),
+    }
+
+    def build(folder: Path) -> None:
+        for i, image in enumerate(pixels):
+            write_atomic(folder / pictures.image_name(i + 1), pictures.thumbnail(image))
+            for (network, method), made in arrays.items():
+                if not np.isnan(made[i]).any():
+                    write_atomic(folder / pictures.map_name(i + 1, network, method), pictures.overlay(made[i]))
+
+    kept = store.make("casebook", content_key(parts), build, parts)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(kept.iterdir()):
+        if path.suffix in (".jpg", ".png"):
+            shutil.copyfile(path, target / path.name)

@@ -1,0 +1,75 @@
+"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed: no images, no patient ids, no order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.splits import Split
+
+READINGS = ("reader_", "rating_")
+KEPT_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "case_id": ("the case, excluded ones too", "as given in the manifest, or its pseudonym"),
+    "patient_id": ("whose case it is: a code of this file, not the patient's id", "p00000, p00001, ..."),
+    "label": ("the label of the analysis; NA where there is none", "a label of the input, or NA"),
+    "split": ("the part of the cohort; NA for cases that belong to none", "train, validation, test, or NA"),
+    "excluded": ("why the case is not analysed; NA for analysed cases", "text, or NA"),
+    "in.dispute": ("whether the case has no label because the readers differ", "TRUE, FALSE"),
+}
+
+
+def kept_cohort(cohort: Cohort, split: Split) -> pd.DataFrame:
+    """One row per case screened: label, exclusion, the split that was used, and every reading (columns `reader_...`, `rating_...`)."""
+    frame = cohort.frame
+    parts = split.of_case | {str(case): str(part) for case, part in split.disputed.items()}
+    codes = pd.factorize(frame["patient_id"], sort=True)[0]
+    disputed = np.zeros(len(frame), dtype=bool) if cohort.disputed is None else cohort.disputed
+    kept = pd.DataFrame(
+        {
+            "case_id": frame["case_id"].astype(object),
+            "patient_id": pd.Series([f"p{c:05d}" for c in codes], index=frame.index, dtype=object),
+            "label": frame["label"].astype(object),
+            "split": pd.Series([parts.get(c, "") for c in frame["case_id"]], index=frame.index, dtype=object),
+            "excluded": frame["excluded"].astype(object),
+            "in.dispute": disputed,
+        }
+    )
+    kept = kept.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
+    return kept.sort_values("case_id", kind="stable", ignore_index=True)
+
+
+def kept_described(kept: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:
+    """The columns of cohort.csv for the data dictionary."""
+    return {("cohort", str(c)): KEPT_COLUMNS.get(str(c), ("as given in the manifest", "")) for c in kept.columns}
+
+
+def cohort_of(kept: pd.DataFrame, labels: tuple[str, str], votes: Sequence[str]) -> tuple[Cohort, Split]:
+    """The cohort and the split of a cohort.csv (text, None where it has NA), as far as flow and agreement need them.
+
+    `labels`: (negative, positive); `votes`: the columns of the readings that the rule of the labels used.
+    """
+    text = kept.astype(object).where(kept.notna(), "")
+    disputed = (text["in.dispute"] == "TRUE").to_numpy()
+    frame = text.drop(columns="in.dispute").assign(image="")
+    cohort = Cohort(
+        frame,
+        np.arange(2, len(frame) + 2),
+        Path(),
+        Path("cohort.csv"),
+        labels,
+        disputed=disputed if disputed.any() else None,
+        votes=tuple(votes),
+    )
+    analysed = frame["excluded"] == ""
+
+    def parts(mask: pd.Series) -> pd.Series:
+        return pd.Series(
+            frame.loc[mask, "split"].tolist(), index=pd.Index(frame.loc[mask, "case_id"].tolist(), name="case_id"), name="split"
+        ).sort_index()  # fmt: skip
+
+    split = Split(parts(analysed), pd.DataFrame(), "file", disputed=parts(pd.Series(disputed, index=frame.index)))
+    return cohort, split

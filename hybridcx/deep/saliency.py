@@ -1,0 +1,173 @@
+"""Where a network's output is sensitive: Grad-CAM, and occlusion as a check that knows nothing of the model.
+
+Both ask what speaks for the positive class: d = logit 1 - logit 0, the log odds of the network's own softmax.
+
+- Grad-CAM (Selvaraju et al. 2017): with A_k the maps of the last convolution and a_k the spatial mean of dd/dA_k, the map is
+  max(0, sum_k a_k A_k). It is as coarse as A (`map_side`); where nothing speaks for the class it is 0 everywhere.
+- Occlusion (Zeiler and Fergus 2014): one tile after the other of a grid is covered by grey (the mean of ImageNet, 0 after normalisation),
+  and the map is what that takes from d, positive where the tile spoke for the class. It needs no gradient and no layer.
+
+Neither says why an output is what it is. In float32, evaluation mode, every batch of one size: an image's maps do not depend on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hybridcx.deep import augment, devices
+from hybridcx.deep.features import read_state
+from hybridcx.deep.model import build, normaliser
+from hybridcx.deep.networks import Network, check_size, network
+from hybridcx.deep.stages import units
+from hybridcx.errors import InputError, Problem
+from hybridcx.experiment import ComputeSection
+
+GRID = 7
+"""Tiles of the occlusion along each side: 49 passes an image, each tile 32 pixels wide at 224 (as wide as a cell of ResNet's last map)."""
+_BATCH = 10  # 49 tiles and the bare image are five batches
+
+LAST_MAP: Mapping[str, str] = {
+    "vgg16": "features.29", "vgg19": "features.35", "resnet101": "layer4", "densenet201": "relu", "alexnet": "features.11",
+    "mobilenet_v2": "features.18", "squeezenet1_1": "features.12",
+}  # fmt: skip
+"""Network -> the unit (`stages.units`) whose output is its last convolutional map, rectified where the network rectifies it, not yet pooled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Saliency of n images for the positive class.
+
+    grad_cam : float32, (n, h, w), from 0 on; all 0 where no map spoke for the class.
+    occlusion : float32, (n, GRID, GRID), log odds that the tile's cover takes away; negative where it spoke against.
+    """
+
+    grad_cam: np.ndarray
+    occlusion: np.ndarray
+
+
+def saliency(
+    network_name: str,
+    state: Mapping[str, Tensor] | Path,
+    images: np.ndarray,
+    compute: ComputeSection,
+    *,
+    grid: int = GRID,
+    occluded: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Maps:
+    """Grad-CAM and occlusion of every image, in their order.
+
+    Parameters
+    ----------
+    network_name : a name of the table
+    state : a trained state dict with two classes, or its safetensors file
+    images : uint8, (N, H, H, 3)
+    compute : the experiment's table; device and threads are used, the precision is always float32
+    grid : tiles of the occlusion along each side
+    occluded : occlusion of the first so many images alone (it costs grid * grid passes each); the others are NaN. None: all
+    on_progress : called with (images done, images in all)
+
+    Raises
+    ------
+    InputError
+        for images of another shape or too small, and a state that is not this network's.
+    """
+    row = network(network_name)
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
+        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
+    check_size(row, images.shape[1])
+    if not 1 <= grid <= images.shape[1]:
+        raise InputError(Problem("the grid must have at least one pixel a tile", column="grid", value=grid))
+    n_occluded = len(images) if occluded is None else min(occluded, len(images))
+    device = devices.resolve(compute)
+    while True:
+        try:
+            with devices.computing(device):
+                return _saliency(row, state, images, device, grid, n_occluded, on_progress)
+        except torch.OutOfMemoryError:
+            if device.torch_device == "cpu":
+                raise
+            device = device.on_cpu(f"The accelerator's memory did not suffice for {row.name}'s saliency.")
+
+
+def tile_edges(size_px: int, grid: int = GRID) -> np.ndarray:
+    """Edges (grid + 1,) of the tiles in pixels; tiles differ by a pixel where the grid does not divide the image.
+
+    >>> tile_edges(224).tolist()
+    [0, 32, 64, 96, 128, 160, 192, 224]
+    """
+    return np.asarray(np.round(np.arange(grid + 1) * size_px / grid), dtype=np.int64)
+
+
+def _split(row: Network, model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """The network up to its last convolutional map, and from there to the logits."""
+    listed = units(row, model)
+    at = [name for name, _ in listed].index(LAST_MAP[row.name]) + 1
+    return nn.Sequential(*(m for _, m in listed[:at])), nn.Sequential(*(m for _, m in listed[at:]))
+
+
+def _saliency(
+    row: Network,
+    state: Mapping[str, Tensor] | Path,
+    images: np.ndarray,
+    device: devices.Device,
+    grid: int,
+    n_occluded: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Maps:
+    model = build(row, read_state(state), channels_last=device.channels_last).to(device.torch_device)
+    model.requires_grad_(False)
+    trunk, tail = _split(row, model)
+    mean, std = normaliser(row, device.torch_device)
+    edges = tile_edges(images.shape[1], grid)
+    maps: list[np.ndarray] = []
+    covered = np.full((len(images), grid, grid), np.nan, dtype=np.float32)
+    for i in range(len(images)):
+        pixels = torch.from_numpy(np.array(images[i : i + 1])).to(device.torch_device)
+        x = augment.to_unit(pixels).sub_(mean).div_(std)
+        with torch.no_grad():
+            last = trunk(x)
+        cam = _grad_cam(last, tail)
+        maps.append(cam)
+        if i < n_occluded:
+            with torch.inference_mode():
+                covered[i] = _occlusion(x, edges, trunk, tail)
+        if on_progress is not None:
+            on_progress(i + 1, len(images))
+    side = maps[0].shape if maps else (0, 0)
+    return Maps(np.stack(maps) if maps else np.empty((0, *side), np.float32), covered)
+
+
+def _grad_cam(last: Tensor, tail: nn.Module) -> np.ndarray:
+    """The map (h, w) of one image from its last convolutional map (1, k, h, w)."""
+    with torch.enable_grad():
+        a = last.detach().clone().requires_grad_(True)
+        logits = tail(a * 1.0)  # a rectifier that works in place must not touch the leaf
+        (gradient,) = torch.autograd.grad(logits[0, 1] - logits[0, 0], a)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    cam: np.ndarray = (weights * a.detach()).sum(dim=1).clamp_(min=0)[0].float().cpu().numpy()
+    return cam
+
+
+def _occlusion(x: Tensor, edges: np.ndarray, trunk: nn.Module, tail: nn.Module) -> np.ndarray:
+    """What covering each tile takes from the log odds of one image (1, 3, H, H), (grid, grid)."""
+    grid = len(edges) - 1
+    # The bare image goes first; the last batch is filled up with it, and cut.
+    tiles: list[tuple[int, int] | None] = [None, *((r, c) for r in range(grid) for c in range(grid))]
+    found: list[np.ndarray] = []
+    for begin in range(0, len(tiles), _BATCH):
+        batch = x.repeat(_BATCH, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        for k, tile in enumerate(tiles[begin : begin + _BATCH]):
+            if tile is not None:
+                r, c = tile
+                batch[k, :, edges[r] : edges[r + 1], edges[c] : edges[c + 1]] = 0.0
+        logits = tail(trunk(batch))
+        found.append((logits[:, 1] - logits[:, 0]).float().cpu().numpy())
+    odds = np.concatenate(found)[: len(tiles)]
+    return (odds[0] - odds[1:]).reshape(grid, grid)

@@ -1,0 +1,316 @@
+"""A report made again from what lies beside it: the ledger, the readings, the cohort, the printed table and the recorded options.
+
+Everything is written to a folder of its own, never into the report's.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridcx import api
+from hybridcx.analysis.agreement import agreement_table
+from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.printed import printed_and_found
+from hybridcx.artefacts import sha256_file
+from hybridcx.cohort.exclusions import flow
+from hybridcx.cohort.kept import cohort_of
+from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings
+from hybridcx.planning import plan
+from hybridcx.publish import plan_options
+from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.write_csv import write_table, write_tables
+
+_TRAINED = "made in training, which is not repeated"
+_IMAGES = "made from the images, which are not in the folder"
+_FORM = "another form of the page and the tables"
+REASONS: Mapping[str, str] = {
+    "learning_curves.csv": _TRAINED,
+    "heads.csv": _TRAINED,
+    "lineage.json": _TRAINED,
+    "near_duplicates.csv": _IMAGES,
+    "shortcuts.csv": _IMAGES,
+    "neighbours.csv": _IMAGES,
+    "saliency.csv": _IMAGES,
+    "pointing.csv": _IMAGES,
+    "lesions.csv": _IMAGES,
+    "casebook/": _IMAGES,
+    **dict.fromkeys(
+        ("latex/", "figures/", "parquet/", "report.docx", "report.md", "paper.md", "references.bib"), _FORM
+    ),
+    "checklist.csv": "words alone",
+    "data_dictionary.csv": "words alone",
+    "hybridcx.log": "what was said on the way",
+    "experiment.json": "the configuration itself",
+    "printed.csv": "an input",
+    "cohort.csv": "an input",
+    "ratings.csv": "an input",
+    "runs.csv": "made from the runs that were compared, which are not in the folder",
+    "recompute.R": "a program",
+}
+PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
+
+
+@dataclass(slots=True)
+class Recomputed:
+    """What was made again. `folder` has the files; `page` says whether its page can be held against the report's, `swapped` are hashes that
+    stand on it for the copies that were read (copy -> original); `options` are the recorded options as the recomputation would record them.
+    """
+
+    folder: Path
+    page: bool = False
+    swapped: dict[str, str] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def reason_of(name: str) -> str:
+    """Why a file of a report is not recomputed."""
+    folder = f"{name.split('/')[0]}/" if "/" in name else ""
+    return REASONS.get(folder) or REASONS.get(name) or "nothing in the folder gives it again"
+
+
+def read_written(path: Path) -> pd.DataFrame:
+    """A CSV that hybridcx wrote, as text; None where it has NA (a text that is really "NA" stands in quotes there)."""
+    raw = re.sub(rb'(?<=[,\n])"NA"(?=[,\r\n])', b'"\x01NA"', path.read_bytes())
+    frame = pd.read_csv(io.BytesIO(raw), dtype=object, keep_default_na=False, na_filter=False, encoding="utf-8")
+    frame = frame.astype(object)
+    return frame.where(frame != "NA", None).replace("\x01NA", "NA")
+
+
+def ledger_of(folder: Path) -> pd.DataFrame:
+    """The predictions of a report: predictions.csv, or predictions.parquet where the CSV is not there. Scores are numbers, all else text."""
+    text, parquet = folder / "predictions.csv", folder / "predictions.parquet"
+    ledger = read_written(text) if text.exists() else pd.read_parquet(parquet)
+    if "score" in ledger:
+        ledger["score"] = pd.to_numeric(ledger["score"].map(lambda v: None if v is None else float(v)))
+    return ledger
+
+
+def recompute(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    """Make the tables (and, but for a run, the page) of the report in `folder` again, below the empty folder `new`.
+
+    Raises InputError where what lies beside the report cannot be analysed any more.
+    """
+    makers = {"compare": _compare, "agreement": _agreement, "audit": _audit, "plan": _plan, "run": _run}
+    return makers[record["command"]](folder, record, new)
+
+
+def _copy(frame: pd.DataFrame, name: str, new: Path) -> Path:
+    """An input as it was given, as far as the ledger keeps it: under its own name, blank where it has nothing."""
+    path = new / "inputs" / Path(name).name
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, na_rep="", lineterminator="\n")
+    return path
+
+
+def _inputs(record: Mapping[str, Any], *roles: str) -> dict[str, str]:
+    """The names of the inputs by their part. Older reports record them without: then they are told apart where there is one."""
+    options, names = record["options"], list(record.get("inputs", {}))
+    found = {r: str(options[f"{r}_file"]) for r in roles if options.get(f"{r}_file")}
+    return found or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
+
+
+def _further(command: Callable[..., object], record: Mapping[str, Any]) -> dict[str, Any]:
+    """The recorded look of a report, where this version's command takes it."""
+    known = inspect.signature(command).parameters
+    return {name: record[name] for name in ("style",) if name in record and name in known}
+
+
+def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) -> Recomputed:
+    made = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
+    swapped = {sha256_file(p): record["inputs"][n] for n, p in copies.items() if n in record.get("inputs", {})}
+    return Recomputed(out, page=True, swapped=swapped, options=made["options"])
+
+
+def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    options = record["options"]
+    ledger, inputs = ledger_of(folder), _inputs(record, "predictions", "readers")
+    by_threshold = options.get("calls") == "by threshold"
+    if by_threshold:  # made anew, and held against the ledger's
+        ledger = ledger.drop(columns="y_pred", errors="ignore")
+    cluster = options.get("cluster") or "patient_id"
+    if cluster != "patient_id":
+        ledger = ledger.rename(columns={"patient_id": cluster})
+    copies: dict[str, Path] = {}
+    predictions: Path | pd.DataFrame = ledger
+    if options.get("runs"):  # made of folders that are not here: their predictions are in the ledger
+        inputs.pop("predictions", None)
+    if "predictions" in inputs:
+        predictions = copies[inputs["predictions"]] = _copy(ledger, inputs["predictions"], new)
+    readers: Path | pd.DataFrame | None = None
+    if (folder / "ratings.csv").exists():
+        readers = read_written(folder / "ratings.csv")
+        if "readers" in inputs:
+            readers = copies[inputs["readers"]] = _copy(readers, inputs["readers"], new)
+    api.compare(
+        predictions,
+        out=new / "report",
+        positive=options["positive"],
+        threshold=options.get("threshold_rule") or options["threshold"],
+        score_kind=options["score_kind"],
+        cluster=None if cluster == "patient_id" else cluster,
+        readers=readers,
+        readers_made_truth=options.get("readers_made_truth") or "unknown",
+        by=options["by"],
+        prevalences=options["prevalences"],
+        margin=options["margin"],
+        reference=options["reference"],
+        all_pairs=options["all_pairs"],
+        stratified=options["stratified"],
+        confidence_level=options["confidence_level"],
+        n_bootstrap=options["n_resamples"],
+        seed=options["seed"],
+        seed_design=options.get("seed_design", "nested"),
+        n_train=options.get("n_train"),
+        **_further(api.compare, record),
+    )
+    made = _finished(new / "report", record, copies)
+    if options.get(
+        "runs"
+    ):  # what differs in the folders' configuration, on the page and in runs.csv, is not here to be made again
+        made.page, made.options["runs"] = False, options["runs"]
+        for name in ("data_dictionary.csv", "checklist.csv"):
+            (made.folder / name).unlink()
+    return made
+
+
+def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    options = record["options"]
+    name = _inputs(record, "ratings").get("ratings", "ratings.csv")
+    copy = _copy(read_written(folder / "ratings.csv"), name, new)
+    api.agreement(
+        copy,
+        out=new / "report",
+        scale=options["scale"],
+        positive=options["positive"],
+        confidence_level=options["confidence_level"],
+        n_bootstrap=options["n_bootstrap"],
+        seed=options["seed"],
+        **_further(api.agreement, record),
+    )
+    return _finished(new / "report", record, {name: copy})
+
+
+def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    options = record["options"]
+    inputs, table = _inputs(record, "published"), read_written(folder / "published.csv")
+    copies = {n: _copy(table, n, new) for n in inputs.values()}
+    api.audit(
+        next(iter(copies.values()), table),
+        positives=options["positives"],
+        negatives=options["negatives"],
+        out=new / "report",
+        unit=options["unit"],
+        confidence_level=options["confidence_level"],
+        **_further(api.audit, record),
+    )
+    return _finished(new / "report", record, copies)
+
+
+def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    plan(out=new / "report", **record["options"])
+    return _finished(new / "report", record, {})
+
+
+# A run: its statistics, not its training
+
+
+def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    options, out = record["options"], new / "report"
+    out.mkdir()
+    known = {f.name for f in fields(Plan)}
+    chosen: dict[str, Any] = {k: _tuples(v) for k, v in options.items() if k in known}
+    planned = Plan(**chosen)
+    ledger = ledger_of(folder)
+    predictions = predictions_from_frame(
+        ledger, positive=options.get("positive"), threshold=planned.threshold, name="the ledger of this run"
+    )
+    # the calls once more from the scores, also of cases in dispute
+    labels = np.array(predictions.labels, dtype=object)
+    called = labels[(ledger["score"].to_numpy(float) >= planned.threshold).astype(int)]
+    again = ledger.assign(y_pred=pd.Series(called, index=ledger.index, dtype=object))
+    write_table(out / "predictions.csv", again)
+    tables = dict(analyse(predictions, planned))
+    made = Recomputed(out, options=plan_options(planned))
+    configuration = folder / "experiment.json"
+    if configuration.is_file() and json.loads(configuration.read_text(encoding="utf-8")) != options.get("experiment"):
+        made.notes.append("experiment.json is not the configuration that provenance.json records")
+    if (folder / "cohort.csv").exists():
+        tables |= _cohort_tables(folder, record, predictions, ledger, made)
+    if (folder / "printed.csv").exists():
+        printed = read_written(folder / "printed.csv")
+        printed = printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
+        tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
+    undescribed = {(name, str(c)): ("", "") for name, table in tables.items() for c in table.columns}
+    write_tables(out, tables, command="run", extra_descriptions=undescribed)
+    for path in out.glob(
+        "*.csv"
+    ):  # headers alone here, for want of what they are made from: training, images, the cohort
+        if path.stem not in (*tables, "predictions") and (path.name in REASONS or not _no_rows(folder / path.name)):
+            path.unlink()
+    return made
+
+
+def _no_rows(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().count(b"\n") <= 1
+
+
+def _tuples(value: object) -> object:
+    """JSON's lists as the tuples of a Plan."""
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _cohort_tables(
+    folder: Path, record: Mapping[str, Any], predictions: Predictions, ledger: pd.DataFrame, made: Recomputed
+) -> dict[str, pd.DataFrame]:
+    """Flow, split and agreement from cohort.csv; what the ledger says of a case's split and truth is held against it."""
+    kept, options = read_written(folder / "cohort.csv"), record["options"]
+    cohort, split = cohort_of(kept, predictions.labels, options.get("votes", ()))
+    here = ledger[["case_id", "split", "y_true"]].drop_duplicates()
+    here = here[here["split"] != "disputed"].merge(
+        cohort.frame[["case_id", "split", "label"]], on="case_id", how="left", suffixes=("", ".cohort")
+    )
+    for row in here.to_dict("records"):
+        for column, other in (("split", "split.cohort"), ("y_true", "label")):
+            if row[column] != row[other]:
+                made.notes.append(
+                    f"case {row['case_id']}: {column} {row[column]} in predictions.csv, {row[other]} in cohort.csv"
+                )
+    if record.get("split_sha256", split.sha256) != split.sha256:
+        made.notes.append("the split is not the one whose hash provenance.json records")
+    tables = {"flow": flow(cohort, split), "split": split.frame()}
+    kinds: tuple[Kind, Kind] = ("rating", "call")
+    agreements = []
+    for kind in kinds:
+        every = reader_ratings(cohort, kind)
+        for subset, ratings, note in (
+            () if every is None else (("all cases read", every, ""), *analysed_apart(cohort, every))
+        ):
+            agreements.append(
+                agreement_table(
+                    ratings,
+                    positive=cohort.positive if kind == "call" else None,
+                    confidence_level=options["confidence_level"],
+                    n_resamples=options["n_resamples"],
+                    seed=options["seed"],
+                    subset=f"{kind}s, {subset}",
+                    note=note,
+                )
+            )
+    if agreements:
+        tables["agreement"] = pd.concat(agreements, ignore_index=True)
+    return tables

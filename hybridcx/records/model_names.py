@@ -1,0 +1,77 @@
+"""How models are named (CONTRACT.md), read in one place: which network, which features, which head.
+
+    vgg16                      the fine-tuned network's own softmax
+    vgg16+xgboost              a head on its fine-tuned features
+    vgg16:pretrained+xgboost   a head on its pretrained features (`vgg16:untrained+xgboost` where there were no pretrained weights)
+
+A name with a head that is not one of ours ("vgg16+resnet101", an ensemble) is no hybrid: only known heads are read as such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from hybridcx.experiment import HeadName
+
+SOFTMAX, FINE_TUNED = "softmax", "fine_tuned"
+FEATURES = (FINE_TUNED, "pretrained", "untrained")
+HEADS: tuple[str, ...] = get_args(HeadName)
+_HYBRID = re.compile(rf"(?P<network>[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})")
+_NETWORK = re.compile(r"[^:+]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """One model: `features` is one of `FEATURES`, `head` one of `HEADS` or `SOFTMAX`."""
+
+    network: str
+    features: str
+    head: str
+
+
+def parse_model_name(name: str) -> ModelName | None:
+    """The parts of a name, or None where it is none of the scheme.
+
+    A plain name may be any model at all: that it is a network's softmax shows only where heads on that network stand beside it (`hybrids`).
+
+    >>> parse_model_name("vgg16:pretrained+lda")
+    ModelName(network='vgg16', features='pretrained', head='lda')
+    >>> parse_model_name("vgg16+resnet101") is None
+    True
+    """
+    if found := _HYBRID.fullmatch(name):
+        return ModelName(found["network"], found["initial"] or FINE_TUNED, found["head"])
+    return ModelName(name, FINE_TUNED, SOFTMAX) if _NETWORK.fullmatch(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrids:
+    """The networks that have heads: `cells` maps (network, head, features) to the model, `softmax` the network to its own."""
+
+    networks: tuple[str, ...]
+    heads: tuple[str, ...]
+    features: tuple[str, ...]
+    cells: Mapping[tuple[str, str, str], str]
+    softmax: Mapping[str, str]
+
+
+def hybrids(models: Sequence[str]) -> Hybrids | None:
+    """The grid of networks, heads and feature sets among `models`; None where no model is a head on a network's features.
+
+    Networks stand in the order of the models, heads and feature sets in that of the contract.
+    """
+    named = {m: p for m in models if (p := parse_model_name(m)) is not None}
+    cells = {(p.network, p.head, p.features): m for m, p in named.items() if p.head != SOFTMAX}
+    if not cells:
+        return None
+    with_heads = {network for network, _, _ in cells}
+    return Hybrids(
+        networks=tuple(dict.fromkeys(p.network for p in named.values() if p.network in with_heads)),
+        heads=tuple(h for h in HEADS if any(head == h for _, head, _ in cells)),
+        features=tuple(f for f in FEATURES if any(features == f for _, _, features in cells)),
+        cells=cells,
+        softmax={p.network: m for m, p in named.items() if p.head == SOFTMAX and p.network in with_heads},
+    )

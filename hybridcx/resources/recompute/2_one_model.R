@@ -1,0 +1,209 @@
+# ---- One model: metrics of the confusion matrix and their intervals --------------------------------------------------
+
+confusion_of <- function(y, called) list(tp = sum(y & called), fn = sum(y & !called), fp = sum(!y & called), tn = sum(!y & !called))
+
+ratio <- function(a, b) if (b == 0) (if (a == 0) NA_real_ else Inf) else a / b
+
+# 0/0 is NA, x/0 is Inf for the likelihood ratios and the odds ratio; nothing is added to empty cells.
+count_metric <- function(metric, m) {
+  with(m, {
+    p <- tp + fn; n <- fp + tn; both <- p > 0 && n > 0
+    switch(metric,
+      accuracy = ratio(tp + tn, p + n), sensitivity = if (p) tp / p else NA, specificity = if (n) tn / n else NA,
+      ppv = if (tp + fp) tp / (tp + fp) else NA, npv = if (tn + fn) tn / (tn + fn) else NA,
+      f1 = if (p) 2 * tp / (2 * tp + fp + fn) else NA,
+      balanced_accuracy = if (both) (tp / p + tn / n) / 2 else NA, youden_j = if (both) tp / p + tn / n - 1 else NA,
+      mcc = { d <- sqrt(p * n) * sqrt((tp + fp) * (tn + fn)); if (d > 0) (tp * tn - fp * fn) / d else NA },
+      lr_positive = if (both) ratio(tp * n, fp * p) else NA, lr_negative = if (both) ratio(fn * n, tn * p) else NA,
+      diagnostic_odds_ratio = if (both) ratio(tp * tn, fp * fn) else NA, NULL)
+  })
+}
+fraction_of <- function(metric, m) with(m, switch(metric,
+  accuracy = c(tp + tn, tp + fn + fp + tn), sensitivity = c(tp, tp + fn), specificity = c(tn, tn + fp),
+  ppv = c(tp, tp + fp), npv = c(tn, tn + fn), NULL))
+
+z_of <- function(level) qnorm(1 - (1 - level) / 2)
+
+# Wilson (1927)
+wilson <- function(x, n, level) {
+  if (n == 0) return(c(NA, NA))
+  z <- z_of(level); half <- z * sqrt(x * (n - x) / n + z^2 / 4)
+  limits <- (x + z^2 / 2 + c(-half, half)) / (n + z^2)
+  c(if (x == 0) 0 else max(limits[1], 0), if (x == n) 1 else min(limits[2], 1))
+}
+# Clopper and Pearson (1934); Jeffreys' interval with 0 and 1 at the ends (Brown, Cai and DasGupta 2001)
+beta_interval <- function(x, n, level, add) {
+  tail <- (1 - level) / 2; a <- if (add) c(0.5, 0.5, 0.5, 0.5) else c(0, 1, 1, 0)
+  c(if (x > 0) qbeta(tail, x + a[1], n - x + a[2]) else 0, if (x < n) qbeta(1 - tail, x + a[3], n - x + a[4]) else 1)
+}
+# Agresti and Coull (1998)
+agresti_coull <- function(x, n, level) {
+  z <- z_of(level); size <- n + z^2; centre <- (x + z^2 / 2) / size; half <- z * sqrt(centre * (1 - centre) / size)
+  c(max(centre - half, 0), min(centre + half, 1))
+}
+proportion <- function(metric, m, method, level) {
+  f <- fraction_of(metric, m); x <- f[1]; n <- f[2]
+  limits <- if (n == 0) c(NA, NA) else switch(method, wilson = wilson(x, n, level), clopper_pearson = beta_interval(x, n, level, FALSE),
+    jeffreys = beta_interval(x, n, level, TRUE), agresti_coull = agresti_coull(x, n, level))
+  list(estimate = if (n) x / n else NA, conf.low = limits[1], conf.high = limits[2], numerator = x, denominator = n)
+}
+# MOVER (Zou and Donner 2008) on Wilson's limits of sensitivity and specificity
+mover_wilson <- function(metric, m, level) {
+  p <- m$tp + m$fn; n <- m$fp + m$tn
+  if (p == 0 || n == 0) return(list(estimate = NA, conf.low = NA, conf.high = NA))
+  se <- m$tp / p; sp <- m$tn / n; a <- wilson(m$tp, p, level); b <- wilson(m$tn, n, level)
+  sums <- c(se + sp, max(se + sp - sqrt((se - a[1])^2 + (sp - b[1])^2), 0), min(se + sp + sqrt((a[2] - se)^2 + (b[2] - sp)^2), 2))
+  made <- if (metric == "balanced_accuracy") sums / 2 else sums - 1
+  list(estimate = made[1], conf.low = made[2], conf.high = made[3])
+}
+# Simel, Samsa and Matchar (1991); Woolf (1955)
+log_interval <- function(metric, m, level) {
+  estimate <- count_metric(metric, m); none <- list(estimate = estimate, conf.low = NA, conf.high = NA)
+  if (is.na(estimate) || estimate %in% c(0, Inf)) return(none)
+  variance <- with(m, switch(metric, lr_positive = 1 / tp - 1 / (tp + fn) + 1 / fp - 1 / (fp + tn),
+    lr_negative = 1 / fn - 1 / (tp + fn) + 1 / tn - 1 / (fp + tn), diagnostic_odds_ratio = 1 / tp + 1 / fn + 1 / fp + 1 / tn))
+  if (variance <= 0) return(none)
+  half <- z_of(level) * sqrt(variance)
+  list(estimate = estimate, conf.low = estimate * exp(-half), conf.high = estimate * exp(half))
+}
+# PPV and NPV at a prevalence (Mercaldo, Lau and Zhou 2007), standard logit interval
+mercaldo <- function(metric, m, prevalence, level) {
+  p <- m$tp + m$fn; n <- m$fp + m$tn; none <- list(estimate = NA, conf.low = NA, conf.high = NA)
+  if (p == 0 || n == 0) return(none)
+  v <- if (metric == "ppv") c(m$tp, p, m$fp, n) else c(m$tn, n, m$fn, p)
+  odds <- if (metric == "ppv") prevalence / (1 - prevalence) else (1 - prevalence) / prevalence
+  if (v[1] == 0 && v[3] == 0) return(none)
+  right <- v[1] / v[2] * odds; wrong <- v[3] / v[4]; none$estimate <- right / (right + wrong)
+  if (v[1] == 0 || v[3] == 0 || (v[1] == v[2] && v[3] == v[4])) return(none)
+  half <- z_of(level) * sqrt(1 / v[1] - 1 / v[2] + 1 / v[3] - 1 / v[4])
+  list(estimate = none$estimate, conf.low = plogis(log(right / wrong) - half), conf.high = plogis(log(right / wrong) + half))
+}
+
+# ---- One model: its scores --------------------------------------------------------------------------------------------
+
+# Placements: the share of the negatives that a positive case outranks, and of the positives that outrank a negative one; ties half.
+placements <- function(y, s) {
+  m <- sum(y); n <- sum(!y)
+  if (m == 0 || n == 0) return(list(auc = NA, v10 = numeric(0), v01 = numeric(0)))
+  r <- rank(s)
+  list(auc = (sum(r[y]) - m * (m + 1) / 2) / (m * n), v10 = (r[y] - rank(s[y])) / n, v01 = 1 - (r[!y] - rank(s[!y])) / m)
+}
+# DeLong, DeLong and Clarke-Pearson (1988): the variance of one area, or the covariance of two
+delong_cov <- function(a, b) {
+  if (length(a$v10) < 2 || length(a$v01) < 2) return(NA)
+  sum((a$v10 - a$auc) * (b$v10 - b$auc)) / (length(a$v10) - 1) / length(a$v10) +
+    sum((a$v01 - a$auc) * (b$v01 - b$auc)) / (length(a$v01) - 1) / length(a$v01)
+}
+delong_one <- function(y, s, level, logit) {
+  a <- placements(y, s); se <- sqrt(delong_cov(a, a)); z <- z_of(level)
+  made <- list(estimate = a$auc, conf.low = NA, conf.high = NA, std.error = se)
+  if (is.na(a$auc)) made$std.error <- NA
+  if (is.na(a$auc) || is.na(se)) return(made)
+  if (!logit) { made$conf.low <- max(a$auc - z * se, 0); made$conf.high <- min(a$auc + z * se, 1); return(made) }
+  if (a$auc %in% c(0, 1) || se == 0) return(made)
+  half <- z * se / (a$auc * (1 - a$auc))
+  made$conf.low <- plogis(qlogis(a$auc) - half); made$conf.high <- plogis(qlogis(a$auc) + half)
+  made
+}
+# Newcombe (2006), method 5: the values t with |A - t| = z sqrt(var(t)), Hanley and McNeil's variance with both sizes at their mean
+newcombe_variance <- function(t, m, n) t * (1 - t) * (1 + ((m + n) / 2 - 1) * ((1 - t) / (2 - t) + t / (1 + t))) / (m * n)
+newcombe_lower <- function(auc, m, n, z) {
+  if (auc == 0) return(0)
+  mean_size <- (m + n) / 2
+  excess <- function(t) {
+    q <- (2 - t) * (1 + t); spread <- q + (mean_size - 1) * (1 + 2 * t * (1 - t))
+    if (auc == 1) (1 - t) * m * n * q - z^2 * t * spread else (auc - t)^2 * m * n * q - z^2 * t * (1 - t) * spread
+  }
+  uniroot(excess, c(0, auc), tol = 1e-15, maxiter = 10000)$root
+}
+newcombe_auc <- function(y, s, level) {
+  auc <- placements(y, s)$auc; m <- sum(y); n <- sum(!y); z <- z_of(level)
+  if (is.na(auc)) return(list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA))
+  list(estimate = auc, conf.low = newcombe_lower(auc, m, n, z), conf.high = 1 - newcombe_lower(1 - auc, n, m, z),
+       std.error = sqrt(newcombe_variance(auc, m, n)))
+}
+average_precision <- function(y, s) {
+  if (!any(y) || all(y)) return(NA)
+  at <- sort(unique(s), decreasing = TRUE)
+  tp <- vapply(at, function(t) sum(y & s >= t), 0); called <- vapply(at, function(t) sum(s >= t), 0)
+  sum(diff(c(0, tp)) * tp / called) / sum(y)
+}
+bin_of <- function(s) findInterval(s, (1:9) / 10, left.open = TRUE)  # equal widths, closed on the right
+separated <- function(y, x) !any(y) || all(y) || max(x[!y]) <= min(x[y]) || max(x[y]) <= min(x[!y])
+clipped_logit <- function(s) qlogis(pmin(pmax(s, 1e-6), 1 - 1e-6))
+
+# Cox (1958): the slope by logistic regression on the score's logit, the intercept with that logit as offset; Wald limits.
+calibration_slope <- function(y, s, level) {
+  x <- clipped_logit(s); none <- list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA)
+  if (separated(y, x)) return(none)
+  fit <- suppressWarnings(glm(y ~ x, family = binomial(), control = glm.control(epsilon = 1e-14, maxit = 500)))
+  b <- unname(coef(fit)[2]); se <- sqrt(vcov(fit)[2, 2]); half <- z_of(level) * se
+  list(estimate = b, conf.low = b - half, conf.high = b + half, std.error = se)
+}
+calibration_intercept <- function(y, s, level) {
+  if (!any(y) || all(y)) return(list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA))
+  x <- clipped_logit(s)
+  a <- uniroot(function(a) sum(y) - sum(plogis(a + x)), c(-60, 60), tol = 1e-14, maxiter = 10000)$root
+  p <- plogis(a + x); se <- 1 / sqrt(sum(p * (1 - p))); half <- z_of(level) * se
+  list(estimate = a, conf.low = a - half, conf.high = a + half, std.error = se)
+}
+net_benefit_terms <- function(y, s, t) ifelse(s >= t, ifelse(y, 1, -t / (1 - t)), 0)
+
+score_metric <- function(metric, y, s, threshold) {
+  switch(metric,
+    auroc = placements(y, s)$auc, auprc = average_precision(y, s), brier = mean((s - y)^2),
+    log_loss = { p <- pmin(pmax(s, 1e-15), 1 - 1e-15); mean(-ifelse(y, log(p), log1p(-p))) },
+    calibration_slope = calibration_slope(y, s, 0.95)$estimate, calibration_intercept = calibration_intercept(y, s, 0.95)$estimate,
+    ece = sum(abs(tapply(s - y, bin_of(s), sum))) / length(y), net_benefit = mean(net_benefit_terms(y, s, threshold)), NULL)
+}
+COUNTS <- c("accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy", "mcc", "youden_j", "lr_positive",
+            "lr_negative", "diagnostic_odds_ratio")
+metric_of <- function(metric, part, model, threshold = NA) {
+  if (metric %in% COUNTS) return(if (is.null(part$called)) NULL else count_metric(metric, confusion_of(part$y, part$called[[model]])))
+  if (is.null(part$score)) NULL else score_metric(metric, part$y, part$score[[model]], threshold)
+}
+# Calibration is a fit, the rest closed forms
+tolerance_of <- function(metric) if (grepl("^calibration", metric)) 1e-5 else 1e-9
+
+# A percentile interval drawn here anew, for accuracy and AUROC: it has to agree within the Monte Carlo errors of both.
+drawn_limits <- function(metric, part, model, level, draws = 2000) {
+  y <- part$y; n <- part$n
+  if (metric == "accuracy") drawn <- rbinom(draws, n, mean(part$called[[model]] == y)) / n
+  else { s <- part$score[[model]]; drawn <- replicate(draws, { i <- sample.int(n, n, TRUE); placements(y[i], s[i])$auc }) }
+  quantile(drawn, c((1 - level) / 2, 1 - (1 - level) / 2), na.rm = TRUE, names = FALSE)
+}
+
+check_metrics <- function(table) {
+  drawn <- 0
+  for (i in seq_len(NROW(table))) {
+    row <- table[i, ]; metric <- row$metric; method <- row$method
+    key <- paste("metrics.csv", method); part <- slice_of_row(row)
+    where <- naming(row, c("model", "metric", "method", "subgroup", "level", "seed", "label.rule", "prevalence", "threshold"))
+    pooled <- !is.null(part) && part$folds && metric %in% c("auroc", "auprc")
+    if (is.null(part) || pooled || !row$model %in% part$models) { leave(key, numbers_in(row)); next }
+    level <- num(row$conf.level); if (is.na(level)) level <- settings$conf.level
+    y <- part$y; s <- part$score[[row$model]]
+    m <- if (is.null(part$called)) NULL else confusion_of(y, part$called[[row$model]])
+    if (is.null(m) && metric %in% COUNTS) { leave(key, numbers_in(row)); next }
+    again <- switch(method,
+      wilson = , clopper_pearson = , agresti_coull = , jeffreys = proportion(metric, m, method, level),
+      mover_wilson = mover_wilson(metric, m, level), log = log_interval(metric, m, level),
+      mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
+      delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
+      wald = if (metric == "calibration_slope") calibration_slope(y, s, level) else calibration_intercept(y, s, level), NULL)
+    hold(key, where, "n", num(row$n), part$n)
+    if (!is.null(again)) { hold_row(key, where, row, again, if (method == "newcombe_auc") 1e-8 else tolerance_of(metric)); next }
+    estimate <- metric_of(metric, part, row$model, num(row$threshold))
+    if (is.null(estimate) || !grepl("^bootstrap", method)) { leave(key, numbers_in(row)); next }
+    hold(key, where, "estimate", num(row$estimate), estimate, tolerance_of(metric))
+    ours <- method == "bootstrap_percentile" && metric %in% c("accuracy", "auroc") && !part$clustered && !settings$stratified
+    if (ours && !given(row$subgroup) && !is.na(num(row$conf.low)) && drawn < 24) {
+      drawn <- drawn + 1
+      limits <- drawn_limits(metric, part, row$model, level)
+      error <- 4 * sqrt(2 * max(1, num(row$n.resamples) / 2000)) # both intervals are drawn
+      for (side in 1:2) hold_within(key, where, c("conf.low", "conf.high")[side], num(row[[c("conf.low", "conf.high")[side]]]), limits[side],
+                                    error * num(row[[c("mc.error.low", "mc.error.high")[side]]]) + 1 / part$n)
+      leave(key, sum(!is.na(num(row$std.error))))
+    } else leave(key, numbers_in(row) - !is.na(num(row$estimate)))
+  }
+}

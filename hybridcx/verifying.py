@@ -1,0 +1,326 @@
+"""The command `hybridcx verify` and its twin `hybridcx.verify`: is this report still what its predictions say, to the last number.
+
+Three questions, none of which rests on another: are the files those that were written (SHA-256 in provenance.json); do the numbers in them
+come out again when they are recomputed from the predictions and options beside them (so that a changed number is found even if its hash was
+changed with it); and what could not be recomputed. Nothing is written into the folder.
+
+(The module is not called `verify`, which would hide the function of that name.)
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import escape
+
+from hybridcx import provenance
+from hybridcx.cell_comparison import Compared, compare_cells
+from hybridcx.errors import InputError, Problem, printable
+from hybridcx.outputs import INNER, PROVENANCE, file_hashes
+from hybridcx.progress import Progress
+from hybridcx.recomputation import PAGE, Recomputed, read_written, reason_of, recompute
+from hybridcx.recompute_program import program
+
+COMMANDS = ("agreement", "audit", "compare", "plan", "run")
+EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
+TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
+SOURCE = "what the report was made from"
+MAX_SHOWN = 20
+MAX_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found.
+
+    `files`: file, status (unchanged, changed, missing, added). `numbers`: file, numbers, words (cells recomputed), differences. `differences`:
+    file, row (its key), column, found, recomputed. `not_recomputed`: file, reason; of these only the hash was checked. `agrees`: no file
+    changed, missing or added and no difference. `how`: exactly or within which tolerance, and why.
+    """
+
+    folder: Path
+    files: pd.DataFrame
+    numbers: pd.DataFrame
+    differences: pd.DataFrame
+    not_recomputed: pd.DataFrame
+    how: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything is as it was written and every number came out again."""
+        return not len(self.differences) and bool((self.files["status"] == "unchanged").all())
+
+
+def verify(folder: str | Path, *, progress: Progress | None = None) -> Verification:
+    """Recompute every number of a finished report from the predictions beside it, and check its files by their hashes.
+
+    Parameters: `folder`, the report of `compare`, `run`, `demo`, `agreement`, `audit` or `plan`. It is read, never written to.
+
+    Raises
+    ------
+    InputError
+        where the folder is not a finished report of hybridcx, or was made by a newer one.
+    """
+    progress = progress or Progress(quiet=True)
+    path = Path(folder)
+    record = _record(path)
+    files = _files(path, record["files"])
+    why = _otherwise(record)
+    with tempfile.TemporaryDirectory(prefix="hybridcx-verify-") as scratch:
+        progress.say("Recomputing the report from what lies beside it.")
+        made, differences = _recomputed(path, record, Path(scratch).resolve())
+        compared, not_recomputed = _compared(path, record, made, exact=why == "")
+    differences += [d for c in compared.values() for d in c.differences]
+    columns = ["file", "row", "column", "found", "recomputed"]
+    return Verification(
+        path,
+        files,
+        pd.DataFrame(
+            [(n, c.numbers, c.words, len(c.differences)) for n, c in compared.items()],
+            columns=["file", "numbers", "words", "differences"],
+        ),
+        pd.DataFrame(differences, columns=columns, dtype=object),
+        pd.DataFrame(sorted(not_recomputed.items()), columns=["file", "reason"], dtype=object),
+        TOLERANT.format(why=why) if why else EXACT,
+    )
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """The provenance of a finished report. Raises InputError where there is none that can be used."""
+    remedy = "give the folder of a finished report, the one that holds report.html"
+    if not path.is_dir():
+        raise InputError(Problem("there is no such folder", str(path), remedy=remedy))
+    place = path / PROVENANCE
+    try:
+        record = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            Problem("the folder is no finished report of hybridcx: it has no provenance.json", str(path), remedy=remedy)
+        ) from None
+    except (OSError, ValueError):
+        raise InputError(
+            Problem("the file cannot be read as JSON", str(place), remedy="make the report again")
+        ) from None
+    version = record.get("schema_version") if isinstance(record, dict) else None
+    if isinstance(version, int) and version > provenance.SCHEMA_VERSION:
+        rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {provenance.SCHEMA_VERSION})"
+        raise InputError(Problem(rule, str(path), remedy="update hybridcx"))
+    parts = {"options": dict, "files": dict, "inputs": dict}
+    if not isinstance(version, int) or not all(isinstance(record.get(k), t) for k, t in parts.items()):
+        raise InputError(Problem("this is no provenance of hybridcx", str(place), remedy=remedy))
+    if record.get("command") not in COMMANDS:
+        rule = "reports of this command cannot be verified"
+        raise InputError(Problem(rule, str(place), value=record.get("command"), remedy=f"known: {', '.join(COMMANDS)}"))
+    return record
+
+
+def _files(path: Path, recorded: Mapping[str, str]) -> pd.DataFrame:
+    here = {n: h for n, h in file_hashes(path).items() if n != PROVENANCE and not n.startswith(f"{INNER}/")}
+    rows = []
+    for name in sorted({*recorded, *here}):
+        if name not in here:
+            status = "missing"
+        elif name not in recorded:
+            status = "added"
+        else:
+            status = "unchanged" if here[name] == recorded[name] else "changed"
+        rows.append((name, status))
+    return pd.DataFrame(rows, columns=["file", "status"], dtype=object)
+
+
+def _otherwise(record: Mapping[str, Any]) -> str:
+    """What differs between the machine and code that made the report and this one, in words; empty where nothing does."""
+    then, now = record.get("environment", {}), provenance.environment()
+    different = []
+    if then.get("hybridcx") != now["hybridcx"] or then.get("code_sha256") != now["code_sha256"]:
+        different.append(f"other code of hybridcx ({then.get('hybridcx')})")
+    packages, mine = then.get("packages", {}), provenance.package_versions()
+    numeric = ("numpy", "scipy", "statsmodels", "pandas")
+    different += [f"{name} {packages.get(name)}" for name in numeric if packages.get(name) != mine.get(name)]
+    if then.get("python") != now["python"]:
+        different.append(f"Python {then.get('python')}")
+    if any(then.get(k) != now[k] for k in ("machine", "processor", "platform")):
+        different.append("another machine or system")
+    return ", ".join(different)
+
+
+def _recomputed(path: Path, record: Mapping[str, Any], scratch: Path) -> tuple[Recomputed | None, list[dict[str, str]]]:
+    """The report made again, and what stands in its way or in the ledger's."""
+    try:
+        made = recompute(path, record, scratch)
+    except InputError as error:
+        shown = error.problems[:MAX_SHOWN]
+        return None, [_difference(SOURCE, "", "cannot be analysed", str(p), "sound input") for p in shown]
+    except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}".replace(str(scratch), "").replace(f"{path}/", "")
+        return None, [_difference(SOURCE, "", "cannot be recomputed", what, "sound input")]
+    return made, [_difference("predictions.csv", "", "", note, "the same") for note in made.notes]
+
+
+def _difference(file: str, row: str, column: str, found: str, recomputed: str) -> dict[str, str]:
+    return {"file": file, "row": row, "column": column, "found": found, "recomputed": recomputed}
+
+
+def _compared(
+    path: Path, record: Mapping[str, Any], made: Recomputed | None, *, exact: bool
+) -> tuple[dict[str, Compared], dict[str, str]]:
+    """Every file held against its recomputation, and those that have none with the reason."""
+    compared: dict[str, Compared] = {}
+    named = [n for n in sorted({*record["files"], *(p.name for p in path.glob("*.csv"))}) if (path / n).is_file()]
+    rest = {n: reason_of(n) for n in named}
+    if made is None:
+        return compared, dict.fromkeys(rest, "the report could not be recomputed")
+    same_version = record.get("environment", {}).get("hybridcx") == provenance.version()
+    for new in sorted(made.folder.glob("*.csv")):
+        if new.name == "data_dictionary.csv" and not exact:
+            continue
+        if (path / new.name).is_file():
+            compared[new.name] = compare_cells(path / new.name, new, exact=exact, wording=same_version)
+            rest.pop(new.name, None)
+        elif exact and new.name not in record["files"]:
+            compared[new.name] = Compared(differences=[_difference(new.name, "", "", "no such file", "a table")])
+    parquet = path / "predictions.parquet"
+    if parquet.is_file() and (path / "predictions.csv").is_file():
+        compared[parquet.name] = _same_ledger(path)
+        rest.pop(parquet.name, None)
+    if exact:
+        compared[PROVENANCE] = _same_options(record["options"], made.options)
+    if "report.html" in rest:
+        if not made.page:
+            rest["report.html"] = PAGE
+        elif not exact:
+            rest["report.html"] = "the page is held against its recomputation only with the code that made it"
+        else:
+            compared["report.html"] = _same_page(path / "report.html", record["options"], made)
+            rest.pop("report.html")
+    if exact and "recompute.R" in rest:
+        compared["recompute.R"] = _same_program(path / "recompute.R", record["options"])
+        rest.pop("recompute.R")
+    return compared, rest
+
+
+def _same_ledger(path: Path) -> Compared:
+    """The ledger as CSV and as Parquet hold the same."""
+    out, name = Compared(), "predictions.parquet"
+    text = read_written(path / "predictions.csv")
+    try:
+        frame = pd.read_parquet(path / name)
+    except Exception as error:  # whatever pyarrow makes of a damaged file
+        out.differences.append(_difference(name, "", "", f"cannot be read ({type(error).__name__})", "the ledger"))
+        return out
+    if list(map(str, frame.columns)) != list(text.columns) or len(frame) != len(text):
+        shape = f"{len(frame)} rows of {', '.join(map(str, frame.columns))}"
+        out.differences.append(
+            _difference(name, "", "", shape, f"{len(text)} rows of {', '.join(map(str, text.columns))}")
+        )
+        return out
+    for column in text.columns:
+        a, b = frame[column].tolist(), text[column].tolist()
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            missing = x is None or x is pd.NA or x != x
+            same = y is None if missing else y is not None and (float(y) == x if isinstance(x, float) else str(x) == y)
+            if not same:
+                key = f"case_id {text['case_id'].iloc[i]}, model {text['model'].iloc[i]}"
+                out.differences.append(_difference(name, key, str(column), str(x), f"{y} in predictions.csv"))
+        numeric = pd.api.types.is_float_dtype(frame[column].dtype)
+        out.numbers += len(a) if numeric else 0
+        out.words += 0 if numeric else len(a)
+    return out
+
+
+def _same_options(recorded: Mapping[str, object], made: Mapping[str, object]) -> Compared:
+    """The recorded options are those that give this report, the plan's hash among them."""
+    out = Compared()
+    for name, value in json.loads(json.dumps(made, default=str)).items():
+        if name in recorded and name != "input_warnings":
+            out.words += 1
+            if recorded[name] != value:
+                out.differences.append(_difference(PROVENANCE, "options", name, str(recorded[name]), str(value)))
+    return out
+
+
+def _same_program(path: Path, options: Mapping[str, object]) -> Compared:
+    """The R program beside the report is the one that this version writes: a doctored one could say PASS to anything."""
+    out = Compared(words=1)
+    if path.read_bytes() != program(options).encode("utf-8"):
+        out.differences.append(_difference(path.name, "", "", "another program", "the program that hybridcx writes"))
+    return out
+
+
+def _same_page(page: Path, recorded: Mapping[str, Any], made: Recomputed) -> Compared:
+    """The page made again is the same text, but for the hashes of what it was read from.
+
+    What the reader of the input had to say of it (a column that was left out) the ledger does not say again: where that differs, the lines
+    that have figures are held against each other without it.
+    """
+    out = Compared()
+    again = (made.folder / "report.html").read_text(encoding="utf-8")
+    for copy, original in made.swapped.items():
+        again = again.replace(copy, original)
+    here = page.read_bytes().decode("utf-8", errors="replace").split("\n")
+    there = again.split("\n")
+    options: tuple[Mapping[str, Any], ...] = (recorded, made.options)
+    said, now = ([str(w) for w in o.get("input_warnings", ())] for o in options)
+    if said != now:
+        known = {f"<li>{escape(w)}</li>" for w in (*said, *now)}
+        here, there = (
+            [line for line in lines if any(c.isdigit() for c in line) and line.strip() not in known] for lines in (here, there)
+        )  # fmt: skip
+    out.words = len(there)
+    for i in range(max(len(here), len(there))):
+        a, b = (lines[i] if i < len(lines) else "(no such line)" for lines in (here, there))
+        if a != b:
+            at = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+            cut = slice(max(0, at - 30), at + 60)
+            out.differences.append(_difference(page.name, f"line {i + 1}", "", printable(a[cut]), printable(b[cut])))
+            if len(here) != len(there):  # all that follows is shifted
+                break
+    return out
+
+
+def lines_of(found: Verification) -> list[str]:
+    """What the command prints: what was recomputed, what differs, which files changed, what was not recomputed."""
+    tables = found.numbers[~found.numbers["file"].isin(("report.html", "recompute.R", PROVENANCE))]
+    held = tables[(tables["numbers"] + tables["words"] + tables["differences"]) > 0]
+    said = [_of_table(row) for row in held.to_dict("records")]
+    if empty := sorted({*tables["file"]} - {*held["file"]}):
+        said.append(f"empty, as they have to be: {', '.join(empty)}")
+    page = found.numbers.loc[found.numbers["file"] == "report.html", "differences"].tolist()
+    said += [f"report.html: made again, {f'{n} lines DIFFERENT' if n else 'the same'}" for n in page]
+    for reason, names in found.not_recomputed.groupby("reason")["file"]:
+        few = names.tolist()[:MAX_NAMED]
+        more = f" and {len(names) - len(few)} more" if len(names) > len(few) else ""
+        said.append(f"not recomputed, only the hash was checked ({reason}): {', '.join(map(printable, few))}{more}")
+    said.append(f"Numbers were {found.how}.")
+    for row in found.differences.head(MAX_SHOWN).to_dict("records"):
+        place = ": ".join(p for p in (row["file"], row["row"], row["column"]) if p)
+        said.append(
+            f"DIFFERENT {printable(place)}: found {printable(row['found'])}, recomputed {printable(row['recomputed'])}"
+        )
+    if len(found.differences) > MAX_SHOWN:
+        said.append(f"... and {len(found.differences) - MAX_SHOWN} further differences")
+    for status in ("changed", "missing", "added"):
+        said += [f"{status.upper()} {printable(n)}" for n in found.files.loc[found.files["status"] == status, "file"]]
+    return [*said, _conclusion(found, int(tables["numbers"].sum()), len(tables))]
+
+
+def _of_table(row: Mapping[Any, Any]) -> str:
+    wrong = f", {row['differences']} DIFFERENT" if row["differences"] else ""
+    return f"{printable(row['file'])}: {row['numbers']} numbers and {row['words']} words recomputed{wrong}"
+
+
+def _conclusion(found: Verification, numbers: int, tables: int) -> str:
+    files = len(found.files)
+    if found.agrees:
+        return f"The report agrees: {numbers} numbers in {tables} files recomputed, {files} files unchanged."
+    odd = int((found.files["status"] != "unchanged").sum())
+    return (
+        f"The report does NOT agree: {len(found.differences)} differences in {numbers} numbers recomputed; "
+        f"{odd} of {files} files changed, missing or added."
+    )

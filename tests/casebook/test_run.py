@@ -1,0 +1,186 @@
+"""The casebook of a whole run on a small phantom: files, page, budget, no images, nothing made twice, nothing of patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import hybridcx
+from hybridcx.casebook import make
+from hybridcx.casebook.lesions import read_lesions
+from hybridcx.experiment import (
+    AnalysisSection,
+    CohortSection,
+    ComputeSection,
+    Experiment,
+    HeadsSection,
+    ImagesSection,
+    NetworksSection,
+    TrainSection,
+)
+from hybridcx.images.decode import decode
+from hybridcx.images.prepare import place
+
+MAX_WITH, MAX_WITHOUT = 15e6, 2e6
+
+
+def small(**changes: object) -> Experiment:
+    base = {
+        "name": "small",
+        "seed": 5,
+        "cohort": CohortSection(manifest="phantom/manifest.csv"),
+        "images": ImagesSection(size_px=48),
+        "networks": NetworksSection(names=["squeezenet1_1", "mobilenet_v2"], weights="none"),
+        "train": TrainSection(epochs=1, learning_rate=0.003, validate_every=9),
+        "heads": HeadsSection(names=["logistic"], folds=3),
+        "compute": ComputeSection(device="cpu", threads=1),
+        "analysis": AnalysisSection(n_bootstrap=100),
+    }
+    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("run")
+    hybridcx.run(small(), base=cohort, out=folder / "report", cache=folder / "cache")
+    return folder / "report", folder / "cache"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "provenance.json" and ".hybridcx" not in p.parts
+    }
+
+
+def test_every_discordant_case_of_the_plan_is_shown_with_all_that_is_known(finished):
+    folder, _ = finished
+    book, cells = pd.read_csv(folder / "casebook.csv"), pd.read_csv(folder / "case_cells.csv")
+    accuracy = pd.read_csv(folder / "comparisons.csv").query("metric == 'accuracy' and method == 'mcnemar_exact'")
+    accuracy = accuracy[accuracy["label.rule"].isna() & accuracy["subgroup"].isna()]
+    for row in accuracy.to_dict("records"):
+        part = cells[(cells["model"] == row["model"]) & (cells["comparator"] == row["comparator"])]["cell"]
+        assert ((part == "only_model").sum(), (part == "only_comparator").sum()) == (row["b"], row["c"])
+    discordant = set(cells.loc[cells["cell"].isin(["only_model", "only_comparator"]), "case_id"])
+    shown = set(book.loc[book["number"].notna(), "case_id"])
+    assert discordant <= shown
+    assert len(discordant) > 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<article") == len(shown)
+    number = book.drop_duplicates("case_id").set_index("case_id")["number"]
+    networks = ("squeezenet1_1", "mobilenet_v2")
+    for case in shown:
+        assert f"Case {case}:" in page
+        assert (folder / make.FOLDER / f"{int(number[case]):03d}.jpg").is_file()
+    for n in range(1, min(len(shown), make.MAX_OCCLUDED) + 1):
+        for network in networks:
+            for method in ("grad_cam", "occlusion"):
+                assert (folder / make.FOLDER / f"{n:03d}-{network}-{method}.png").is_file()
+    near = pd.read_csv(folder / "neighbours.csv")
+    assert set(near["case_id"]) == shown
+    assert set(near["features"]) == {"fine_tuned"}
+    split = pd.read_csv(folder / "split.csv").set_index("case_id")["split"]
+    assert set(split[near["neighbour"]]) == {"train"}
+    pointing = pd.read_csv(folder / "pointing.csv")
+    assert set(pointing["network"]) == set(networks)
+    assert pointing["n"].max() > 3
+    assert pointing["chance"].dropna().between(0, 1).all()
+    assert book["readings"].str.contains(": abnormal|: normal").all()
+
+
+def test_names_of_files_are_numbers_and_nothing_tells_a_patient(finished, cohort):
+    folder, _ = finished
+    manifest = pd.read_csv(cohort / "phantom/manifest.csv", keep_default_na=False)
+    names = [p.name for p in (folder / make.FOLDER).iterdir()]
+    assert names
+    assert not [n for n in names for c in manifest["case_id"] if c in n]
+    for name in ("casebook", "case_cells", "neighbours", "saliency", "lesions"):
+        text = (folder / f"{name}.csv").read_text(encoding="utf-8")
+        assert not [p for p in manifest["patient_id"] if f"{p}," in text]
+
+
+def test_the_page_keeps_to_its_budget_and_repeats_without_making_anything_again(
+    finished, cohort, tmp_path, monkeypatch
+):
+    folder, cache = finished
+    assert (folder / "report.html").stat().st_size < MAX_WITH
+
+    def never(*_args, **_kwargs):
+        raise AssertionError("saliency was computed again")
+
+    monkeypatch.setattr(make, "saliency", never)
+    monkeypatch.setattr(make.pictures, "thumbnail", never)
+    hybridcx.run(small(), base=cohort, out=tmp_path / "again", cache=cache)
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_without_images_the_numbers_stay_and_no_picture_is_there(finished, cohort, tmp_path):
+    folder, cache = finished
+    hybridcx.run(small(), base=cohort, out=tmp_path / "bare", cache=cache, images=False)
+    page = (tmp_path / "bare" / "report.html").read_text(encoding="utf-8")
+    assert "data:image" not in page
+    assert page.count("<article") == (folder / "report.html").read_text(encoding="utf-8").count("<article")
+    assert len(page) < MAX_WITHOUT
+    assert not (tmp_path / "bare" / make.FOLDER).exists()
+    ours, theirs = contents(tmp_path / "bare"), contents(folder)
+    assert {n: t for n, t in ours.items() if n.endswith(".csv")} == {
+        n: t for n, t in theirs.items() if n.endswith(".csv")
+    }
+
+
+def test_a_lesion_lies_where_the_prepared_film_shows_it(finished, cohort):
+    folder, _ = finished
+    placed = pd.read_csv(folder / "lesions.csv")
+    raw, problems = read_lesions(cohort / "phantom/lesions.csv")
+    assert problems == ()
+    manifest = pd.read_csv(cohort / "phantom/manifest.csv", keep_default_na=False).set_index("case_id")
+    for row in placed.head(5).itertuples():
+        found = raw[(raw["case_id"] == row.case_id) & (raw["kind"] == row.kind) & (raw["level"] == row.level)].iloc[0]
+        height, width = decode(cohort / "phantom" / manifest.loc[row.case_id, "image"]).pixels.shape[:2]
+        crop = tuple(int(manifest.loc[row.case_id, f"crop_{e}"]) for e in ("left", "top", "right", "bottom"))
+        region = (found["left"], found["top"], found["right"], found["bottom"])
+        assert (row.left, row.top, row.right, row.bottom) == pytest.approx(
+            place(region, width, height, crop, size_px=48)
+        )
+
+
+def test_a_file_of_lesions_that_cannot_be_used_is_said_and_left_out(tmp_path):
+    for text, words in (
+        ("case_id,kind\na,b\n", "no column left"),
+        ("case_id,kind,left,top,right,bottom\na,b,5,1,2,3\n", "four numbers"),
+    ):
+        (tmp_path / "lesions.csv").write_text(text, encoding="utf-8")
+        found, problems = read_lesions(tmp_path / "lesions.csv")
+        assert found.empty
+        assert words in str(problems[0])
+
+
+def test_networks_that_are_not_fine_tuned_have_neighbours_and_probabilities_alone(cohort, tmp_path):
+    frozen = small(
+        networks=NetworksSection(names=["squeezenet1_1"], weights="none"),
+        train=TrainSection(enabled=False),
+        heads=HeadsSection(names=["logistic", "lda"], features=["pretrained"], folds=3),
+        analysis=AnalysisSection(
+            n_bootstrap=100, comparisons=[("squeezenet1_1:untrained+logistic", "squeezenet1_1:untrained+lda")]
+        ),
+    )
+    report = hybridcx.run(frozen, base=cohort, out=tmp_path / "frozen", cache=tmp_path / "cache")
+    assert report.tables["saliency"].empty
+    assert report.tables["pointing"].empty
+    assert (
+        (tmp_path / "frozen" / "pointing.csv")
+        .read_text(encoding="utf-8")
+        .startswith("network,method,lesion,subset,estimate")
+    )
+    if len(report.tables["neighbours"]):
+        assert set(report.tables["neighbours"]["features"]) == {"untrained"}

@@ -1,0 +1,370 @@
+"""`hybridcx verify`: reports of every command recomputed from their own folders, and every way of changing them found."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hybridcx
+from hybridcx import provenance
+from hybridcx.cell_comparison import alike, compare_cells
+from hybridcx.errors import InputError
+from hybridcx.recomputation import read_written
+from hybridcx.streams import rng_for
+from hybridcx.verifying import lines_of
+
+LABELS = np.array(["normal", "abnormal"], dtype=object)
+
+
+def simulated(n=60, models=("a", "b, c", "NA"), seeds=(None,), validation=0, **columns):
+    """Scores of some models on n cases, the last `validation` of which are validation cases."""
+    rows = []
+    for seed in seeds:
+        truth = rng_for(4, "truth").integers(0, 2, n)
+        for k, model in enumerate(models):
+            score = 1 / (1 + np.exp(-(2 * truth - 1 + rng_for(4, "score", model, str(seed)).normal(0, 1 + k / 4, n))))
+            part = pd.DataFrame(
+                {"case_id": [f"c{i:03d}" for i in range(n)], "y_true": LABELS[truth], "model": model, "score": score}
+            )
+            part["split"] = np.where(np.arange(n) >= n - validation, "validation", "test")
+            rows.append(part.assign(seed=seed) if seed is not None else part)
+    return pd.concat(rows, ignore_index=True).assign(**columns) if rows else pd.DataFrame()
+
+
+def sites(frame):
+    """Patients with two cases each, and a column of centres."""
+    number = frame["case_id"].str[1:].astype(int)
+    return frame.assign(patient_id="Doe " + (number // 2).astype(str), site=np.where(number % 3 == 0, "NA", "north"))
+
+
+def readings(n=60, text=True):
+    truth = rng_for(4, "truth").integers(0, 2, n)
+    made = {"case_id": [f"c{i:03d}" for i in range(n)]}
+    for name in ("reader_x", "reader_y"):
+        off = rng_for(4, name).random(n) < 0.2
+        made[name] = LABELS[truth ^ off] if text else np.round(truth * 3 + rng_for(5, name).normal(size=n), 2)
+    frame = pd.DataFrame(made)
+    frame.loc[7, "reader_y"] = None
+    return frame
+
+
+def copy_of(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def agrees(folder):
+    """Everything agrees, exactly, and nothing has been written."""
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    found = hybridcx.verify(folder)
+    assert found.agrees, "\n".join(lines_of(found))
+    assert found.how.startswith("compared exactly")
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
+    return found
+
+
+def rehashed(folder):
+    """Adjust the hashes to the files, as someone would who hides a change."""
+    place = folder / "provenance.json"
+    record = json.loads(place.read_text(encoding="utf-8"))
+    record["files"] = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in record["files"]}
+    place.write_text(json.dumps(record), encoding="utf-8")
+
+
+def altered(path, change, which=0, column="estimate", **where):
+    """Change a cell of a CSV: the `which`-th row that has the values `where`."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    head = rows[0]
+    hits = [r for r in rows[1:] if all(r[head.index(k)] == v for k, v in where.items())]
+    cell = hits[which][head.index(column)]
+    hits[which][head.index(column)] = change(cell)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    return cell
+
+
+# What agrees
+
+
+def test_a_comparison_of_a_file_agrees_and_its_page_is_made_again(tmp_path):
+    simulated().to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", n_bootstrap=100, margin=0.05, prevalences=(0.1,))
+    found = agrees(tmp_path / "out")
+    numbers = found.numbers.set_index("file")["numbers"]
+    assert numbers["metrics.csv"] > 500
+    assert numbers["comparisons.csv"] > 500
+    assert "report.html" in found.numbers["file"].tolist()
+    assert set(found.not_recomputed["file"]) <= {"hybridcx.log"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_clusters_subgroups_readers_and_chosen_thresholds_agree(tmp_path, kind):
+    frame = sites(simulated(n=90, validation=30))
+    options = {"by": ("site",), "threshold": "youden", "n_bootstrap": 100, "readers_made_truth": "no"}
+    readers = readings()
+    if kind == "frame":
+        hybridcx.compare(frame, out=tmp_path / "out", readers=readers, **options)
+    else:
+        path = tmp_path / f"p.{kind}"
+        frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
+        readers.to_csv(tmp_path / "r.csv", index=False)
+        hybridcx.compare(path, out=tmp_path / "out", readers=tmp_path / "r.csv", **options)
+    assert agrees(tmp_path / "out").numbers.set_index("file").loc["reader_agreement.csv", "numbers"] > 0
+
+
+def test_a_cluster_of_another_name_calls_as_given_and_the_readers_as_truth_agree(tmp_path):
+    frame = sites(simulated(models=("a", "b"))).rename(columns={"patient_id": "woman"})
+    frame["y_pred"] = np.where(frame["score"] >= 0.4, "abnormal", "normal")
+    frame = frame.merge(readings(), on="case_id")
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", cluster="woman", n_bootstrap=100)
+    agrees(tmp_path / "out")
+    assert b"Doe" not in (tmp_path / "out" / "predictions.csv").read_bytes()
+
+
+def test_several_seeds_and_ranks_agree(tmp_path):
+    simulated(models=("a", "b"), seeds=(1, 2, 3)).to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "seeds", n_bootstrap=100)
+    agrees(tmp_path / "seeds")
+    simulated().assign(score=lambda d: 10 * d["score"]).to_csv(tmp_path / "q.csv", index=False)
+    hybridcx.compare(tmp_path / "q.csv", out=tmp_path / "ranks", score_kind="rank", n_bootstrap=100)
+    agrees(tmp_path / "ranks")
+
+
+def test_more_than_two_labels_agree(tmp_path):
+    frame = simulated(models=("a", "b"))
+    frame["y_true"] = np.where(np.arange(len(frame)) % 60 == 3, "other", frame["y_true"])
+    frame["y_pred"] = np.where(frame["score"] >= 0.5, "abnormal", "other")
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", positive="abnormal", n_bootstrap=100)
+    agrees(tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_agreement_agrees(tmp_path, text):
+    frame = readings(text=text)
+    if text:  # a category of that name, which is not what a missing reading is
+        frame.loc[3, "reader_x"] = "NA"
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100)
+    assert agrees(tmp_path / "out").numbers.set_index("file").loc["agreement.csv", "numbers"] > 20
+
+
+def test_folders_of_pseudonyms_agree(tmp_path):
+    sites(simulated()).to_csv(tmp_path / "p.csv", index=False)
+    readings(text=False).to_csv(tmp_path / "r.csv", index=False)
+    key = tmp_path / "key"
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", by=("site",), pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "out")
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "read", pseudonymise=key, n_bootstrap=100)
+    agrees(tmp_path / "read")
+
+
+def test_of_compared_runs_the_tables_are_recomputed_and_the_rest_is_said(tmp_path):
+    hybridcx.compare(simulated(models=("a", "b")), out=tmp_path / "out", n_bootstrap=100)
+    folder = tmp_path / "out"
+    (folder / "runs.csv").write_text("run,key\none,seed\n", encoding="utf-8")
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["options"]["runs"], record["files"]["runs.csv"] = ["one", "two"], ""
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    rehashed(folder)
+    assert {"runs.csv", "report.html"} <= set(agrees(folder).not_recomputed["file"])
+
+
+def test_an_audit_and_a_plan_agree(tmp_path):
+    printed = "model,metric,value\nA,accuracy,90.0\nA,sensitivity,92.0\nB,accuracy,88.0\nB,sensitivity,84.0\n"
+    (tmp_path / "t.csv").write_text(printed, encoding="utf-8")
+    hybridcx.audit(tmp_path / "t.csv", positives=25, negatives=25, out=tmp_path / "audit")
+    agrees(tmp_path / "audit")
+    hybridcx.plan("mcnemar", p10=0.2, p01=0.05, power=(0.8, 0.9), out=tmp_path / "plan")
+    agrees(tmp_path / "plan")
+
+
+# What does not agree
+
+
+def test_a_changed_number_is_named_even_if_the_hash_was_changed_with_it(earlier, tmp_path, call):
+    folder = copy_of(earlier, tmp_path)
+    where = {"model": "vgg16", "metric": "accuracy", "method": "wilson"}
+    was = altered(folder / "metrics.csv", lambda v: "0.9", column="conf.low", **where)
+    rehashed(folder)
+    found = hybridcx.verify(folder)
+    assert (found.files["status"] == "unchanged").all()
+    assert not found.agrees
+    (row,) = found.differences.to_dict("records")
+    assert (row["file"], row["column"], row["found"], row["recomputed"]) == ("metrics.csv", "conf.low", "0.9", was)
+    assert "model vgg16" in row["row"]
+    assert "method wilson" in row["row"]
+    code, out, _ = call("verify", folder)
+    assert code == 1
+    assert "DIFFERENT metrics.csv: metric accuracy, model vgg16" in out
+
+
+def test_changed_missing_and_added_files_are_found(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "roc.csv").unlink()
+    (folder / "report.html").write_bytes((folder / "report.html").read_bytes() + b" ")
+    (folder / "more.txt").write_text("more", encoding="utf-8")
+    found = hybridcx.verify(folder)
+    status = found.files.set_index("file")["status"]
+    assert status[status != "unchanged"].to_dict() == {
+        "more.txt": "added",
+        "report.html": "changed",
+        "roc.csv": "missing",
+    }
+    assert not found.agrees
+
+
+def test_a_file_that_is_also_taken_off_the_list_is_missed(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "roc.csv").unlink()
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    del record["files"]["roc.csv"]
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    assert hybridcx.verify(folder).differences["file"].tolist() == ["roc.csv"]
+
+
+def test_a_number_on_the_page_is_held_against_the_page_made_again(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "0.05" in page
+    (folder / "report.html").write_text(page.replace("0.05", "0.04", 1), encoding="utf-8", newline="\n")
+    rehashed(folder)
+    assert hybridcx.verify(folder).differences["file"].tolist() == ["report.html"]
+
+
+def test_another_program_beside_the_report_is_found(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "recompute.R").write_text('cat("PASS\\n")\n', encoding="utf-8")
+    rehashed(folder)
+    assert hybridcx.verify(folder).differences["file"].tolist() == ["recompute.R"]
+
+
+def test_a_call_that_its_score_does_not_give_is_found(tmp_path):
+    simulated(models=("a", "b")).to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", n_bootstrap=100)
+    folder = tmp_path / "out"
+    altered(folder / "predictions.csv", lambda v: "abnormal" if v == "normal" else "normal", 5, "y_pred")
+    rehashed(folder)
+    differences = hybridcx.verify(folder).differences
+    assert differences["file"].tolist() == ["predictions.csv", "predictions.parquet"]
+    assert set(differences["column"]) == {"y_pred"}
+    assert differences["row"].str.contains("case_id c005").all()
+
+
+def test_a_changed_score_changes_the_numbers(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    altered(folder / "predictions.csv", lambda v: "0.999", 4, "score")
+    differences = hybridcx.verify(folder).differences
+    assert {"metrics.csv", "comparisons.csv", "roc.csv", "predictions.parquet"} <= set(differences["file"])
+
+
+def test_an_option_that_gives_other_numbers_is_found(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["options"]["confidence_level"] = 0.9
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    differences = hybridcx.verify(folder).differences
+    assert {"metrics.csv", "provenance.json", "report.html"} <= set(differences["file"])
+
+
+def test_a_ledger_that_cannot_be_analysed_is_a_finding(earlier, tmp_path, call):
+    folder = copy_of(earlier, tmp_path)
+    altered(folder / "predictions.csv", lambda v: "1.7", 4, "score")
+    code, out, err = call("verify", folder)
+    assert code == 1
+    assert "1.7" in out
+    assert "Traceback" not in err
+    for name in ("predictions.csv", "predictions.parquet"):
+        (folder / name).unlink()
+    code, out, _ = call("verify", folder)
+    assert code == 1
+    assert "MISSING predictions.csv" in out
+
+
+# What is no report of ours
+
+
+def test_folders_that_are_not_ours_are_exit_2(here, call, earlier, tmp_path):
+    (here / "other").mkdir()
+    for folder in ("nowhere", "other"):
+        code, out, err = call("verify", folder)
+        assert (code, out) == (2, "")
+        assert folder in err
+    (here / "other" / "provenance.json").write_text("{}", encoding="utf-8")
+    assert call("verify", "other")[0] == 2
+    (here / "other" / "provenance.json").write_text("[1", encoding="utf-8")
+    assert call("verify", "other")[0] == 2
+    folder = copy_of(earlier, tmp_path)
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["schema_version"] = provenance.SCHEMA_VERSION + 1
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="newer hybridcx"):
+        hybridcx.verify(folder)
+
+
+# Where versions differ
+
+
+def test_another_version_is_compared_within_tolerance_and_says_so(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["environment"]["packages"]["numpy"] = "2.0.0"
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    where = {"model": "vgg16", "metric": "accuracy", "method": "wilson"}
+    altered(folder / "metrics.csv", lambda v: repr(float(v) * (1 + 1e-12)), column="conf.low", **where)
+    rehashed(folder)
+    found = hybridcx.verify(folder)
+    assert found.agrees
+    assert "numpy 2.0.0" in found.how
+    assert "report.html" in found.not_recomputed["file"].tolist()
+    altered(folder / "metrics.csv", lambda v: repr(float(v) * (1 + 1e-6)), column="conf.low", **where)
+    assert hybridcx.verify(folder).differences["column"].tolist() == ["conf.low"]
+
+
+def test_resampled_numbers_may_differ_by_four_monte_carlo_errors():
+    row = {
+        "method": "bootstrap_bca",
+        "mc.error.low": "0.01",
+        "conf.low": "0.1",
+        "conf.high": "0.9",
+        "n.resamples": "2000",
+    }
+    assert alike("0.139", "0.1", "conf.low", row)
+    assert not alike("0.141", "0.1", "conf.low", row)
+    assert alike("0.979", "0.9", "conf.high", row)  # a tenth of the width, where no error is given
+    assert not alike("0.981", "0.9", "conf.high", row)
+    assert not alike("0.5001", "0.5", "estimate", row)  # an estimate is not resampled
+    assert not alike("0.139", "0.1", "conf.low", {"method": "wilson", "mc.error.low": "0.01"})
+    assert alike("0.06", "0.05", "p.value", {"method": "permutation_paired", "n.resamples": "2000"})
+    assert not alike("0.06", "0.05", "p.value", {"method": "mcnemar_exact"})
+
+
+def test_rows_are_matched_by_their_keys_where_one_is_gone(tmp_path):
+    (tmp_path / "a.csv").write_text("model,metric,estimate\nb,accuracy,2\nc,accuracy,3\n", encoding="utf-8")
+    (tmp_path / "w.csv").write_text(
+        "model,metric,estimate\na,accuracy,1\nb,accuracy,2\nc,accuracy,4\n", encoding="utf-8"
+    )
+    found = compare_cells(tmp_path / "a.csv", tmp_path / "w.csv", exact=True).differences
+    assert [(d["row"], d["found"]) for d in found] == [
+        ("metric accuracy, model a", "no such row"),
+        ("metric accuracy, model c", "3"),
+    ]
+
+
+def test_rows_in_another_order_are_the_same_rows(tmp_path):
+    (tmp_path / "a.csv").write_text("step,n\nlate,2\nearly,2\n", encoding="utf-8")
+    (tmp_path / "w.csv").write_text("step,n\nearly,2\nlate,2\n", encoding="utf-8")
+    assert not compare_cells(tmp_path / "a.csv", tmp_path / "w.csv", exact=True).differences
+
+
+def test_text_that_is_really_na_is_told_from_what_is_missing(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b'a,b\n"NA",NA\n"x,""NA"",",1\nNA,"NA"\n')
+    assert read_written(tmp_path / "t.csv").to_numpy().tolist() == [["NA", None], ['x,"NA",', "1"], [None, "NA"]]
