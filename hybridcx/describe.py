@@ -303,7 +303,7 @@ def caveats(
     rules = tables.get("label_rules", pd.DataFrame())
     if len(rules):
         name = answers.primary_metric(tables, metric)
-        planned, _ = select.primary_pairs(select.pairs(tables["comparisons"], tables["verdicts"]), name)
+        planned, _ = select.primary(tables["comparisons"], tables["verdicts"], name)
         found.append(label_rules.summary(rules, name, planned))
     found = [f for f in found if f]
     return found + [str(p) for p in predictions.warnings]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from math import isnan, nan
 from typing import Protocol, runtime_checkable
 
@@ -270,10 +270,15 @@ def _detectable(found: PairedTest, alpha: float) -> float:
     """The smallest true difference that the test would have found with 80 % power, at the discordance or standard error that was seen."""
     if found.method == "tango":
         n, discordant = int(found.n), found.b + found.c
-        return power.detectable_difference_mcnemar(n, discordant / n, POWER, alpha, "midp") if n else nan
+        return _detectable_midp(n, discordant / n, alpha) if n else nan
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     return (
         nan
         if isnan(found.std_error) or found.std_error == 0
         else power.detectable_difference_normal(found.std_error, POWER, alpha)
     )
+
+
+@lru_cache(maxsize=1024)  # of many pairs most have a discordance that others have too
+def _detectable_midp(n: int, discordance: float, alpha: float) -> float:
+    return power.detectable_difference_mcnemar(n, discordance, POWER, alpha, "midp")

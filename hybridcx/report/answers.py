@@ -39,9 +39,7 @@ def answers(found: Mapping[str, pd.DataFrame], metric: str | None = None, *, cha
     """
     metric = primary_metric(found, metric)
     frame = found.get("comparisons", pd.DataFrame())
-    if not frame.empty:  # of many models the other metrics' pairs are most of the work
-        frame = frame[frame["metric"].isin([metric, *frame.loc[frame["role"] == "confirmatory", "metric"].unique()])]
-    chosen, planned = select.primary_pairs(select.pairs(frame, found.get("verdicts")), metric)
+    chosen, planned = select.primary(frame, found.get("verdicts"), metric)
     if chosen:
         values = _values(found)
         shown, best = leading(chosen, planned, found, MAX_SENTENCES)

@@ -168,5 +168,13 @@ def primary_pairs(found: Sequence[Pair], metric: str) -> tuple[list[Pair], bool]
     return (planned, True) if planned else ([p for p in found if p.metric == metric], False)
 
 
+def primary(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None, metric: str) -> tuple[list[Pair], bool]:
+    """`primary_pairs` of `pairs`, without making the pairs of the other metrics: of many models these are most of the work."""
+    if not comparisons.empty:
+        planned = comparisons.loc[comparisons["role"] == "confirmatory", "metric"].unique()
+        comparisons = comparisons[comparisons["metric"].isin([metric, *planned])]
+    return primary_pairs(pairs(comparisons, verdicts), metric)
+
+
 def has_limits(p: Pair) -> bool:
     return isfinite(p.low) and isfinite(p.high)

@@ -274,7 +274,7 @@ def detectable_difference_normal(std_error: float, power: float = 0.8, alpha: fl
     _check_power(power, alpha)
     if std_error < 0 or np.isinf(std_error):
         raise InputError(Problem("a standard error is not negative and finite", value=std_error, column="std_error"))
-    return (float(stats.norm.isf(alpha / 2)) + float(stats.norm.ppf(power))) * std_error
+    return (float(special.ndtri(power)) - float(special.ndtri(alpha / 2))) * std_error
 
 
 def _check_power(power: float, alpha: float) -> None:
