@@ -59,7 +59,9 @@ def test_partly_unless_all_that_the_item_asks_for_is_there():
             by.loc[("TRIPOD+AI", item), "evidenced"] == NOT_HERE
         )  # nothing of ethics, funding or interpretation is ours to say
     without = replace(full, tables={k: v for k, v in full.tables.items() if k != "comparisons"})
-    assert checklist.checklist(without).set_index(["guideline", "item"]).loc[("STARD 2015", "14"), "evidenced"] == PARTLY
+    assert (
+        checklist.checklist(without).set_index(["guideline", "item"]).loc[("STARD 2015", "14"), "evidenced"] == PARTLY
+    )
 
 
 @pytest.fixture(scope="module")
