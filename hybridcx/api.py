@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root, sha256_file
+from hybridcx.artefacts import Store, cache_root
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, with_changes
 from hybridcx.outputs import open_output
@@ -198,61 +198,20 @@ def agreement(
 
     `pseudonymise`: as in `compare`.
     """
-    progress = progress or Progress(quiet=True)
-    from hybridcx.analysis.agreement import agreement_table
-    from hybridcx.analysis.plan import level_problems, resample_problems
-    from hybridcx.records.ratings import read_ratings
-    from hybridcx.report.page import ReportData
+    from hybridcx.agreeing import agreement_report
 
-    raise_if_any([*level_problems(confidence_level), *resample_problems(n_bootstrap)])
-    path = Path(ratings)
-    read = read_ratings(path, scale=scale)
-    target = Path(out) if out is not None else default_out(path.stem)
-    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
-    read = read if names is None else names.ratings(read)
-    for warning in read.warnings:
-        progress.say(f"Warning: {warning}")
-    clock, inputs = Clock(), {path.name: sha256_file(path)}
-    with handing_on(also, style), open_output(target, "agreement") as folder:
-        table = agreement_table(
-            read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
-        )
-        tables = {"agreement": table}
-        new = folder.begin()
-        write_readings(new, read)
-        n_readers = len({c.reader for c in read.columns})
-        data = ReportData(
-            title=f"Agreement of {n_readers} readers: {path.stem}",
-            command="agreement",
-            question=f"How well do the {n_readers} readers agree on {len(read.frame)} cases?",
-            tables=tables,
-            caveats=[str(p) for p in read.warnings],
-            methods=[
-                f"Intervals are at the {100 * confidence_level:g} % level. Intraclass correlations: Shrout and Fleiss (1979), from the two-way "
-                "analysis of variance. Kappa: Cohen (1960, 1968), standard errors after Fleiss, Cohen and Everitt (1969). AC1 and AC2: Gwet (2008). "
-                "Limits of agreement: Bland and Altman (1986), exact limits after Carkeet (2015). "
-                "Within-reader and between-reader rows are kept apart."
-            ],
-            provenance=page_provenance(seed, inputs),
-        )
-        finish(
-            folder,
-            data,
-            tables,
-            extra=readings_described(read),
-            more={"pseudonyms": names.described} if names else None,
-            inputs=inputs,
-            options={
-                "seed": seed,
-                "ratings_file": path.name,
-                "input_warnings": [str(w) for w in read.warnings],
-                "scale": read.scale,
-                "positive": positive,
-                "confidence_level": confidence_level,
-                "n_bootstrap": n_bootstrap,
-            },
-            clock=clock,
-            progress=progress,
+    target = Path(out) if out is not None else default_out(Path(ratings).stem)
+    with handing_on(also, style):
+        tables = agreement_report(
+            Path(ratings),
+            target,
+            scale=scale,
+            positive=positive,
+            confidence_level=confidence_level,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+            key=pseudonymise,
+            progress=progress or Progress(quiet=True),
         )
     return Report(target, target / "report.html", tables)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from hybridcx.cli_faults import explain, our_fault
 from hybridcx.cli_options import (
     Also,
     Debug,
@@ -37,11 +38,10 @@ from hybridcx.cli_options import (
 )
 from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
-from hybridcx.errors import HybridcxError, InputError, StoppedError, printable
+from hybridcx.errors import HybridcxError, InputError, printable
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
-ISSUES = "the issue tracker of hybridcx"
 app = typer.Typer(
     name="hybridcx",
     help="Evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.",
@@ -369,7 +369,7 @@ def main(arguments: list[str] | None = None) -> None:
     except HybridcxError as error:
         if debug:
             traceback.print_exc()
-        _explain(error)
+        explain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
@@ -381,33 +381,9 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"hybridcx stopped: {error.strerror}: {printable(error.filename or '')}. What was finished is kept; "
                   "free some space and give the same command again.", file=sys.stderr)  # fmt: skip
             sys.exit(3)
-        _our_fault(error, debug)
+        our_fault(error, debug)
     except Exception as error:
-        _our_fault(error, debug)
-
-
-def _explain(error: HybridcxError) -> None:
-    if isinstance(error, InputError):
-        n = len(error.problems)
-        print(f"hybridcx: {n} problem{'s' if n > 1 else ''}, nothing was written.", file=sys.stderr)
-        for problem in error.problems:
-            print(f"- {problem}", file=sys.stderr)
-    else:
-        kept = " What was finished is kept; the same command continues." if isinstance(error, StoppedError) else ""
-        print(f"hybridcx stopped: {error}{kept}", file=sys.stderr)
-
-
-def _our_fault(error: BaseException, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    print(
-        f"hybridcx has failed: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}. This is a fault of hybridcx, not of "
-        f"your input. Please report it to {ISSUES}, with the version (hybridcx --version) and what --debug prints; look through that text "
-        "for names and paths before you send it.",
-        file=sys.stderr,
-    )
-    sys.exit(70)
+        our_fault(error, debug)
 
 
 if __name__ == "__main__":

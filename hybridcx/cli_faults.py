@@ -1,0 +1,38 @@
+"""What the command line says when a command did not end well, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from hybridcx.errors import HybridcxError, InputError, StoppedError
+
+ISSUES = "the issue tracker of hybridcx"
+
+
+def explain(error: HybridcxError) -> None:
+    """Say what is wrong with the input, every problem of it, or why the command stopped."""
+    if isinstance(error, InputError):
+        n = len(error.problems)
+        print(f"hybridcx: {n} problem{'s' if n > 1 else ''}, nothing was written.", file=sys.stderr)
+        for problem in error.problems:
+            print(f"- {problem}", file=sys.stderr)
+    else:
+        kept = " What was finished is kept; the same command continues." if isinstance(error, StoppedError) else ""
+        print(f"hybridcx stopped: {error}{kept}", file=sys.stderr)
+
+
+def our_fault(error: BaseException, debug: bool) -> NoReturn:
+    """Say that the fault is ours and how to report it, and end with exit code 70."""
+    if debug:
+        traceback.print_exc()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    print(
+        f"hybridcx has failed: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}. This is a fault of hybridcx, not of "
+        f"your input. Please report it to {ISSUES}, with the version (hybridcx --version) and what --debug prints; look through that text "
+        "for names and paths before you send it.",
+        file=sys.stderr,
+    )
+    sys.exit(70)
