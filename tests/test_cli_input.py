@@ -199,11 +199,13 @@ def test_bad_options_of_agreement(here, call):
 
 def test_45_typos_of_an_experiment(here, call):
     write(
-        here / "e.toml", 'name = "x"\n[cohort]\nmanifest = "m.csv"\n[analysis]\nn_boostrap = 500\n[trian]\nepochs = 3\n'
+        here / "e.toml",
+        'name = "x"\n[cohort]\nmanifest = "m.csv"\n[analysis]\nn_boostrap = 500\n[trian]\nepochs = 3\n[networks]\nweights = "none"\n',
     )
     code, out, err = call("run", "e.toml")
     assert (code, out) == (2, "")
-    assert "2 problems" in err
+    assert "3 problems" in err  # the sound keys are looked into all the same
+    assert "there is no such manifest (found: 'm.csv')" in err
     assert "e.toml, line 5: unknown key `analysis.n_boostrap`. Did you mean `n_bootstrap`?" in err
     assert "e.toml, line 6: unknown key `trian`. Did you mean `train`?" in err
     assert [p.name for p in here.iterdir()] == ["e.toml"]
