@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridcx.artefacts import Store
 from hybridcx.casebook.make import FOLDER, Space, casebook_tables
+from hybridcx.casebook.pictures import pair_name, thumbnail
 from hybridcx.experiment import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.network_stage import Outcome
 from hybridcx.progress import Progress
 from hybridcx.report.casebook_section import CasebookView
+from hybridcx.report.leakage import MAX_PICTURED, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,17 @@ def make_casebook(
         pictures_into=pictures,
         shown_id=shown_id,
     )
+    if pictures is not None:
+        _pair_pictures(outcome.near_duplicates, images, pictures)
     shown = pictures if pictures is not None and pictures.is_dir() else None
     view = CasebookView(shown, experiment.images.size_px, outcome.cohort.positive)
     return Casebook(tables, view, round(time.monotonic() - began, 3))
+
+
+def _pair_pictures(pairs: pd.DataFrame, images: ImageStore, folder: Path) -> None:
+    """Write both images of each pair of nearly identical ones that the page shows."""
+    for number, pair in enumerate(in_order(pairs).head(MAX_PICTURED).to_dict("records"), 1):
+        folder.mkdir(parents=True, exist_ok=True)
+        for which, case in (("a", pair["case_id"]), ("b", pair["other_case_id"])):
+            image = np.asarray(images.images[images.positions([str(case)])[0]])
+            (folder / pair_name(number, which)).write_bytes(thumbnail(image))

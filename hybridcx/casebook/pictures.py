@@ -45,3 +45,8 @@ def image_name(number: int) -> str:
 def map_name(number: int, network: str, method: str) -> str:
     """001-vgg16-grad_cam.png: networks are ours by name."""
     return f"{number:03d}-{network}-{method}.png"
+
+
+def pair_name(number: int, which: str) -> str:
+    """pair-001-a.jpg: the first case of the first pair of nearly identical images."""
+    return f"pair-{number:03d}-{which}.jpg"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
@@ -39,10 +41,25 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturePair:
+    """Two pictures side by side, as data URIs, and what they are."""
+
+    first: str
+    second: str
+    caption: str
+
+
+def data_uri(path: Path) -> str:
+    """A picture's file (JPEG or PNG) as it stands inside the page."""
+    kind = "jpeg" if path.suffix == ".jpg" else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One element of a section; which field is filled follows from `kind`."""
 
-    kind: Literal["text", "list", "heading", "table", "figures", "definitions", "casebook"]
+    kind: Literal["text", "list", "heading", "table", "figures", "definitions", "casebook", "pairs"]
     text: str = ""
     items: tuple[str, ...] = ()
     table: Table | None = None
@@ -50,6 +67,7 @@ class Block:
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     casebook: CasebookPage | None = None
+    pictures: tuple[PicturePair, ...] = ()
     folded: bool = False  # a long table behind a line that opens it; in print it is open
 
 

@@ -6,7 +6,6 @@ can be filtered without JavaScript, by radio buttons and the style sheet.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -16,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from hybridcx.report import meaning, select, tables
-from hybridcx.report.blocks import Block, Numbers, Section
+from hybridcx.report.blocks import Block, Numbers, Section, data_uri
 from hybridcx.report.tables import Cell, Notes, Table, table
 
 MAX_IDS = 60
@@ -265,7 +264,7 @@ def _case(
     facts += _neighbour_facts(beside["neighbours"])
     facts += _agreement_facts(beside["saliency"])
     folder = view.folder if view else None
-    image = _uri(folder / f"{number:03d}.jpg") if folder else ""
+    image = data_uri(folder / f"{number:03d}.jpg") if folder else ""
     scale = 100.0 / view.size_px if view else 1.0
     boxes = []
     for r in beside["lesions"].to_dict("records"):
@@ -353,14 +352,9 @@ def _maps(number: int, case: str, found: pd.DataFrame, folder: Path | None) -> t
         out.append(
             MapView(
                 f"{r['network']}, {title}",
-                _uri(path),
+                data_uri(path),
                 f"{title} of {r['network']} over case {case}: {top}",
                 r["method"] == "occlusion",
             )
         )
     return tuple(out)
-
-
-def _uri(path: Path) -> str:
-    kind = "jpeg" if path.suffix == ".jpg" else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from hybridcx.report import meaning, select, tables
-from hybridcx.report.blocks import Numbers, Section
+from hybridcx.report.blocks import Block, Numbers, PicturePair, Section, data_uri
 from hybridcx.report.further_tables import Described
 from hybridcx.report.tables import Cell, Notes, Table
 
 MAX_PAIRS = 30
+MAX_PICTURED = 12
+_SIDES = (("case_id", "label", "split"), ("other_case_id", "other_label", "other_split"))
 _P = "0 to 1, or NA"
 
 NEAR_DUPLICATES: Described = {
@@ -57,14 +60,37 @@ PROBE = (
 PAIRS = "Correlation of the detail that is particular to each image, 0.8 and above. Mirrored, rotated or strongly shifted copies are not found."
 
 
-def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
-    """Nearly identical images, and probes on marks beside the content."""
+def section(found: Mapping[str, pd.DataFrame], pictures: Path | None, numbers: Numbers) -> Section:
+    """Nearly identical images, and probes on marks beside the content. `pictures`: the folder of the pairs' images; None leaves them out."""
     made = Section("leakage", "Duplicates and shortcuts")
-    pairs = pairs_table(found.get("near_duplicates", pd.DataFrame()))
+    near = found.get("near_duplicates", pd.DataFrame())
+    pairs = pairs_table(near)
     made.table(pairs, numbers.table() if pairs else "")
+    if pairs is not None and pictures is not None:
+        made.blocks.append(Block("pairs", pictures=tuple(_pictured(in_order(near), pictures))))
     marks = marks_table(found.get("shortcuts", pd.DataFrame()))
     made.table(marks, numbers.table() if marks else "")
     return made
+
+
+def in_order(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs under two labels first, then those across the splits, each by falling correlation."""
+    if pairs.empty:
+        return pairs
+    across = (pairs["split"] != pairs["other_split"]) & pairs["split"].notna()
+    differ = pairs["label"] != pairs["other_label"]
+    return pairs.assign(rank=-(2 * differ + across).astype(int)).sort_values("rank", kind="stable").drop(columns="rank")
+
+
+def _pictured(pairs: pd.DataFrame, folder: Path) -> Iterator[PicturePair]:
+    """The first pairs with both images, which lie in the folder under the pair's number."""
+    for number, r in enumerate(pairs.head(MAX_PICTURED).to_dict("records"), 1):
+        files = [folder / f"pair-{number:03d}-{which}.jpg" for which in "ab"]
+        if all(f.is_file() for f in files):
+            first, second = (data_uri(f) for f in files)
+            how = "identical" if r["pixel.identical"] else f"correlation {tables.fixed(float(r['correlation']), 3)}"
+            said = [f"{r[c]} ({r[k]}{'' if pd.isna(r[p]) else ', ' + r[p]})" for c, k, p in _SIDES]
+            yield PicturePair(first, second, f"{said[0]} and {said[1]}: {how}")
 
 
 def pairs_table(pairs: pd.DataFrame) -> Table | None:
@@ -73,7 +99,6 @@ def pairs_table(pairs: pd.DataFrame) -> Table | None:
         return None
     across = (pairs["split"] != pairs["other_split"]) & pairs["split"].notna()
     differ = pairs["label"] != pairs["other_label"]
-    ordered = pairs.assign(rank=-(2 * differ + across).astype(int)).sort_values("rank", kind="stable")
     rows = [
         [
             Cell(str(r["case_id"])),
@@ -91,7 +116,7 @@ def pairs_table(pairs: pd.DataFrame) -> Table | None:
                 number=False,
             ),
         ]
-        for r in ordered.to_dict("records")
+        for r in in_order(pairs).to_dict("records")
     ]
     caption = f"Nearly identical images: {len(pairs)} pairs, {int(across.sum())} across splits, {int(differ.sum())} under two labels."
     head = ("Case", "Other case", "Correlation", "Labels", "Splits")

@@ -70,7 +70,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         runs_section.section(found, numbers),
         _cohort(report, numbers),
         _training(report, numbers),
-        leakage.section(found, numbers),
+        leakage.section(found, report.casebook.folder if report.casebook else None, numbers),
         label_rules.agreement_section(found, numbers),
         _performance(report, numbers),
         _printed(report, numbers),
