@@ -37,7 +37,7 @@ def test_two_labels_come_first_then_pairs_across_the_splits() -> None:
     assert in_order(PAIRS)["case_id"].tolist() == ["e", "c", "a", "g"]
     made = pairs_table(PAIRS)
     assert made is not None
-    assert [[c.text for c in row] for row in made.rows][0] == ["e", "f", "0.950", "0, 1", "train"]
+    assert [c.text for c in made.rows[0]] == ["e", "f", "0.950", "0, 1", "train"]
     assert made.rows[2][2].text == "identical"
     assert "4 pairs, 1 across splits, 1 under two labels" in made.caption
     assert pairs_table(PAIRS.iloc[:0]) is None
