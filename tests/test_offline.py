@@ -1,7 +1,8 @@
 """No command reaches out: with every socket refused all of them work, a run too. What a socket is made for is said where it is refused.
 
-Allowed is what never leaves the machine: `socketpair` and Unix sockets (event loops, multiprocessing). Refused, by an audit hook that no library written in Python can
-go around, are names looked up, connections, and sockets bound to any Internet address; joblib's workers speak through pipes and need none.
+Allowed is what never leaves the machine: `socketpair` and Unix sockets (event loops, multiprocessing). Refused, by an audit hook that no
+library written in Python can go around, are names looked up, connections, and sockets bound to any Internet address; joblib's workers
+speak through pipes and need none.
 """
 
 from __future__ import annotations
