@@ -63,7 +63,7 @@ def test_every_question_makes_a_report(here, call, question):
     assert (record["command"], record["options"]["question"]) == ("plan", question)
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert html.count("<svg") == 2
-    first = re.sub(r"<[^>]+>", "", html).replace("&#39;", "'").replace("\u00a0", " ")
+    first = re.sub(r"<[^>]+>", "", html).replace("&#39;", "'").replace("\u00a0", " ").replace("\u2011", "-")
     assert said.split(". ")[0] in first
     sizes = [r["size"] for r in rows if r["part"] == "answer"]
     assert sizes[0] in said

@@ -164,7 +164,7 @@ def _test_cases(report: ReportData) -> Fact | None:
 
 def _cross_tab(report: ReportData) -> Fact | None:
     n = _table(report, "confusion")["model"].nunique() if _counts(report) else 0
-    return (f"two-by-two table of each of {n} models", "confusion.csv") if n else None
+    return (f"two-by-two table of {'the model' if n == 1 else f'each of {n} models'}", "confusion.csv") if n else None
 
 
 def _flow(report: ReportData) -> Fact | None:
@@ -212,7 +212,10 @@ def _models(report: ReportData) -> Fact | None:
     if report.command != "run":
         return None
     names = list(_table(report, "confusion").get("model", pd.Series(dtype=object)).unique())
-    return f"{len(names)} models: {_some(names)}", "Models and training; experiment.json; heads.csv"
+    return (
+        f"{len(names)} model{'s' if len(names) > 1 else ''}: {_some(names)}",
+        "Models and training; experiment.json; heads.csv",
+    )
 
 
 def _training(report: ReportData) -> Fact | None:
@@ -231,7 +234,8 @@ def _intervals(report: ReportData) -> Fact | None:
         return None
     own = metrics[metrics["conf.low"].notna()]
     level = tables.level(next((select.number(x) for x in own["conf.level"].dropna()), None))
-    said = f"{own['metric'].nunique()} metrics of {own['model'].nunique()} models with {level} intervals"
+    n_models = own["model"].nunique()
+    said = f"{own['metric'].nunique()} metrics of {n_models} model{'s' if n_models > 1 else ''} with {level} intervals"
     return (said, "Performance of each model; metrics.csv") if len(own) else None
 
 
@@ -323,7 +327,7 @@ def _failures(report: ReportData) -> Fact | None:
     if cases.empty:
         return None
     return (
-        f"{cases['case_id'].nunique()} cases on which models differ or all err, case by case",
+        f"the cases on which models differ or all err ({cases['case_id'].nunique()}), case by case",
         "Disagreements; disagreements.csv",
     )
 

@@ -56,6 +56,16 @@ sem <- function(x, method, level, factor = 1) {
   below <- sqrt(sum((terms * (1 - df / qchisq(1 - tail, df)))^2)); above <- sqrt(sum((terms * (df / qchisq(tail, df) - 1))^2))
   list(estimate = factor * sqrt(value), conf.low = factor * sqrt(max(sum(terms) - below, 0)), conf.high = factor * sqrt(sum(terms) + above))
 }
+# The quantile of the noncentral t distribution by integration over the standard deviation: above a noncentrality of 37.62 qt() turns to a normal
+# approximation, which is off in the fourth digit.
+noncentral_t <- function(p, df, ncp) {
+  ends <- sqrt(c(qchisq(1e-16, df), qchisq(1e-16, df, lower.tail = FALSE)) / df)
+  below <- function(t) integrate(function(s) pnorm(t * s - ncp) * 2 * df * s * dchisq(df * s^2, df), ends[1], ends[2],
+                                 rel.tol = 1e-12, subdivisions = 1000L, stop.on.error = FALSE)$value
+  spread <- 1 + abs(ncp)
+  uniroot(function(t) below(t) - p, ncp + c(-1, 1) * spread, extendInt = "upX", tol = 1e-12 * spread)$root
+}
+
 # Bland and Altman (1986), exact limits of the limits (Carkeet 2015)
 bland_altman <- function(metric, x, level) {
   d <- x[, 1] - x[, 2]; n <- length(d); made <- list(estimate = NA, conf.low = NA, conf.high = NA)
@@ -67,7 +77,7 @@ bland_altman <- function(metric, x, level) {
     return(list(estimate = mean(d), conf.low = mean(d) - half, conf.high = mean(d) + half, std.error = se, statistic = t, parameter1 = n - 1,
                 p.value = 2 * pt(-abs(t), n - 1)))
   }
-  reach <- se * suppressWarnings(qt(c(tail, 1 - tail), n - 1, ncp = z * sqrt(n)))
+  reach <- se * c(noncentral_t(tail, n - 1, z * sqrt(n)), noncentral_t(1 - tail, n - 1, z * sqrt(n)))
   if (metric == "bland_altman_upper") list(estimate = mean(d) + z * s, conf.low = mean(d) + reach[1], conf.high = mean(d) + reach[2])
   else list(estimate = mean(d) - z * s, conf.low = mean(d) - reach[2], conf.high = mean(d) - reach[1])
 }
