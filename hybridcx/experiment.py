@@ -278,6 +278,14 @@ def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(Problem(f"this is not valid TOML: {error}", file)) from None
+    except RecursionError:
+        raise InputError(
+            Problem("values nested too deeply to be read", file, remedy="no key needs more than two levels")
+        ) from None
+    except ValueError:  # int() of thousands of digits, and dates that no calendar has
+        raise InputError(
+            Problem("a number or a date that is out of all range", file, remedy="write a smaller one")
+        ) from None
     try:
         # TOML has no tuples and an int is a valid float there, so types are checked as JSON would check them.
         return Experiment.model_validate_json(json.dumps(data, default=str))

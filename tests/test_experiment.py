@@ -158,3 +158,18 @@ def test_an_experiment_survives_the_way_through_json():
         e = read_experiment(path)
         assert Experiment.model_validate_json(json.dumps(e.model_dump(mode="json"))) == e
         assert set(tomllib.loads(path.read_text(encoding="utf-8"))) <= set(e.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seed = " + "[" * 100_000, "nested too deeply"),
+        ("seed = " + "9" * 5000, "out of all range"),
+        ("seed = 2026-02-31", "TOML"),
+    ],
+    ids=["nested", "digits", "date"],
+)
+def test_values_beyond_measure_are_refused(line, said):
+    """Found by fuzzing: Python's parser leaves these with RecursionError and ValueError."""
+    with pytest.raises(InputError, match=said):
+        parse_experiment(line)

@@ -349,6 +349,6 @@ def _varies(frame: pd.DataFrame, column: str) -> bool:
 
 def _first_rows(key: np.ndarray) -> np.ndarray:
     """Return the first row of each key 0, 1, ...; 0 where a key has no row."""
-    first = np.zeros(int(key.max()) + 1, dtype=np.int64)
+    first = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.int64)
     first[key[::-1]] = np.arange(len(key) - 1, -1, -1)
     return first

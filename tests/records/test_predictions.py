@@ -628,3 +628,9 @@ def test_a_readers_call_that_is_no_label(tmp_path):
         InputError, match=r"line 2, column reader_a: a reader's call that is none of the labels \(found: '3'\)"
     ):
         read_predictions(path)
+
+
+def test_no_row_with_a_known_split_is_told_by_its_rows(tmp_path):
+    """Found by fuzzing: without a row that is kept the checks on cases had nothing to take the maximum of."""
+    text = "case_id,y_true,model,score,split\nc0,normal,A,0.1,null\nc1,abnormal,A,0.9,null\n"
+    assert "line 2, column split: an unknown split" in refused(tmp_path, text)
