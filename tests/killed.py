@@ -1,6 +1,6 @@
 """Kills a command at each of its writes and lets the next call finish. A program of its own: it forks with everything imported, nothing begun.
 
-    python tests/killed.py compare|run FOLDER [EVERY]
+    python tests/killed.py compare|run|pictures FOLDER [EVERY]      (pictures: a run with its casebook's pictures)
 
 Python's audit hook sees every file opened for writing, renamed, removed, every folder made or removed, before it happens. The command is counted
 once, then killed (SIGKILL) at its first, second, third ... write: the state before a write is the state after the one before it. Prints JSON.
@@ -93,7 +93,7 @@ n_bootstrap = 100
 def write_inputs(which: str, given: Path) -> None:
     """Predictions of two models on 30 cases, or a phantom cohort of 60 patients."""
     given.mkdir(parents=True)
-    if which == "run":
+    if which != "compare":
         import hybridcx
 
         hybridcx.phantom(given / "phantom", patients=60, seed=3)
@@ -109,8 +109,10 @@ def command(which: str, given: Path, at: Path) -> None:
     import hybridcx
     from hybridcx.experiment import parse_experiment
 
-    if which == "run":
-        hybridcx.run(parse_experiment(EXPERIMENT), base=given, out=at / "report", cache=at / "cache")
+    if which != "compare":
+        hybridcx.run(
+            parse_experiment(EXPERIMENT), base=given, out=at / "report", cache=at / "cache", images=which == "pictures"
+        )
     else:
         hybridcx.compare(given / "p.csv", out=at / "report", n_bootstrap=100)
 
@@ -130,7 +132,7 @@ WARM = {
 
 def warm_up(which: str) -> None:
     """Import what the command imports, without computing: a fork must not inherit the threads of a library at work."""
-    for name in WARM["compare"] + (WARM["run"] if which == "run" else ()):
+    for name in WARM["compare"] + (() if which == "compare" else WARM["run"]):
         importlib.import_module(name)
 
 

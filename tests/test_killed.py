@@ -31,17 +31,22 @@ def killed_at_writes(which: str, folder: Path, every: int, fewest: int) -> None:
     assert found["wrong"] == []
 
 
+def test_compare_killed_at_every_other_of_its_writes(tmp_path):
+    killed_at_writes("compare", tmp_path / "work", 2, 80)
+
+
+@pytest.mark.slow
 def test_compare_killed_at_each_of_its_writes(tmp_path):
     killed_at_writes("compare", tmp_path / "work", 1, 80)
 
 
-def test_a_run_killed_at_every_twentieth_of_its_writes(tmp_path):
-    killed_at_writes("run", tmp_path / "work", 20, 180)
+def test_a_run_killed_at_every_fortieth_of_its_writes(tmp_path):
+    killed_at_writes("run", tmp_path / "work", 40, 180)
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_each_of_its_writes(tmp_path):
-    killed_at_writes("run", tmp_path / "work", 1, 180)
+    killed_at_writes("pictures", tmp_path / "work", 1, 250)
 
 
 def test_a_run_killed_ten_times_at_random_moments(tmp_path):
