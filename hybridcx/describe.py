@@ -285,7 +285,8 @@ def caveats(
         found += seed_caveats(predictions)
     else:
         # Identical images, marks that tell the label: on the page without the manifest's column.
-        found += [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
+        said = [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
+        found += [w[:1].upper() + w[1:] for w in said]
         if "copy_in_training" in outcome.ledger:
             test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
             n = int((test["copy_in_training"] == "yes").sum())

@@ -289,6 +289,9 @@ def confusion(
         return to_svg(figure, prefix, "Confusion matrices", "; ".join(said))
 
 
+FLOW_CHARACTERS = 33  # as many stand beside the number at full size; longer steps are set smaller
+
+
 def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
     """The cohort's flow as boxes from top to bottom; columns step, n and, optionally, kind.
 
@@ -312,7 +315,8 @@ def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
                 edgecolor=MUTED,
                 linewidth=0.8,
             )
-            ax.text(x + 0.012, y + 0.5, label(row["step"], 52), va="center", fontsize=8)
+            step = label(row["step"], 52)
+            ax.text(x + 0.012, y + 0.5, step, va="center", fontsize=8 * min(1.0, FLOW_CHARACTERS / max(len(step), 1)))
             ax.text(
                 x + width - 0.012,
                 y + 0.5,
