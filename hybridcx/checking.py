@@ -6,6 +6,7 @@ that refuses, and collects. Nothing is written but temporary images, which are r
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ COLUMNS = ("severity", "file", "row", "column", "value", "problem", "remedy")
 _SIGNS = {"cohort": ("patient_id", "image", "label"), "predictions": ("y_true", "model", "y_pred", "score")}
 _PUBLISHED = ("model", "metric", "value")
 NO_FILE = "there is no such file"
+_SECRET = re.compile(r"[0-9A-Fa-f]{32,}")  # a key of pseudonyms is not to be shown
 _TRIAL_PX = 128  # side of the images that are prepared to see whether they can be, and which are nearly the same
 
 
@@ -149,7 +151,7 @@ def recognise(path: Path) -> Kind:
             f"it cannot be told what this file is{published}",
             str(path),
             1,
-            value=first,
+            value=None if _SECRET.fullmatch(first.strip()) else first,
             remedy="a cohort has patient_id, image and label, predictions y_true and model, ratings columns reader_<name>, an experiment the "
             f"ending .toml; --kind {'|'.join(KINDS)} says which it is",
         )

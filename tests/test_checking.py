@@ -78,6 +78,13 @@ def test_what_it_is_cannot_be_told(tmp_path, text):
         hybridcx.check(tmp_path / "none.csv")
 
 
+def test_a_key_of_pseudonyms_is_not_shown(tmp_path):
+    (tmp_path / "key").write_text("0f" * 32 + "\n", encoding="utf-8")
+    found = hybridcx.check(tmp_path / "key")
+    assert not found.sound
+    assert "0f0f" not in said(found)
+
+
 def test_a_file_that_says_nothing_is_a_finding_and_a_wrong_path_is_not(tmp_path, call):
     path = tmp_path / "file.csv"
     for text, words in (("", "an empty file"), (" \n\n", "an empty file"), ("a,b\n1,2\n", "cannot be told")):

@@ -147,6 +147,17 @@ def test_more_than_two_labels_agree(tmp_path):
     agrees(tmp_path / "out")
 
 
+def test_caveats_of_a_column_that_did_not_travel_are_not_missed_but_numbers_are(tmp_path):
+    """The reader's words on a further column are the page's only caveats, and the ledger that is read again has no such column."""
+    readings(text=True).assign(age=40).to_csv(tmp_path / "r.csv", index=False)
+    page = hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100).page
+    assert "Caveats</h3>" in page.read_text(encoding="utf-8")
+    agrees(tmp_path / "out")
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace("95%", "94%", 1), encoding="utf-8")
+    assert "report.html" in set(hybridcx.verify(tmp_path / "out").differences["file"])
+
+
 @pytest.mark.parametrize("text", [True, False])
 def test_agreement_agrees(tmp_path, text):
     frame = readings(text=text)
