@@ -180,13 +180,13 @@ def casebook_page(found: Mapping[str, pd.DataFrame], view: CasebookView | None) 
     kinds = ["discordant in a pair", "wrong by every model", "near a threshold"]
     named = pairs[: MAX_FILTERS - len(kinds)]
     passes: dict[str, list[int]] = {}
-    parts = {str(c): part for c, part in book[book["number"].notna()].groupby("case_id", sort=False)}
+    parts: dict[str, list[dict[Any, Any]]] = {}
+    for r in book[book["number"].notna()].to_dict("records"):
+        parts.setdefault(str(r["case_id"]), []).append(r)
     for case, part in parts.items():
         is_in = [p for p in pairs if cell_of[p].get(case) in CELLS[1:3]]
-        near = part["near.threshold"].eq(True) & part["model"].isin(compared)
-        passes[case] = [
-            k for k, on in enumerate([bool(is_in), bool(part["all.wrong"].iloc[0]), bool(near.any())], 1) if on
-        ]
+        near = any(_is_near(r) and r["model"] in compared for r in part)
+        passes[case] = [k for k, on in enumerate([bool(is_in), bool(part[0]["all.wrong"]), near], 1) if on]
         passes[case] += [len(kinds) + 1 + j for j, p in enumerate(named) if p in is_in]
     labels = [*kinds, *(f"{a} against {b}" for a, b in named)]
     filters = [
@@ -228,13 +228,13 @@ def _lists(
 
 def _case(
     case: str,
-    part: pd.DataFrame,
+    part: Sequence[Mapping[Any, Any]],
     passes: Sequence[int],
     compared: Sequence[str],
     beside: Mapping[str, pd.DataFrame],
     view: CasebookView | None,
 ) -> CaseView:
-    first = part.iloc[0]
+    first = part[0]
     number, truth = int(first["number"]), str(first["y_true"])
     wrong, total = int(first["n.models.wrong"]), len(part)
     why = (
@@ -242,9 +242,8 @@ def _case(
         if first["all.wrong"]
         else f"called wrongly by {wrong} of {total} model{'s' if total > 1 else ''}"
     )
-    n_pairs = part["only.right.against"].dropna().map(lambda t: len(str(t).split("; "))).sum()
-    why += f"; discordant in {int(n_pairs)} listed pair{'s' if n_pairs > 1 else ''}" if n_pairs else ""
-    own = part[part["model"].isin(compared)]
+    n_pairs = sum(len(str(r["only.right.against"]).split("; ")) for r in part if pd.notna(r["only.right.against"]))
+    why += f"; discordant in {n_pairs} listed pair{'s' if n_pairs > 1 else ''}" if n_pairs else ""
     head = ["Model", f"P({view.positive})" if view else "Score", "Call", "Result"]
     rows = [
         [
@@ -253,11 +252,11 @@ def _case(
             Cell(str(r["y_pred"]), number=False),
             Cell(_mark(r), number=False),
         ]
-        for r in own.to_dict("records")
+        for r in part
+        if r["model"] in compared
     ]
     others = ", ".join(
-        f"{r['model']} {_score(r['score'])} {'✓' if r['correct'] else '✗'}"
-        for r in part[~part["model"].isin(compared)].to_dict("records")
+        f"{r['model']} {_score(r['score'])} {'✓' if r['correct'] else '✗'}" for r in part if r["model"] not in compared
     )
     facts = [("Readers", str(first["readings"]))] if isinstance(first["readings"], str) else []
     facts += _lesion_facts(beside["lesions"])
@@ -289,8 +288,12 @@ def _score(x: object) -> str:
     return tables.fixed(select.number(x), 3)
 
 
+def _is_near(r: Mapping[Any, Any]) -> bool:
+    return bool(pd.notna(r["near.threshold"]) and r["near.threshold"])
+
+
 def _mark(r: Mapping[Any, Any]) -> str:
-    near = ", near" if pd.notna(r["near.threshold"]) and bool(r["near.threshold"]) else ""
+    near = ", near" if _is_near(r) else ""
     return ("✓ right" if r["correct"] else "✗ wrong") + near
 
 
