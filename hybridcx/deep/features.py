@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hybridcx.deep import augment, devices
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
-from hybridcx.deep.networks import check_size, network
+from hybridcx.deep.networks import check_images, network
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import ComputeSection
 
@@ -76,9 +76,7 @@ def extract(
         for images of another shape or too small, and a state that is not this network's.
     """
     row = network(network_name)
-    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
-        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
-    check_size(row, images.shape[1])
+    check_images(row, images)
     device = devices.resolve(compute)
     while True:
         try:

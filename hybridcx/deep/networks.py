@@ -24,6 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from hybridcx.errors import InputError, Problem
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -135,3 +137,10 @@ def check_size(row: Network, size_px: int) -> None:
                 remedy=f"set images.size_px to {row.min_size_px} or more, or leave {row.name} out of networks.names",
             )
         )
+
+
+def check_images(row: Network, images: np.ndarray) -> None:
+    """Raise InputError unless `images` are uint8 of shape (N, H, H, 3) and large enough for the network."""
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
+        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
+    check_size(row, images.shape[1])

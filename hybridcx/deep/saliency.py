@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from hybridcx.deep import augment, devices
 from hybridcx.deep.features import read_state
 from hybridcx.deep.model import build, normaliser
-from hybridcx.deep.networks import Network, check_size, network
+from hybridcx.deep.networks import Network, check_images, network
 from hybridcx.deep.stages import units
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import ComputeSection
@@ -79,9 +79,7 @@ def saliency(
         for images of another shape or too small, and a state that is not this network's.
     """
     row = network(network_name)
-    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
-        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
-    check_size(row, images.shape[1])
+    check_images(row, images)
     if not 1 <= grid <= images.shape[1]:
         raise InputError(Problem("the grid must have at least one pixel a tile", column="grid", value=grid))
     n_occluded = len(images) if occluded is None else min(occluded, len(images))

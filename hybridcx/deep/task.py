@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hybridcx.deep import checkpoint, devices
-from hybridcx.deep.networks import Network, check_size
+from hybridcx.deep.networks import Network, check_images
 from hybridcx.deep.stages import check_stages
 from hybridcx.deep.weights import WeightsFile
 from hybridcx.errors import InputError, Problem, StoppedError
@@ -144,9 +144,7 @@ def check_task(
     train: TrainSection,
 ) -> None:
     problems = []
-    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or images.shape[1] != images.shape[2]:
-        raise InputError(Problem("images must be uint8 of shape (N, H, H, 3)", value=f"{images.dtype} {images.shape}"))
-    check_size(row, images.shape[1])
+    check_images(row, images)
     check_stages(row, train.trainable_stages)
     used = np.concatenate([train_idx, validation_idx])
     if len(y) != len(images):

@@ -289,69 +289,6 @@ def confusion(
         return to_svg(figure, prefix, "Confusion matrices", "; ".join(said))
 
 
-FLOW_CHARACTERS = 33  # as many stand beside the number at full size; longer steps are set smaller
-
-
-def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
-    """The cohort's flow as boxes from top to bottom; columns step, n and, optionally, kind.
-
-    Steps of kind "excluded" or "class" stand to the side. Without kinds they follow from the numbers: steps after the first
-    are excluded as long as what they leave is not yet the next step; steps after that which sum to it are its classes.
-    """
-    records = flow.to_dict("records")
-    n_of = [float(r["n"]) for r in records]
-    kinds = [str(r["kind"]) for r in records] if "kind" in flow else _kinds(n_of)
-    side = [k in ("excluded", "class") for k in kinds]
-    with style():
-        figure = new_figure(6.4, 0.42 * len(records) + 0.05, (0.02, 0.02, 0.02, 0.02))
-        ax = figure.subplots()
-        last = None
-        for y, (row, out) in enumerate(zip(records, side, strict=True)):
-            x, width = (0.50, 0.49) if out else (0.0, 0.46)
-            ax.fill(
-                [x, x + width, x + width, x],
-                [y + 0.13, y + 0.13, y + 0.87, y + 0.87],
-                facecolor="none",
-                edgecolor=MUTED,
-                linewidth=0.8,
-            )
-            step = label(row["step"], 52)
-            ax.text(x + 0.012, y + 0.5, step, va="center", fontsize=8 * min(1.0, FLOW_CHARACTERS / max(len(step), 1)))
-            ax.text(
-                x + width - 0.012,
-                y + 0.5,
-                f"n = {tables.count(float(row['n']))}",
-                va="center",
-                ha="right",
-                fontsize=8,
-            )
-            if out:
-                if last is not None and all(side[y:]):  # the classes hang from the last box
-                    ax.plot([0.23, 0.23], [last + 0.87, y + 0.5], color=MUTED, linewidth=0.8)
-                ax.plot([0.23, 0.50], [y + 0.5, y + 0.5], color=MUTED, linewidth=0.8)
-                ax.plot([0.488], [y + 0.5], marker=">", color=MUTED, markersize=3.5)
-            else:
-                if last is not None:
-                    ax.plot([0.23, 0.23], [last + 0.87, y + 0.13], color=MUTED, linewidth=0.8)
-                    ax.plot([0.23], [y + 0.08], marker="v", color=MUTED, markersize=3.5)
-                last = y
-        ax.set_xlim(-0.005, 1.0)
-        ax.set_ylim(len(records), 0)
-        ax.axis("off")
-        said = "; ".join(f"{label(r['step'], 120)}: {tables.count(float(r['n']))}" for r in records)
-        return to_svg(figure, prefix, "Flow of the cohort", said)
-
-
-def _kinds(n: Sequence[float]) -> list[str]:
-    """What each step of a flow is: ([416, 80, 5, 331, 170, 161]) is kept, excluded, excluded, kept, class, class."""
-    for k in range(2, len(n)):
-        if n[0] - sum(n[1:k]) == n[k]:
-            rest = n[k + 1 :]
-            after = "class" if rest and sum(rest) == n[k] else "kept"
-            return ["kept", *["excluded"] * (k - 1), "kept", *[after] * len(rest)]
-    return ["kept"] * len(n)
-
-
 def bland_altman(
     means: Sequence[float], differences: Sequence[float], lines: Mapping[str, float], *, prefix: str = "bland-altman"
 ) -> str:

@@ -1,4 +1,4 @@
-"""The further tables of a comparison as the page shows them: ranks, overlapping errors, parts of the Brier score, curves compared, interactions."""
+"""The further tables of a comparison on the page: ranks, overlapping errors, parts of the Brier score, curves compared, interactions, cases."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from hybridcx.report.tables import Cell, Notes, Table, table
 RANKED = ("accuracy", "sensitivity", "specificity", "auroc", "auprc", "brier", "net_benefit")
 SHOWN_THRESHOLDS = (0.1, 0.2, 0.3, 0.5)
 CAP_ROWS = 40
+CAP_CASES = 100
+MAX_CALL_COLUMNS = 10
 CAP_INTERACTIONS = 60
 RANK_REMARK = (
     "Share of the joint resamples of the cases in which the model has the best value; ties are shared. It says how stable the first place is, not "
@@ -185,4 +187,38 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
     )
     return table(
         "interactions", caption, head, rows, notes=notes, remark=remark, source="interactions.csv", cap=CAP_INTERACTIONS
+    )
+
+
+def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str) -> Table | None:
+    """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
+    if cases.empty:
+        return None
+    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
+    fixed = ("case_id", "y_true", "n.models.wrong", "seed")
+    there = [c for c in cases.columns if c not in fixed]
+    shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]
+    frame = cases.sort_values("n.models.wrong", ascending=False, kind="stable")
+    rows = []
+    for r in frame.head(CAP_CASES + 1).to_dict("records"):
+        calls = [tables.NA if pd.isna(r[m]) else str(r[m]) for m in shown]
+        marked = ["·" if c == str(r["y_true"]) else c for c in calls]
+        rows.append(
+            [
+                Cell(str(r["case_id"])),
+                Cell(str(r["y_true"]), number=False),
+                Cell(tables.count(r["n.models.wrong"])),
+                *(Cell(c, number=False) for c in marked),
+            ]
+        )
+    counted = f" Models in error are counted over all {len(there)} models." if len(there) > 1 else ""
+    remark = f"A dot is a right call; a wrong one is written out.{counted}"
+    remark += f" Calls of {len(shown)} of them are shown." if len(shown) < len(there) else ""
+    if len(frame) > CAP_CASES:
+        rows = rows[:CAP_CASES]
+        remark += (
+            f" The {CAP_CASES} cases with most errors of {tables.count(len(frame))}; all are in disagreements.csv."
+        )
+    return table(
+        "cases", caption, ["Case", "Truth", "Models in error", *shown], rows, remark=remark, source="disagreements.csv"
     )

@@ -16,8 +16,6 @@ TABLE_III = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auroc")
 OF_CALLS = ("balanced_accuracy", "f1", "mcc", "youden_j", "lr_positive", "lr_negative", "diagnostic_odds_ratio")
 OF_SCORES = ("auprc", "brier", "log_loss", "calibration_slope", "calibration_intercept", "ece")
 CAP_ROWS = 150
-CAP_CASES = 100
-MAX_CALL_COLUMNS = 10
 CLUSTER_REMARK = (
     " Obuchowski's test takes its variance under no difference, the interval does not: near the level they can disagree, "
     "and a verdict needs both."
@@ -368,37 +366,3 @@ def subgroup_table(metrics: pd.DataFrame, caption: str) -> Table | None:
     head = ["Subgroup", "Model", "Cases", *(heading(m) for m in columns)]
     remark = _intervals_remark(values, common)
     return table("subgroup-table", caption, head, rows, notes=notes, remark=remark, source="metrics.csv", cap=CAP_ROWS)
-
-
-def disagreements_table(cases: pd.DataFrame, models: Sequence[str], caption: str) -> Table | None:
-    """The cases on which the models differ or all err: every shown model's call, the wrong ones written out."""
-    if cases.empty:
-        return None
-    cases, caption = select.first_seed(cases, caption, "disagreements.csv")
-    fixed = ("case_id", "y_true", "n.models.wrong", "seed")
-    there = [c for c in cases.columns if c not in fixed]
-    shown = [m for m in models if m in there][:MAX_CALL_COLUMNS] or there[:MAX_CALL_COLUMNS]
-    frame = cases.sort_values("n.models.wrong", ascending=False, kind="stable")
-    rows = []
-    for r in frame.head(CAP_CASES + 1).to_dict("records"):
-        calls = [tables.NA if pd.isna(r[m]) else str(r[m]) for m in shown]
-        marked = ["·" if c == str(r["y_true"]) else c for c in calls]
-        rows.append(
-            [
-                Cell(str(r["case_id"])),
-                Cell(str(r["y_true"]), number=False),
-                Cell(tables.count(r["n.models.wrong"])),
-                *(Cell(c, number=False) for c in marked),
-            ]
-        )
-    counted = f" Models in error are counted over all {len(there)} models." if len(there) > 1 else ""
-    remark = f"A dot is a right call; a wrong one is written out.{counted}"
-    remark += f" Calls of {len(shown)} of them are shown." if len(shown) < len(there) else ""
-    if len(frame) > CAP_CASES:
-        rows = rows[:CAP_CASES]
-        remark += (
-            f" The {CAP_CASES} cases with most errors of {tables.count(len(frame))}; all are in disagreements.csv."
-        )
-    return table(
-        "cases", caption, ["Case", "Truth", "Models in error", *shown], rows, remark=remark, source="disagreements.csv"
-    )

@@ -170,7 +170,7 @@ def _with_index(frame: pd.DataFrame, name: str = "label") -> pd.DataFrame:
 def _cohort(report: ReportData, numbers: Numbers) -> Section:
     section = Section("cohort", "Cohort")
     if report.cohort_flow is not None and len(report.cohort_flow):
-        svg = figures.cohort_flow(flow.drawn(report.cohort_flow))
+        svg = flow.cohort_flow(flow.drawn(report.cohort_flow))
         caption, file = (
             "Flow of the cohort." + flow.apart(report.cohort_flow),
             "flow.csv" if "flow" in report.tables else "",
@@ -312,7 +312,7 @@ def _disagreements(report: ReportData, numbers: Numbers) -> Section:
     cases = _frame(report.tables, "disagreements")
     one = len(cases.columns.difference(["case_id", "y_true", "n.models.wrong", "seed"])) == 1
     caption = "Cases that the model calls wrongly." if one else "Cases on which the models differ or all err."
-    made = result_tables.disagreements_table(cases, report.primary_models, caption)
+    made = further_results.disagreements_table(cases, report.primary_models, caption)
     section.table(made, numbers.table() if made else "", whole=True)
     return section
 

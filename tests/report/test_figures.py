@@ -12,6 +12,7 @@ import pytest
 import sample
 
 from hybridcx.report import figures, svg
+from hybridcx.report.flow import _kinds, cohort_flow
 
 NAMES = ["<script>1</script>", r"$\frac{1}{2}$", "_x", "{{7*7}}"]
 
@@ -36,7 +37,7 @@ def _all(found: dict[str, pd.DataFrame]) -> dict[str, str]:
         "decision": figures.decision_curve(found["decision_curve"]),
         "learning": figures.learning_curves(sample.history(1), name=NAMES[0]),
         "confusion": figures.confusion(found["confusion"]),
-        "flow": figures.cohort_flow(flow),
+        "flow": cohort_flow(flow),
         "bland-altman": figures.bland_altman([1, 2], [0.1, -0.1], {"bias": 0.0, NAMES[1]: 0.2}),
     }
 
@@ -104,7 +105,7 @@ def test_an_estimate_that_does_not_exist_is_said(found: dict[str, pd.DataFrame])
     ],
 )
 def test_kinds_of_a_flow_follow_from_its_numbers(n: list[float], kinds: list[str]) -> None:
-    assert figures._kinds(n) == kinds
+    assert _kinds(n) == kinds
 
 
 def test_labels_are_cut_and_control_characters_shown() -> None:
