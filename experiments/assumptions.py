@@ -29,9 +29,10 @@ from hybridcx.deep import weights
 from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment import Experiment
-from hybridcx.pipeline import load_cohort, prepare_images, split_cohort
+from hybridcx.pipeline import load_cohort, prepare_images
 from hybridcx.progress import Progress
 from hybridcx.stats.roc import auroc, delong_paired
+from hybridcx.units import split_cohort
 
 RESIDUAL = "has batch normalisation"
 CHANGES: tuple[tuple[str, dict[str, object], str], ...] = (

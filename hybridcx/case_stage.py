@@ -54,7 +54,7 @@ def make_casebook(
         book,
         spaces,
         outcome.cohort,
-        [c for c, part in outcome.split.of_case.items() if part == "train"],
+        [c for c, part in outcome.units[0].split.of_case.items() if part == "train"],
         images,
         experiment.images,
         experiment.compute,

@@ -11,11 +11,12 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.consensus import ONE_READER
 from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
-from hybridcx.describe_seeds import fold_methods, seed_caveats, seed_methods
+from hybridcx.describe_seeds import division_methods, fold_methods, seed_caveats, seed_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
 from hybridcx.report import answers, label_rules, select
+from hybridcx.units import scored_disputed
 
 if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
     from hybridcx.network_stage import Outcome
@@ -155,18 +156,10 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
     """Paragraphs on cohort, images, training and heads, for the methods section of `run`."""
     images, train, heads = experiment.images, experiment.train, experiment.heads
     pad = "stretched to a square" if images.pad == "none" else f"padded to a square ({images.pad}, both sides)"
-    counts = outcome.split.counts()
-    n = {name: int(counts[name].loc["total"]) for name in ("train", "validation", "test")}
     text = [
         *label_methods(outcome),
         f"Images were cropped to the manifest's box where it has one, {pad} and resized to {images.size_px} x {images.size_px} pixels "
-        f"({images.resample}, antialiased). The {sum(n.values())} analysed cases were split "
-        + (
-            "by the manifest"
-            if experiment.split.method == "manifest"
-            else "at random, stratified by class, no patient in two parts,"
-        )
-        + f" into {n['train']} training, {n['validation']} validation and {n['test']} test cases.",
+        f"({images.resample}, antialiased). {division_methods(experiment, outcome.units)}",
     ]
     start = outcome.networks.set_index("network")["weights"].to_dict()
     text.append("Networks (torchvision): " + "; ".join(f"{k}, {v}" for k, v in start.items()) + ".")
@@ -177,9 +170,12 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
             "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
             f"tuned and calibrated by {heads.folds}-fold stratified, patient-grouped cross-validation within the training cases; on "
             "fine-tuned features, which their network has bent to the training labels, on the validation cases alone. For each network the "
-            "head with the largest cross-validated AUROC is compared with the network's softmax: "
-            + "; ".join(f"{model} for {network}" for network, model in outcome.chosen.items())
-            + "."
+            "head with the largest cross-validated AUROC is compared with the network's softmax"
+            + (
+                ", chosen anew in every training and named <network>+chosen (which one it was stands in heads.csv)."
+                if "chosen" in outcome.heads
+                else ": " + "; ".join(f"{model} for {network}" for network, model in outcome.chosen.items()) + "."
+            )
         )
     return text + list(dict.fromkeys(outcome.notes))
 
@@ -198,7 +194,7 @@ def label_methods(outcome: Outcome) -> list[str]:
         "adjudicated": f"A case has the label on which all its readers agree ({readings}), or else the one in the column {options.adjudicator}.",
     }[options.rule]
     if n_disputed:
-        n_test = len(outcome.split.disputed_test)
+        n_test = len(scored_disputed(outcome.units))
         said += (
             f" {n_disputed} cases are in dispute and have no label: none of them was fitted on or counted in a primary metric. The split sends "
             f"them by the shares of the others; the {n_test} in test are scored and reported apart."
@@ -294,9 +290,12 @@ def caveats(
                 f"{n} of the {len(test)} test cases have nearly their own image in training or validation. Metrics and comparisons without them "
                 "are those of the subgroup copy_in_training = no."
             )
-        found.append(
-            "One split and one seed: the results are conditional on these trained models and this division of the cases."
-        )
+        if len(outcome.units) > 1:
+            found += seed_caveats(predictions)
+        else:
+            found.append(
+                "One split and one seed: the results are conditional on these trained models and this division of the cases."
+            )
         untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
         if untrained:
             found.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hybridcx.analysis.plan import Plan
+from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.hierarchical import few_seeds
+from hybridcx.units import Unit, split_counts
 
 ONE_SEED = (
     "One set of predictions per model (one seed): the results are conditional on the trained models; how far another training would have moved "
@@ -103,3 +107,32 @@ def seed_caveats(predictions: Predictions) -> list[str]:
             "The models of the folds share training cases: the folds are not independent, and no interval accounts for that."
         )
     return found
+
+
+def division_methods(experiment: Experiment, units: Sequence[Unit]) -> str:
+    """How the analysed cases were divided, and how often everything was trained."""
+    options, first = experiment.repeat, units[0].split
+    seeds = f"seeds {units[0].seed} to {units[-1].seed}"
+    total = len(first.assignment)
+    table = split_counts(units).set_index("label").loc["total"]
+    sizes = f"{table['train']} training, {table['validation']} validation and {table['test']} test cases"
+    drawn = "at random, stratified by class, no patient in two parts"
+    if options.in_folds:
+        again = {
+            "kfold": f", with the same folds for each of the {options.seeds} {seeds}" if options.seeds > 1 else "",
+            "repeated_kfold": f", repeated with folds drawn anew for each of the {options.seeds} {seeds}",
+        }[options.design]
+        return (
+            f"The {total} analysed cases were divided into {options.folds} folds, {drawn}{again}. Each case is a test case "
+            f"once{' per seed' if options.seeds > 1 else ''}; the cases outside its fold were divided, by class and patient, into training and "
+            f"validation ({sizes} in each fold). Networks, features, heads and the choice among heads were made within each fold and never "
+            "saw it (nested cross-validation)."
+        )
+    if options.design == "holdout":
+        return (
+            f"The {total} analysed cases were split {options.seeds} times {drawn} ({seeds}), into {sizes}; networks, features, heads and the choice "
+            "among heads were made anew in each split (repeated hold-out)."
+        )
+    how = "by the manifest" if experiment.split.method == "manifest" else drawn + ","
+    again = f" Everything was trained {options.seeds} times on this split ({seeds})." if options.seeds > 1 else ""
+    return f"The {total} analysed cases were split {how} into {sizes}.{again}"

@@ -78,6 +78,38 @@ class SplitSection(_Section):
         return self
 
 
+class RepeatSection(_Section):
+    """Trainings beyond the first: other seeds, other divisions of the cohort, folds."""
+
+    design: Literal["split", "holdout", "kfold", "repeated_kfold"] = Field(
+        "split",
+        description="`split`: every seed trains on the one split; `holdout`: every seed draws a split of its own (repeated hold-out); `kfold`: "
+        "cross-validation in place of the test set, with the same folds for every seed; `repeated_kfold`: every seed draws folds of its own",
+    )
+    seeds: int = Field(
+        1, ge=1, le=1000, description="how many trainings: with the experiment's seed, the next number, and so on"
+    )
+    folds: int = Field(
+        5, ge=2, le=50, description="outer folds of kfold and repeated_kfold, stratified, no patient in two"
+    )
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether every case is a test case once per seed."""
+        return self.design in ("kfold", "repeated_kfold")
+
+    @property
+    def several_divisions(self) -> bool:
+        """Whether the trainings differ in which cases they train on."""
+        return self.design != "split"
+
+    @model_validator(mode="after")
+    def _several(self) -> RepeatSection:
+        if self.design in ("holdout", "repeated_kfold") and self.seeds < 2:
+            raise ValueError(f"design = {self.design!r} needs seeds = 2 or more")
+        return self
+
+
 class NetworksSection(_Section):
     names: list[NetworkName] = Field(
         list(STUDY_NETWORKS), min_length=1, description="networks, as torchvision names them"
@@ -169,6 +201,7 @@ class Experiment(_Section):
     cohort: CohortSection
     images: ImagesSection = ImagesSection()
     split: SplitSection = SplitSection()
+    repeat: RepeatSection = RepeatSection()
     networks: NetworksSection = NetworksSection()
     train: TrainSection = TrainSection()
     heads: HeadsSection = HeadsSection()
@@ -180,6 +213,15 @@ class Experiment(_Section):
         planned, used = self.analysis.label_rule, self.cohort.labels.rule
         if planned not in (None, used):
             raise ValueError(f"the plan names analysis.label_rule = {planned!r}, but cohort.labels.rule is {used!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _divisions_are_drawn(self) -> Experiment:
+        if self.split.method == "manifest" and self.repeat.several_divisions:
+            raise ValueError(
+                f"repeat.design = {self.repeat.design!r} draws its own divisions, but split.method is 'manifest': "
+                "the manifest's split would not be used"
+            )
         return self
 
     def train_of(self, network: str) -> TrainSection:

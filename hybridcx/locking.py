@@ -1,6 +1,6 @@
 """The lock of a run's plan: written down before any test prediction exists, and found again when the plan is changed after results.
 
-`[analysis]` of the experiment file and the labelling rule are the plan. Before the first stage it is noted, with its hash and the time,
+`[analysis]` of the experiment file, the labelling rule and the repetitions are the plan. Before the first stage it is noted, with its hash and the time,
 for every network of the run: in the store (`plans/<key>.json`) and in the output folder (state.json). The key of a network is what decides
 its predictions: data, split, seed, weights and options of training; not the code, the machine or the heads, so that none of these makes
 an old network a new one. When the predictions are there, that is noted too.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock
 
 from hybridcx.artefacts import RECORD, Store, content_key, write_atomic
-from hybridcx.experiment import Experiment
+from hybridcx.experiment import Experiment, RepeatSection
 from hybridcx.provenance import now
 
 PLANS = "plans"
@@ -108,40 +108,45 @@ def plan_of(experiment: Experiment) -> dict[str, object]:
         "comparisons": options["comparisons"] or DEFAULT_COMPARISONS,
         "label_rule": labels["rule"],
         "labels": labels,
+        # only where it says something, so that the plans of single runs keep their hash
+        **({} if experiment.repeat == RepeatSection() else {"repeat": experiment.repeat.model_dump(mode="json")}),
     }
 
 
-def network_keys(experiment: Experiment, data: Mapping[str, str], split_sha256: str) -> dict[str, str]:
-    """Network -> the key of what decides its predictions."""
+def network_keys(
+    experiment: Experiment, data: Mapping[str, str], units: Sequence[tuple[int, str]]
+) -> dict[tuple[str, int, str], str]:
+    """(network, seed, hash of the split) -> the key of what decides its predictions, for every network of every unit (seed, hash of its split)."""
     common = {
         "data": {k: data[k] for k in ("manifest", "images")},
-        "split": split_sha256,
-        "seed": experiment.seed,
         "weights": experiment.networks.weights,
         "labels": experiment.cohort.labels.model_dump(mode="json"),
     }
+    trained = {n: experiment.train_of(n).model_dump(mode="json") for n in experiment.networks.names}
     return {
-        n: content_key({**common, "network": n, "train": experiment.train_of(n).model_dump(mode="json")})
+        (n, seed, split): content_key({**common, "split": split, "seed": seed, "network": n, "train": trained[n]})
+        for seed, split in units
         for n in experiment.networks.names
     }
 
 
 def lock_plan(
-    experiment: Experiment, data: Mapping[str, str], split_sha256: str, store: Store, noted: object
+    experiment: Experiment, data: Mapping[str, str], units: Sequence[tuple[int, str]], store: Store, noted: object
 ) -> tuple[Lock, Plans]:
-    """Lock the plan of a run before its stages. `noted`: the plans that the output folder knows; returns those that it is to know.
+    """Lock the plan of a run before its stages. `units`: seed and hash of the split of each; `noted`: the plans that the output folder knows;
+    returns those that it is to know.
 
     Locking the same plan again changes nothing.
     """
     plan = plan_of(experiment)
     sha256 = content_key(plan)
-    keys = network_keys(experiment, data, split_sha256)
+    keys = network_keys(experiment, data, units)
     moment = now()
     known = noted if isinstance(noted, dict) else {}
     plans: Plans = {k: v for k, v in known.items() if k not in keys.values()}
     mine: list[Entry] = []
     before: list[str] = []
-    for network, key in keys.items():
+    for (network, seed, _), key in keys.items():
         with _held(store, key):
             entries = _merged(_read(store, key), known.get(key, []))
             own = next((e for e in entries if e["sha256"] == sha256), None)
@@ -149,19 +154,19 @@ def lock_plan(
                 seen = [
                     {k: e[k] for k in ("sha256", "locked_at", "predictions_at")} for e in entries if e["predictions_at"]
                 ]
-                trained = not entries and _trained(store, experiment, network, data["images"])
+                trained = not entries and _trained(store, experiment, network, seed, data["images"])
                 own = {"plan": plan, "sha256": sha256, "locked_at": moment, "predictions_at": None, "earlier": seen}
                 own["trained_before"] = trained
                 entries.append(own)
             _write(store, key, entries)
         plans[key] = entries
         mine.append(own)
-        before += [network] if own["trained_before"] else []
+        before += [network] if own["trained_before"] and network not in before else []
     earlier = {e["sha256"]: e for own in mine for e in own["earlier"]}
     return Lock(plan, sha256, max(e["locked_at"] for e in mine), tuple(earlier.values()), tuple(before)), plans
 
 
-def note_predictions(lock: Lock, plans: Plans, keys: Mapping[str, str], store: Store) -> Plans:
+def note_predictions(lock: Lock, plans: Plans, keys: Mapping[tuple[str, int, str], str], store: Store) -> Plans:
     """Note that the predictions of these networks exist under this plan; returns the plans that the output folder is to know."""
     moment, out = now(), dict(plans)
     for key in keys.values():
@@ -215,9 +220,9 @@ def _merged(a: list[Entry], b: list[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def _trained(store: Store, experiment: Experiment, network: str, images: str) -> bool:
+def _trained(store: Store, experiment: Experiment, network: str, seed: int, images: str) -> bool:
     """Whether the store has this network fine-tuned on these images with these options and seed already, by whatever code."""
-    wanted: dict[str, object] = {"network": network, "images": images, "seed": experiment.seed}
+    wanted: dict[str, object] = {"network": network, "images": images, "seed": seed}
     wanted["train"] = experiment.train_of(network).model_dump(mode="json")
     for record in (store.root / "finetune").glob(f"*/{RECORD}"):
         with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):

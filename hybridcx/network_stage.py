@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.artefacts import Store
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.cohort.splits import Split
-from hybridcx.deep import devices, weights
-from hybridcx.deep.features import extract, initial_state, softmax_positive
-from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
+from hybridcx.deep.features import softmax_positive
+from hybridcx.deep.finetune import WEIGHTS_NAME
 from hybridcx.errors import Problem
-from hybridcx.experiment import Experiment, FeatureSet
+from hybridcx.experiment import FeatureSet
 from hybridcx.head_stage import HeadWork
 from hybridcx.heads.persist import load_head
-from hybridcx.images.store import ImageStore
+from hybridcx.network_work import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
 from hybridcx.progress import Progress
-from hybridcx.provenance import versions_of
 from hybridcx.records.lineage import Fit, FitKind, Lineage
-
-DISPUTED = "disputed"
-"""The part of test cases without a label: scored, never fitted on, in no primary metric."""
-HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One pass through the stages."""
-
-    seed: int
-    repeat: int = 0
-    fold: int | None = None
+from hybridcx.units import Unit, divisions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +39,7 @@ class Outcome:
     """What a run made: everything that the analysis and the report are told of it."""
 
     cohort: Cohort
-    split: Split
+    units: tuple[Unit, ...]
     ledger: pd.DataFrame = field(default_factory=pd.DataFrame)
     lineage: Lineage = field(default_factory=Lineage)
     histories: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -66,6 +52,11 @@ class Outcome:
     near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def split(self) -> Split | None:
+        """The one division that all units share; None where they differ."""
+        return self.units[0].split if len(divisions_of(self.units)) == 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -76,82 +67,44 @@ class Kept:
     logits: np.ndarray | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """The analysed cases as arrays, in the image store's order."""
-
-    case_ids: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray
-    split: np.ndarray
-
-    def index(self, name: str) -> np.ndarray:
-        return np.flatnonzero(self.split == name)
-
-
 class NetworkStage:
-    """One network through the stages from its weights to the predictions of its softmax and of its heads."""
+    """One network of one unit through the stages from its weights to the predictions of its softmax and of its heads."""
 
-    def __init__(
-        self,
-        name: str,
-        unit: Unit,
-        experiment: Experiment,
-        cases: Cases,
-        images: ImageStore,
-        located: weights.WeightsFile | None,
-        store: Store,
-        progress: Progress,
-        outcome: Outcome,
-    ):
-        self.name = name
+    def __init__(self, work: NetworkWork, unit: Unit, store: Store, progress: Progress, outcome: Outcome):
+        self.work = work
+        self.name = work.name
         self.unit = unit
-        self.experiment = experiment
-        self.cases = cases
-        self.images = images
+        self.cases = work.cases
         self.store = store
         self.progress = progress
         self.outcome = outcome
         self.ledger: list[pd.DataFrame] = []
         self.heads: list[dict[str, object]] = []
         self.planned: list[tuple[FeatureSet, str, Kept, HeadWork]] = []
-        self.train = experiment.train_of(name)
-        self.weights = located
-        self.initial = "untrained" if located is None else "pretrained"
+        self.initial = "untrained" if work.located is None else "pretrained"
         self.described: dict[str, object] = {
-            "network": name,
-            "weights": "untrained" if located is None else located.origin,
-            "weights_sha256": None if located is None else located.sha256,
-        }
-        device = devices.resolve(experiment.compute)
-        self.pixels: dict[str, object] = {
-            "images": images.sha256,
-            "network": name,
-            "weights": None if located is None else located.sha256,
-            "seed": unit.seed,
-            "compute": experiment.compute.model_dump(mode="json"),
-            "device": [device.description, device.threads],
-            "packages": versions_of("torch", "torchvision", "numpy"),
-            "code": code_hash("deep", "streams"),
-        }
-        self.training: dict[str, object] = {
-            **self.pixels,
-            "cases": content_key({"y": cases.y.tolist(), "split": cases.split.tolist()}),
-            "train": self.train.model_dump(mode="json"),
+            "network": work.name,
+            "weights": "untrained" if work.located is None else work.located.origin,
+            "weights_sha256": None if work.located is None else work.located.sha256,
+            **({"seed": unit.seed, "fold": unit.fold} if unit.name else {}),
         }
 
     def run(self) -> None:
         """Features, fine-tuning, and the predictions of the softmax; the heads are planned."""
-        heads = self.experiment.heads
-        wanted = heads.features if heads.names and (heads.networks is None or self.name in heads.networks) else []
-        if "pretrained" in wanted:
+        heads = self.work.experiment.heads
+        wanted = heads.features if heads.names and self.work.has_heads else []
+        # The casebook shows one set of networks: those of the first unit that has a test set of its own.
+        shown = self.unit is self.outcome.units[0] and self.unit.fold is None
+        if self.work.wants_initial:
             initial = self._features(None)
-            self.outcome.made[self.name] = Made(self.initial, initial.features, None)
+            if shown:
+                self.outcome.made[self.name] = Made(self.initial, initial.features, None)
             self._plan_heads("pretrained", initial)
-        if self.experiment.train.enabled:
+        if self.work.experiment.train.enabled:
             weights_path = self._finetuned()
             tuned = self._features(weights_path)
-            self.outcome.made[self.name] = Made("fine_tuned", tuned.features, weights_path)
+            if shown:
+                self.outcome.made[self.name] = Made("fine_tuned", tuned.features, weights_path)
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))
@@ -160,60 +113,25 @@ class NetworkStage:
 
     def _finetuned(self) -> Path:
         """The file of the fine-tuned weights; what is known of their training is noted."""
-        train = self.train
-
-        def build(folder: Path) -> None:
-            made = finetune(
-                self.name,
-                self.images.images,
-                self.cases.y,
-                self.cases.index("train"),
-                self.cases.index("validation"),
-                train,
-                self.experiment.compute,
-                seed=self.unit.seed,
-                weights=self.weights,
-                folder=folder,
-                fill=0.0 if self.experiment.images.pad == "black" else 1.0,
-                on_progress=self.progress.track(f"fine-tuning {self.name}"),
-            )
-            pd.DataFrame(made.history).to_csv(folder / HISTORY, index=False)
-            told = {k: v for k, v in asdict(made).items() if k not in ("history", "weights_path", "network")}
-            write_atomic(folder / TRAINING, json.dumps(told, indent=1, sort_keys=True))
-
-        folder = self.store.make("finetune", content_key(self.training), build, self.training)
-        self.outcome.histories[self.name] = pd.read_csv(folder / HISTORY)
+        folder = self.work.finetuned(self.store, self.progress.track(f"fine-tuning {self.name}"))
+        history = pd.read_csv(folder / HISTORY).assign(seed=self.unit.seed, fold=self.unit.fold)
+        earlier = self.outcome.histories.get(self.name)
+        self.outcome.histories[self.name] = (
+            history if earlier is None else pd.concat([earlier, history], ignore_index=True)
+        )
         told = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
         self.outcome.notes += told.pop("notes")
         told["trained_sha256"] = told.pop("weights_sha256")
         self.described |= told
         self._fit(self.name, "network", "train")
+        train = self.work.experiment.train_of(self.name)
         if train.early_stopping or train.keep == "best_validation":
             self._fit(self.name, "early_stopping", "validation")
         return folder / WEIGHTS_NAME
 
     def _features(self, trained: Path | None) -> Kept:
         """Penultimate features of every case, and the logits where the last layer has been trained."""
-        parts = {
-            **(self.pixels if trained is None else self.training),
-            "which": "initial" if trained is None else "trained",
-        }
-
-        def build(folder: Path) -> None:
-            found = extract(
-                self.name,
-                initial_state(self.name, self.unit.seed, self.weights) if trained is None else trained,
-                self.images.images,
-                self.experiment.compute,
-                trained_head=trained is not None,
-                on_progress=self.progress.track(f"features of {self.name}"),
-            )
-            np.save(folder / FEATURES, found.features)
-            if found.logits is not None:
-                np.save(folder / LOGITS, found.logits)
-            write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
-
-        folder = self.store.make("features", content_key(parts), build, parts)
+        folder = self.work.features(self.store, trained, self.progress.track(f"features of {self.name}"))
         told = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
         self.outcome.notes += told["notes"]
         logits = folder / LOGITS
@@ -221,7 +139,7 @@ class NetworkStage:
 
     def _plan_heads(self, which: FeatureSet, extracted: Kept) -> None:
         """Note the fits of the heads on one feature set: on fine-tuned features only on cases that the network did not train on."""
-        options = self.experiment.heads
+        options = self.work.experiment.heads
         fitted_on = "train" if which == "pretrained" else "validation"
         rows = self.cases.index(fitted_on)
         work = HeadWork(
@@ -257,24 +175,25 @@ class NetworkStage:
                         "cv_auroc": fitted.cv_auroc,
                         "cv_log_loss": fitted.cv_log_loss,
                         "notes": "; ".join(fitted.notes),
+                        "seed": self.unit.seed,
+                        "fold": self.unit.fold,
                     }
                 )
 
     def _fit(self, model: str, kind: FitKind, split: str, parents: tuple[str, ...] = ()) -> None:
         """Record what was fitted on which cases."""
-        self.outcome.lineage.add(
-            Fit.of(model, kind, self.cases.case_ids[self.cases.index(split)].tolist(), parents=parents)
-        )
+        cases = self.cases.case_ids[self.cases.index(split)].tolist()
+        self.outcome.lineage.add(Fit.of(model, kind, cases, parents=parents, unit=self.unit.name))
 
     def _add(self, model: str, score: np.ndarray) -> None:
-        """Predictions of every case by one model."""
+        """Predictions of every case by one model; of a fold without its training cases, which are test cases elsewhere."""
         names = np.array(self.outcome.cohort.labels, dtype=object)
         table = pd.DataFrame(
             {
                 "case_id": self.cases.case_ids,
                 "y_true": np.where(self.cases.split == DISPUTED, None, names[self.cases.y]),
                 "model": model,
-                "y_pred": names[(score >= self.experiment.analysis.threshold).astype(int)],
+                "y_pred": names[(score >= self.work.experiment.analysis.threshold).astype(int)],
                 "score": score.astype(np.float64),
                 # a code, not the id: ids of patients never reach a report, which needs only who belongs together
                 "patient_id": [f"g{g:05d}" for g in self.cases.groups],
@@ -282,4 +201,7 @@ class NetworkStage:
                 "seed": self.unit.seed,
             }
         )
-        self.ledger.append(table)
+        if self.unit.fold is not None:
+            table = table.assign(fold=str(self.unit.fold))
+        left_out = [UNUSED] if self.unit.fold is None else [UNUSED, "train"]
+        self.ledger.append(table[~table["split"].isin(left_out)])

@@ -1,13 +1,13 @@
 """The stages of a run, in order: cohort, images, splits, fine-tuning, features, heads, predictions.
 
 Each stage is keyed by the content that it is made from (`artefacts.Store`), so what is up to date is not done again and an interrupted run
-continues. The stages run over units (seed, repeat, fold); there is one unit for now.
+continues. The stages run over units (seed, fold; `units`).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from hybridcx import shortcuts
 from hybridcx.artefacts import Store, code_hash, content_key
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
-from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.deep import weights
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
@@ -25,12 +24,23 @@ from hybridcx.head_stage import fit_all
 from hybridcx.images import duplicates, near_duplicates
 from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
-from hybridcx.network_stage import DISPUTED, Cases, NetworkStage, Outcome, Unit
-from hybridcx.parallel import default_jobs
+from hybridcx.network_stage import NetworkStage, Outcome
+from hybridcx.network_work import (
+    DISPUTED,
+    UNUSED,
+    Cases,
+    NetworkWork,
+    make_initial_features,
+    train_and_extract,
+)
+from hybridcx.parallel import default_jobs, run_tasks
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.provenance import versions_of
 from hybridcx.pseudonyms import Pseudonyms
+from hybridcx.records.lineage import Fit
+from hybridcx.records.model_names import CHOSEN
+from hybridcx.units import Unit, divisions_of, scored_disputed
 
 MIN_PATIENTS_FOR_HEADS = 3
 COPY = "copy_in_training"
@@ -72,14 +82,6 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
     )
 
 
-def split_cohort(experiment: Experiment, cohort: Cohort) -> Split:
-    """The split of the experiment, checked: every part has both classes, no patient stands in two."""
-    if experiment.split.method == "manifest":
-        return manifest_split(cohort)
-    shares = (experiment.split.train, experiment.split.validation, experiment.split.test)
-    return stratified_split(cohort, shares, seed=experiment.seed)
-
-
 def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progress: Progress) -> ImageStore:
     """The images of the analysed cases as the networks see them, decoded once. Raises InputError with the row of every unusable image."""
     images = prepare_store(
@@ -98,43 +100,40 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
 def run_stages(
     experiment: Experiment,
     cohort: Cohort,
-    split: Split,
+    units: Sequence[Unit],
     images: ImageStore,
     base: Path,
     store: Store,
     progress: Progress,
     names: Pseudonyms | None = None,
+    jobs: int | None = None,
 ) -> Outcome:
     """All stages after the images, for every unit. With `names`, what is said of the cases says their pseudonyms.
 
+    `jobs`: trainings side by side, in processes; None for one after the other, here. What they make does not depend on it.
+
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
-    cases = _cases(cohort, split, images.case_ids)
-    labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
-    labels |= dict.fromkeys(split.disputed_test, "in dispute")
-    parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
-    patients = dict(zip(cohort.frame["case_id"], cohort.frame["patient_id"], strict=True))
-    pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
-    marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
-    if names is None:
-        found = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
-    else:
-        found = duplicates.pixel_identical(names.images(images), names.keys(labels), names.keys(parts))
-        found += near_duplicates.told(names.pairs(pairs))
-    found += shortcuts.told(marks)
-    for problem in found:
-        progress.say(f"Warning: {problem}")
-    outcome = Outcome(cohort, split, warnings=[*images.cautions, *found], near_duplicates=pairs, shortcuts=marks)
-    outcome.notes += image_rules(images.notes)
-    _enough_for_heads(experiment, cases)
+    outcome = Outcome(cohort, tuple(units))
+    _look_at_images(experiment, outcome, images, progress, names)
+    of_unit = {u.name: _cases(cohort, u, images.case_ids) for u in units}
+    for unit in units:
+        _enough_for_heads(experiment, of_unit[unit.name], unit)
     located = locate_weights(experiment, base)
+    works = [
+        (u, NetworkWork(n, u.seed, experiment, of_unit[u.name], images.path, images.sha256, located[n], store.root))
+        for u in units
+        for n in experiment.networks.names
+    ]
+    if jobs is not None and jobs > 1:
+        _train_side_by_side([w for _, w in works], jobs, progress)
     made: list[NetworkStage] = []
-    for unit in (Unit(experiment.seed),):
-        for position, name in enumerate(experiment.networks.names, 1):
-            progress.say(f"Network {position} of {len(experiment.networks.names)}: {name}.")
-            one = NetworkStage(name, unit, experiment, cases, images, located[name], store, progress, outcome)
-            one.run()
-            made.append(one)
+    for position, (unit, work) in enumerate(works, 1):
+        of = f" ({unit.name})" if unit.name else ""
+        progress.say(f"Network {position} of {len(works)}: {work.name}{of}.")
+        one = NetworkStage(work, unit, store, progress, outcome)
+        one.run()
+        made.append(one)
     planned = [work for one in made for *_, work in one.planned]
     if planned:
         progress.say(f"Fitting {sum(len(w.names) for w in planned)} heads.")
@@ -143,21 +142,114 @@ def run_stages(
         one.use_heads(folders)
     ledger = [table for one in made for table in one.ledger]
     heads = [row for one in made for row in one.heads]
-    networks = [one.described for one in made]
     if not ledger:
         raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
-    outcome.ledger = with_readings(pd.concat(ledger, ignore_index=True), cohort)
-    if copies := near_duplicates.copies_in_training(pairs):
+    outcome.ledger = pd.concat(ledger, ignore_index=True)
+    outcome.heads = pd.DataFrame(heads)
+    outcome.networks = pd.DataFrame([one.described for one in made])
+    if experiment.repeat.several_divisions:
+        _choose_in_each_unit(experiment, outcome)
+    else:
+        outcome.chosen = _choose_heads(outcome.heads)
+    outcome.ledger = with_readings(outcome.ledger, cohort)
+    if copies := _copies_in_training(outcome):
         own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
         outcome.ledger[COPY] = own.where(outcome.ledger["split"] == "test", None)
-    outcome.heads = pd.DataFrame(heads)
-    outcome.networks = pd.DataFrame(networks)
-    outcome.chosen = _choose_heads(outcome.heads)
-    patient_of = dict(zip(cases.case_ids.tolist(), cases.groups.astype(str).tolist(), strict=True))
-    test_cases = [*cases.case_ids[cases.index("test")], *cases.case_ids[cases.index(DISPUTED)]]
-    for model in outcome.ledger["model"].unique():
-        outcome.lineage.check(model, test_cases, patient_of=patient_of)
+    _check_lineage(outcome, of_unit)
     return outcome
+
+
+def _look_at_images(
+    experiment: Experiment, outcome: Outcome, images: ImageStore, progress: Progress, names: Pseudonyms | None
+) -> None:
+    """Look for what makes results too good: nearly identical images and marks that tell the label; say it and note it."""
+    cohort, units = outcome.cohort, outcome.units
+    labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
+    labels |= dict.fromkeys(scored_disputed(units), "in dispute")
+    parts = None
+    if outcome.split is not None:
+        parts = outcome.split.of_case | dict.fromkeys(outcome.split.disputed_test, "test")
+    patients = dict(zip(cohort.frame["case_id"], cohort.frame["patient_id"], strict=True))
+    pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
+    marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
+    if names is None:
+        found = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
+    else:
+        shown = None if parts is None else names.keys(parts)
+        found = duplicates.pixel_identical(names.images(images), names.keys(labels), shown)
+        found += near_duplicates.told(names.pairs(pairs))
+    found += shortcuts.told(marks)
+    for problem in found:
+        progress.say(f"Warning: {problem}")
+    outcome.warnings = [*images.cautions, *found]
+    outcome.near_duplicates, outcome.shortcuts = pairs, marks
+    outcome.notes += image_rules(images.notes)
+
+
+def _train_side_by_side(works: Sequence[NetworkWork], jobs: int, progress: Progress) -> None:
+    """Do the trainings in processes; the stages find in the store what they made."""
+    initial = {
+        content_key({**w.pixels(), "seed": w.seed if w.located is None else None}): w for w in works if w.wants_initial
+    }
+    if initial:
+        run_tasks(
+            make_initial_features, [(w,) for w in initial.values()], jobs=jobs, on_progress=progress.track("features")
+        )
+    if works[0].experiment.train.enabled:
+        run_tasks(train_and_extract, [(w,) for w in works], jobs=jobs, on_progress=progress.track("trainings"))
+
+
+def _choose_in_each_unit(experiment: Experiment, outcome: Outcome) -> None:
+    """Where units divide the cohort differently, choose each network's head anew in every unit, in training: a model `<network>+chosen`.
+
+    One head chosen over all units would have been chosen with cases that other units test on.
+    """
+    if outcome.heads.empty:
+        return
+    if outcome.heads["model"].nunique() == outcome.heads["network"].nunique():
+        outcome.chosen = _choose_heads(outcome.heads)
+        return
+    known = outcome.ledger.groupby(["model", "seed", *(["fold"] if "fold" in outcome.ledger else [])], sort=False)
+    added = [outcome.ledger]
+    outcome.heads["chosen"] = False
+    for unit in outcome.units:
+        here = outcome.heads["seed"] == unit.seed
+        if unit.fold is not None:
+            here &= outcome.heads["fold"] == unit.fold
+        for network, model in _choose_heads(outcome.heads[here]).items():
+            outcome.heads.loc[here & (outcome.heads["model"] == model), "chosen"] = True
+            place = (model, unit.seed) if unit.fold is None else (model, unit.seed, str(unit.fold))
+            name = f"{network}+{CHOSEN}"
+            added.append(known.get_group(place).assign(model=name))
+            cases = outcome.lineage.saw(model, unit.name)
+            outcome.lineage.add(Fit.of(name, "head", cases, parents=(model,), unit=unit.name))
+            outcome.chosen[network] = name
+    outcome.ledger = pd.concat(added, ignore_index=True)
+
+
+def _copies_in_training(outcome: Outcome) -> set[str]:
+    """The test cases of which training or validation, of the unit that tests them, has a nearly identical image."""
+    if outcome.split is not None:
+        return near_duplicates.copies_in_training(outcome.near_duplicates)
+    found: set[str] = set()
+    for split in divisions_of(outcome.units):
+        parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
+        pairs = outcome.near_duplicates.assign(
+            split=outcome.near_duplicates["case_id"].map(parts),
+            other_split=outcome.near_duplicates["other_case_id"].map(parts),
+        )
+        found |= near_duplicates.copies_in_training(pairs)
+    return found
+
+
+def _check_lineage(outcome: Outcome, of_unit: Mapping[str, Cases]) -> None:
+    """Refuse a model that saw a case that its unit tests, or another case of its patient."""
+    for unit in outcome.units:
+        cases = of_unit[unit.name]
+        patient_of = dict(zip(cases.case_ids.tolist(), cases.groups.astype(str).tolist(), strict=True))
+        tested = [*cases.case_ids[cases.index("test")], *cases.case_ids[cases.index(DISPUTED)]]
+        for model in outcome.ledger["model"].unique():
+            outcome.lineage.check(model, tested, patient_of=patient_of, unit=unit.name)
 
 
 def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.WeightsFile | None]:
@@ -174,13 +266,13 @@ def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.Weig
     return located
 
 
-def check_heads(experiment: Experiment, cohort: Cohort, split: Split) -> None:
+def check_heads(experiment: Experiment, cohort: Cohort, units: Sequence[Unit]) -> None:
     """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
-    _enough_for_heads(experiment, _cases(cohort, split, cohort.analysed["case_id"].tolist()))
+    for unit in units:
+        _enough_for_heads(experiment, _cases(cohort, unit, cohort.analysed["case_id"].tolist()), unit)
 
 
-def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
-    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+def _enough_for_heads(experiment: Experiment, cases: Cases, unit: Unit) -> None:
     problems = []
     for which in experiment.heads.features if experiment.heads.names else ():
         if which == "fine_tuned" and not experiment.train.enabled:
@@ -189,9 +281,10 @@ def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
         rows = cases.index(part)
         fewest = min(len(np.unique(cases.groups[rows][cases.y[rows] == label])) for label in (0, 1))
         if fewest < MIN_PATIENTS_FOR_HEADS:
+            of = f" of {unit.name}" if unit.name else ""
             problems.append(
                 Problem(
-                    f"heads on {which.replace('_', '-')} features are tuned on the {part} cases, of which one class has {fewest} patients; "
+                    f"heads on {which.replace('_', '-')} features are tuned on the {part} cases{of}, of which one class has {fewest} patients; "
                     f"{MIN_PATIENTS_FOR_HEADS} are needed",
                     remedy=f"give more {part} cases, or leave {which!r} out of heads.features",
                 )
@@ -199,22 +292,26 @@ def _enough_for_heads(experiment: Experiment, cases: Cases) -> None:
     raise_if_any(problems)
 
 
-def _cases(cohort: Cohort, split: Split, case_ids: Sequence[str]) -> Cases:
+def _cases(cohort: Cohort, unit: Unit, case_ids: Sequence[str]) -> Cases:
     table = cohort.frame.set_index("case_id").loc[list(case_ids)]
-    of_case = split.of_case | dict.fromkeys(split.disputed_test, DISPUTED)
+    of_case = unit.split.of_case | dict.fromkeys(unit.split.disputed_test, DISPUTED)
     return Cases(
         case_ids=np.asarray(case_ids, dtype=object),
         y=(table["label"] == cohort.positive).to_numpy().astype(np.int64),
         groups=pd.factorize(table["patient_id"], sort=True)[0].astype(np.int64),
-        split=np.array([of_case[c] for c in case_ids], dtype=object),
+        split=np.array([of_case.get(c, UNUSED) for c in case_ids], dtype=object),
     )
 
 
 def _choose_heads(heads: pd.DataFrame) -> dict[str, str]:
-    """For each network the head with the largest cross-validated AUROC in training, then the smallest log loss, then the first."""
+    """For each network the head with the largest cross-validated AUROC in training, then the smallest log loss, then the first.
+
+    Means over the units that `heads` has rows of.
+    """
     if heads.empty:
         return {}
-    ranked = heads.sort_values(["cv_auroc", "cv_log_loss"], ascending=[False, True], kind="stable")
+    each = heads.groupby(["network", "model"], sort=False)[["cv_auroc", "cv_log_loss"]].mean().reset_index()
+    ranked = each.sort_values(["cv_auroc", "cv_log_loss"], ascending=[False, True], kind="stable")
     return {str(network): str(part["model"].iloc[0]) for network, part in ranked.groupby("network", sort=False)}
 
 
@@ -227,7 +324,10 @@ def model_names(experiment: Experiment) -> tuple[str, ...]:
             found.append(network)
         if heads.networks is None or network in heads.networks:
             bases = {"fine_tuned": network if experiment.train.enabled else None, "pretrained": f"{network}:{initial}"}
-            found += [f"{bases[f]}+{h}" for f in heads.features if bases[f] for h in heads.names]
+            own = [f"{bases[f]}+{h}" for f in heads.features if bases[f] for h in heads.names]
+            found += own
+            if experiment.repeat.several_divisions and len(own) > 1:
+                found.append(f"{network}+{CHOSEN}")
     return tuple(found)
 
 

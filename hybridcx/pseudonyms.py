@@ -151,7 +151,7 @@ class Pseudonyms:
         return replace(
             outcome,
             cohort=self.cohort(outcome.cohort),
-            split=self.split(outcome.split),
+            units=tuple(replace(u, split=self.split(u.split)) for u in outcome.units),
             ledger=self.ledger(outcome.ledger, list(map(str, outcome.ledger.columns))),
             lineage=Lineage(fits),
             near_duplicates=self.pairs(outcome.near_duplicates),

@@ -26,10 +26,12 @@ from hybridcx.artefacts import sha256_file
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings
+from hybridcx.cohort.splits import Split
 from hybridcx.planning import plan
 from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.write_csv import write_table, write_tables
+from hybridcx.units import hashes_sha256
 
 _TRAINED = "made in training, which is not repeated"
 _IMAGES = "made from the images, which are not in the folder"
@@ -278,19 +280,26 @@ def _cohort_tables(
     """Flow, split and agreement from cohort.csv; what the ledger says of a case's split and truth is held against it."""
     kept, options = read_written(folder / "cohort.csv"), record["options"]
     cohort, split = cohort_of(kept, predictions.labels, options.get("votes", ()))
+    several = not (cohort.frame["split"] != "").any()  # trainings that divide the cohort differently
     here = ledger[["case_id", "split", "y_true"]].drop_duplicates()
     here = here[here["split"] != "disputed"].merge(
         cohort.frame[["case_id", "split", "label"]], on="case_id", how="left", suffixes=("", ".cohort")
     )
     for row in here.to_dict("records"):
-        for column, other in (("split", "split.cohort"), ("y_true", "label")):
+        for column, other in (*(() if several else (("split", "split.cohort"),)), ("y_true", "label")):
             if row[column] != row[other]:
                 made.notes.append(
                     f"case {row['case_id']}: {column} {row[column]} in predictions.csv, {row[other]} in cohort.csv"
                 )
-    if record.get("split_sha256", split.sha256) != split.sha256:
+    if several:
+        divisions = read_written(folder / "split.csv")
+        found, frame = _divisions_sha256(divisions), divisions
+        made.notes += _against_divisions(ledger, divisions)
+    else:
+        found, frame = split.sha256, split.frame()
+    if record.get("split_sha256", found) != found:
         made.notes.append("the split is not the one whose hash provenance.json records")
-    tables = {"flow": flow(cohort, split), "split": split.frame()}
+    tables = {"flow": flow(cohort, None if several else split), "split": frame}
     kinds: tuple[Kind, Kind] = ("rating", "call")
     agreements = []
     for kind in kinds:
@@ -312,3 +321,23 @@ def _cohort_tables(
     if agreements:
         tables["agreement"] = pd.concat(agreements, ignore_index=True)
     return tables
+
+
+def _divisions_sha256(divisions: pd.DataFrame) -> str:
+    """The hash that a run of several divisions records, from its split.csv."""
+    splits = [
+        Split(part.set_index("case_id")["split"], pd.DataFrame(), "file")
+        for _, part in divisions.groupby(["seed", "fold"], sort=False, dropna=False)
+    ]
+    return hashes_sha256([s.sha256 for s in splits])
+
+
+def _against_divisions(ledger: pd.DataFrame, divisions: pd.DataFrame) -> list[str]:
+    """Where the ledger says another part of a case, in one seed and fold, than split.csv."""
+    keys = ["case_id", "seed", *(["fold"] if "fold" in ledger else [])]
+    named = ledger[ledger["split"] != "disputed"][[*keys, "split"]].drop_duplicates().astype(str)
+    both = named.merge(divisions[[*keys, "split"]].astype(str), on=keys, how="left", suffixes=("", ".file"))
+    return [
+        f"case {row['case_id']}, seed {row['seed']}: split {row['split']} in predictions.csv, {row['split.file']} in split.csv"
+        for row in both[both["split"] != both["split.file"]].to_dict("records")
+    ]

@@ -29,13 +29,14 @@ from hybridcx.experiment import Experiment
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages, split_cohort
+from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
+from hybridcx.units import divisions_of, divisions_sha256, make_units, scored_disputed, split_counts, split_frame
 
 CODE = (
     "deep",
@@ -48,6 +49,8 @@ CODE = (
     "casebook",
     "streams",
     "pipeline",
+    "units",
+    "network_work",
     "network_stage",
     "head_stage",
 )
@@ -61,6 +64,8 @@ CURVE_COLUMNS = {
     "learning_rate": "the rate of this step",
     "validation_loss": "cross-entropy on the validation cases, where validated",
     "validation_accuracy": "accuracy on the validation cases, where validated",
+    "seed": "seed of the training",
+    "fold": "fold of the cross-validation, from 1; NA without one",
 }
 HEAD_COLUMNS = {
     "model": "the model's name in the other tables",
@@ -72,6 +77,14 @@ HEAD_COLUMNS = {
     "cv_auroc": "AUROC of the chosen candidate in cross-validation within the fitted cases",
     "cv_log_loss": "log loss of the chosen candidate in cross-validation within the fitted cases",
     "notes": "what was done otherwise than asked, and why",
+    "seed": "seed of the training",
+    "fold": "fold of the cross-validation, from 1; NA without one",
+}
+SPLIT_COLUMNS = {
+    "case_id": "the case",
+    "split": "its part of the cohort",
+    "seed": "seed of the training, where trainings divide the cohort differently",
+    "fold": "fold of the cross-validation, from 1; NA without one",
 }
 
 
@@ -85,6 +98,7 @@ def run_experiment(
     fresh: bool,
     with_images: bool = True,
     key: str | Path | None = None,
+    jobs: int | None = None,
     file: str = "the experiment",
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`.
@@ -105,22 +119,23 @@ def run_experiment(
         for problem in said if names is None else names.problems(said):
             progress.say(f"Warning: {problem}")
         with refusing():
-            split = split_cohort(experiment, cohort)
-        for problem in split.warnings:
+            units = make_units(experiment, cohort)
+        for problem in dict.fromkeys(p for split in divisions_of(units) for p in split.warnings):
             progress.say(f"Warning: {problem}")
         with refusing():
-            images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
+            images = prepare_images(experiment, cohort.to_score(scored_disputed(units)), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}
         if published is not None:
             data["published table"] = sha256_file(published)
         if (lesions := lesion_file(cohort)) is not None:
             data["lesions"] = sha256_file(lesions)
         state = _same_experiment(folder, experiment, data, fresh=fresh)
-        lock, plans = lock_plan(experiment, data, split.sha256, store, folder.read_state().get("plans"))
+        seeds_and_splits = [(u.seed, u.split.sha256) for u in units]
+        lock, plans = lock_plan(experiment, data, seeds_and_splits, store, folder.read_state().get("plans"))
         folder.write_state({**state, "plans": plans})
         with refusing():
-            outcome = run_stages(experiment, cohort, split, images, base, store, progress, names)
-        plans = note_predictions(lock, plans, network_keys(experiment, data, split.sha256), store)
+            outcome = run_stages(experiment, cohort, units, images, base, store, progress, names, jobs)
+        plans = note_predictions(lock, plans, network_keys(experiment, data, seeds_and_splits), store)
         folder.write_state({**state, "plans": plans})
         if lock.earlier:
             progress.say(f"Warning: {lock.changed()}")
@@ -151,9 +166,11 @@ def run_experiment(
         tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
-        described |= {
-            ("split", c): (text, "") for c, text in (("case_id", "the case"), ("split", "its part of the cohort"))
-        }
+        described["heads", "chosen"] = (
+            "whether cross-validation in training chose this head for its network, in this seed and fold",
+            "",
+        )
+        described |= {("split", c): (text, "") for c, text in SPLIT_COLUMNS.items()}
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
         described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
         finish(
@@ -172,7 +189,7 @@ def run_experiment(
             },
             more={
                 "networks": outcome.networks.to_dict("records"),
-                "split_sha256": outcome.split.sha256,
+                "split_sha256": divisions_sha256(outcome.units),
                 "pseudonyms": None if names is None else names.described,
                 "plan": lock.record(),
                 "store": store.root.name,
@@ -252,10 +269,10 @@ def _analysed(
         curves = [history.assign(network=network) for network, history in outcome.histories.items()]
         tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
     if not outcome.heads.empty:
-        tables["heads"] = outcome.heads[list(HEAD_COLUMNS)]
+        tables["heads"] = outcome.heads[[*HEAD_COLUMNS, *(["chosen"] if "chosen" in outcome.heads else [])]]
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
-    tables["split"] = outcome.split.frame()
+    tables["split"] = split_frame(outcome.units)
     tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
     return tables, predictions, plan
 
@@ -309,7 +326,7 @@ def _page(
             *caveats(predictions, tables, outcome, plan.primary_metric),
         ],
         cohort_flow=tables["flow"],
-        split_table=outcome.split.counts().rename_axis("label").reset_index(),
+        split_table=split_counts(outcome.units),
         training_settings=training_settings(experiment) if experiment.train.enabled else None,
         histories=outcome.histories,
         heads_table=tables.get("heads"),
@@ -320,7 +337,7 @@ def _page(
         primary_metric=plan.primary_metric,
         provenance={
             **page_provenance(experiment.seed, data),
-            "split": f"SHA-256 {outcome.split.sha256}",
+            "split": f"SHA-256 {divisions_sha256(outcome.units)}",
             "analysis plan": f"SHA-256 {lock.sha256}",
             "analysis plan with its pairs and seed": f"SHA-256 {plan.sha256()}",
         },

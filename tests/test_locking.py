@@ -46,10 +46,10 @@ def clock(monkeypatch):
 
 def run(store, folder, planned, data=DATA, *, finish=True):
     """Lock, and note the predictions unless the run is killed before; `folder` is the state that stays in it."""
-    lock, plans = locking.lock_plan(planned, data, "split", store, folder.get("plans"))
+    lock, plans = locking.lock_plan(planned, data, [(planned.seed, "split")], store, folder.get("plans"))
     folder["plans"] = plans
     if finish:
-        keys = locking.network_keys(planned, data, "split")
+        keys = locking.network_keys(planned, data, [(planned.seed, "split")])
         folder["plans"] = locking.note_predictions(lock, plans, keys, store)
     return lock
 

@@ -16,16 +16,24 @@ KEPT_COLUMNS: Mapping[str, tuple[str, str]] = {
     "case_id": ("the case, excluded ones too", "as given in the manifest, or its pseudonym"),
     "patient_id": ("whose case it is: a code of this file, not the patient's id", "p00000, p00001, ..."),
     "label": ("the label of the analysis; NA where there is none", "a label of the input, or NA"),
-    "split": ("the part of the cohort; NA for cases that belong to none", "train, validation, test, or NA"),
+    "split": (
+        "the part of the cohort; NA for cases that belong to none, and where trainings divide the cohort differently (split.csv)",
+        "train, validation, test, or NA",
+    ),
     "excluded": ("why the case is not analysed; NA for analysed cases", "text, or NA"),
     "in.dispute": ("whether the case has no label because the readers differ", "TRUE, FALSE"),
 }
 
 
-def kept_cohort(cohort: Cohort, split: Split) -> pd.DataFrame:
-    """One row per case screened: label, exclusion, the split that was used, and every reading (columns `reader_...`, `rating_...`)."""
+def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
+    """One row per case screened: label, exclusion, the split that was used, and every reading (columns `reader_...`, `rating_...`).
+
+    `split` None: the trainings divide the cohort differently (split.csv), so that a case has no one part.
+    """
     frame = cohort.frame
-    parts = split.of_case | {str(case): str(part) for case, part in split.disputed.items()}
+    parts: dict[str, str] = {}
+    if split is not None:
+        parts = split.of_case | {str(case): str(part) for case, part in split.disputed.items()}
     codes = pd.factorize(frame["patient_id"], sort=True)[0]
     disputed = np.zeros(len(frame), dtype=bool) if cohort.disputed is None else cohort.disputed
     kept = pd.DataFrame(

@@ -24,6 +24,8 @@ from hybridcx.records.cells import listed, some
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.streams import rng_for
 
+Method = Literal["stratified", "manifest", "file", "fold"]
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -31,13 +33,14 @@ class Split:
 
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
     one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
-    `method`: stratified or manifest or file; `seed`: of a drawn split. `warnings`: what should be said of it. `disputed`: where the split
-    sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever used, and apart.
+    `method`: stratified, manifest, file or fold (of a cross-validation); `seed`: of a drawn split. `warnings`: what should be said of it.
+    `disputed`: where the split sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever
+    used, and apart.
     """
 
     assignment: pd.Series
     table: pd.DataFrame
-    method: Literal["stratified", "manifest", "file"]
+    method: Method
     seed: int | None = None
     warnings: tuple[Problem, ...] = ()
     disputed: pd.Series = field(default_factory=lambda: pd.Series([], index=pd.Index([], name="case_id"), dtype="str"))
@@ -107,6 +110,20 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
             Problem("the shares of train, validation and test must be 0 or more and sum to 1", value=fractions)
         )
     frame = cohort.analysed
+    names, departs = place_patients(cohort, frame, fractions, rng_for(seed, "split"))
+    split = make_split(cohort, frame["case_id"].tolist(), names, "stratified", seed)
+    if departs:
+        split = replace(split, warnings=(Problem(departs, severity="warning"),))
+    return replace(split, disputed=_disputed(cohort, split.of_case, fractions, seed))
+
+
+def place_patients(
+    cohort: Cohort, frame: pd.DataFrame, fractions: tuple[float, float, float], rng: np.random.Generator
+) -> tuple[list[str], str]:
+    """Draw the split of each row of `frame`, analysed cases of `cohort`, as `stratified_split` says; and in what it departs from its shares.
+
+    Raises InputError for a split that would lack one of the classes.
+    """
     wanted = np.array([quotas(int((frame["label"] == label).sum()), fractions) for label in cohort.labels]).T
     lacking = [
         Problem(
@@ -123,7 +140,7 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
 
     size = pd.crosstab(frame["patient_id"], frame["label"]).reindex(columns=list(cohort.labels)).sort_index()
     counts = size.to_numpy()
-    order = rng_for(seed, "split").permutation(len(counts))
+    order = rng.permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
     left = wanted.astype(np.int64).copy()
     allowed = np.array(fractions) > 0
@@ -134,17 +151,15 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
         left[place[p]] -= counts[p]
     by_patient = dict(zip(size.index.tolist(), place.tolist(), strict=True))
     names = [SPLITS[by_patient[p]] for p in frame["patient_id"]]
-    split = _make(cohort, frame["case_id"].tolist(), names, "stratified", seed)
-    if left.any():
-        got = "; ".join(
-            f"{SPLITS[s]} {label} {wanted[s, c] - left[s, c]} instead of {wanted[s, c]}"
-            for s in range(3)
-            for c, label in enumerate(cohort.labels)
-            if left[s, c]
-        )
-        rule = f"patients with several cases stay together, and so the split departs from its shares: {got}"
-        split = replace(split, warnings=(Problem(rule, severity="warning"),))
-    return replace(split, disputed=_disputed(cohort, split.of_case, fractions, seed))
+    if not left.any():
+        return names, ""
+    got = "; ".join(
+        f"{SPLITS[s]} {label} {wanted[s, c] - left[s, c]} instead of {wanted[s, c]}"
+        for s in range(3)
+        for c, label in enumerate(cohort.labels)
+        if left[s, c]
+    )
+    return names, f"patients with several cases stay together, and so the split departs from its shares: {got}"
 
 
 def _disputed(cohort: Cohort, of_case: dict[str, str], fractions: tuple[float, float, float], seed: int) -> pd.Series:
@@ -169,7 +184,7 @@ def manifest_split(cohort: Cohort) -> Split:
     if not cohort.has_split:
         rule = "the manifest gives no split"
         raise InputError(Problem(rule, cohort.source.name, column="split", remedy="add the column, or draw the split"))
-    split = _make(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
+    split = make_split(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
     return replace(split, disputed=cohort.in_dispute.set_index("case_id")["split"].sort_index())
 
 
@@ -218,14 +233,14 @@ def read_split(path: str | Path, cohort: Cohort) -> Split:
         remedy=f"use {', '.join(SPLITS)}",
     )
     raise_if_any(problems)
-    return _make(cohort, raw["case_id"].tolist(), raw["split"].tolist(), "file", None)
+    return make_split(cohort, raw["case_id"].tolist(), raw["split"].tolist(), "file", None)
 
 
-def _make(
+def make_split(
     cohort: Cohort,
     case_ids: list[str],
     names: list[str],
-    method: Literal["stratified", "manifest", "file"],
+    method: Method,
     seed: int | None,
 ) -> Split:
     """Build a Split after the checks that hold for each: patients apart, both classes in each split that has cases (FAULTS 15, 16)."""

@@ -4,6 +4,8 @@
     vgg16+xgboost              a head on its fine-tuned features
     vgg16:pretrained+xgboost   a head on its pretrained features (`vgg16:untrained+xgboost` where there were no pretrained weights)
 
+    vgg16+chosen               in each split or fold the head that its cross-validation in training chose (repeated hold-out, cross-validation)
+
 A name with a head that is not one of ours ("vgg16+resnet101", an ensemble) is no hybrid: only known heads are read as such.
 """
 
@@ -17,6 +19,8 @@ from typing import get_args
 from hybridcx.experiment import HeadName
 
 SOFTMAX, FINE_TUNED = "softmax", "fine_tuned"
+CHOSEN = "chosen"
+"""In the place of a head: no head of its own, so that it has no place in the grid of networks and heads."""
 FEATURES = (FINE_TUNED, "pretrained", "untrained")
 HEADS: tuple[str, ...] = get_args(HeadName)
 _HYBRID = re.compile(rf"(?P<network>[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})")

@@ -194,7 +194,7 @@ def _partitions(report: ReportData) -> Fact | None:
     if split is None or not len(split):
         return None
     last = split.iloc[-1]
-    parts = [f"{c} {int(last[c])}" for c in ("train", "validation", "test") if c in split]
+    parts = [f"{c} {last[c]}" for c in ("train", "validation", "test") if c in split]
     return f"cases per part, by label: {', '.join(parts)}", "Cohort; split.csv"
 
 

@@ -193,12 +193,24 @@ def rate_drops(history: pd.DataFrame) -> list[float]:
     return at.tolist() if len(at) <= MAX_RATE_DROPS else []
 
 
+def _of_trainings(history: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """The history of one training; of several their median, smallest and largest value at each iteration."""
+    units = [c for c in ("seed", "fold") if c in history]
+    if not units or len(history[units].drop_duplicates()) < 2:
+        return (history,)
+    each = history.drop(columns=[*units, *(c for c in ("network",) if c in history)]).groupby("iteration")
+    return tuple(each.agg(how).reset_index() for how in ("median", "min", "max"))
+
+
 def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "learning") -> str:
     """Accuracy and loss of training and validation against iteration.
 
     Columns iteration, train_loss, train_accuracy, validation_loss, validation_accuracy (the last two NaN where there was no
-    validation) and, optionally, epoch and learning_rate: a faint line marks each drop of the rate.
+    validation) and, optionally, epoch and learning_rate: a faint line marks each drop of the rate. Of several trainings (columns seed, fold)
+    the median, and a band from the smallest to the largest.
     """
+    band = _of_trainings(history)
+    history = band[0]
     x = history["iteration"].to_numpy(float)
     with style():
         figure = new_figure(4.9, 3.9, (0.65, 0.12, 0.5, 0.08))
@@ -206,6 +218,10 @@ def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "lea
         for ax, what in ((top, "accuracy"), (bottom, "loss")):
             train, validation = (history[f"{part}_{what}"].to_numpy(float) for part in ("train", "validation"))
             there = np.isfinite(validation)
+            for part, colour in (("train", SERIES[0]), ("validation", SERIES[1])) if len(band) > 1 else ():
+                low, high = (b[f"{part}_{what}"].to_numpy(float) for b in band[1:])
+                known = np.isfinite(low)
+                ax.fill_between(x[known], low[known], high[known], color=colour, alpha=0.2, linewidth=0)
             ax.plot(x, train, color=SERIES[0], linewidth=0.8, gid="series")
             ax.plot(
                 x[there],
@@ -234,6 +250,8 @@ def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "lea
         _legend(top, ["training, each mini-batch", "validation"], beside=False)
         last = history.iloc[-1] if len(history) else None
         said = "Accuracy and loss in training and validation against iteration"
+        if len(band) > 1:
+            said += ", median over the trainings with a band from the smallest to the largest"
         if last is not None:
             said += f"; last iteration {tables.count(float(last['iteration']))}, training loss {tables.fixed(float(last['train_loss']))}"
         return to_svg(figure, prefix, f"Learning curves of {label(name)}" if name else "Learning curves", said)

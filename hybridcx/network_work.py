@@ -1,0 +1,153 @@
+"""One training as a piece of work: what decides a network's weights and features, and the artefacts that keep them.
+
+Everything here is keyed by content and written to the store alone, so that a piece may be done in any process, on any machine that sees
+the store, in any order; whoever asks afterwards finds the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.deep import devices, weights
+from hybridcx.deep.features import extract, initial_state
+from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
+from hybridcx.experiment import Experiment
+from hybridcx.progress import OnProgress
+from hybridcx.provenance import versions_of
+
+DISPUTED, UNUSED = "disputed", "unused"
+"""Parts beside train, validation and test: test cases without a label (scored, never fitted on, in no primary metric), and cases that have
+no part in a unit."""
+HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cases:
+    """The analysed cases as arrays, in the image store's order; `split` is that of one unit."""
+
+    case_ids: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray
+    split: np.ndarray
+
+    def index(self, name: str) -> np.ndarray:
+        return np.flatnonzero(self.split == name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkWork:
+    """One network of one unit. `images`: the array's file, `images_sha256` its hash; `located`: the file of weights, None for random ones."""
+
+    name: str
+    seed: int
+    experiment: Experiment
+    cases: Cases
+    images: Path
+    images_sha256: str
+    located: weights.WeightsFile | None
+    root: Path
+
+    @property
+    def wants_initial(self) -> bool:
+        """Whether heads are asked for on the features of the network as it starts."""
+        heads = self.experiment.heads
+        return bool(heads.names) and self.has_heads and "pretrained" in heads.features
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether this network's features get heads."""
+        chosen = self.experiment.heads.networks
+        return chosen is None or self.name in chosen
+
+    def pixels(self) -> dict[str, object]:
+        """What decides features, apart from the weights' own training."""
+        device = devices.resolve(self.experiment.compute)
+        return {
+            "images": self.images_sha256,
+            "network": self.name,
+            "weights": None if self.located is None else self.located.sha256,
+            "compute": self.experiment.compute.model_dump(mode="json"),
+            "device": [device.description, device.threads],
+            "packages": versions_of("torch", "torchvision", "numpy"),
+            "code": code_hash("deep", "streams"),
+        }
+
+    def training(self) -> dict[str, object]:
+        """What decides the fine-tuned weights."""
+        return {
+            **self.pixels(),
+            "seed": self.seed,
+            "cases": content_key({"y": self.cases.y.tolist(), "split": self.cases.split.tolist()}),
+            "train": self.experiment.train_of(self.name).model_dump(mode="json"),
+        }
+
+    def finetuned(self, store: Store, on_progress: OnProgress | None = None) -> Path:
+        """The artefact of the fine-tuned weights: made, continued or found."""
+        parts = self.training()
+
+        def build(folder: Path) -> None:
+            made = finetune(
+                self.name,
+                self._pixels(),
+                self.cases.y,
+                self.cases.index("train"),
+                self.cases.index("validation"),
+                self.experiment.train_of(self.name),
+                self.experiment.compute,
+                seed=self.seed,
+                weights=self.located,
+                folder=folder,
+                fill=0.0 if self.experiment.images.pad == "black" else 1.0,
+                on_progress=on_progress,
+            )
+            pd.DataFrame(made.history).to_csv(folder / HISTORY, index=False)
+            told = {k: v for k, v in asdict(made).items() if k not in ("history", "weights_path", "network")}
+            write_atomic(folder / TRAINING, json.dumps(told, indent=1, sort_keys=True))
+
+        return store.make("finetune", content_key(parts), build, parts)
+
+    def features(self, store: Store, trained: Path | None, on_progress: OnProgress | None = None) -> Path:
+        """The artefact of the penultimate features of every image, and of the logits where the last layer has been trained (`trained`: its weights).
+
+        Pretrained features do not know the seed; those of random weights do.
+        """
+        if trained is None:
+            parts = {**self.pixels(), "seed": self.seed if self.located is None else None, "which": "initial"}
+        else:
+            parts = {**self.training(), "which": "trained"}
+
+        def build(folder: Path) -> None:
+            found = extract(
+                self.name,
+                initial_state(self.name, self.seed, self.located) if trained is None else trained,
+                self._pixels(),
+                self.experiment.compute,
+                trained_head=trained is not None,
+                on_progress=on_progress,
+            )
+            np.save(folder / FEATURES, found.features)
+            if found.logits is not None:
+                np.save(folder / LOGITS, found.logits)
+            write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
+
+        return store.make("features", content_key(parts), build, parts)
+
+    def _pixels(self) -> np.ndarray:
+        return np.load(self.images, mmap_mode="r", allow_pickle=False)
+
+
+def make_initial_features(work: NetworkWork) -> None:
+    """Make the features of the network as it starts, in whichever process."""
+    work.features(Store(work.root), None)
+
+
+def train_and_extract(work: NetworkWork) -> None:
+    """Fine-tune and extract, in whichever process: what was made is found in the store."""
+    store = Store(work.root)
+    work.features(store, work.finetuned(store) / WEIGHTS_NAME)
