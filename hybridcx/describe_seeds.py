@@ -136,3 +136,21 @@ def division_methods(experiment: Experiment, units: Sequence[Unit]) -> str:
     how = "by the manifest" if experiment.split.method == "manifest" else drawn + ","
     again = f" Everything was trained {options.seeds} times on this split ({seeds})." if options.seeds > 1 else ""
     return f"The {total} analysed cases were split {how} into {sizes}.{again}"
+
+
+def ensemble_methods(experiment: Experiment) -> list[str]:
+    """A paragraph on ensembles; empty without them."""
+    options, said = experiment.ensembles, []
+    if "mean" in options.networks:
+        said.append("ensemble:mean is the mean of the networks' probabilities.")
+    if "stacking" in options.networks:
+        said.append(
+            "ensemble:stacking is a logistic regression on the networks' logits (Wolpert 1992), fitted in each training on its validation cases, "
+            "which no network was trained on; its weights stand in ensembles.csv."
+        )
+    if options.seeds:
+        said.append(
+            f"The mean probability of each network over its {experiment.repeat.seeds} seeds is compared with each single seed as one set of trained "
+            "models (ensemble_metrics.csv, ensemble_comparisons.csv); all of that is exploratory."
+        )
+    return ["Ensembles: " + " ".join(said)] if said else []

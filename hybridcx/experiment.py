@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.labels_section import LabelsSection
+from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 from hybridcx.training_options import NetworkName, TrainSection
 from hybridcx.training_options import Section as _Section
 
@@ -75,38 +76,6 @@ class SplitSection(_Section):
     def _sums_to_one(self) -> SplitSection:
         if abs(self.train + self.validation + self.test - 1) > 1e-9:
             raise ValueError(f"train + validation + test must be 1, not {self.train + self.validation + self.test:g}")
-        return self
-
-
-class RepeatSection(_Section):
-    """Trainings beyond the first: other seeds, other divisions of the cohort, folds."""
-
-    design: Literal["split", "holdout", "kfold", "repeated_kfold"] = Field(
-        "split",
-        description="`split`: every seed trains on the one split; `holdout`: every seed draws a split of its own (repeated hold-out); `kfold`: "
-        "cross-validation in place of the test set, with the same folds for every seed; `repeated_kfold`: every seed draws folds of its own",
-    )
-    seeds: int = Field(
-        1, ge=1, le=1000, description="how many trainings: with the experiment's seed, the next number, and so on"
-    )
-    folds: int = Field(
-        5, ge=2, le=50, description="outer folds of kfold and repeated_kfold, stratified, no patient in two"
-    )
-
-    @property
-    def in_folds(self) -> bool:
-        """Whether every case is a test case once per seed."""
-        return self.design in ("kfold", "repeated_kfold")
-
-    @property
-    def several_divisions(self) -> bool:
-        """Whether the trainings differ in which cases they train on."""
-        return self.design != "split"
-
-    @model_validator(mode="after")
-    def _several(self) -> RepeatSection:
-        if self.design in ("holdout", "repeated_kfold") and self.seeds < 2:
-            raise ValueError(f"design = {self.design!r} needs seeds = 2 or more")
         return self
 
 
@@ -202,6 +171,7 @@ class Experiment(_Section):
     images: ImagesSection = ImagesSection()
     split: SplitSection = SplitSection()
     repeat: RepeatSection = RepeatSection()
+    ensembles: EnsemblesSection = EnsemblesSection()
     networks: NetworksSection = NetworksSection()
     train: TrainSection = TrainSection()
     heads: HeadsSection = HeadsSection()
@@ -221,6 +191,19 @@ class Experiment(_Section):
             raise ValueError(
                 f"repeat.design = {self.repeat.design!r} draws its own divisions, but split.method is 'manifest': "
                 "the manifest's split would not be used"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ensembles_have_members(self) -> Experiment:
+        options = self.ensembles
+        if options.networks and (len(self.networks.names) < 2 or not self.train.enabled):
+            raise ValueError("ensembles.networks takes the softmax of two or more fine-tuned networks together")
+        if options.seeds and self.repeat.seeds < 2:
+            raise ValueError("ensembles.seeds needs repeat.seeds = 2 or more")
+        if options.seeds and self.repeat.design not in ("split", "kfold"):
+            raise ValueError(
+                f"ensembles.seeds needs seeds that share their division of the cohort, but repeat.design is {self.repeat.design!r}"
             )
         return self
 

@@ -18,6 +18,7 @@ from hybridcx.artefacts import Store, code_hash, content_key
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
 from hybridcx.deep import weights
+from hybridcx.ensemble_stage import add_ensembles, ensemble_names
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.head_stage import fit_all
@@ -151,6 +152,7 @@ def run_stages(
         _choose_in_each_unit(experiment, outcome)
     else:
         outcome.chosen = _choose_heads(outcome.heads)
+    add_ensembles(experiment, outcome, of_unit)
     outcome.ledger = with_readings(outcome.ledger, cohort)
     if copies := _copies_in_training(outcome):
         own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
@@ -328,6 +330,7 @@ def model_names(experiment: Experiment) -> tuple[str, ...]:
             found += own
             if experiment.repeat.several_divisions and len(own) > 1:
                 found.append(f"{network}+{CHOSEN}")
+    found += ensemble_names(experiment)
     return tuple(found)
 
 
@@ -350,12 +353,14 @@ def check_plan(experiment: Experiment) -> None:
 
 
 def planned_pairs(experiment: Experiment, outcome: Outcome) -> tuple[tuple[str, str], ...]:
-    """The comparisons of the plan: named ones, or the networks with each other and each network's chosen head with its softmax."""
+    """The comparisons of the plan: named ones, or the networks with each other, each network's chosen head with its softmax, and each ensemble of
+    networks with each of them."""
     if experiment.analysis.comparisons is not None:
         return tuple((a, b) for a, b in experiment.analysis.comparisons)
     names: list[str] = [n for n in experiment.networks.names if experiment.train.enabled]
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     pairs += [(outcome.chosen[n], n) for n in names if n in outcome.chosen]
+    pairs += [(e, n) for e in ensemble_names(experiment) for n in names]
     if not pairs:  # no softmax: the chosen heads with each other
         heads = list(outcome.chosen.values())
         pairs = [(a, b) for i, a in enumerate(heads) for b in heads[i + 1 :]]

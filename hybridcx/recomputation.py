@@ -20,6 +20,7 @@ import pandas as pd
 from hybridcx import api
 from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import printed_and_found
 from hybridcx.artefacts import sha256_file
@@ -39,6 +40,7 @@ _FORM = "another form of the page and the tables"
 REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
+    "ensembles.csv": _TRAINED,
     "lineage.json": _TRAINED,
     "near_duplicates.csv": _IMAGES,
     "shortcuts.csv": _IMAGES,
@@ -245,6 +247,9 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     again = ledger.assign(y_pred=pd.Series(called, index=ledger.index, dtype=object))
     write_table(out / "predictions.csv", again)
     tables = dict(analyse(predictions, planned))
+    configured = options.get("experiment") or {}
+    if configured.get("ensembles", {}).get("seeds"):
+        tables |= over_seeds(ledger, configured["networks"]["names"], predictions.positive, planned)
     made = Recomputed(out, options=plan_options(planned))
     configuration = folder / "experiment.json"
     if configuration.is_file() and json.loads(configuration.read_text(encoding="utf-8")) != options.get("experiment"):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
@@ -24,6 +25,7 @@ from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
+from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
@@ -53,6 +55,7 @@ CODE = (
     "network_work",
     "network_stage",
     "head_stage",
+    "ensemble_stage",
 )
 
 CURVE_COLUMNS = {
@@ -166,6 +169,7 @@ def run_experiment(
         tables["checklist"] = checklist(page)
         described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
         described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
+        described |= {("ensembles", c): (text, "") for c, text in ENSEMBLE_COLUMNS.items()}
         described["heads", "chosen"] = (
             "whether cross-validation in training chose this head for its network, in this seed and fold",
             "",
@@ -270,6 +274,10 @@ def _analysed(
         tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
     if not outcome.heads.empty:
         tables["heads"] = outcome.heads[[*HEAD_COLUMNS, *(["chosen"] if "chosen" in outcome.heads else [])]]
+    if not outcome.ensembles.empty:
+        tables["ensembles"] = outcome.ensembles
+    if experiment.ensembles.seeds:
+        tables |= over_seeds(outcome.ledger, experiment.networks.names, outcome.cohort.positive, plan)
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = split_frame(outcome.units)

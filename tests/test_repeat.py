@@ -19,10 +19,10 @@ from hybridcx.experiment import (
     HeadsSection,
     ImagesSection,
     NetworksSection,
-    RepeatSection,
     TrainSection,
 )
 from hybridcx.records.lineage import Lineage
+from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 
 
 def experiment(repeat: RepeatSection, seed: int = 5, **changes: object) -> Experiment:
@@ -176,3 +176,95 @@ def test_adding_seeds_after_results_is_another_plan(base):
     hybridcx.run(experiment(RepeatSection(), seed=11), base=base, out=out, cache=base / "more_cache")
     hybridcx.run(experiment(RepeatSection(seeds=2), seed=11), base=base, out=out, cache=base / "more_cache", fresh=True)
     assert set(read(out, "comparisons")["role"]) == {"exploratory"}
+
+
+@pytest.fixture(scope="module")
+def ensembles(base: Path) -> Path:
+    wanted = experiment(
+        RepeatSection(seeds=3),
+        networks=NetworksSection(names=["squeezenet1_1", "mobilenet_v2"], weights="none"),
+        heads=HeadsSection(names=[]),
+        ensembles=EnsemblesSection(networks=["mean", "stacking"], seeds=True),
+    )
+    hybridcx.run(wanted, base=base, out=base / "ensembles", cache=base / "cache")
+    return base / "ensembles"
+
+
+def test_the_mean_ensemble_is_the_mean_of_the_networks_and_the_stack_was_not_fitted_on_test_or_training_cases(
+    ensembles,
+):
+    ledger = read(ensembles, "predictions")
+    wide = ledger.pivot_table(index=["seed", "case_id"], columns="model", values="score")
+    np.testing.assert_allclose(
+        wide["ensemble:mean"], (wide["squeezenet1_1"] + wide["mobilenet_v2"]) / 2, rtol=0, atol=1e-15
+    )
+    lineage = Lineage.from_dict(json.loads((ensembles / "lineage.json").read_text(encoding="utf-8")))
+    split = read(ensembles, "split").set_index("case_id")["split"]
+    for seed in (5, 6, 7):
+        own = [f for f in lineage if f.model == "ensemble:stacking" and f.unit == f"seed {seed}"]
+        assert [{split[c] for c in f.case_ids} for f in own] == [{"validation"}]
+        assert lineage.saw("ensemble:stacking", f"seed {seed}") == set(split.index[split != "test"])
+    told = read(ensembles, "ensembles")
+    stack = told[(told["model"] == "ensemble:stacking") & (told["seed"] == 6)].iloc[0]
+    logits = np.log(wide.loc[6] / (1 - wide.loc[6]))[["squeezenet1_1", "mobilenet_v2"]].to_numpy()
+    again = 1 / (1 + np.exp(-(stack["intercept"] + logits @ json.loads(stack["weights"]))))
+    np.testing.assert_allclose(wide.loc[6]["ensemble:stacking"], again, rtol=1e-9)
+
+
+def test_the_ensemble_over_seeds_is_one_set_of_models_beside_its_seeds(ensembles):
+    ledger, found = read(ensembles, "predictions"), read(ensembles, "ensemble_metrics")
+    test = ledger[(ledger["split"] == "test") & (ledger["model"] == "squeezenet1_1")]
+    score = test.groupby("case_id")["score"].mean()
+    truth = (
+        test.drop_duplicates("case_id").set_index("case_id")["y_true"] == read(ensembles, "confusion")["positive"][0]
+    )
+    brier = float(((score - truth[score.index]) ** 2).mean())
+    own = found[(found["metric"] == "brier") & found["recommended"].astype(bool)].set_index("model")
+    assert own.loc["squeezenet1_1 (mean of seeds)", "estimate"] == pytest.approx(brier, abs=1e-12)
+    # the Brier score is convex: the mean's is never above the mean of the seeds'
+    assert brier <= own.loc[[f"squeezenet1_1 (seed {s})" for s in (5, 6, 7)], "estimate"].mean()
+    compared = read(ensembles, "ensemble_comparisons")
+    assert set(compared["role"]) == {"exploratory"}
+    assert ("squeezenet1_1 (mean of seeds)", "squeezenet1_1 (seed 7)") in set(
+        zip(compared["model"], compared["comparator"], strict=True)
+    )
+
+
+def test_the_verdicts_of_single_seeds_are_those_of_their_own_rows(ensembles):
+    stability, rows = read(ensembles, "seed_verdicts"), read(ensembles, "comparisons")
+    assert (stability["n.seeds"] == 3).all()
+    counts = stability[
+        [c for c in stability if c.startswith("n.") and c.split(".")[1] in ("superior", "inferior", "inconclusive")]
+    ]
+    assert (counts.sum(axis=1) == 3).all()  # no margin: nothing can be equivalent
+    for r in stability[stability["metric"] == "accuracy"].to_dict("records"):
+        own = rows[
+            (rows["metric"] == "accuracy")
+            & (rows["method"] == "tango")
+            & rows["seed"].notna()
+            & rows["subgroup"].isna()
+        ]
+        own = own[(own["model"] == r["model"]) & (own["comparator"] == r["comparator"])]
+        assert (r["estimate.min"], r["estimate.max"]) == (own["estimate"].min(), own["estimate"].max())
+        assert r["n.superior"] <= (own["conf.low"] > 0).sum()
+        assert r["n.inferior"] <= (own["conf.high"] < 0).sum()
+
+
+def test_reports_with_ensembles_are_recomputed(ensembles):
+    assert hybridcx.verify(ensembles).agrees
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ensembles": {"networks": ["mean"]}}, "two or more fine-tuned networks"),
+        ({"ensembles": {"seeds": True}}, "repeat.seeds = 2 or more"),
+        (
+            {"ensembles": {"seeds": True}, "repeat": {"design": "holdout", "seeds": 3}},
+            "share their division of the cohort",
+        ),
+    ],
+)
+def test_ensembles_without_members_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Experiment.model_validate({**experiment(RepeatSection()).model_dump(), **changes})

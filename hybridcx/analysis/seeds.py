@@ -13,7 +13,18 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, seed_interactions, verdicts
+from hybridcx.analysis import (
+    comparisons,
+    curves,
+    extras,
+    families,
+    folds,
+    hybrid,
+    metrics,
+    seed_interactions,
+    seed_verdicts,
+    verdicts,
+)
 from hybridcx.analysis.holdout import HoldOut
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
@@ -264,10 +275,12 @@ def analyse_seeds(
             on_progress(done, total)
     compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
     drawn = overall.combined.means if isinstance(overall, Crossed) else None
+    over_all = verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall)
     return {
         "metrics": families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs),
         "comparisons": compared,
-        "verdicts": verdicts.verdicts_table(overall.slices.whole(), compared, plan, pairs, overall),
+        "verdicts": over_all,
+        "seed_verdicts": seed_verdicts.seed_verdicts(overall, compared, over_all, plan, pairs),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
         "interactions": seed_interactions.interactions(overall.slices, levels, plan, pairs),

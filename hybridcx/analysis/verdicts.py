@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import isnan, nan
@@ -205,8 +205,9 @@ def verdicts_table(
     plan: Plan,
     pairs: tuple[tuple[str, str], ...],
     joint: Replicates | OverSeeds | None,
+    metrics: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """One row per overall pair and metric that has a better direction."""
+    """One row per overall pair and metric that has a better direction, of `metrics` alone where they are given."""
     rows: list[Row] = []
     if compared.empty:
         return pd.DataFrame(rows)
@@ -218,7 +219,7 @@ def verdicts_table(
     }
     for model, comparator in pairs:
         for metric in part.metrics():
-            if metric in WITHOUT_VERDICT:
+            if metric in WITHOUT_VERDICT or (metrics is not None and metric not in metrics):
                 continue
             at = interval_at(part, metric, place[model], place[comparator], joint)
             if at is not None:

@@ -59,6 +59,8 @@ _COLUMNS = {
     "data_dictionary": "file, column, description, values",
 }
 
+_COLUMNS |= {f"ensemble_{name}": _COLUMNS[name] for name in ("metrics", "comparisons")}
+
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: tuple(c.strip() for c in text.split(",")) for name, text in _COLUMNS.items()}
     | {name: tuple(columns) for name, columns in OUR_TABLES.items()}
@@ -308,6 +310,8 @@ _OWN |= {
     name: {c: Column(text[0], text[1], cast(Kind, text[2] if len(text) > 2 else "text")) for c, text in columns.items()}
     for name, columns in OUR_TABLES.items()
 }
+
+_OWN |= {f"ensemble_{name}": _OWN.get(name, {}) for name in ("metrics", "comparisons")}
 
 _SHARE = "0 to 1, or NA"
 BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(

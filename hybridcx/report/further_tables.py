@@ -8,6 +8,7 @@ _P = "0 to 1, or NA"
 _N = "number, Inf, -Inf or NA"
 _FROM_ZERO = "number from 0, or NA"
 _COUNT = "whole number from 0, or NA"
+_VERDICT = "superior, inferior, equivalent, non_inferior, inconclusive"
 _PAIR: Described = {
     "model": ("the model; in a pair the one that comes first (model minus comparator)", "text"),
     "comparator": ("the model it is compared with", "text"),
@@ -189,6 +190,25 @@ OUR_TABLES: dict[str, Described] = {
         "k": ("subgroups that take part", _COUNT, "integer"),
         "n": ("cases of theirs (of the class for sensitivity and specificity)", _COUNT, "integer"),
         **_STATE,
+    },
+    "seed_verdicts": {
+        "metric": ("what is compared", "text"),
+        **_PAIR,
+        "verdict": ("the verdict over all seeds (verdicts.csv)", _VERDICT),
+        "n.seeds": ("seeds", _COUNT, "integer"),
+        "n.same": (
+            "seeds whose own verdict, from their own interval and adjusted p, is that over all seeds",
+            _COUNT,
+            "integer",
+        ),
+        "n.superior": ("seeds that alone would have said superior", _COUNT, "integer"),
+        "n.inferior": ("seeds that alone would have said inferior", _COUNT, "integer"),
+        "n.equivalent": ("seeds that alone would have said equivalent", _COUNT, "integer"),
+        "n.non_inferior": ("seeds that alone would have said non_inferior", _COUNT, "integer"),
+        "n.inconclusive": ("seeds that alone would have said inconclusive", _COUNT, "integer"),
+        "n.estimate.above": ("seeds whose difference is above 0", _COUNT, "integer"),
+        "estimate.min": ("smallest difference of a seed", _N, "number"),
+        "estimate.max": ("largest difference of a seed", _N, "number"),
     },
     "thresholds": {
         "model": ("the model", "text"),

@@ -32,6 +32,7 @@ from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
 from hybridcx.report.planned import plan_section
 from hybridcx.report.printed_table import printed_table
+from hybridcx.report.repeat_tables import ensembles_table, seed_verdicts_table
 from hybridcx.report.score_sections import figure_of as _figure
 from hybridcx.report.score_sections import models_of as _models
 from hybridcx.report.score_sections import table_of as _frame
@@ -305,6 +306,10 @@ def _variance(report: ReportData, numbers: Numbers, metric: str) -> Section:
     for made in (
         variance_table(_frame(report.tables, "variance"), metric),
         obuchowski_table(_frame(report.tables, "comparisons"), metric),
+        seed_verdicts_table(_frame(report.tables, "seed_verdicts"), metric),
+        ensembles_table(
+            _frame(report.tables, "ensemble_metrics"), _frame(report.tables, "ensemble_comparisons"), metric
+        ),
     ):
         section.table(made, numbers.table() if made else "")
     return section

@@ -1,0 +1,84 @@
+"""The stage of ensembles over the networks of one training: further models of the ledger, in every unit, compared as any model is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from hybridcx.analysis.ensembles import MEAN
+from hybridcx.experiment import Experiment
+from hybridcx.heads.stack import fit_stack
+from hybridcx.network_stage import Outcome
+from hybridcx.network_work import Cases
+from hybridcx.records.lineage import Fit
+
+COLUMNS = {
+    "model": "the ensemble",
+    "members": "the networks whose softmax it takes together",
+    "weights": "weight of each member: of its probability (mean), or of its logit (stacking)",
+    "intercept": "intercept of the stacking on the logit scale; NA for the mean",
+    "n_fitted": "validation cases that the stacking was fitted on; 0 for the mean",
+    "seed": "seed of the training",
+    "fold": "fold of the cross-validation, from 1; NA without one",
+}
+TINY = 1e-12
+"""Probabilities are kept this far from 0 and 1 before their logit is taken."""
+
+
+def ensemble_names(experiment: Experiment) -> tuple[str, ...]:
+    """The ensembles over networks that an experiment makes."""
+    return tuple(f"ensemble:{kind}" for kind in experiment.ensembles.networks)
+
+
+def add_ensembles(experiment: Experiment, outcome: Outcome, of_unit: Mapping[str, Cases]) -> None:
+    """Add the ensembles over networks to the ledger of every unit, with what they were fitted on."""
+    names, members = ensemble_names(experiment), experiment.networks.names
+    if not names:
+        return
+    added, rows = [outcome.ledger], []
+    for unit in outcome.units:
+        here = outcome.ledger["seed"] == unit.seed
+        if unit.fold is not None:
+            here &= outcome.ledger["fold"] == str(unit.fold)
+        own = outcome.ledger[here]
+        tables = [own[own["model"] == m].reset_index(drop=True) for m in members]
+        scores = np.stack([t["score"].to_numpy(float) for t in tables], axis=1)
+        for name in names:
+            row: dict[str, object] = {
+                "model": name,
+                "members": ", ".join(members),
+                "seed": unit.seed,
+                "fold": unit.fold,
+            }
+            if name == MEAN:
+                score = scores.mean(axis=1)
+                row |= {"weights": json.dumps([1 / len(members)] * len(members)), "intercept": None, "n_fitted": 0}
+                seen = set().union(*(outcome.lineage.saw(m, unit.name) for m in members))
+            else:
+                score, more = _stacked(tables[0], scores, outcome)
+                row |= more
+                seen = set(of_unit[unit.name].case_ids[of_unit[unit.name].index("validation")].tolist())
+            labels = np.array(outcome.cohort.labels, dtype=object)
+            calls = labels[(score >= experiment.analysis.threshold).astype(int)]
+            added.append(tables[0].assign(model=name, score=score, y_pred=calls))
+            rows.append(row)
+            outcome.lineage.add(Fit.of(name, "head", seen, parents=members, unit=unit.name))
+    outcome.ledger = pd.concat(added, ignore_index=True)
+    outcome.ensembles = pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _stacked(table: pd.DataFrame, scores: np.ndarray, outcome: Outcome) -> tuple[np.ndarray, dict[str, object]]:
+    logits = logit(np.clip(scores, TINY, 1 - TINY))
+    rows = (table["split"] == "validation").to_numpy()
+    y = (table["y_true"] == outcome.cohort.positive).to_numpy().astype(np.int64)
+    stack = fit_stack(logits[rows], y[rows])
+    weights = json.dumps([float(w) for w in stack.weights])
+    return stack.predict_proba_positive(logits), {
+        "weights": weights,
+        "intercept": stack.intercept,
+        "n_fitted": int(rows.sum()),
+    }
