@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.artefacts import Store, code_hash, content_key, save_array, write_atomic
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.cohort.splits import Split
 from hybridcx.deep import devices, weights
@@ -208,9 +208,9 @@ class NetworkStage:
                 trained_head=trained is not None,
                 on_progress=self.progress.track(f"features of {self.name}"),
             )
-            np.save(folder / FEATURES, found.features)
+            save_array(folder / FEATURES, found.features)
             if found.logits is not None:
-                np.save(folder / LOGITS, found.logits)
+                save_array(folder / LOGITS, found.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
 
         folder = self.store.make("features", content_key(parts), build, parts)
