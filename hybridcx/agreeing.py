@@ -39,7 +39,7 @@ def agreement_report(
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     clock, inputs = Clock(), {path.name: sha256_file(path)}
-    with open_output(target, "agreement") as folder:
+    with open_output(target, "agreement", progress.notice) as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )

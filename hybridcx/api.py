@@ -6,6 +6,7 @@ a Progress is handed in.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root
+from hybridcx.disk_faults import disk_faults
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, with_changes
 from hybridcx.outputs import open_output
@@ -134,7 +136,7 @@ def compare(
     for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
         progress.say(said)
     clock = Clock()
-    with handing_on(also, style), open_output(target, "compare") as folder:
+    with handing_on(also, style), open_output(target, "compare", progress.notice) as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
         tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
         new = folder.begin()
@@ -309,7 +311,7 @@ def run(
 
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
-    store = Store(Path(cache) if cache is not None else cache_root(), say=progress.say)
+    store = Store(Path(cache) if cache is not None else cache_root(), progress.say, progress.notice)
     file = "the experiment" if source is None else str(source)
     with handing_on(also, style):
         tables = run_experiment(
@@ -368,7 +370,19 @@ def phantom(
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(Problem("the folder is not empty", str(target), remedy="choose an empty folder, or a new one"))
-    made = write_phantom(
-        target, n_patients=patients, seed=seed, jobs=default_jobs(), on_progress=progress.track("drawing radiographs")
-    )
+    there = target.exists()
+    with disk_faults(target, "the phantom cohort"):
+        try:
+            made = write_phantom(
+                target,
+                n_patients=patients,
+                seed=seed,
+                jobs=default_jobs(),
+                on_progress=progress.track("drawing radiographs"),
+            )
+        except BaseException:  # a part of a cohort is none; the same command draws it again
+            shutil.rmtree(target, ignore_errors=True)
+            if there:
+                target.mkdir(exist_ok=True)
+            raise
     return read_manifest(made.manifest).frame

@@ -11,19 +11,26 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from hybridcx.errors import InputError, Problem
+from hybridcx.disk_faults import disk_faults
+from hybridcx.errors import InputError, Problem, printable
+from hybridcx.remade import Parts, difference_words, named, nearest
 
 RECORD = "artefact.json"
 _PARTIAL = ".partial"
+_LOOKED_AT = 200  # so many of a stage's youngest artefacts are compared with one that is to be made
+Say = Callable[[str], None]
 
 
 def sha256_file(path: Path) -> str:
@@ -47,8 +54,21 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             fh.flush()
             os.fsync(fh.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:  # of a write or a flush, which know no name
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy. numpy.save does not notice a disk that is full when the last 4096 bytes of an array are written."""
+    flat = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(flat.dtype), "fortran_order": False, "shape": flat.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(flat.reshape(-1).view(np.uint8).data)
 
 
 def code_hash(*modules: str) -> str:
@@ -82,26 +102,38 @@ def cache_root() -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, busy: str) -> Iterator[None]:
-    """Hold the lock file `path`; if another process holds it, raise InputError that begins with `busy` and says who.
+def exclusive(path: Path, busy: str, *, say: Say = lambda _: None, wait: bool = False) -> Iterator[None]:
+    """Hold the lock file `path`. If another process holds it: wait, which is said, or raise InputError; both begin with `busy` and say who.
 
-    The lock belongs to the process and goes with it, however it ends.
+    The lock belongs to the process and goes with it, however it ends. That an earlier holder was killed is said.
     """
     holder = path.with_suffix(".holder")
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
-        raise InputError(
-            Problem(f"{busy}: held by {who}", remedy="wait until it ends, or choose another folder")
-        ) from None
+        if not wait:
+            raise InputError(
+                Problem(f"{busy}: held by {_who(holder)}", remedy="wait until it ends, or choose another folder")
+            ) from None
+        say(f"{busy[0].upper()}{busy[1:]}: held by {_who(holder)}. Waiting for it.")
+        lock.acquire(poll_interval=0.2)
     try:
-        holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}", encoding="utf-8")
+        if holder.exists():
+            say(f"The earlier run ({_who(holder)}) has ended without finishing; this one takes over.")
+        since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        holder.write_text(f"process {os.getpid()} on {platform.node()}, since {since}", encoding="utf-8")
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _who(holder: Path) -> str:
+    try:
+        return printable(holder.read_text(encoding="utf-8").strip()) or "another process"
+    except (OSError, ValueError):
+        return "another process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +149,18 @@ class Entry:
 
 
 class Store:
-    """Artefacts under one root folder. `say` receives sentences about what was found damaged."""
+    """Artefacts under one root folder.
 
-    def __init__(self, root: Path, say: Callable[[str], None] = lambda _: None):
+    `say` receives sentences about what is damaged and what is made although one like it is kept; `notice` those that belong to the moment, such
+    as who else is making an artefact.
+    """
+
+    def __init__(self, root: Path, say: Say | None = None, notice: Say | None = None):
         self.root = root
-        self.say = say
+        self.say: Say = say or (lambda _: None)
+        self.notice: Say = notice or (lambda _: None)
+        self._explains = say is not None
+        self._used: set[Path] = set()
 
     def find(self, stage: str, key: str) -> Path | None:
         """The folder of a complete and undamaged artefact, or None. A damaged one is removed and said."""
@@ -142,34 +181,83 @@ class Store:
             return None
         with contextlib.suppress(OSError):  # a read-only cache can still be read
             os.utime(record)
+        self._used.add(folder)
         return folder
 
-    def make(self, stage: str, key: str, build: Callable[[Path], None], made_from: Mapping[str, object]) -> Path:
-        """The artefact's folder, made by `build(folder)` if it is not there.
+    def make(
+        self,
+        stage: str,
+        key: str,
+        build: Callable[[Path], None],
+        made_from: Parts,
+        of: Parts | None = None,
+    ) -> Path:
+        """The artefact's folder, made by `build(folder)` if it is not there; if another run is making it, that is waited for.
 
         `build` may find in the folder what an interrupted build left and continue from it. Whatever it leaves is part of the artefact.
+        `of`: network and which features, where `made_from` does not say so.
+
+        Raises StoppedError where the disk is full or cannot be written; what `build` had finished stays for the next call.
         """
         if (found := self.find(stage, key)) is not None:
             return found
         final = self.root / stage / key
         partial = final.with_name(key + _PARTIAL)
-        partial.mkdir(parents=True, exist_ok=True)
-        with exclusive(final.with_name(key + ".lock"), f"the stage {stage} is being made by another run"):
-            if (found := self.find(stage, key)) is not None:
-                shutil.rmtree(partial, ignore_errors=True)
-                return found
-            build(partial)
-            files = {
-                p.relative_to(partial).as_posix(): sha256_file(p)
-                for p in sorted(partial.rglob("*"))
-                if p.is_file() and p.name != RECORD
-            }
-            record = {"stage": stage, "key": key, "files": files, "made_from": dict(made_from)}
-            write_atomic(partial / RECORD, json.dumps(record, indent=1, sort_keys=True, default=str))
-            partial.replace(final)
-        with contextlib.suppress(OSError):
-            final.with_name(key + ".lock").unlink()
+        what = named(stage, {**made_from, **(of or {})})
+        with disk_faults(self.root, what, partial):
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            busy = f"another run makes {what}"
+            with exclusive(final.with_name(key + ".lock"), busy, say=self.notice, wait=True):
+                if self.find(stage, key) is not None:  # made meanwhile
+                    shutil.rmtree(partial, ignore_errors=True)
+                else:
+                    self.explain(stage, made_from, of)
+                    partial.mkdir(exist_ok=True)
+                    build(partial)
+                    files = {
+                        p.relative_to(partial).as_posix(): sha256_file(p)
+                        for p in sorted(partial.rglob("*"))
+                        if p.is_file() and p.name != RECORD
+                    }
+                    record = {"stage": stage, "key": key, "files": files, "made_from": dict(made_from)}
+                    record |= {} if of is None else {"of": dict(of)}
+                    write_atomic(partial / RECORD, json.dumps(record, indent=1, sort_keys=True, default=str))
+                    partial.replace(final)
+            with contextlib.suppress(OSError):  # whoever still waits for it finds the artefact
+                final.with_name(key + ".lock").unlink()
+        self._used.add(final)
         return final
+
+    def explain(self, stage: str, made_from: Parts, of: Parts | None = None) -> None:
+        """Say in what the nearest kept artefact of the stage and the network differs from the one that is to be made.
+
+        Those that this store has found or made itself are left out: another seed or fold of one run is no reason.
+        """
+        if not self._explains:
+            return
+        subject = _subject({**made_from, **(of or {})})
+        others = [
+            r["made_from"] for r in self.records(stage) if _subject({**r["made_from"], **r.get("of", {})}) == subject
+        ]
+        now = json.loads(json.dumps(dict(made_from), default=str))
+        if (then := nearest(now, others)) is not None and (words := difference_words(then, now)):
+            what = named(stage, {**made_from, **(of or {})})
+            self.say(f"{what[0].upper()}{what[1:]}: made, as what is kept differs in {words}.")
+
+    def records(self, stage: str) -> list[dict[str, Any]]:
+        """What the stage's complete artefacts were made from, the youngest first, without those that this store has used."""
+        found = []
+        for path in (self.root / stage).glob(f"*/{RECORD}"):
+            with contextlib.suppress(OSError):
+                if path.parent not in self._used and path.parent.suffix != _PARTIAL:
+                    found.append((path.stat().st_mtime_ns, path))
+        kept = []
+        for _, path in sorted(found, reverse=True)[:_LOOKED_AT]:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                record = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(record["made_from"], dict) and isinstance(record.get("of", {}), dict):
+                    kept.append({**record, "folder": path.parent})
+        return kept
 
     def entries(self) -> list[Entry]:
         """Everything in the store, the longest unused first."""
@@ -215,3 +303,7 @@ class Store:
             total -= entry.size
             removed.append(entry)
         return removed
+
+
+def _subject(parts: Parts) -> tuple[object, object]:
+    return parts.get("network"), parts.get("which")

@@ -73,7 +73,7 @@ def audit_report(
     name = Path(published).stem if is_file else "published table"  # type: ignore[arg-type]
     inputs = {Path(published).name: sha256_file(Path(published))} if is_file else {}  # type: ignore[arg-type]
     clock = Clock()
-    with open_output(target, "audit") as folder:
+    with open_output(target, "audit", progress.notice) as folder:
         found = audit(read)
         made = audit_tables(found, confidence_level)
         new = folder.begin()

@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 done, and the answer is a finding; 2 bad input or usage, n
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -38,7 +37,8 @@ from hybridcx.cli_options import (
 )
 from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
-from hybridcx.errors import HybridcxError, InputError, printable
+from hybridcx.disk_faults import FULL, QUOTA, READ_ONLY, disk_fault
+from hybridcx.errors import HybridcxError, InputError, StoppedError, printable_path
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
@@ -377,9 +377,9 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if debug:
             traceback.print_exc()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            print(f"hybridcx stopped: {error.strerror}: {printable(error.filename or '')}. What was finished is kept; "
-                  "free some space and give the same command again.", file=sys.stderr)  # fmt: skip
+        if disk_fault(error) in (FULL, QUOTA, READ_ONLY):
+            where = f": {printable_path(error.filename)}" if error.filename else ""
+            explain(StoppedError(f"{error.strerror or error}{where}. Free some space, or make it writable."))
             sys.exit(3)
         our_fault(error, debug)
     except Exception as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hybridcx.artefacts import Store, code_hash, content_key, sha256_file
+from hybridcx.artefacts import RECORD, Store, code_hash, content_key, sha256_file
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
 from hybridcx.parallel import run_tasks
@@ -47,14 +49,24 @@ class HeadWork:
             "code": code_hash("heads", "streams"),
         }
 
+    def of(self) -> dict[str, object]:
+        """Whose features they are, for people; the hash of the features alone decides the fits."""
+        made_from = json.loads((self.features.parent / RECORD).read_text(encoding="utf-8"))["made_from"]
+        return {k: made_from[k] for k in ("network", "which") if k in made_from}
+
 
 def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
-    """Fit and keep, in whichever process."""
+    """Fit and keep, in whichever process. Heads that are kept with others, all else being the same, are taken from there."""
+    store = Store(work.root)
 
     def build(folder: Path) -> None:
+        taken = _take_kept(store, work.names, parts, folder)
+        missing = [name for name in work.names if name not in taken]
+        if not missing:
+            return
         features = np.load(work.features, mmap_mode="r")[work.rows]
         made = fit_heads(
-            work.names,
+            missing,
             features,
             work.y,
             work.groups,
@@ -66,7 +78,21 @@ def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
         for name, fitted in made.items():
             save_head(fitted, folder / name)
 
-    Store(work.root).make("heads", key, build, parts)
+    store.make("heads", key, build, parts, work.of())
+
+
+def _take_kept(store: Store, names: Sequence[str], parts: Mapping[str, object], folder: Path) -> set[str]:
+    """Copy heads that were fitted from the same parts together with other heads; no head's numbers depend on the others."""
+    taken: set[str] = set()
+    for record in store.records("heads"):
+        if all(record["made_from"].get(k) == v for k, v in parts.items() if k != "names"):
+            if (kept := store.find("heads", record["key"])) is None:
+                continue
+            for name in names:
+                if name not in taken and (kept / name).is_dir():
+                    shutil.copytree(kept / name, folder / name, dirs_exist_ok=True)
+                    taken.add(name)
+    return taken
 
 
 def fit_all(planned: Sequence[HeadWork], store: Store, on_progress: OnProgress | None = None) -> dict[HeadWork, Path]:
@@ -74,5 +100,7 @@ def fit_all(planned: Sequence[HeadWork], store: Store, on_progress: OnProgress |
     parts = {work: work.made_from() for work in planned}
     keys = {work: content_key(parts[work]) for work in planned}
     missing = [work for work in planned if store.find("heads", keys[work]) is None]
+    for work in missing:
+        store.explain("heads", parts[work], work.of())
     run_tasks(_fit, [(work, keys[work], parts[work]) for work in missing], on_progress=on_progress)
     return {work: store.root / "heads" / keys[work] for work in planned}

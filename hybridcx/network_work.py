@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.artefacts import Store, code_hash, content_key, save_array, write_atomic
 from hybridcx.deep import devices, weights
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
@@ -131,9 +131,9 @@ class NetworkWork:
                 trained_head=trained is not None,
                 on_progress=on_progress,
             )
-            np.save(folder / FEATURES, found.features)
+            save_array(folder / FEATURES, found.features)
             if found.logits is not None:
-                np.save(folder / LOGITS, found.logits)
+                save_array(folder / LOGITS, found.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
 
         return store.make("features", content_key(parts), build, parts)

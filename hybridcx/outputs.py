@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from hybridcx.artefacts import exclusive, sha256_file, write_atomic
+from hybridcx.artefacts import Say, exclusive, sha256_file, write_atomic
+from hybridcx.disk_faults import FULL, disk_fault, disk_faults
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.provenance import SCHEMA_VERSION
 
@@ -58,10 +59,17 @@ class OutputFolder:
         self.new.mkdir(parents=True)
         return self.new
 
+    def give_up(self) -> None:
+        """Remove new results that are not complete, and with them the space that they take."""
+        if not (self.inner / COMMIT).exists():
+            shutil.rmtree(self.new, ignore_errors=True)
+
     def commit(self) -> None:
         """Put the new results in the place of the earlier ones, provenance.json last."""
         names = sorted(p.relative_to(self.new).as_posix() for p in self.new.rglob("*") if p.is_file())
         names.sort(key=lambda n: n == PROVENANCE)
+        for name in names:  # what takes space comes before the list that makes the new results count
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self.inner / COMMIT, json.dumps({"files": names, "earlier": self._earlier()}))
         self._roll_forward()
 
@@ -99,7 +107,7 @@ class OutputFolder:
                             Problem(
                                 "the file cannot be replaced",
                                 str(target),
-                                remedy="close the program that has it open",
+                                remedy="close the program that has it open, or make its folder writable",
                             )
                         )
                     ) from None
@@ -164,14 +172,16 @@ def _ours(path: Path, command: str) -> list[Problem]:
 
 
 @contextlib.contextmanager
-def open_output(path: Path, command: str) -> Iterator[OutputFolder]:
-    """Hold the folder `path` for `command`.
+def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator[OutputFolder]:
+    """Hold the folder `path` for `command`. `say` is told if an earlier run that held it was killed.
 
     Raises
     ------
     InputError
         if hybridcx did not make it and it is not empty, if another command or a newer version made it, if it cannot be written, or if
         another process holds it.
+    StoppedError
+        if its disk is full, or it cannot be written any more; the earlier results stay.
     """
     if problems := _ours(path, command):
         raise InputError(problems)
@@ -184,16 +194,26 @@ def open_output(path: Path, command: str) -> Iterator[OutputFolder]:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
+        if disk_fault(error) == FULL:
+            with disk_faults(path, "the report"):
+                raise
         raise InputError(
             Problem(f"the folder cannot be written ({error.strerror})", str(path), remedy="choose another --out")
         ) from None
     try:
-        with exclusive(folder.inner / "lock", f"{path} is in use"):
+        with (
+            disk_faults(path, "the report", folder.new),
+            exclusive(folder.inner / "lock", f"{path} is in use", say=say),
+        ):
             held = True
             if not (folder.inner / STATE).exists():
                 folder.write_state({})
             folder._roll_forward()
-            yield folder
+            try:
+                yield folder
+            except BaseException:
+                folder.give_up()
+                raise
     except InputError:
         if held and fresh:  # bad input leaves nothing behind
             shutil.rmtree(folder.inner, ignore_errors=True)

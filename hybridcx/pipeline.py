@@ -92,6 +92,8 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
         resample=experiment.images.resample,
         cache=store.root / "images",
         on_progress=progress.track("decoding images"),
+        say=progress.say,
+        notice=progress.notice,
     )
     for problem in (*images.warnings, *images.cautions):
         progress.say(f"Warning: {problem}")

@@ -111,7 +111,7 @@ def plan(
     target = Path(out) if out is not None else default_out(f"plan_{question}")
     clock = Clock()
     table = plan_table(asked)
-    with open_output(target, "plan") as folder:
+    with open_output(target, "plan", progress.notice) as folder:
         folder.begin()
         data = ReportData(
             title=planning_words.TITLES[asked.question],

@@ -42,6 +42,12 @@ class Progress:
             self._close()
             print(text, file=sys.stderr, flush=True)
 
+    def notice(self, text: str) -> None:
+        """A sentence about this moment (who else works in the folder), shown unless quiet; the log, which repeats, does not keep it."""
+        if not self.quiet:
+            self._close()
+            print(text, file=sys.stderr, flush=True)
+
     def detail(self, text: str) -> None:
         """A sentence for the log, shown only with --verbose."""
         self._log.append(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.remade import differences
 from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 from hybridcx.units import divisions_of, divisions_sha256, make_units, scored_disputed, split_counts, split_frame
@@ -114,7 +115,7 @@ def run_experiment(
     with refusing():
         check_plan(experiment)
         printed = None if published is None else read_printed(published)
-    with open_output(target, "run") as folder:
+    with open_output(target, "run", progress.notice) as folder:
         with refusing():
             cohort = load_cohort(experiment, base, store, progress)
         names = None if key is None else pseudonyms(key, target)
@@ -216,7 +217,7 @@ def _same_experiment(
     }
     earlier = folder.read_state()
     if not fresh and "experiment" in earlier:
-        changed = _differences(earlier, now)
+        changed = _changes(earlier, now)
         if changed:
             remedy = "give --fresh to start it anew (what still holds is taken from the cache), or another --out"
             if all(c.startswith("experiment.analysis.") for c in changed):
@@ -230,22 +231,14 @@ def _same_experiment(
     return now
 
 
-def _differences(a: object, b: object, at: str = "") -> list[str]:
-    """The dotted names at which two JSON values differ."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        found = []
-        for key in sorted({*a, *b} - {"command", "schema_version", "plans"}):
-            name = f"{at}.{key}" if at else str(key)
-            if (key in a) != (key in b):
-                found.append(name)
-            else:
-                found += _differences(a[key], b[key], name)
-        return found
-    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-    if same:
-        return []
-    short = len(str(a)) < 40 and len(str(b)) < 40
-    return [f"{at} ({a} then, {b} now)" if short else at]
+def _changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """The dotted names at which two notes of a run differ, with both values where these are short."""
+    apart = {"command", "schema_version", "plans"}
+    a, b = ({k: v for k, v in note.items() if k not in apart} for note in (then, now))
+    return [
+        f"{name} ({x} then, {y} now)" if None not in (x, y) and len(str(x)) < 40 and len(str(y)) < 40 else name
+        for name, x, y in differences(a, b)
+    ]
 
 
 def _analysed(

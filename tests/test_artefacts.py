@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
 
 from hybridcx.artefacts import (
@@ -16,6 +19,7 @@ from hybridcx.artefacts import (
     code_hash,
     content_key,
     exclusive,
+    save_array,
     sha256_file,
     write_atomic,
 )
@@ -117,8 +121,25 @@ def test_another_process_is_told_who_holds_the_lock(tmp_path):
         assert f"process {other.pid}" in str(e.value)
         other.kill()  # a lock goes with its process, however it ends
         other.wait()
-    with exclusive(tmp_path / "lock", "busy"):
+    said = []
+    with exclusive(tmp_path / "lock", "busy", say=said.append):
         pass
+    assert len(said) == 1
+    assert f"process {other.pid} on {platform.node()}, since 20" in said[0]
+    assert "ended without finishing; this one takes over" in said[0]
+    with exclusive(tmp_path / "lock", "busy", say=said.append):  # nobody was killed
+        pass
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("shape", [(20468, 1), (3, 4, 2), (0, 5), (7,)])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "uint8", "int64", "bool"])
+def test_arrays_are_the_files_that_numpy_writes(tmp_path, shape, dtype):
+    array = np.asfortranarray(np.arange(int(np.prod(shape))).reshape(shape).astype(dtype))
+    save_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", np.ascontiguousarray(array))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    assert np.array_equal(np.load(tmp_path / "a.npy", mmap_mode="r" if array.size else None), array)
 
 
 # The store
@@ -174,15 +195,47 @@ def test_an_interrupted_build_is_not_found_and_continued(tmp_path):
     assert sorted(p.name for p in made.iterdir()) == sorted([RECORD, "epoch1", "epoch2"])
 
 
-def test_two_runs_do_not_make_the_same_artefact_at_once(tmp_path):
-    store = Store(tmp_path)
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_of_two_runs_that_make_one_artefact_the_second_waits_and_takes_or_continues_it(tmp_path, ends):
+    under_way, waiting = threading.Event(), threading.Event()
+    noticed, results = [], {}
 
-    def meanwhile(folder):
-        with pytest.raises(InputError, match="another run"):
-            Store(tmp_path).make("weights", KEY, never, {})
+    def first(folder):
+        (folder / "epoch1").write_text("done", encoding="utf-8")
+        under_way.set()
+        assert waiting.wait(20)
+        if ends == "badly":
+            raise RuntimeError("a fault")
         build()(folder)
 
-    store.make("weights", KEY, meanwhile, {})
+    def second(folder):
+        assert ends == "badly"
+        assert (folder / "epoch1").read_text(encoding="utf-8") == "done"
+        build()(folder)
+
+    def notice(text):
+        noticed.append(text)
+        waiting.set()
+
+    def run(name, work, **told):
+        try:
+            results[name] = Store(tmp_path, **told).make("finetune", KEY, work, {"network": "vgg16"})
+        except RuntimeError as error:
+            results[name] = str(error)
+
+    one = threading.Thread(target=run, args=("first", first))
+    two = threading.Thread(target=run, args=("second", second), kwargs={"notice": notice})
+    one.start()
+    assert under_way.wait(20)
+    two.start()
+    one.join(20)
+    two.join(20)
+    made = tmp_path / "finetune" / KEY
+    assert results == {"first": made if ends == "well" else "a fault", "second": made}
+    assert noticed[0].startswith(f"Another run makes the fine-tuning of vgg16: held by process {os.getpid()} on ")
+    assert noticed[0].endswith("Waiting for it.")
+    assert (made / "sub" / "b.bin").exists()
+    assert sorted(p.name for p in (tmp_path / "finetune").iterdir()) == [KEY]
 
 
 def test_listing_and_pruning(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.artefacts import Store, code_hash, content_key, save_array, write_atomic
 from hybridcx.casebook import lesions as true_lesions
 from hybridcx.casebook import pictures
 from hybridcx.casebook.neighbours import neighbour_rows
@@ -171,8 +171,8 @@ def _maps(
             occluded=len(asked.occluded),
             on_progress=progress.track(f"saliency of {space.network}"),
         )
-        np.save(folder / _GRAD_CAM, found.grad_cam)
-        np.save(folder / _OCCLUSION, found.occlusion)
+        save_array(folder / _GRAD_CAM, found.grad_cam)
+        save_array(folder / _OCCLUSION, found.occlusion)
 
     folder = store.make("saliency", content_key(parts), build, parts)
     return Maps(np.load(folder / _GRAD_CAM), np.load(folder / _OCCLUSION))

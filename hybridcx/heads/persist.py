@@ -46,7 +46,8 @@ def save_head(fitted: FittedHead, folder: Path) -> Path:
         (folder / name).unlink(missing_ok=True)
     kept = fitted.pipeline
     if head.has_own_format:
-        fitted.pipeline[-1].save_model(str(folder / BOOSTER))
+        # not save_model: XGBoost does not notice a disk that is full when the last 4096 bytes are written
+        (folder / BOOSTER).write_bytes(fitted.pipeline[-1].get_booster().save_raw(raw_format="ubj"))
         kept = Pipeline(fitted.pipeline.steps[:-1])
     skops.io.dump(kept, folder / PIPELINE)
     files = {name: _sha256((folder / name).read_bytes()) for name in (PIPELINE, BOOSTER) if (folder / name).exists()}

@@ -12,8 +12,10 @@ import json
 import os
 import shutil
 import warnings as python_warnings
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,13 +25,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from hybridcx.artefacts import code_hash, content_key, write_atomic
+from hybridcx.artefacts import Say, code_hash, content_key, exclusive, write_atomic
 from hybridcx.cohort.files import hash_files
 from hybridcx.cohort.manifest import CROP, Cohort
+from hybridcx.disk_faults import disk_faults, size_words
 from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
 from hybridcx.images.decode import decode_bytes, is_dicom
 from hybridcx.images.prepare import Box, Pad, Resample, check_options, prepare
 from hybridcx.provenance import versions_of
+from hybridcx.remade import difference_words
 
 NOTES = ("kind", "mode", "bits", "width_px", "height_px", "orientation", "note", "caution", "pixel_sha256")
 _T = TypeVar("_T")
@@ -85,11 +89,14 @@ def prepare_store(
     cache: str | Path,
     on_progress: Callable[[int, int], None] | None = None,
     max_workers: int | None = None,
+    say: Say = lambda _: None,
+    notice: Say = lambda _: None,
 ) -> ImageStore:
     """Decode and prepare the images of the analysed cases, or open them where that was done before.
 
     Parameters: `size_px`, `pad`, `resample`, `channels` as in `images.prepare.prepare`; `cache`, the folder (made if absent);
-    `on_progress`, called with (done, total) after each image; `max_workers` threads, by default one per processor.
+    `on_progress`, called with (done, total) after each image; `max_workers` threads, by default one per processor; `say` is told in what the
+    kept images that are most alike differ, `notice` that another run is preparing the same ones, which is waited for.
 
     An array whose hash differs is made again, and a warning says so. Nothing half-written is ever found under its final name.
 
@@ -102,24 +109,33 @@ def prepare_store(
     options = {"size_px": size_px, "pad": pad, "resample": resample, "channels": channels}
     made_from = [[item.sha256, item.box, item.frame] for item in items]
     decoders = ["pillow", *(("pydicom", "python-gdcm") if _any_dicom(items) else ())]
-    key = content_key(
-        {
-            "images": made_from,
-            **options,
-            "code": code_hash("images/apart", "images/decode", "images/decoded", "images/dicom", "images/prepare"),
-            "decoders": versions_of(*decoders),
-        }
-    )
+    record: dict[str, object] = {
+        "images": made_from,
+        **options,
+        "code": code_hash("images/apart", "images/decode", "images/decoded", "images/dicom", "images/prepare"),
+        "decoders": versions_of(*decoders),
+    }
+    key = content_key(record)
     path = cache / f"images-{key}.npy"
     shape = (len(items), size_px, size_px, channels)
     found, said = _find(path, shape)
     if found is None:
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            _room(cache, int(np.prod(shape)))
-            found = _make(
-                path, shape, items, cohort.source.name, workers, on_progress, size_px, pad, resample, channels
-            )
+            need = int(np.prod(shape))
+            with (
+                disk_faults(cache, f"the prepared images ({size_words(need)})"),
+                _held(path.with_suffix(".lock"), notice),
+            ):
+                found, more = _find(path, shape)
+                said = said or more
+                if found is None:
+                    if why := _nearest_kept(cache, key, record):
+                        say(why)
+                    _room(cache, need)
+                    found = _make(
+                        path, shape, items, cohort.source.name, workers, on_progress, size_px, pad, resample, channels,
+                        record,
+                    )  # fmt: skip
         except OSError as e:
             raise StoppedError(f"The prepared images cannot be written to {cache}: {e.strerror or e}.") from e
         reused = False
@@ -224,6 +240,33 @@ def _find(path: Path, shape: tuple[int, ...]) -> tuple[tuple[str, list[list[obje
     return None, (Problem(rule, path.name, severity="warning"),)
 
 
+@contextmanager
+def _held(lock: Path, notice: Say) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(lock, "another run prepares these images", say=notice, wait=True):
+        yield
+
+
+def _nearest_kept(cache: Path, key: str, record: Mapping[str, object]) -> str:
+    """In what the kept images that share the most with these differ; "" where none are shared."""
+    now = json.loads(json.dumps(dict(record)))
+    mine, found, best = Counter(map(json.dumps, now["images"])), "", 0
+    for path in sorted(cache.glob("images-*.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            then = json.loads(path.read_text(encoding="utf-8"))["made_from"]
+            shared = (mine & Counter(map(json.dumps, then["images"]))).total()
+            if shared <= best or path.stem == f"images-{key}":
+                continue
+            best, new = shared, len(now["images"]) - shared
+            words = [f"{new} of {len(now['images'])} images"] if new else []
+            gone = len(then["images"]) - shared
+            words += [f"{gone} images that are no longer used"] if gone and not new else []
+            apart = ({k: v for k, v in parts.items() if k != "images"} for parts in (then, now))
+            words += [told] if (told := difference_words(*apart)) else []
+            found = f"The images: prepared, as what is kept differs in {' and '.join(words)}." if words else ""
+    return found
+
+
 def _room(cache: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(cache).free
     if free < n_bytes * 1.01:
@@ -236,6 +279,7 @@ def _room(cache: Path, n_bytes: int) -> None:
 def _make(
     path: Path, shape: tuple[int, ...], items: list[_Item], file: str, workers: int,
     on_progress: Callable[[int, int], None] | None, size_px: int, pad: Pad, resample: Resample, channels: int,
+    made_from: Mapping[str, object],
 ) -> tuple[str, list[list[object]]]:  # fmt: skip
     def work(item: _Item) -> tuple[np.ndarray, list[object]]:
         data = item.path.read_bytes()
@@ -252,7 +296,7 @@ def _make(
             decoded.kind, decoded.mode, decoded.bits, width, height, decoded.orientation, note, caution, digest,
         ]  # fmt: skip
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_suffix(".partial")  # this run's alone, by the lock
     problems: list[Problem] = []
     notes: list[list[object]] = []
     hasher = hashlib.sha256()
@@ -296,5 +340,5 @@ def _make(
     finally:
         temporary.unlink(missing_ok=True)
     digest = hasher.hexdigest()
-    write_atomic(path.with_suffix(".json"), json.dumps({"sha256": digest, "notes": notes}))
+    write_atomic(path.with_suffix(".json"), json.dumps({"sha256": digest, "notes": notes, "made_from": made_from}))
     return digest, notes
