@@ -18,7 +18,7 @@ from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_prin
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
-from hybridcx.checking import with_every_problem
+from hybridcx.checking import counts_of, said_of_limits, with_every_problem
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
@@ -26,6 +26,7 @@ from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
+from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
@@ -97,6 +98,8 @@ def run_experiment(
     with refusing():
         check_plan(experiment)
         printed = None if published is None else read_printed(published)
+    if (drawn := drawn_counts(experiment)) is not None:
+        said_of_limits(experiment, drawn, store.root, target)
     with open_output(target, "run") as folder:
         with refusing():
             cohort = load_cohort(experiment, base, store, progress)
@@ -108,6 +111,8 @@ def run_experiment(
             split = split_cohort(experiment, cohort)
         for problem in split.warnings:
             progress.say(f"Warning: {problem}")
+        for line in said_of_limits(experiment, counts_of(split), store.root, target):
+            progress.tell(line)
         with refusing():
             images = prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}

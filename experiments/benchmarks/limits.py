@@ -10,9 +10,7 @@ cases of Parquet, 10,000,000 rows of CSV, 50,000 JPEGs of 64 px from 300 picture
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -67,7 +65,6 @@ def predictions(models: int, cases: int) -> Path:
                 table = pa.table([ids, y, model, pred, pa.array(score)], names=[c for c, _ in COLUMNS])
                 out.write_table(table, row_group_size=250_000)
 
-    import pyarrow as pa
 
     columns = {**dict.fromkeys(("case_id", "y_true", "model", "y_pred"), pa.string()), "score": pa.float64()}
     COLUMNS[:] = list(columns.items())
