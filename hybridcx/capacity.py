@@ -108,9 +108,9 @@ def disk_free(folder: Path) -> int:
 
 
 def gb(n_bytes: float) -> str:
-    """Bytes as gigabytes (10^9) in words.
+    """Bytes in words, as gigabytes (10^9), or megabytes where they are few.
 
-    >>> gb(1_234_000_000), gb(23_000_000)
-    ('1.2 GB', '0.023 GB')
+    >>> gb(1_234_000_000), gb(23_400_000)
+    ('1.2 GB', '23 MB')
     """
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 5e7 else f"{n_bytes / 1e9:.2g} GB"
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 9.5e7 else f"{n_bytes / 1e6:.2g} MB"

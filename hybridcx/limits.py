@@ -223,13 +223,13 @@ def drawn_counts(experiment: Experiment) -> Counts | None:
 
 
 def check_run(
-    needs: Needs, cache: Path, out: Path, *, there: Memory | None = None, free: Callable[[Path], int] = disk_free
+    needs: Needs, cache: Path, out: Path, *, there: Memory | None = None, free: Callable[[Path], int] | None = None
 ) -> tuple[list[str], list[Problem]]:
     """What a run needs and what there is, in sentences, and what cannot fit, with the numbers.
 
     Files of the right size that lie in the cache already do not count, so that an interrupted run continues where less is left than it began with.
     """
-    there = memory_there() if there is None else there
+    there, free = there or memory_there(), free or disk_free
     stage, peak = needs.largest
     problems = [
         Problem(

@@ -207,8 +207,8 @@ class NetworkStage:
                 self.experiment.compute,
                 trained_head=trained is not None,
                 on_progress=self.progress.track(f"features of {self.name}"),
+                features_file=folder / FEATURES,
             )
-            np.save(folder / FEATURES, found.features)
             if found.logits is not None:
                 np.save(folder / LOGITS, found.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
