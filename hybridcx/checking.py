@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,22 +18,24 @@ import pandas as pd
 
 from hybridcx import shortcuts
 from hybridcx.analysis.printed import read_printed
-from hybridcx.artefacts import Store
+from hybridcx.artefacts import Store, cache_root
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, read_experiment
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
+from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, run_needs
 from hybridcx.partial_experiment import PartialExperiment, partial_experiment
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
+from hybridcx.units import Unit, divisions_of, make_units, scored_disputed
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -54,11 +56,12 @@ _TRIAL_PX = 128  # side of the images that are prepared to see whether they can 
 
 @dataclass
 class Checked:
-    """What was found: the kind of file, what it holds in a line, and every problem, errors first."""
+    """What was found: the kind of file, what it holds in a line, every problem, errors first, and what an experiment needs (`limits`)."""
 
     kind: Kind | Literal["unknown"]
     holds: str = ""
     problems: list[Problem] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -237,17 +240,20 @@ def _images_of_rows(path: Path, found: Checked) -> None:
 def _experiment(path: Path, found: Checked, progress: Progress) -> None:
     read: list[Experiment] = []
     if found.collect(lambda: read.append(read_experiment(path))):
-        _of_experiment(PartialExperiment(read[0], frozenset()), path.parent, str(path), found, progress)
+        counts = _of_experiment(PartialExperiment(read[0], frozenset()), path.parent, str(path), found, progress)
+        if counts is not None:
+            found.collect(lambda: found.needs.extend(said_of_limits(read[0], counts, cache_root(), Path())))
         return
     if (partial := partial_experiment(path)) is not None:
         _of_experiment(partial, path.parent, str(path), found, progress)
     found.holds = ""
 
 
-def _of_experiment(partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress) -> None:
-    """Check what an experiment says and names, as far as its keys are known."""
+def _of_experiment(
+    partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress
+) -> Counts | None:
+    """Check what an experiment says and names, as far as its keys are known; how many cases it has, where that can be told."""
     from hybridcx.pipeline import check_heads, check_plan, load_cohort, model_names  # torch
-    from hybridcx.units import divisions_of, make_units
 
     experiment, sure = partial.experiment, partial.sure_of
     if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
@@ -259,29 +265,51 @@ def _of_experiment(partial: PartialExperiment, base: Path, file: str, found: Che
     models = f"{len(model_names(experiment))} models"
     if experiment.cohort.manifest is None:
         found.holds = f"{models}, on a phantom cohort that is drawn when it runs"
-        return
+        return drawn_counts(experiment)
     manifest = base / experiment.cohort.manifest
     if not manifest.is_file():
         rule = "there is no such manifest"
         found.problems.append(
             Problem(rule, file, None, "cohort.manifest", experiment.cohort.manifest, "check the path")
         )
-        return
+        return None
     if not sure("cohort.positive", "cohort.labels", "cohort.same_bytes"):
         _images_of_rows(manifest, found)
-        return
+        return None
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
     cohort = _cohort(manifest, found, lambda: load_cohort(experiment, base, store, progress), progress)
     found.holds = f"{models}; {found.holds}"
     if cohort is None or not sure("split", "repeat", "heads", "train.enabled", "seed"):
-        return
+        return None
+    counts: list[Counts] = []
 
     def split() -> None:
         units = make_units(experiment, cohort)
+        counts.append(counts_of(units))
         found.problems.extend(dict.fromkeys(p for split in divisions_of(units) for p in split.warnings))
         check_heads(experiment, cohort, units)
 
     found.collect(split)
+    return counts[0] if counts else None
+
+
+def counts_of(units: Sequence[Unit]) -> Counts:
+    """The cases of the units, those in dispute among them; training and validation of the largest division."""
+    parts = [list(split.of_case.values()) for split in divisions_of(units)]
+    train, validation = (max(p.count(part) for p in parts) for part in ("train", "validation"))
+    return Counts(len(parts[0]) + len(scored_disputed(units)), train, validation)
+
+
+def said_of_limits(experiment: Experiment, counts: Counts, cache: Path, out: Path) -> list[str]:
+    """What a run will need and what there is, as sentences. Raises InputError, with the numbers, for one that cannot fit."""
+    from hybridcx.deep import devices
+    from hybridcx.pipeline import model_names
+
+    on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
+    needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor)
+    said, problems = check_run(needs, cache, out)
+    raise_if_any([*head_problems(experiment, counts), *problems])
+    return said
 
 
 def experiment_of(path: Path, progress: Progress) -> Experiment:

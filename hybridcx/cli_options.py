@@ -81,6 +81,8 @@ def print_checked(file: Path, found: Any) -> None:
     errors = [p for p in found.problems if p.severity == "error"]
     warnings = [p for p in found.problems if p.severity != "error"]
     print(f"{printable_path(file)}: {NAMES[found.kind]}" + (f" ({found.holds})" if found.holds else ""))
+    for line in found.needs:
+        print(line)
     for p in errors:
         print(f"- {p}")
     for p in warnings:

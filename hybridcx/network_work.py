@@ -130,8 +130,8 @@ class NetworkWork:
                 self.experiment.compute,
                 trained_head=trained is not None,
                 on_progress=on_progress,
+                features_file=folder / FEATURES,
             )
-            save_array(folder / FEATURES, found.features)
             if found.logits is not None:
                 save_array(folder / LOGITS, found.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))

@@ -38,6 +38,10 @@ class Progress:
     def say(self, text: str) -> None:
         """A sentence about the work, shown unless quiet and kept for the log."""
         self._log.append(text)
+        self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """A sentence about this machine at this moment, shown unless quiet and not kept: the log repeats."""
         if not self.quiet:
             self._close()
             print(text, file=sys.stderr, flush=True)

@@ -30,6 +30,11 @@ class RepeatSection(_Section):
         return self.design in ("kfold", "repeated_kfold")
 
     @property
+    def trainings(self) -> int:
+        """How often every network is trained."""
+        return self.seeds * (self.folds if self.in_folds else 1)
+
+    @property
     def several_divisions(self) -> bool:
         """Whether the trainings differ in which cases they train on."""
         return self.design != "split"

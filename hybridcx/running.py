@@ -19,7 +19,7 @@ from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_prin
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
-from hybridcx.checking import with_every_problem
+from hybridcx.checking import counts_of, said_of_limits, with_every_problem
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
@@ -28,6 +28,7 @@ from hybridcx.describe_training import training_settings
 from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import Experiment
+from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
@@ -115,6 +116,8 @@ def run_experiment(
     with refusing():
         check_plan(experiment)
         printed = None if published is None else read_printed(published)
+    if (drawn := drawn_counts(experiment)) is not None:
+        said_of_limits(experiment, drawn, store.root, target)
     with open_output(target, "run", progress.notice) as folder:
         with refusing():
             cohort = load_cohort(experiment, base, store, progress)
@@ -126,6 +129,8 @@ def run_experiment(
             units = make_units(experiment, cohort)
         for problem in dict.fromkeys(p for split in divisions_of(units) for p in split.warnings):
             progress.say(f"Warning: {problem}")
+        for line in said_of_limits(experiment, counts_of(units), store.root, target):
+            progress.tell(line)
         with refusing():
             images = prepare_images(experiment, cohort.to_score(scored_disputed(units)), store, progress)
         data = {"manifest": sha256_file(cohort.source), "images": images.sha256}

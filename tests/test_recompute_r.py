@@ -117,6 +117,15 @@ def test_four_models_with_ties_a_perfect_one_and_twins(tmp_path):
 
 
 @pytest.mark.r
+def test_a_thinned_curve(tmp_path):
+    hybridcx.compare(simulated(n=2500), out=tmp_path / "out", n_bootstrap=100)
+    points = pd.read_csv(tmp_path / "out" / "roc.csv").groupby("model").size()
+    assert points["perfect"] == 3  # 2,500 thresholds in two straight steps
+    assert 400 < points.max() <= 2000
+    assert passes(tmp_path / "out")[0]["roc.csv"] == 2 * points.sum()
+
+
+@pytest.mark.r
 def test_patients_seeds_readers_and_ranks(tmp_path):
     frame = simulated()
     truth = frame.drop_duplicates("case_id").reset_index(drop=True)

@@ -158,6 +158,19 @@ def test_caveats_of_a_column_that_did_not_travel_are_not_missed_but_numbers_are(
     assert "report.html" in set(hybridcx.verify(tmp_path / "out").differences["file"])
 
 
+def test_a_thinned_curve_agrees_and_its_estimates_come_from_all_points(tmp_path):
+    frame = simulated(n=6000, models=("a",))
+    hybridcx.compare(frame, out=tmp_path / "out", n_bootstrap=100)
+    points = pd.read_csv(tmp_path / "out" / "roc.csv")
+    assert 1000 < len(points) <= 2000 < frame["score"].nunique()
+    y, score = (frame["y_true"] == "abnormal").to_numpy(), frame["score"].to_numpy()
+    wins = (score[y][:, None] > score[~y]).mean()  # no ties: Mann and Whitney's count over all pairs, not the thinned points
+    found = pd.read_csv(tmp_path / "out" / "metrics.csv").query("method == 'delong'")["estimate"]
+    assert found.tolist() == pytest.approx([wins], rel=1e-12)
+    numbers = agrees(tmp_path / "out").numbers.set_index("file")["numbers"]
+    assert numbers["roc.csv"] >= 3 * len(points) - 1
+
+
 @pytest.mark.parametrize("text", [True, False])
 def test_agreement_agrees(tmp_path, text):
     frame = readings(text=text)

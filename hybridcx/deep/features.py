@@ -7,6 +7,7 @@ them: logits = features @ W.T + b, in every network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hybridcx.array_files import array_in_pieces
 from hybridcx.deep import augment, devices
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
 from hybridcx.deep.networks import check_images, network
@@ -56,6 +58,7 @@ def extract(
     trained_head: bool = True,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
+    features_file: Path | None = None,
 ) -> Extracted:
     """Compute penultimate features (and logits) of all images, in their order.
 
@@ -69,6 +72,8 @@ def extract(
     batch_size : every batch has exactly this size (the last one is filled up with its last image, and cut), so that every image is computed by the
         same kernels and its features do not depend on how many others there are
     on_progress : called with (images done, images in all)
+    features_file : an .npy file to write the features into, batch by batch, so that memory does not grow with the images; the result's features are
+        then its memory map
 
     Raises
     ------
@@ -81,7 +86,9 @@ def extract(
     while True:
         try:
             with devices.computing(device):
-                return _extract(network_name, state, images, device, trained_head, batch_size, on_progress)
+                return _extract(
+                    network_name, state, images, device, trained_head, batch_size, on_progress, features_file
+                )
         except torch.OutOfMemoryError:
             if device.torch_device == "cpu":
                 raise
@@ -99,31 +106,40 @@ def _extract(
     trained_head: bool,
     batch_size: int,
     on_progress: Callable[[int, int], None] | None,
+    features_file: Path | None,
 ) -> Extracted:
     row, n = network(network_name), len(images)
     model = build(row, read_state(state), channels_last=device.channels_last).to(device.torch_device)
     caught: list[Tensor] = []
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     mean, std = normaliser(row, device.torch_device)
-    features = np.empty((n, row.feature_dim), dtype=np.float32)
+    shape = (n, row.feature_dim)
+    features = np.empty(shape, dtype=np.float32) if features_file is None else None
     logits = np.empty((n, 2), dtype=np.float64)
+    writing = nullcontext() if features_file is None else array_in_pieces(features_file, shape, np.float32)
     try:
-        for begin in range(0, n, batch_size):
-            rows = np.arange(begin, begin + batch_size)
-            kept = min(batch_size, n - begin)
-            batch = torch.from_numpy(np.asarray(images[rows.clip(max=n - 1)])).to(device.torch_device)
-            x = augment.to_unit(batch).sub_(mean).div_(std)
-            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.ledger_dtype is torch.bfloat16):
-                out = model(x)
-            penultimate = caught.pop().float()
-            if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
-                penultimate = penultimate.mean(dim=(2, 3))
-            features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
-            logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
-            if on_progress is not None:
-                on_progress(begin + kept, n)
+        with writing as append:
+            for begin in range(0, n, batch_size):
+                rows = np.arange(begin, begin + batch_size)
+                kept = min(batch_size, n - begin)
+                batch = torch.from_numpy(np.asarray(images[rows.clip(max=n - 1)])).to(device.torch_device)
+                x = augment.to_unit(batch).sub_(mean).div_(std)
+                with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.ledger_dtype is torch.bfloat16):
+                    out = model(x)
+                penultimate = caught.pop().float()
+                if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
+                    penultimate = penultimate.mean(dim=(2, 3))
+                if features is None:
+                    append(penultimate[:kept].cpu().numpy())
+                else:
+                    features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
+                logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
+                if on_progress is not None:
+                    on_progress(begin + kept, n)
     finally:
         hook.remove()
+    if features is None:
+        features = np.load(features_file, mmap_mode="r", allow_pickle=False)
     return Extracted(features, logits if trained_head else None, device.description, device.notes)
 
 

@@ -49,6 +49,8 @@ class Network:
     n_parameters : learnable parameters with ImageNet's thousand classes
     n_dropout : dropout layers
     batch_norm : whether it has batch normalisation
+    training_bytes_px : bytes that training keeps for the gradient, per image and pixel of it, float32 (the tensors that autograd saves)
+    forward_bytes_px : bytes of the largest layer's input and output, per image and pixel of it, float32
     mean, std : normalisation per channel of images scaled to 0..1
     """
 
@@ -61,6 +63,8 @@ class Network:
     n_parameters: int
     n_dropout: int
     batch_norm: bool
+    training_bytes_px: int
+    forward_bytes_px: int
     known_sha256: tuple[str, ...] = ()
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -74,33 +78,33 @@ class Network:
 _ROWS = (
     Network(
         "vgg16", "VGG-16", 4096, "classifier.6", "vgg16-397923af.pth",
-        min_size_px=32, n_parameters=138_357_544, n_dropout=2, batch_norm=False,
+        min_size_px=32, n_parameters=138_357_544, n_dropout=2, batch_norm=False, training_bytes_px=1460, forward_bytes_px=512,
         known_sha256=("397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",),
     ),
     Network(
         "vgg19", "VGG-19", 4096, "classifier.6", "vgg19-dcbb9e9d.pth",
-        min_size_px=32, n_parameters=143_667_240, n_dropout=2, batch_norm=False,
+        min_size_px=32, n_parameters=143_667_240, n_dropout=2, batch_norm=False, training_bytes_px=1565, forward_bytes_px=512,
     ),
     Network(
         "resnet101", "ResNet-101", 2048, "fc", "resnet101-63fe2227.pth",
-        min_size_px=1, n_parameters=44_549_160, n_dropout=0, batch_norm=True,
+        min_size_px=1, n_parameters=44_549_160, n_dropout=0, batch_norm=True, training_bytes_px=2530, forward_bytes_px=128,
         known_sha256=("63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a",),
     ),
     Network(
         "densenet201", "DenseNet-201", 1920, "classifier", "densenet201-c1103571.pth",
-        min_size_px=29, n_parameters=20_013_928, n_dropout=0, batch_norm=True,
+        min_size_px=29, n_parameters=20_013_928, n_dropout=0, batch_norm=True, training_bytes_px=4060, forward_bytes_px=128,
     ),
     Network(
         "alexnet", "AlexNet", 4096, "classifier.6", "alexnet-owt-7be5be79.pth",
-        min_size_px=63, n_parameters=61_100_840, n_dropout=2, batch_norm=False,
+        min_size_px=63, n_parameters=61_100_840, n_dropout=2, batch_norm=False, training_bytes_px=75, forward_bytes_px=32,
     ),
     Network(
         "mobilenet_v2", "MobileNetV2", 1280, "classifier.1", "mobilenet_v2-b0353104.pth",
-        min_size_px=1, n_parameters=3_504_872, n_dropout=1, batch_norm=True,
+        min_size_px=1, n_parameters=3_504_872, n_dropout=1, batch_norm=True, training_bytes_px=1560, forward_bytes_px=192,
     ),
     Network(
         "squeezenet1_1", "SqueezeNet 1.1", 512, "classifier.1", "squeezenet1_1-b8a52dc0.pth",
-        min_size_px=17, n_parameters=1_235_496, n_dropout=1, batch_norm=False,
+        min_size_px=17, n_parameters=1_235_496, n_dropout=1, batch_norm=False, training_bytes_px=420, forward_bytes_px=128,
         # A re-saved copy of the same weights, as some mirrors carry it.
         known_sha256=("b5ce7fe7aa5911d813483c987a40ecafa76dbb7e23945a8f0f917319569c80a1",),
     ),

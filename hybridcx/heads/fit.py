@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.heads.decision import Sigmoid, fit_sigmoid
 from hybridcx.heads.fitted import Candidate, CvScore, FittedHead, Float, as_matrix, raw_values
 from hybridcx.heads.folds import Split, grouped_splits
@@ -98,11 +98,17 @@ def fit_heads(
     ------
     InputError
         for an unknown head; shapes that do not fit; features that are not finite or do not vary; labels other than 0 and 1; fewer
-        than two patients in a class; patients whose cases cannot be spread so that every fold has both classes.
+        than two patients in a class; patients whose cases cannot be spread so that every fold has both classes; more cases than a head's
+        limit (`heads.table`).
     """
     chosen = [_head(name) for name in names]
     X = as_matrix(features)
     truth, codes = _labels(y, groups, len(X))
+    raise_if_any(
+        Problem(why, value=head.name, remedy="leave this head out")
+        for head in chosen
+        if (why := head.too_many(len(X))) is not None
+    )
     if threads < 1 or folds < 2 or max_components < 1:
         raise InputError(
             Problem(

@@ -30,7 +30,8 @@ class Head:
     `reduces`: principal components inside the fold where the features are wider than the limit.
     `has_probabilities`: the estimator has class probabilities; otherwise its decision values are calibrated by a sigmoid fitted on
     out-of-fold values.
-    `seeded` and `threaded`: it takes `random_state`, and `n_jobs`.
+    `seeded` and `threaded`: it takes `random_state`, and `n_jobs`. `max_cases`: it is refused above so many fitted cases, because its time
+    grows with their square (measured in docs/limits.md); None: no limit but memory.
     """
 
     name: str
@@ -43,6 +44,13 @@ class Head:
     seeded: bool = False
     threaded: bool = False
     has_own_format: bool = False
+    max_cases: int | None = None
+
+    def too_many(self, n: int) -> str | None:
+        """Why the head is not fitted on `n` cases, None where it is."""
+        if self.max_cases is None or n <= self.max_cases:
+            return None
+        return f"{self.label} would be fitted on {n:,} cases; its limit is {self.max_cases:,}, since its time grows with their square"
 
     @property
     def scaling_words(self) -> str:
@@ -75,6 +83,7 @@ _ROWS = (
         _grid(C=(0.01, 0.1, 1.0, 10.0, 100.0, 1e3)),
         {"kernel": "linear", "max_iter": 200_000},
         has_probabilities=False,
+        max_cases=50_000,
     ),
     Head(
         "svm_rbf",
@@ -83,6 +92,7 @@ _ROWS = (
         _grid(gamma=(0.25, 1.0), C=(1.0, 10.0, 100.0)),
         {"kernel": "rbf", "max_iter": 200_000},
         has_probabilities=False,
+        max_cases=50_000,
     ),
     Head(
         "knn",
@@ -90,6 +100,7 @@ _ROWS = (
         "sklearn.neighbors.KNeighborsClassifier",
         _grid(n_neighbors=(35, 25, 15, 11, 7, 5)),
         {"algorithm": "brute"},
+        max_cases=100_000,
     ),
     Head(
         "random_forest",

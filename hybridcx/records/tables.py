@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +14,37 @@ from hybridcx.errors import Problem
 from hybridcx.records.cells import check_names
 from hybridcx.records.strict_csv import Table, name_problems
 
+_PIECE_ROWS = 1 << 18
+
 
 def scan_parquet(
     path: Path, required: Sequence[str], optional: Sequence[str] = (), numeric: Sequence[str] = ()
 ) -> tuple[Table | None, list[Problem]]:
-    """Return a Parquet file as a table of text, and its problems; see `scan_frame`."""
+    """Return a Parquet file as a table of text, and its problems; see `scan_frame`.
+
+    It is read column by column in pieces, so that beside the table's text no second copy of the file stands in memory.
+    """
     if not path.exists():
         return None, [Problem("there is no such file", str(path), remedy="check the path")]
     try:
-        frame = pq.read_table(path).to_pandas()
+        with pq.ParquetFile(path) as file:
+            header = (
+                file.schema_arrow.empty_table().to_pandas().columns.tolist()
+            )  # without what pandas kept as an index
+            return _scan(
+                header,
+                file.metadata.num_rows,
+                lambda i: _column_as_text(file, header[i], header[i] in numeric),
+                path.name,
+                required,
+                optional,
+                path,
+            )
     except (pa.ArrowException, OSError, ValueError) as e:
         why = str(e).splitlines()[0] if str(e) else type(e).__name__
         return None, [
             Problem("this is no Parquet file that can be read", path.name, value=why, remedy="write it again")
         ]
-    return scan_frame(frame, path.name, required, optional, numeric, path=path)
 
 
 def scan_frame(
@@ -44,26 +60,64 @@ def scan_frame(
     Whole numbers lose their decimal point (a column of integers with a gap is floating in pandas), booleans become `true` and
     `false`, missing values become empty. Floating columns keep full precision. The columns `numeric` stay float64 where they are numbers.
     """
-    file = f"{name} (rows counted from 1)"
     header = [str(c) for c in frame.columns]
+    return _scan(
+        header,
+        len(frame),
+        lambda i: _as_text(frame.iloc[:, i], header[i] in numeric),
+        name,
+        required,
+        optional,
+        path or Path(name),
+    )
+
+
+def _scan(
+    header: list[str],
+    n_rows: int,
+    column: Callable[[int], pd.Series],
+    name: str,
+    required: Sequence[str],
+    optional: Sequence[str],
+    path: Path,
+) -> tuple[Table | None, list[Problem]]:
+    """The table of text from the i-th columns as `column(i)` gives them, and the problems of names and size."""
+    file = f"{name} (rows counted from 1)"
     problems = check_names(header, file, None)
     twice = sorted({h for h in header if header.count(h) > 1})
     problems += [
         Problem("a column name that stands twice", file, value=h, remedy="rename or remove one") for h in twice
     ]
     problems += name_problems(header, file, None, required, optional)
-    if not len(frame):
+    if not n_rows:
         problems.append(Problem("a header and no rows", file, remedy="add the data"))
     if twice or not set(required) <= set(header):
         return None, problems
-    text = pd.DataFrame({h: _as_text(frame.iloc[:, i], h in numeric) for i, h in enumerate(header)})
-    return Table(text, np.arange(1, len(frame) + 1), path or Path(name), file), problems
+    text = pd.DataFrame({h: column(i) for i, h in enumerate(header)}, copy=False)
+    return Table(text, np.arange(1, n_rows + 1), path, file), problems
+
+
+def _column_as_text(file: pq.ParquetFile, name: str, numeric: bool) -> pd.Series:
+    """One column of a Parquet file, as `_as_text` would give it; text, whole numbers and booleans without an object per cell."""
+    kind = file.schema_arrow.field(name).type
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    plain = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+    if not pa.types.is_dictionary(kind) and not numeric:
+        plain = plain or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    pieces = [batch.column(name) for batch in file.iter_batches(batch_size=_PIECE_ROWS, columns=[name])]
+    if not plain:
+        return _as_text(pa.chunked_array(pieces, kind).to_pandas(), numeric)
+    for i, piece in enumerate(pieces):  # in place: one piece at a time stands in memory twice
+        text = piece.dictionary_decode() if pa.types.is_dictionary(kind) else piece
+        pieces[i] = text.cast(pa.large_string()).fill_null("")
+    whole = pa.chunked_array(pieces, pa.large_string()).combine_chunks()
+    return pa.table([whole], names=[name]).to_pandas()[name].astype("str")
 
 
 def _as_text(column: pd.Series, numeric: bool) -> pd.Series:
     column = column.reset_index(drop=True)
     if numeric and pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True))
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype if not column.isna().any() else "object")
     missing = column.isna().to_numpy(dtype=bool)

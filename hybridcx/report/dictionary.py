@@ -253,7 +253,12 @@ _OWN: dict[str, dict[str, Column]] = {
     },
     "roc": {
         "model": Column("the model", "text"),
-        "threshold": Column("score at or above which a case is called positive", _NUMBER, "number"),
+        "threshold": Column(
+            "score at or above which a case is called positive; Inf: none is. A model's curve (each fold's) has at most 2,000 points: points "
+            "within a straight step are left out first, then points are kept at even distances along the curve. No estimate is made from them",
+            _NUMBER,
+            "number",
+        ),
         "sensitivity": Column("fraction of positive cases called positive at the threshold", "0 to 1", "number"),
         "specificity": Column("fraction of negative cases called negative at the threshold", "0 to 1", "number"),
     },

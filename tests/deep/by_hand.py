@@ -19,7 +19,7 @@ from hybridcx.deep.networks import Network
 from hybridcx.streams import rng_for
 
 NAME, CHANNELS, SIZE, EPS = "handmade", 5, 8, 1e-5
-ROW = Network(NAME, "Handmade", CHANNELS, "fc", "handmade-00000000.pth", 1, 0, 0, True)
+ROW = Network(NAME, "Handmade", CHANNELS, "fc", "handmade-00000000.pth", 1, 0, 0, True, 0, 0)
 
 
 class Handmade(nn.Module):

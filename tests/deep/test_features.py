@@ -76,6 +76,9 @@ def test_a_file_a_state_and_a_memory_map_give_the_same(tmp_path):
     assert np.array_equal(one.features, two.features)
     assert np.array_equal(one.logits, two.logits)
     assert seen == [(2, 3), (3, 3)]
+    extract("squeezenet1_1", state, mapped, CPU, batch_size=2, features_file=tmp_path / "pieces.npy")
+    np.save(tmp_path / "whole.npy", one.features)
+    assert (tmp_path / "pieces.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
     assert extract("squeezenet1_1", state, mapped, CPU, trained_head=False).logits is None
     assert extract("squeezenet1_1", state, mapped[:0], CPU).features.shape == (0, 512)
 

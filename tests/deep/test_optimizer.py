@@ -13,7 +13,7 @@ from hybridcx.errors import InputError
 from hybridcx.experiment import TrainSection
 
 # A network of one hidden layer with a normalisation, whose gradients are chosen, not computed.
-TINY = Network("tiny", "Tiny", 4, "last", "tiny-00000000.pth", 1, 0, 0, True)
+TINY = Network("tiny", "Tiny", 4, "last", "tiny-00000000.pth", 1, 0, 0, True, 0, 0)
 LAYERS = ("hidden.weight", "hidden.bias", "norm.weight", "norm.bias", "last.weight", "last.bias")
 
 

@@ -1,0 +1,285 @@
+"""What a run will need in memory and on disk, said before its first stage and held against what there is.
+
+The stages run one after another, so the memory of a run is that of its largest stage; what it leaves on disk adds up. The estimates are formulas
+over the numbers of cases, the networks' sizes and the options, with constants measured on Linux (docs/limits.md); they are meant to be right within
+a factor of two. A run is refused only where an estimate exceeds what the machine (or its container) has in all; that less is free at
+the moment is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hybridcx.capacity import Memory, disk_free, gb, memory_there
+from hybridcx.deep.networks import NETWORKS, Network
+from hybridcx.errors import Problem
+from hybridcx.experiment import Experiment, FeatureSet
+from hybridcx.heads.table import HEADS
+from hybridcx.parallel import default_jobs
+
+LIBRARIES = 650_000_000
+"""A process with torch, scikit-learn and the rest, before it has any data."""
+WORKER = 300_000_000
+"""A process that fits heads, before it has any data."""
+RESAMPLING = 450_000_000
+"""The bootstrap's chunk with its scratch, once there are 16,000 cases (`stats.draws.CHUNK_FLOATS`)."""
+LEDGER_ROW = 700
+"""Bytes of memory for a prediction in a run's ledger and all that is made of it."""
+LEDGER_ROW_ON_DISK = 130
+"""Bytes of a prediction in predictions.csv and predictions.parquet."""
+CASE_ON_DISK = 500
+"""Bytes of a case in the image store's notes, split.csv and cohort.csv."""
+FEATURE_BATCH = 32
+COMPUTED_SHARE = 1.25
+"""Memory of training over the tensors that it keeps: gradients on their way, workspaces of convolutions."""
+SPACES = 3.5
+"""Copies of the fitted rows in float64 that fitting holds beside the folds' matrices: the rows, scaled, transformed, and decomposed in part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Cases of a run: all that are prepared, those of training and of validation."""
+
+    cases: int
+    train: int
+    validation: int
+
+    def __str__(self) -> str:
+        return f"{self.cases:,} images ({self.train:,} to train on, {self.validation:,} to validate on)"
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Files of one kind in the cache: `pattern` below the cache's folder finds those that are there already; `each` is the size of each."""
+
+    what: str
+    each: tuple[int, ...]
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """`memory`: bytes at the peak of each stage, by its name; `cache` and `report`: files; `passing`: bytes in the cache that go again."""
+
+    memory: Mapping[str, int]
+    cache: tuple[OnDisk, ...]
+    report: int
+    passing: int
+    remedies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def largest(self) -> tuple[str, int]:
+        """The stage that needs most memory, and how much."""
+        return max(self.memory.items(), key=lambda item: item[1])
+
+
+def run_needs(
+    experiment: Experiment, counts: Counts, models: int, *, on_processor: bool = True, jobs: int | None = None
+) -> Needs:
+    """What an experiment needs on so many cases.
+
+    `models`: how many the experiment makes; `on_processor`: the networks compute on the processor, not on an accelerator with memory of its
+    own; `jobs`: heads fitted at once (default: as `parallel.run_tasks`).
+    """
+    memory: dict[str, int] = {}
+    remedies: dict[str, str] = {}
+    size_px, train_options = experiment.images.size_px, experiment.train
+    rows = [NETWORKS[name] for name in experiment.networks.names]
+    batch_px = FEATURE_BATCH * size_px**2
+    near = "the search for nearly identical images"
+    memory[near] = LIBRARIES + near_duplicates_bytes(counts.cases)
+    remedies[near] = "split the cohort"
+    for row in rows:
+        states = parameters(row) * 4
+        stage = f"features of {row.name}"
+        memory[stage] = LIBRARIES + (
+            2 * states + int(batch_px * row.forward_bytes_px * 1.5) if on_processor else states
+        )
+        remedies[stage] = "lower images.size_px"
+        if train_options.enabled:
+            stage = f"fine-tuning {row.name} with mini-batches of {experiment.train_of(row.name).batch_size}"
+            memory[stage] = LIBRARIES + _training(experiment, row, counts, on_processor)
+            remedies[stage] = "lower train.batch_size (train.network.NAME.batch_size for one network) or images.size_px"
+    fits = list(_head_fits(experiment, counts))
+    if fits:
+        at_once = sorted((size for _, size in fits), reverse=True)[: jobs or default_jobs()]
+        own = 0 if len(fits) == 1 or (jobs or default_jobs()) == 1 else WORKER * len(at_once)
+        stage = f"heads on features of {max(fits, key=lambda f: f[1])[0].name}, {len(at_once)} fits at once"
+        memory[stage] = LIBRARIES + own + sum(at_once)
+        remedies[stage] = (
+            "leave out networks with wide features, lower heads.folds, or fit heads for one network (heads.networks)"
+        )
+    stage = f"statistics and report of {models} models"
+    predictions = models * counts.cases * experiment.repeat.seeds
+    memory[stage] = LIBRARIES + RESAMPLING + LEDGER_ROW * predictions
+    remedies[stage] = "make fewer models (networks.names, heads.names), or set some cases aside"
+    cache = [
+        OnDisk("prepared images", (counts.cases * size_px**2 * 3,), "images/*.npy"),
+        OnDisk("features", tuple(_features(experiment, counts)), "features/*/features.npy"),
+    ]
+    passing, trainings = 0, experiment.repeat.trainings
+    if train_options.enabled:
+        cache.append(
+            OnDisk("weights", tuple(parameters(r) * 4 for r in rows) * trainings, "finetune/*/weights.safetensors")
+        )
+        passing = max(2 * _checkpoint(experiment, r) for r in rows)
+    cache.append(OnDisk("heads", tuple(_kept_rows(experiment, counts)) * trainings, ""))
+    report = predictions * LEDGER_ROW_ON_DISK + counts.cases * CASE_ON_DISK
+    return Needs(memory, tuple(cache), report, passing, remedies)
+
+
+def parameters(row: Network) -> int:
+    """Learnable parameters with two classes in the place of ImageNet's thousand."""
+    return row.n_parameters - 998 * (row.feature_dim + 1)
+
+
+def near_duplicates_bytes(cases: int) -> int:
+    """Memory of `images.near_duplicates` at its peak: prints of 16 KiB, twice, and a block of correlations."""
+    return cases * 4096 * 4 * 2 + cases * 1024 * 5
+
+
+def _training(experiment: Experiment, row: Network, counts: Counts, on_processor: bool) -> int:
+    """Weights, gradients, the optimiser's state, averages and best weights, a checkpoint on its way to disk, and the kept activations."""
+    train = experiment.train_of(row.name)
+    copies = (
+        2
+        + (1 if train.optimizer == "sgd" else 2)
+        + 2 * (train.ema_decay is not None)
+        + (train.keep == "best_validation")
+    )
+    states = parameters(row) * 4
+    saving = _checkpoint(experiment, row)
+    if not on_processor:
+        return states + saving
+    batch = min(train.batch_size, max(counts.train, 1)) * experiment.images.size_px**2
+    return copies * states + max(saving, int(batch * row.training_bytes_px * COMPUTED_SHARE))
+
+
+def _checkpoint(experiment: Experiment, row: Network) -> int:
+    """Bytes of one checkpoint: weights, the optimiser's state, their average, and the best weights."""
+    train = experiment.train_of(row.name)
+    copies = (
+        1 + (1 if train.optimizer == "sgd" else 2) + (train.ema_decay is not None) + (train.keep == "best_validation")
+    )
+    return copies * parameters(row) * 4
+
+
+def _features(experiment: Experiment, counts: Counts) -> Iterator[int]:
+    """The size of each file of features."""
+    heads = experiment.heads
+    for name in experiment.networks.names:
+        wanted = heads.names and (heads.networks is None or name in heads.networks)
+        # pretrained features know neither seed nor fold; random weights are drawn for each seed
+        starts = 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
+        sets = starts * ("pretrained" in heads.features if wanted else False)
+        sets += experiment.repeat.trainings * experiment.train.enabled
+        yield from [counts.cases * NETWORKS[name].feature_dim * 4] * sets
+
+
+def fitted_rows(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, FeatureSet, int]]:
+    """Each feature set that heads are fitted on, and on how many cases."""
+    heads = experiment.heads
+    for name in experiment.networks.names:
+        if heads.names and (heads.networks is None or name in heads.networks):
+            for which in heads.features:
+                if which == "pretrained":
+                    yield NETWORKS[name], which, counts.train
+                elif experiment.train.enabled:
+                    yield NETWORKS[name], which, counts.validation
+
+
+def _head_fits(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, int]]:
+    """The memory of fitting all heads on one feature set: every fold's matrices stay for the candidates, in each space that is used."""
+    heads = experiment.heads
+    reduces = [HEADS[name].reduces for name in heads.names]
+    for row, _, n in fitted_rows(experiment, counts):
+        d = row.feature_dim
+        width = (0 if all(reduces) else min(d, n)) + (min(heads.max_components, d) if any(reduces) else 0)
+        yield row, n * d * 4 + int(SPACES * n * d * 8) + heads.folds * n * width * 8
+
+
+def _kept_rows(experiment: Experiment, counts: Counts) -> Iterator[int]:
+    """Heads that keep the cases that they were fitted on."""
+    keeping = sum(name in ("knn", "svm_linear", "svm_rbf") for name in experiment.heads.names)
+    for row, _, n in fitted_rows(experiment, counts):
+        yield keeping * n * min(row.feature_dim, n) * 8
+
+
+def head_problems(experiment: Experiment, counts: Counts) -> list[Problem]:
+    """Heads that would be fitted on more cases than their limit."""
+    found = {}
+    for _, which, n in fitted_rows(experiment, counts):
+        for name in experiment.heads.names:
+            if (why := HEADS[name].too_many(n)) is not None:
+                remedy = f"leave {name!r} out of heads.names, or {which!r} out of heads.features"
+                found[name, which] = Problem(
+                    f"{which.replace('_', '-')} features: {why}", column="heads.names", value=name, remedy=remedy
+                )
+    return list(found.values())
+
+
+def drawn_counts(experiment: Experiment) -> Counts | None:
+    """The most cases that a drawn cohort can have, before it is drawn; None where there is a manifest."""
+    if experiment.cohort.phantom is None:
+        return None
+    n, split = experiment.cohort.phantom.patients, experiment.split
+    return Counts(n, round(n * split.train), round(n * split.validation))
+
+
+def check_run(
+    needs: Needs, cache: Path, out: Path, *, there: Memory | None = None, free: Callable[[Path], int] | None = None
+) -> tuple[list[str], list[Problem]]:
+    """What a run needs and what there is, in sentences, and what cannot fit, with the numbers.
+
+    Files of the right size that lie in the cache already do not count, so that an interrupted run continues where less is left than it began with.
+    """
+    there, free = there or memory_there(), free or disk_free
+    stage, peak = needs.largest
+    problems = [
+        Problem(
+            f"{name} needs about {gb(size)} of memory, and there are {gb(there.total)}", remedy=needs.remedies[name]
+        )
+        for name, size in needs.memory.items()
+        if size > there.total
+    ]
+    missing = {kind.what: _missing(kind, cache) for kind in needs.cache}
+    missing |= {"checkpoints while it trains": needs.passing}
+    in_cache = sum(missing.values())
+    places = [(cache, in_cache, "the cache"), (out, needs.report, "the report")]
+    if _device(cache) == _device(out):
+        places = [(cache, in_cache + needs.report, "the cache and the report")]
+    parts = ", ".join(f"{what} {gb(size)}" for what, size in (*missing.items(), ("report", needs.report)) if size)
+    said = [
+        f"This run needs about {gb(peak)} of memory ({stage}); there are {gb(there.total)}"
+        + ("." if there.free is None else f", {gb(there.free)} of them free.")
+    ]
+    for folder, size, what in places:
+        room = free(folder)
+        said.append(f"{what.capitalize()} need about {gb(size)} on disk ({parts}); {gb(room)} are free.")
+        if size > room:
+            rule = f"{what} need about {gb(size)} on disk ({parts}), and {gb(room)} are free"
+            other = (
+                "`hybridcx cache prune`, another cache folder (HYBRIDCX_CACHE)" if folder == cache else "another --out"
+            )
+            problems.append(Problem(rule, str(folder), remedy=f"free some space, or choose {other}"))
+    if there.free is not None and there.free < peak <= there.total:
+        rule = f"Warning: {gb(there.free)} of memory are free at the moment, and {gb(peak)} will be needed"
+        said.append(rule + ": the run may be slow, or be ended by the system.")
+    return said, problems
+
+
+def _missing(kind: OnDisk, cache: Path) -> int:
+    """Bytes of the files of a kind that are not in the cache yet, as far as their sizes tell."""
+    wanted = list(kind.each)
+    for path in cache.glob(kind.pattern) if kind.pattern else ():
+        size = path.stat().st_size
+        same = next((w for w in wanted if abs(size - w) <= 0.01 * w + 4096), None)
+        if same is not None:
+            wanted.remove(same)
+    return sum(wanted)
+
+
+def _device(folder: Path) -> int:
+    return next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists()).stat().st_dev
