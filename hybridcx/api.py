@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from hybridcx.artefacts import Store, cache_root
+from hybridcx.cluster import Workers
 from hybridcx.disk_faults import disk_faults
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment, with_changes
@@ -268,6 +269,8 @@ def run(
     fresh: bool = False,
     images: bool = True,
     cache: str | Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
     pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
     style: str = "plain",
@@ -282,6 +285,8 @@ def run(
     fresh : start anew in a folder that holds another experiment's results.
     images : False leaves pictures of cases out of the report; its numbers stay.
     cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
+    jobs : trainings and fits of heads side by side, in so many processes; default: trainings one after the other, heads on all processors.
+    scheduler : address of a Dask cluster that does them instead (`docs/cluster.md`). Results depend on neither.
     pseudonymise : as in `compare`.
     also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
 
@@ -290,9 +295,10 @@ def run(
     InputError
         for bad input, and for a folder that holds a run with other data, configuration or code (with what differs).
     StoppedError
-        when training diverges or the disk is full; what is finished is kept and the same call continues.
+        when training diverges, a task kills its workers or the disk is full; what is finished is kept and the same call continues.
     """
     progress = progress or Progress(quiet=True)
+    workers = Workers(jobs, scheduler)
     if isinstance(experiment, Experiment):
         read, source = experiment, None
     else:
@@ -311,11 +317,23 @@ def run(
 
     folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
-    store = Store(Path(cache) if cache is not None else cache_root(), progress.say, progress.notice)
+    root = Path(cache) if cache is not None else cache_root()
+    if scheduler is not None:  # workers begin elsewhere
+        root, folder = root.absolute(), folder.absolute()
+    store = Store(root, progress.say, progress.notice)
     file = "the experiment" if source is None else str(source)
     with handing_on(also, style):
         tables = run_experiment(
-            read, folder, target, store, progress, fresh=fresh, with_images=images, key=pseudonymise, file=file
+            read,
+            folder,
+            target,
+            store,
+            progress,
+            fresh=fresh,
+            with_images=images,
+            key=pseudonymise,
+            workers=workers,
+            file=file,
         )
     return Report(target, target / "report.html", tables)
 
@@ -326,6 +344,8 @@ def demo(
     seed: int | None = None,
     images: bool = True,
     cache: str | Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """The main job on the embedded default: a phantom cohort and the demo's experiment."""
@@ -333,7 +353,18 @@ def demo(
     packaged = resources.files("hybridcx.resources") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
-        return run(path, out=out, base=Path(), seed=seed, fresh=True, images=images, cache=cache, progress=progress)
+        return run(
+            path,
+            out=out,
+            base=Path(),
+            seed=seed,
+            fresh=True,
+            images=images,
+            cache=cache,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=progress,
+        )
 
 
 def check(

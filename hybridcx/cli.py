@@ -19,6 +19,7 @@ from hybridcx.cli_options import (
     Also,
     Debug,
     Device,
+    Jobs,
     Level,
     NoImages,
     Out,
@@ -26,6 +27,7 @@ from hybridcx.cli_options import (
     Pseudonymise,
     Quiet,
     Resamples,
+    Scheduler,
     Seed,
     SeedDesign,
     Style,
@@ -70,6 +72,8 @@ def demo(
     out: Out = None,
     no_images: NoImages = False,
     seed: Seed = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -78,7 +82,8 @@ def demo(
     from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        print(api.demo(out=out, seed=seed, images=not no_images, progress=progress).page)
+        made = api.demo(out=out, seed=seed, images=not no_images, jobs=jobs, scheduler=scheduler, progress=progress)
+        print(made.page)
 
 
 @app.command()
@@ -91,6 +96,8 @@ def run(
     no_images: NoImages = False,
     seed: Seed = None,
     device: Device = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     pseudonymise: Pseudonymise = None,
     also: Also = None,
     style: Style = "plain",
@@ -109,6 +116,8 @@ def run(
             device=device,
             fresh=fresh,
             images=not no_images,
+            jobs=jobs,
+            scheduler=scheduler,
             pseudonymise=pseudonymise,
             also=also or (),
             style=style,

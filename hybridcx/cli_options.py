@@ -17,6 +17,24 @@ Seed = Annotated[
     typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Trainings and fits side by side, in so many processes; default: one training at a time, heads on all processors.",
+        show_default=False,
+    ),
+]
+Scheduler = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Do them on a Dask cluster instead: tcp://127.0.0.1:PORT, or tls://HOST:PORT.",
+        show_default=False,
+    ),
+]
 NoImages = Annotated[
     bool, typer.Option("--no-images", help="No pictures of cases or maps in the report; the numbers stay.")
 ]

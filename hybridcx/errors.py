@@ -95,6 +95,9 @@ class InputError(HybridcxError):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)  # every problem comes back from another process
+
 
 class StoppedError(HybridcxError):
     """Stopped partway (training diverged, the disk is full). Finished work is kept and the same command continues."""

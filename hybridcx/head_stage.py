@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hybridcx.artefacts import RECORD, Store, code_hash, content_key, sha256_file
+from hybridcx.cluster import Workers
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
 from hybridcx.parallel import run_tasks
@@ -95,12 +96,14 @@ def _take_kept(store: Store, names: Sequence[str], parts: Mapping[str, object], 
     return taken
 
 
-def fit_all(planned: Sequence[HeadWork], store: Store, on_progress: OnProgress | None = None) -> dict[HeadWork, Path]:
+def fit_all(
+    planned: Sequence[HeadWork], store: Store, workers: Workers, on_progress: OnProgress | None = None
+) -> dict[HeadWork, Path]:
     """Fit what is not there yet and return the folder of each: one subfolder per head."""
     parts = {work: work.made_from() for work in planned}
     keys = {work: content_key(parts[work]) for work in planned}
     missing = [work for work in planned if store.find("heads", keys[work]) is None]
     for work in missing:
         store.explain("heads", parts[work], work.of())
-    run_tasks(_fit, [(work, keys[work], parts[work]) for work in missing], on_progress=on_progress)
+    run_tasks(_fit, [(work, keys[work], parts[work]) for work in missing], workers=workers, on_progress=on_progress)
     return {work: store.root / "heads" / keys[work] for work in planned}

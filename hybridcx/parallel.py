@@ -1,15 +1,24 @@
-"""Independent tasks on several processor cores, through joblib. Results do not depend on how many there are: each task is given its own
-threads and streams, and results come back in the order of the tasks."""
+"""Independent tasks on several processor cores, or on the workers of a Dask cluster. Results do not depend on who does them: each task sets its
+own threads and streams, and results come back in the order of the tasks. A worker that dies costs its task, which is done again."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar
 
+from hybridcx.cluster import ATTEMPTS, Workers, on_cluster, task_kills
 from hybridcx.progress import OnProgress
 
+if TYPE_CHECKING:
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
 T = TypeVar("T")
+IDLE_S = 60.0  # a process without work ends after so long
+PARENT_CHECK_S = 1.0
 
 
 def default_jobs() -> int:
@@ -21,25 +30,99 @@ def run_tasks(
     function: Callable[..., T],
     arguments: Sequence[tuple[object, ...]],
     *,
-    jobs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
     on_progress: OnProgress | None = None,
 ) -> list[T]:
-    """Call `function(*a)` for every `a`, in `jobs` processes (default: one per processor), and return the results in order.
+    """Call `function(*a)` for every `a` with `workers` (default: a process per processor), and return the results in order.
 
     `function` must be importable by its module's name and the arguments picklable. One job runs here, without another process. An exception of
-    a task is raised here. Worth it for tasks of a second or more: starting a process costs about as much.
+    a task is raised here, and the other tasks are stopped. A task whose worker dies is done again; one that has killed three workers (Dask: as
+    many as the scheduler's `allowed-failures` and one) raises StoppedError. Worth it for tasks of a second or more: starting a process costs
+    about as much.
     """
-    jobs = min(jobs or default_jobs(), len(arguments))
     total = len(arguments)
-    results: list[T] = []
-    if jobs <= 1:
-        produced = (function(*a) for a in arguments)
-    else:
-        import joblib
+    done = 0
 
-        produced = joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(function)(*a) for a in arguments)
-    for result in produced:
-        results.append(result)
+    def advance() -> None:
+        nonlocal done
+        done += 1
         if on_progress:
-            on_progress(len(results), total)
+            on_progress(done, total)
+
+    if workers.scheduler is not None and total:
+        return on_cluster(function, arguments, workers, advance)
+    jobs = min(workers.jobs or default_jobs(), total)
+    if jobs > 1:
+        return _in_processes(function, arguments, jobs, workers.say, advance)
+    results: list[T] = []
+    for a in arguments:
+        results.append(function(*a))
+        advance()
     return results
+
+
+def _in_processes(
+    function: Callable[..., T],
+    arguments: Sequence[tuple[object, ...]],
+    jobs: int,
+    say: Callable[[str], None],
+    advance: Callable[[], None],
+) -> list[T]:
+    """A thread for each process feeds it. joblib's pool is not used as one: where one of its processes dies it ends the others too."""
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+
+    mine = threading.local()
+    begun: list[ProcessPoolExecutor] = []
+
+    def call(i: int) -> T:
+        if getattr(mine, "process", None) is None:
+            mine.process = ProcessPoolExecutor(
+                1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
+            )
+            begun.append(mine.process)
+        try:
+            result: T = mine.process.submit(function, *arguments[i]).result()
+        except TerminatedWorkerError:
+            mine.process = None
+            raise
+        return result
+
+    results: dict[int, T] = {}
+    deaths = dict.fromkeys(range(len(arguments)), 0)
+    threads = ThreadPoolExecutor(jobs)
+    try:
+        running: dict[Future[T], int] = {threads.submit(call, i): i for i in deaths}
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                i = running.pop(future)
+                try:
+                    results[i] = future.result()
+                    advance()
+                except TerminatedWorkerError as error:
+                    deaths[i] += 1
+                    if deaths[i] == ATTEMPTS:
+                        raise task_kills(ATTEMPTS) from error
+                    say(f"Warning: the process of task {i + 1} of {len(arguments)} died; the task is done again.")
+                    running[threads.submit(call, i)] = i
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for process in begun:
+            process.shutdown(kill_workers=True)
+        threads.shutdown()
+    return [results[i] for i in range(len(arguments))]
+
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""What a process begins with; tasks that compute set their own."""
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that began it has gone, so that nothing goes on computing, and holding locks, for nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()

@@ -15,6 +15,7 @@ import pandas as pd
 
 from hybridcx import shortcuts
 from hybridcx.artefacts import Store, code_hash, content_key
+from hybridcx.cluster import Workers
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
 from hybridcx.deep import weights
@@ -109,11 +110,11 @@ def run_stages(
     store: Store,
     progress: Progress,
     names: Pseudonyms | None = None,
-    jobs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
 ) -> Outcome:
     """All stages after the images, for every unit. With `names`, what is said of the cases says their pseudonyms.
 
-    `jobs`: trainings side by side, in processes; None for one after the other, here. What they make does not depend on it.
+    `workers`: who trains and fits; where they are not several, trainings are done here, one after the other. What is made does not depend on it.
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
@@ -128,8 +129,8 @@ def run_stages(
         for u in units
         for n in experiment.networks.names
     ]
-    if jobs is not None and jobs > 1:
-        _train_side_by_side([w for _, w in works], jobs, progress)
+    if workers.several:
+        _train_side_by_side([w for _, w in works], workers, progress)
     made: list[NetworkStage] = []
     for position, (unit, work) in enumerate(works, 1):
         of = f" ({unit.name})" if unit.name else ""
@@ -140,7 +141,7 @@ def run_stages(
     planned = [work for one in made for *_, work in one.planned]
     if planned:
         progress.say(f"Fitting {sum(len(w.names) for w in planned)} heads.")
-    folders = fit_all(planned, store, progress.track("heads"))
+    folders = fit_all(planned, store, workers, progress.track("heads"))
     for one in made:
         one.use_heads(folders)
     ledger = [table for one in made for table in one.ledger]
@@ -190,17 +191,20 @@ def _look_at_images(
     outcome.notes += image_rules(images.notes)
 
 
-def _train_side_by_side(works: Sequence[NetworkWork], jobs: int, progress: Progress) -> None:
+def _train_side_by_side(works: Sequence[NetworkWork], workers: Workers, progress: Progress) -> None:
     """Do the trainings in processes; the stages find in the store what they made."""
     initial = {
         content_key({**w.pixels(), "seed": w.seed if w.located is None else None}): w for w in works if w.wants_initial
     }
     if initial:
         run_tasks(
-            make_initial_features, [(w,) for w in initial.values()], jobs=jobs, on_progress=progress.track("features")
+            make_initial_features,
+            [(w,) for w in initial.values()],
+            workers=workers,
+            on_progress=progress.track("features"),
         )
     if works[0].experiment.train.enabled:
-        run_tasks(train_and_extract, [(w,) for w in works], jobs=jobs, on_progress=progress.track("trainings"))
+        run_tasks(train_and_extract, [(w,) for w in works], workers=workers, on_progress=progress.track("trainings"))
 
 
 def _choose_in_each_unit(experiment: Experiment, outcome: Outcome) -> None:

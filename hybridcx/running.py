@@ -20,9 +20,11 @@ from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem
+from hybridcx.cluster import Workers, check_workers
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
+from hybridcx.deep.devices import device_line
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
 from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
@@ -103,14 +105,16 @@ def run_experiment(
     fresh: bool,
     with_images: bool = True,
     key: str | Path | None = None,
-    jobs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
     file: str = "the experiment",
 ) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`.
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
+    `workers`: its `jobs` or `scheduler`.
 
     `file` stands for the experiment in messages. Bad input is refused with all that `check` knows of it, whichever stage met it first.
     """
     clock = Clock()
+    workers = replace(workers, folder=store.root, machine=partial(device_line, experiment.compute), say=progress.say)
     refusing = partial(with_every_problem, experiment, base, file, progress)
     published = None if experiment.analysis.published is None else base / experiment.analysis.published
     with refusing():
@@ -118,6 +122,7 @@ def run_experiment(
         printed = None if published is None else read_printed(published)
     if (drawn := drawn_counts(experiment)) is not None:
         said_of_limits(experiment, drawn, store.root, target)
+    check_workers(workers)
     with open_output(target, "run", progress.notice) as folder:
         with refusing():
             cohort = load_cohort(experiment, base, store, progress)
@@ -143,7 +148,7 @@ def run_experiment(
         lock, plans = lock_plan(experiment, data, seeds_and_splits, store, folder.read_state().get("plans"))
         folder.write_state({**state, "plans": plans})
         with refusing():
-            outcome = run_stages(experiment, cohort, units, images, base, store, progress, names, jobs)
+            outcome = run_stages(experiment, cohort, units, images, base, store, progress, names, workers)
         plans = note_predictions(lock, plans, network_keys(experiment, data, seeds_and_splits), store)
         folder.write_state({**state, "plans": plans})
         if lock.earlier:
@@ -204,6 +209,7 @@ def run_experiment(
                 "plan": lock.record(),
                 "store": store.root.name,
                 "casebook_duration_s": book.duration_s,
+                "workers": workers.record(),
             },
             clock=clock,
             progress=progress,

@@ -95,6 +95,12 @@ def resolve(compute: ComputeSection) -> Device:
     )
 
 
+def device_line(compute: ComputeSection) -> str:
+    """What decides the bits of what is computed here, in a line: device, instruction set, precision, threads."""
+    device = resolve(compute)
+    return f"{device.description}, {device.threads} to a task"
+
+
 def _device(wanted: str) -> tuple[str, list[str]]:
     kind, _, number = wanted.partition(":")
     if kind == "cpu":

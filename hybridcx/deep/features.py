@@ -114,7 +114,7 @@ def _extract(
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     mean, std = normaliser(row, device.torch_device)
     shape = (n, row.feature_dim)
-    features = np.empty(shape, dtype=np.float32) if features_file is None else None
+    features = np.empty(shape if features_file is None else (0, row.feature_dim), dtype=np.float32)
     logits = np.empty((n, 2), dtype=np.float64)
     writing = nullcontext() if features_file is None else array_in_pieces(features_file, shape, np.float32)
     try:
@@ -129,7 +129,7 @@ def _extract(
                 penultimate = caught.pop().float()
                 if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
                     penultimate = penultimate.mean(dim=(2, 3))
-                if features is None:
+                if append is not None:
                     append(penultimate[:kept].cpu().numpy())
                 else:
                     features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
@@ -138,7 +138,7 @@ def _extract(
                     on_progress(begin + kept, n)
     finally:
         hook.remove()
-    if features is None:
+    if features_file is not None:
         features = np.load(features_file, mmap_mode="r", allow_pickle=False)
     return Extracted(features, logits if trained_head else None, device.description, device.notes)
 

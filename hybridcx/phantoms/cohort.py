@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridcx.cluster import Workers
 from hybridcx.errors import InputError, Problem
 from hybridcx.parallel import run_tasks
 from hybridcx.phantoms.attenuation import View, bone_thickness, soft_thickness
@@ -293,7 +294,7 @@ def write_phantom(
     run_tasks(
         _write_films,
         parts,
-        jobs=jobs,
+        workers=Workers(jobs),
         on_progress=None
         if on_progress is None
         else lambda done, _: on_progress(min(done * _FILMS_PER_TASK, n_patients), n_patients),

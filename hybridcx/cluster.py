@@ -1,0 +1,293 @@
+"""Who does the tasks of a run, and tasks on the workers of a Dask cluster.
+
+The cluster is anybody's: it is asked for by the address of its scheduler, on this machine's loopback or over TLS. Its workers read and write the
+cache folder of the run and must compute the same bits: their versions, code and device are compared with ours, at the start and in every
+task, since workers come and go. joblib's Dask backend is not used: see `on_cluster`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from hybridcx.artefacts import code_hash, write_atomic
+from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
+from hybridcx.provenance import package_versions, version
+
+T = TypeVar("T")
+ATTEMPTS = 3
+CONNECT_S = 5.0
+FIRST_WORKER_S = 30.0
+POLL_S = 5.0
+WITHOUT_WORKERS_S = 600.0
+TOKEN = ".workers-{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who does the tasks of a run. What they make does not depend on it.
+
+    jobs : processes on this machine; None: one per processor
+    scheduler : address of a Dask scheduler whose workers do the tasks instead, `tcp://127.0.0.1:8786` or `tls://host:8786`
+    folder : what the workers of a cluster must all see: the cache of the run; None: not looked at
+    machine : says in a line what a worker computes on, where bits depend on it; called here and on the workers
+    say : receives sentences about workers that died
+    """
+
+    jobs: int | None = None
+    scheduler: str | None = None
+    folder: Path | None = None
+    machine: Callable[[], str] | None = None
+    say: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise InputError(Problem("--jobs is 1 or more", value=self.jobs))
+        if self.scheduler is not None:
+            if self.jobs is not None:
+                raise InputError("--jobs is for this machine, --scheduler for a cluster: give one of them")
+            check_address(self.scheduler)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one task was asked to be done at a time."""
+        return self.scheduler is not None or (self.jobs is not None and self.jobs > 1)
+
+    def record(self) -> dict[str, object]:
+        """For provenance.json; without the names of hosts."""
+        return {"jobs": self.jobs, "dask": None if self.scheduler is None else _protocol(self.scheduler)}
+
+
+def task_kills(n: int) -> StoppedError:
+    """What is said of a task that kills whoever does it."""
+    return StoppedError(
+        f"A task has ended {n} processes that worked on it, most likely for want of memory: do fewer at a time (--jobs), or lower train.batch_size "
+        "or images.size_px."
+    )
+
+
+def _protocol(address: str) -> str:
+    return address.partition("://")[0] if "://" in address else "tcp"
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        host = urlsplit(address if "://" in address else f"tcp://{address}").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that is neither on this machine's loopback nor TLS: Dask runs whatever it is sent. Raises InputError."""
+    protocol = _protocol(address)
+    if protocol not in ("tcp", "tls"):
+        raise InputError(
+            Problem("the address of a Dask scheduler begins with tcp:// or tls://", column="--scheduler", value=address)
+        )
+    if protocol == "tcp" and not _is_loopback(address):
+        raise InputError(
+            Problem(
+                "a connection to another machine is made over TLS alone: anyone in between could read and run what is sent",
+                column="--scheduler",
+                value=address,
+                remedy="start the cluster with --protocol tls and its certificates (docs/cluster.md) and give tls://HOST:PORT, or reach it through "
+                "an SSH tunnel to 127.0.0.1",
+            )
+        )
+
+
+@cache
+def _own_state() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "hybridcx": version(),
+        "hybridcx's code": code_hash(".")[:12],
+        **package_versions(),
+    }
+
+
+def _state(token: Path | None, machine: Callable[[], str] | None) -> dict[str, str]:
+    """What decides the bits of this process, and whether it sees the cache folder."""
+    found = dict(_own_state())
+    if machine is not None:
+        found["device"] = machine()
+    if token is not None:
+        found["cache folder"] = "shared" if token.is_file() else f"{token.parent} is another folder or cannot be read"
+    return found
+
+
+def _differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
+    names = [n for n in dict.fromkeys((*ours, *theirs)) if ours.get(n) != theirs.get(n)]
+    return [f"{n} is {theirs.get(n, 'absent')} there, {ours.get(n, 'absent')} here" for n in names]
+
+
+class WrongWorkerError(Exception):
+    """A worker would not compute what we compute: its address, and what differs."""
+
+    def problem(self) -> Problem:
+        return _wrong(*self.args)
+
+
+def _wrong(address: str, differences: Sequence[str]) -> Problem:
+    return Problem(
+        f"the worker {address} would not give the same bytes: {'; '.join(differences)}",
+        remedy="install the same versions on every machine, give every worker the same cache folder (HYBRIDCX_CACHE, on a shared file system), and "
+        "run hybridcx on a machine like the workers' (docs/cluster.md)",
+    )
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _task(
+    function: Callable[..., T],
+    a: tuple[object, ...],
+    ours: dict[str, str],
+    token: Path | None,
+    machine: Callable[[], str] | None,
+) -> T:
+    """One task on a worker. The lock is for a worker with several threads that came later: torch's settings and streams are a process's."""
+    from distributed import get_worker
+
+    if differences := _differences(ours, _state(token, machine)):
+        raise WrongWorkerError(get_worker().address, differences)
+    with _one_at_a_time:
+        return function(*a)
+
+
+def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable[[], dict[str, str]]:
+    # A nested function travels by value, so that a worker without hybridcx can say so.
+    def report() -> dict[str, str]:
+        try:
+            from hybridcx import cluster
+        except ImportError as error:
+            return {"hybridcx": f"absent ({error})"}
+        return cluster._state(token, machine)
+
+    return report
+
+
+@contextlib.contextmanager
+def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Path | None, Callable[[], str] | None]]]:
+    """A client of the scheduler, its workers checked, and what every task is given to check its worker by. Raises InputError."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(Problem("--scheduler needs Dask", remedy='pip install "hybridcx[dask]"')) from None
+    address = str(workers.scheduler)
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
+    except (OSError, TimeoutError, RuntimeError, TypeError, ValueError) as error:
+        remedy = "look whether it runs there and which address it prints"
+        if _protocol(address) == "tls":
+            remedy += "; the certificates are those of Dask's own configuration (distributed.comm.tls, or DASK_DISTRIBUTED__COMM__TLS__…)"
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            Problem(
+                f"the Dask scheduler cannot be reached ({said})", column="--scheduler", value=address, remedy=remedy
+            )
+        ) from error
+    token = None if workers.folder is None else workers.folder / TOKEN.format(secrets.token_hex(8))
+    try:
+        if token is not None:
+            token.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(token, "workers of a run that see this file see its cache\n")
+        ours = _state(token, workers.machine)
+        raise_if_any(_problems(client, address, token, workers.machine, ours))
+        yield client, (ours, token, workers.machine)
+    finally:
+        if token is not None:
+            token.unlink(missing_ok=True)
+        client.close()
+
+
+def _problems(
+    client: Any, address: str, token: Path | None, machine: Callable[[], str] | None, ours: dict[str, str]
+) -> Iterator[Problem]:
+    """What is wrong with the cluster as it is now."""
+    try:
+        client.wait_for_workers(1, timeout=FIRST_WORKER_S)
+    except TimeoutError:
+        yield Problem(
+            "the Dask scheduler has no worker",
+            column="--scheduler",
+            value=address,
+            remedy="start workers (docs/cluster.md)",
+        )
+        return
+    threads: dict[str, int] = client.nthreads()
+    if _protocol(address) == "tcp":
+        listening = [str(client.scheduler_info(n_workers=0)["address"]), *threads]
+        for open_to_others in (a for a in listening if not _is_loopback(a)):
+            yield Problem(
+                "without TLS the scheduler and all workers must listen on this machine's loopback alone",
+                value=open_to_others,
+                remedy="start the scheduler with --host 127.0.0.1, or the cluster with --protocol tls (docs/cluster.md)",
+            )
+    for worker, n in threads.items():
+        if n != 1:
+            yield Problem(
+                f"the worker {worker} does {n} tasks at a time in one process, which would share their random streams",
+                remedy="start workers with --nthreads 1, and as many as there are tasks to be done at a time (--nworkers N)",
+            )
+    for worker, theirs in client.run(_reported(token, machine), on_error="return").items():
+        if isinstance(theirs, dict) and (differences := _differences(ours, theirs)):
+            yield _wrong(worker, differences)
+        elif not isinstance(theirs, (dict, OSError)):  # one that has just gone is no problem: tasks look again
+            yield Problem(f"the worker {worker} cannot be asked what it computes with: {theirs!r}")
+
+
+def check_workers(workers: Workers) -> None:
+    """Refuse a cluster that cannot be reached or would give other bytes, before anything is begun. Raises InputError."""
+    if workers.scheduler is not None:
+        with connected(workers):
+            pass
+
+
+def on_cluster(
+    function: Callable[..., T], arguments: Sequence[tuple[object, ...]], workers: Workers, advance: Callable[[], None]
+) -> list[T]:
+    """`parallel.run_tasks` on the workers of a Dask cluster.
+
+    Dask itself does the task of a lost worker again. joblib's Dask backend is passed over because it waits for ever for a task that Dask gives
+    up: its callback is called for results alone.
+    """
+    from distributed import KilledWorker, wait
+
+    with connected(workers) as (client, given):
+        number = {client.submit(_task, function, a, *given, pure=False): i for i, a in enumerate(arguments)}
+        results: dict[int, T] = {}
+        known, seen_at = set(client.nthreads()), time.monotonic()
+        try:
+            while number:
+                with contextlib.suppress(TimeoutError):
+                    for future in wait(list(number), timeout=POLL_S, return_when="FIRST_COMPLETED").done:
+                        results[number.pop(future)] = future.result()
+                        advance()
+                now = set(client.nthreads())
+                for gone in sorted(known - now):
+                    workers.say(f"Warning: the worker {gone} has gone; what it was at is done again by another.")
+                seen_at = time.monotonic() if now else seen_at
+                if time.monotonic() - seen_at > WITHOUT_WORKERS_S:
+                    raise StoppedError(
+                        f"The Dask scheduler has had no worker for {WITHOUT_WORKERS_S / 60:.0f} minutes."
+                    )
+                known = now
+        except KilledWorker as error:
+            raise task_kills(error.allowed_failures + 1) from error
+        except WrongWorkerError as error:
+            raise InputError(error.problem()) from error
+        finally:
+            client.cancel(list(number), force=True)
+    return [results[i] for i in range(len(arguments))]
