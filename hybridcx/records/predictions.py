@@ -164,15 +164,16 @@ class Predictions:
         order[cell] = np.arange(len(frame))
         first = order[:n]
 
-        def grid(column: str) -> np.ndarray:
-            return np.asarray(frame[column].to_numpy()[order]).reshape(k, n)
+        def positives(column: str) -> np.ndarray:
+            # compared as the text that it is: a Python object per cell would take ten times the memory
+            return (frame[column] == self.positive).fillna(False).to_numpy(dtype=bool)
 
         return Matrices(
             case_ids=np.asarray(case_ids, dtype=object),
-            y_true=np.asarray(frame["y_true"].to_numpy()[first] == self.positive, dtype=bool),
+            y_true=positives("y_true")[first],
             models=models,
-            y_pred=np.asarray(grid("y_pred") == self.positive, dtype=bool) if self.has_pred else None,
-            y_score=grid("score").astype(np.float64) if self.has_score else None,
+            y_pred=positives("y_pred")[order].reshape(k, n) if self.has_pred else None,
+            y_score=frame["score"].to_numpy(dtype=np.float64)[order].reshape(k, n) if self.has_score else None,
             groups=None
             if frame["patient_id"].isna().all()
             else pd.factorize(frame["patient_id"].iloc[first], sort=True)[0].astype(np.int64),
