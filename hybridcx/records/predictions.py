@@ -17,6 +17,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import nearest, some
 from hybridcx.records.prediction_checks import check_predictions
+from hybridcx.records.room import check_room
 from hybridcx.records.strict_csv import Table, name_problems, scan_csv
 from hybridcx.records.tables import scan_frame, scan_parquet
 
@@ -203,11 +204,13 @@ def read_predictions(
     `score_kind` "rank" takes any finite number as score; then y_pred is not made from it. `cluster`: the column that says which cases
     belong together, in the place of `patient_id`.
 
-    Memory: about 0.3 kB a row at the peak (measured: 10 million rows of five columns, 444 MB of CSV, in 2.7 GB).
+    Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
-    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14.
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14; and for a file that is too large for the
+    memory that there is, before it is read, with the size that fits.
     """
     path = Path(path)
+    check_room(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
     else:

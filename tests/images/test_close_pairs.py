@@ -35,7 +35,14 @@ def brute(made: np.ndarray, above: float) -> dict[tuple[int, int], float]:
 @pytest.mark.parametrize("decay", [0.4, 1.0, 2.0])
 def test_no_pair_is_lost_and_none_is_invented(seed, decay, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE", 100)
-    for name, value in (("BLOCK", 64), ("CHUNK", 100), ("PAIRS", 50), ("DIRECTIONS", 96), ("FIRST", (8, 32, 96)), ("PASSING", 0.5)):
+    for name, value in (
+        ("BLOCK", 64),
+        ("CHUNK", 100),
+        ("PAIRS", 50),
+        ("DIRECTIONS", 96),
+        ("FIRST", (8, 32, 96)),
+        ("PASSING", 0.5),
+    ):
         monkeypatch.setattr(module, name, value)
     made = vectors(600, 128, decay, seed)
     want = brute(made, 0.8)
@@ -47,7 +54,7 @@ def test_no_pair_is_lost_and_none_is_invented(seed, decay, monkeypatch):
 
     found = {(i, j): r for i, j, r in close_pairs(prints, len(made), 0.8)}
     assert len(want) > 100
-    assert {p for p, r in want.items() if r > 0.8 + 1e-6} <= set(found) <= {p for p in brute(made, 0.8 - 1e-6)}
+    assert {p for p, r in want.items() if r > 0.8 + 1e-6} <= set(found) <= set(brute(made, 0.8 - 1e-6))
     assert all(found[p] == pytest.approx(want[p], abs=1e-6) for p in set(found) & set(want))
     assert max(asked[1:]) <= 128  # blocks, never the whole
 
