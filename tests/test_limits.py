@@ -19,7 +19,9 @@ GB = 10**9
 PLENTY = Memory(1 << 45, 1 << 45)
 
 
-def experiment(text: str = "", *, names: str = "squeezenet1_1", size_px: int = 64, heads: str = '["lda"]', **train: object):
+def experiment(
+    text: str = "", *, names: str = "squeezenet1_1", size_px: int = 64, heads: str = '["lda"]', **train: object
+):
     options = "".join(f"{k} = {json.dumps(v)}\n" for k, v in train.items())
     return parse_experiment(
         f'name = "e"\n[cohort.phantom]\npatients = 100\n[images]\nsize_px = {size_px}\n'
@@ -104,7 +106,6 @@ def test_estimates_are_within_a_factor_of_two_of_the_measured_peak(what, name, s
 
 def test_the_parameters_counted_are_those_of_the_network():
     import torch
-
     from torchvision.models import get_model
 
     from hybridcx.deep.networks import NETWORKS
@@ -186,7 +187,9 @@ def test_heads_have_limits_of_their_own():
 
     n = 100_001
     with pytest.raises(InputError, match="100,001 cases; its limit is 100,000"):
-        fit_heads(["knn"], np.zeros((n, 1), np.float32), np.arange(n) % 2, np.arange(n), folds=2, max_components=2, seed=0)
+        fit_heads(
+            ["knn"], np.zeros((n, 1), np.float32), np.arange(n) % 2, np.arange(n), folds=2, max_components=2, seed=0
+        )
 
 
 def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):

@@ -16,6 +16,7 @@ from hybridcx.heads.decision import Sigmoid
 from hybridcx.heads.table import HEADS, Head, Value
 
 Float = NDArray[np.float64]
+ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,15 @@ class FittedHead:
     def predict_proba_positive(self, features: ArrayLike) -> Float:
         """The probability of class 1, float64 (n,) in [0, 1]. `features` (n, d) with the d it was fitted on.
 
+        More than 50,000 cases are taken in pieces of as many, so that features on disk (a memory map) need not fit into memory.
+
         Raises InputError if the width differs or a value is not finite.
         """
-        X = as_matrix(features)
+        rows = np.asanyarray(features)
+        if rows.ndim == 2 and len(rows) > ROWS_AT_ONCE:
+            parts = [rows[i : i + ROWS_AT_ONCE] for i in range(0, len(rows), ROWS_AT_ONCE)]
+            return np.concatenate([self.predict_proba_positive(part) for part in parts])
+        X = as_matrix(rows)
         if X.shape[1] != self.n_features:
             raise InputError(
                 Problem(

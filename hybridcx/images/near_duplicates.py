@@ -7,7 +7,7 @@ Without these steps any two radiographs of one view correlate at 0.9 and above, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,17 @@ from PIL import Image
 from scipy import ndimage
 
 from hybridcx.errors import Problem, printable
+from hybridcx.images.close_pairs import NotTightError, close_pairs
 from hybridcx.images.store import ImageStore
 
 SIDE_PX = 64
 DETAIL_PX = 2.0  # detail that is coarser than this counts as shared anatomy or lighting
 NEARLY_IDENTICAL = 0.8
 MIN_CASES = 10  # the cohort's mean is one of these images itself where there are fewer
+NO_DETAIL = 0.5  # grey values; below, it is the rounding of a uniform image
 BLOCK = 1024
+ALL_PAIRS = 20_000  # up to so many images every fingerprint is held against every other
+LEFT_OUT_ABOVE = 60_000  # images whose detail is noise, for which only all pairs would do
 MAX_NAMED = 3
 
 COLUMNS = (
@@ -44,19 +48,55 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
     """
     detail = np.empty((len(images), SIDE_PX, SIDE_PX), np.float32)
     for i, image in enumerate(images):
-        grey = np.asarray(image if image.ndim == 2 else image.mean(axis=-1)).astype(np.uint8)
-        small = np.asarray(Image.fromarray(_without_border(grey)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR))
-        fine = small.astype(np.float32)
+        fine = _small(image).astype(np.float32)
         fine -= ndimage.gaussian_filter(fine, DETAIL_PX, mode="nearest")
         spread = fine.std()
-        detail[i] = fine / spread if spread > 0.5 else 0.0  # below: the rounding of a uniform image
+        detail[i] = fine / spread if spread > NO_DETAIL else 0.0
     flat = detail.reshape(len(detail), -1)
     blank = ~flat.any(axis=1)
     flat -= flat[~blank].mean(axis=0) if (~blank).any() else 0.0
+    return _of_length_1(flat, blank)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    """The image's content without its border as 64 x 64 grey values, uint8."""
+    grey = np.asarray(image if image.ndim == 2 else image.mean(axis=-1)).astype(np.uint8)
+    return np.asarray(Image.fromarray(_without_border(grey)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR))
+
+
+def _of_length_1(flat: np.ndarray, blank: np.ndarray) -> np.ndarray:
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     flat[blank] = 0.0
     return np.asarray(np.divide(flat, length, out=np.zeros_like(flat), where=length > 0))
+
+
+class _Prints:
+    """Fingerprints of a cohort too large to keep them: 4 KiB an image stay in memory, from which blocks are made when they are asked for."""
+
+    def __init__(self, images: np.ndarray):
+        self._small = np.empty((len(images), SIDE_PX, SIDE_PX), np.uint8)
+        total, some = np.zeros(SIDE_PX * SIDE_PX), 0
+        for start in range(0, len(images), BLOCK):
+            for i in range(start, min(start + BLOCK, len(images))):
+                self._small[i] = _small(images[i])
+            flat, blank = self._detail(self._small[start : start + BLOCK])
+            total += flat[~blank].sum(axis=0, dtype=np.float64)
+            some += int((~blank).sum())
+        self._mean = (total / max(some, 1)).astype(np.float32)
+
+    @staticmethod
+    def _detail(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        fine = small.astype(np.float32)
+        fine -= ndimage.gaussian_filter(fine, (0, DETAIL_PX, DETAIL_PX), mode="nearest")
+        spread = fine.std(axis=(1, 2), keepdims=True)
+        fine = np.divide(fine, spread, out=np.zeros_like(fine), where=spread > NO_DETAIL)
+        flat = fine.reshape(len(fine), -1)
+        return flat, ~flat.any(axis=1)
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        flat, blank = self._detail(self._small[rows])
+        return _of_length_1(flat - self._mean, blank)
 
 
 def _without_border(grey: np.ndarray) -> np.ndarray:
@@ -79,19 +119,24 @@ def near_duplicates(
     """List the pairs of cases whose images correlate above `above` in their particular detail, and those that are the same pixel for pixel.
 
     `labels`, `splits` and `patients` map case ids; without `patients` every case is a patient. Pairs stand by falling correlation, then by their
-    ids; `COLUMNS`. Mirrored, rotated or strongly shifted copies are not found. Memory: 16 KiB an image; the work grows with the square of the
-    cases (50,000: some minutes). Fewer than ten images have no cohort mean worth taking off: then only pixel-identical pairs are listed.
+    ids; `COLUMNS`. Mirrored, rotated or strongly shifted copies are not found. Fewer than ten images have no cohort mean worth taking off: then only
+    pixel-identical pairs are listed.
+
+    Memory: 32 KiB an image up to `ALL_PAIRS`, 6 KiB an image above, where pairs are screened by a bound that loses none (`close_pairs`). Images whose
+    detail is noise cannot be screened; above `LEFT_OUT_ABOVE` of them only pixel-identical pairs are listed, and `attrs["left_out"]` says so.
     """
     ids = np.asarray(store.case_ids, dtype=object)
     pixels = store.notes.set_index("case_id")["pixel_sha256"].loc[list(ids)].to_numpy()
     pairs: dict[tuple[int, int], float] = {}
+    left_out = ""
     if len(ids) >= MIN_CASES:
-        prints = fingerprints(store.images)
-        for start in range(0, len(ids), BLOCK):
-            found = prints[start : start + BLOCK] @ prints[start:].T
-            a, b = np.nonzero(found > above)
-            for i, j in zip(a[a < b].tolist(), b[a < b].tolist(), strict=True):
-                pairs[start + i, start + j] = min(float(found[i, j]), 1.0)
+        try:
+            pairs = {(i, j): min(r, 1.0) for i, j, r in _correlated(store.images, above)}
+        except NotTightError:
+            left_out = (
+                f"the search for nearly identical images was left out: {len(ids):,} images whose detail is mostly noise would have to be held "
+                f"against each other, of which {LEFT_OUT_ABOVE:,} are the limit; pixel-identical ones were looked for"
+            )
     for same in pd.Series(np.arange(len(ids))).groupby(pixels).agg(list):
         pairs |= {(i, j): 1.0 for k, i in enumerate(same) for j in same[k + 1 :]}
     order = sorted(pairs, key=lambda p: (-round(pairs[p], 6), ids[p[0]], ids[p[1]]))
@@ -109,7 +154,39 @@ def near_duplicates(
         "split": [splits[c] if splits is not None else None for c in first],
         "other_split": [splits[c] if splits is not None else None for c in second],
     }
-    return pd.DataFrame(made, columns=list(COLUMNS))
+    table = pd.DataFrame(made, columns=list(COLUMNS))
+    if left_out:
+        table.attrs["left_out"] = left_out
+    return table
+
+
+def _correlated(images: np.ndarray, above: float) -> Iterator[tuple[int, int, float]]:
+    """(i, j, correlation), i < j, of the images that correlate above `above`. Raises NotTightError where that is left out."""
+    n = len(images)
+    if n > ALL_PAIRS:
+        prints = _Prints(images)
+        try:
+            yield from close_pairs(prints, n, above)
+            return
+        except NotTightError:
+            if n > LEFT_OUT_ABOVE:
+                raise
+    else:
+        whole = fingerprints(images)
+    for start in range(0, n, BLOCK):
+        if n <= ALL_PAIRS:
+            yield from _above(whole[start : start + BLOCK] @ whole[start:].T, start, start, above)
+            continue
+        own = prints(np.arange(start, min(start + BLOCK, n)))
+        for other in range(start, n, BLOCK):
+            yield from _above(own @ prints(np.arange(other, min(other + BLOCK, n))).T, start, other, above)
+
+
+def _above(found: np.ndarray, row: int, column: int, above: float) -> Iterator[tuple[int, int, float]]:
+    a, b = np.nonzero(found > above)
+    for i, j in zip(a.tolist(), b.tolist(), strict=True):
+        if row + i < column + j:
+            yield row + i, column + j, float(found[i, j])
 
 
 def copies_in_training(pairs: pd.DataFrame) -> set[str]:
@@ -125,6 +202,9 @@ def told(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
     across = near[near["split"].notna() & (near["split"] != near["other_split"])]
     differ = near[near["label"] != near["other_label"]]
     out = []
+    if "left_out" in pairs.attrs:
+        remedy = "look for them in parts of the cohort, site by site, say"
+        out.append(Problem(pairs.attrs["left_out"], file, column="image", remedy=remedy, severity="warning"))
     if len(across):
         rule = f"{len(across)} pairs of nearly identical images stand in different splits: {_named(across)}"
         rule += "; the test is not independent of the training"

@@ -17,6 +17,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import nearest, some
 from hybridcx.records.prediction_checks import check_predictions
+from hybridcx.records.room import check_room
 from hybridcx.records.strict_csv import Table, name_problems, scan_csv
 from hybridcx.records.tables import scan_frame, scan_parquet
 
@@ -164,15 +165,16 @@ class Predictions:
         order[cell] = np.arange(len(frame))
         first = order[:n]
 
-        def grid(column: str) -> np.ndarray:
-            return np.asarray(frame[column].to_numpy()[order]).reshape(k, n)
+        def positives(column: str) -> np.ndarray:
+            # compared as the text that it is: a Python object per cell would take ten times the memory
+            return (frame[column] == self.positive).fillna(False).to_numpy(dtype=bool)
 
         return Matrices(
             case_ids=np.asarray(case_ids, dtype=object),
-            y_true=np.asarray(frame["y_true"].to_numpy()[first] == self.positive, dtype=bool),
+            y_true=positives("y_true")[first],
             models=models,
-            y_pred=np.asarray(grid("y_pred") == self.positive, dtype=bool) if self.has_pred else None,
-            y_score=grid("score").astype(np.float64) if self.has_score else None,
+            y_pred=positives("y_pred")[order].reshape(k, n) if self.has_pred else None,
+            y_score=frame["score"].to_numpy(dtype=np.float64)[order].reshape(k, n) if self.has_score else None,
             groups=None
             if frame["patient_id"].isna().all()
             else pd.factorize(frame["patient_id"].iloc[first], sort=True)[0].astype(np.int64),
@@ -202,11 +204,13 @@ def read_predictions(
     `score_kind` "rank" takes any finite number as score; then y_pred is not made from it. `cluster`: the column that says which cases
     belong together, in the place of `patient_id`.
 
-    Memory: about 0.3 kB a row at the peak (measured: 10 million rows of five columns, 444 MB of CSV, in 2.7 GB).
+    Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
-    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14.
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14; and for a file that is too large for the
+    memory that there is, before it is read, with the size that fits.
     """
     path = Path(path)
+    check_room(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
     else:

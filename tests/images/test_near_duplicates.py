@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from hybridcx.cohort.manifest import read_manifest
+from hybridcx.images import close_pairs
 from hybridcx.images import near_duplicates as module
 from hybridcx.images.near_duplicates import NEARLY_IDENTICAL, copies_in_training, fingerprints, near_duplicates, told
 from hybridcx.images.store import prepare_store
@@ -172,3 +173,30 @@ def test_the_known_faults_of_the_real_cohort(tmp_path):
     assert frozenset({"benign_399", "malignant_93"}) in pairs
     assert len(copies_in_training(found)) >= 26
     assert 100 < len(found) < 250
+
+
+def test_a_large_cohort_has_the_pairs_that_all_pairs_give(monkeypatch):
+    """The way of more than 20,000 images, on few: screened, and held against each other in blocks."""
+    images = pictures(300)
+    images[200:220] = [saved_again(i) for i in images[:20]]
+    images[250] = 7  # blank
+    whole = {(i, j): r for i, j, r in module._correlated(images, NEARLY_IDENTICAL)}
+    assert len(whole) >= 20
+    monkeypatch.setattr(module, "ALL_PAIRS", 10)
+    monkeypatch.setattr(module, "BLOCK", 64)
+    for passing in (1.0, -1.0):  # every pair may pass the first bound; none may, so that the search is one of all pairs
+        monkeypatch.setattr(close_pairs, "PASSING", passing)
+        many = {(i, j): r for i, j, r in module._correlated(images, NEARLY_IDENTICAL)}
+        assert set(many) == set(whole)
+        assert all(many[p] == pytest.approx(whole[p], abs=1e-5) for p in many)
+
+
+def test_a_search_that_was_left_out_is_told(monkeypatch, tmp_path):
+    store, labels, *_ = cohort_of(tmp_path, pictures(N), None, ["01"[i % 2] for i in range(N)])
+    monkeypatch.setattr(module, "ALL_PAIRS", 10)
+    monkeypatch.setattr(module, "LEFT_OUT_ABOVE", 20)
+    monkeypatch.setattr(close_pairs, "PASSING", -1.0)
+    pairs = near_duplicates(store, labels)
+    (problem,) = told(pairs)
+    assert "was left out: 40 images" in str(problem)
+    assert problem.severity == "warning"

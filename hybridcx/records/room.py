@@ -1,0 +1,81 @@
+"""Whether a file of predictions fits into memory, told before it is read: its rows from its size (CSV) or its footer (Parquet)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hybridcx.capacity import Memory, gb, memory_there
+from hybridcx.errors import InputError, Problem
+
+LIBRARIES = 250_000_000
+"""The process before it reads anything."""
+ROW = 350
+"""Bytes of a prediction at the peak of a comparison, beside its text (measured: docs/limits.md)."""
+CELL = 12
+"""Bytes of a cell beside its characters."""
+TEXT = 1.5
+"""Times that a file's text stands in memory: as it was read, and in part as it is checked."""
+_SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Rows, columns and bytes of text of a table; estimated from its beginning where the file does not say."""
+
+    rows: int
+    columns: int
+    text: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes that comparing these predictions takes at the peak."""
+        return LIBRARIES + int(self.rows * (ROW + CELL * self.columns) + TEXT * self.text)
+
+
+def size_of(path: Path) -> Size | None:
+    """The size of a predictions file; None where it cannot be read as one, which its reader says better."""
+    try:
+        return _of_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _of_csv(path)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+
+
+def _of_csv(path: Path) -> Size | None:
+    n_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(_SAMPLE_BYTES)
+    lines = start.count(b"\n")
+    if lines < 2:
+        return None
+    header = start.index(b"\n") + 1
+    whole = start.rindex(b"\n") + 1
+    rows = round((n_bytes - header) * (lines - 1) / (whole - header))
+    return Size(rows, start[:header].count(b",") + 1, n_bytes)
+
+
+def _of_parquet(path: Path) -> Size:
+    with pq.ParquetFile(path) as file:
+        rows, columns = file.metadata.num_rows, file.metadata.num_columns
+        first = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
+        text = 0.0
+        for column in first.columns if first is not None else ():
+            kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+                plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+                text += plain.nbytes / len(plain)
+    return Size(rows, columns, int(rows * text))
+
+
+def check_room(path: Path, there: Memory | None = None) -> None:
+    """Raise InputError, with the size that fits, for predictions that would need more memory than there is (FAULTS 50)."""
+    size, total = size_of(path), (there or memory_there()).total
+    if size is None or size.memory <= total:
+        return
+    fits = int(size.rows * max(0, total - LIBRARIES) / (size.memory - LIBRARIES))
+    rule = f"about {size.rows:,} rows of {size.columns} columns need about {gb(size.memory)} of memory, and there are {gb(total)}"
+    remedy = f"about {fits:,} such rows fit: give fewer models at a time, leave out columns that are not needed, or take a machine with more memory"
+    raise InputError(Problem(rule, path.name, remedy=remedy))
