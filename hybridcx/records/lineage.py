@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,15 @@ def cases_sha256(case_ids: Iterable[str]) -> str:
         raw = case.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "big") + raw)
     return digest.hexdigest()
+
+
+def unit_name(seed: object = None, fold: object = None) -> str:
+    """The name of one seed, fold, or both; empty where a run has one seed and no folds.
+
+    >>> unit_name(5, 2), unit_name(fold=2), unit_name()
+    ('seed 5, fold 2', 'fold 2', '')
+    """
+    return ", ".join(f"{what} {which}" for what, which in (("seed", seed), ("fold", fold)) if which is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Lineage:
         if missing:
             raise InputError(
                 Problem(
-                    f"the fit {fit.fit_id} names a parent that has no record",
+                    f"the fit {printable(fit.fit_id)} names a parent that has no record",
                     value=", ".join(missing),
                     remedy="record the parent first",
                 )
@@ -172,7 +181,7 @@ class Lineage:
             test_patients = {patient_of[c] for c in test}
         for fit in self.fits_of(model, unit):
             same = sorted(test.intersection(fit.case_ids))
-            what = f"the {fit.kind} fit {fit.fit_id} of the model {model}"
+            what = f"the {fit.kind} fit {printable(fit.fit_id)} of the model {printable(model)}"
             if same:
                 problems.append(
                     Problem(
