@@ -14,6 +14,9 @@ from hybridcx.errors import Problem
 from hybridcx.records.cells import check_names
 from hybridcx.records.strict_csv import Table, name_problems
 
+ROWS = " (rows counted from 1)"
+"""Ends the name of a table that has no lines: what is given as a row is then no line of an editor."""
+
 
 def scan_parquet(
     path: Path, required: Sequence[str], optional: Sequence[str] = (), numeric: Sequence[str] = ()
@@ -44,7 +47,7 @@ def scan_frame(
     Whole numbers lose their decimal point (a column of integers with a gap is floating in pandas), booleans become `true` and
     `false`, missing values become empty. Floating columns keep full precision. The columns `numeric` stay float64 where they are numbers.
     """
-    file = f"{name} (rows counted from 1)"
+    file = f"{name}{ROWS}"
     header = [str(c) for c in frame.columns]
     problems = check_names(header, file, None)
     twice = sorted({h for h in header if header.count(h) > 1})
