@@ -52,7 +52,7 @@ def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
     """Fit and keep, in whichever process."""
 
     def build(folder: Path) -> None:
-        features = np.load(work.features, mmap_mode="r")[work.rows]
+        features = np.load(work.features, mmap_mode="r", allow_pickle=False)[work.rows]
         made = fit_heads(
             work.names,
             features,
