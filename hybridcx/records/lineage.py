@@ -238,6 +238,10 @@ class Lineage:
                     )
                 )
             sets: dict[str, list[str]] = dict(data["case_sets"])
+            texts = [f[k] for f in data["fits"] for k in ("model", "kind", "unit", "fit_id", "cases_sha256")]
+            texts += [x for listed in (*sets.values(), *(f["parents"] for f in data["fits"])) for x in _list(listed)]
+            if not all(isinstance(t, str) for t in texts):
+                raise TypeError("a name that is no text")
             for digest, cases in sets.items():
                 if cases_sha256(cases) != digest:
                     raise InputError(
@@ -254,8 +258,10 @@ class Lineage:
                 )
                 for f in data["fits"]
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(Problem(f"this is no lineage as hybridcx writes it ({error!r})", file)) from None
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise InputError(
+                Problem(f"this is no lineage as hybridcx writes it ({printable(repr(error))})", file)
+            ) from None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per fit: fit_id, kind, model, unit, n_cases, cases_sha256, parents (joined by spaces)."""
@@ -264,6 +270,12 @@ class Lineage:
         columns = ["fit_id", "kind", "model", "unit", "n_cases", "cases_sha256", "parents"]
         rows = [(f.fit_id, f.kind, f.model, f.unit, f.n_cases, f.cases_sha256, " ".join(f.parents)) for f in self]
         return pd.DataFrame(rows, columns=columns)
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
 
 
 def _some(cases: list[str]) -> str:
