@@ -168,13 +168,13 @@ class Store:
         record = folder / RECORD
         try:
             listed = json.loads(record.read_text(encoding="utf-8"))["files"]
+            sound = isinstance(listed, dict) and all(
+                (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in listed.items()
+            )
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, OSError):
-            listed = None
-        sound = listed is not None and all(
-            (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in listed.items()
-        )
+        except (ValueError, KeyError, TypeError, RecursionError, OSError):  # the record itself is damaged
+            sound = False
         if not sound:
             self.say(f"The kept result {stage}/{key[:12]} is damaged (its hash differs); it is made again.")
             shutil.rmtree(folder, ignore_errors=True)

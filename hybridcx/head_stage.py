@@ -65,7 +65,7 @@ def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
         missing = [name for name in work.names if name not in taken]
         if not missing:
             return
-        features = np.load(work.features, mmap_mode="r")[work.rows]
+        features = np.load(work.features, mmap_mode="r", allow_pickle=False)[work.rows]
         made = fit_heads(
             missing,
             features,

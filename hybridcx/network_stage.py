@@ -136,7 +136,11 @@ class NetworkStage:
         told = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
         self.outcome.notes += told["notes"]
         logits = folder / LOGITS
-        return Kept(folder, np.load(folder / FEATURES, mmap_mode="r"), np.load(logits) if logits.exists() else None)
+        return Kept(
+            folder,
+            np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False),
+            np.load(logits, allow_pickle=False) if logits.exists() else None,
+        )
 
     def _plan_heads(self, which: FeatureSet, extracted: Kept) -> None:
         """Note the fits of the heads on one feature set: on fine-tuned features only on cases that the network did not train on."""

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings
 from hybridcx.cohort.splits import Split
+from hybridcx.errors import InputError, Problem
 from hybridcx.planning import plan
 from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.records.tables import ROWS
 from hybridcx.report.write_csv import write_table, write_tables
 from hybridcx.units import hashes_sha256
 
@@ -41,7 +43,7 @@ REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
     "ensembles.csv": _TRAINED,
-    "lineage.json": _TRAINED,
+    "lineage.json": "made in training, which is not repeated; its fits were held against the test cases",
     "near_duplicates.csv": _IMAGES,
     "shortcuts.csv": _IMAGES,
     "neighbours.csv": _IMAGES,
@@ -62,6 +64,7 @@ REASONS: Mapping[str, str] = {
     "runs.csv": "made from the runs that were compared, which are not in the folder",
     "recompute.R": "a program",
 }
+LEDGER = "the ledger of this run"
 PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
 
 
@@ -104,10 +107,30 @@ def ledger_of(folder: Path) -> pd.DataFrame:
 def recompute(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     """Make the tables (and, but for a run, the page) of the report in `folder` again, below the empty folder `new`.
 
-    Raises InputError where what lies beside the report cannot be analysed any more.
+    Raises InputError, naming the folder's own files, where what lies beside the report cannot be analysed any more.
     """
     makers = {"compare": _compare, "agreement": _agreement, "audit": _audit, "plan": _plan, "run": _run}
-    return makers[record["command"]](folder, record, new)
+    try:
+        return makers[record["command"]](folder, record, new)
+    except InputError as error:
+        raise InputError([_of_the_folder(p, folder, record) for p in error.problems]) from None
+
+
+def _of_the_folder(problem: Problem, folder: Path, record: Mapping[str, Any]) -> Problem:
+    """A problem of a copy, which has the name of the input that the report was made from, as one of the file that lies in the folder."""
+    own = {"run": "predictions.csv", "compare": "predictions.csv", "agreement": "ratings.csv", "audit": "published.csv"}
+    name = own.get(record["command"])
+    if problem.file is None or name is None:
+        return problem
+    given, readers = problem.file.removesuffix(ROWS), record["options"].get("readers_file")
+    if record["command"] == "run" and given != LEDGER:
+        return problem
+    if readers and Path(given).name == Path(readers).name:
+        name = "ratings.csv"
+    elif name == "predictions.csv" and not (folder / name).exists():
+        name = "predictions.parquet"
+    header = given != problem.file and name.endswith(".csv")  # rows were counted, here they are lines
+    return replace(problem, file=name, row=problem.row and problem.row + header)
 
 
 def _copy(frame: pd.DataFrame, name: str, new: Path) -> Path:
@@ -239,7 +262,7 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     planned = Plan(**chosen)
     ledger = ledger_of(folder)
     predictions = predictions_from_frame(
-        ledger, positive=options.get("positive"), threshold=planned.threshold, name="the ledger of this run"
+        ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER
     )
     # the calls once more from the scores, also of cases in dispute
     labels = np.array(predictions.labels, dtype=object)

@@ -18,6 +18,7 @@ from hybridcx.artefacts import sha256_file
 from hybridcx.errors import InputError, Problem
 from hybridcx.outputs import PROVENANCE
 from hybridcx.provenance import SCHEMA_VERSION
+from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.report.runs_section import OF_RUNS
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
@@ -67,7 +68,7 @@ def joined(folders: Sequence[Path], positive: str | None = None) -> Joined:
     """Read folders that `run` or `compare` made, and join their predictions.
 
     Raises InputError, for all folders at once: no folder of ours, of a newer schema, without predictions or with predictions that are not those
-    of the report; runs with different test cases, truths or patients.
+    of the report; a model that saw a test case; runs with different test cases, truths or patients.
     """
     problems: list[Problem] = []
     read: list[RunFolder] = []
@@ -128,7 +129,19 @@ def _read(path: Path, name: str) -> RunFolder:
     if files.get(file.name) != sha256_file(file):
         rule = "the predictions are not those that the report was made from"
         raise InputError(Problem(rule, str(file), remedy="make the report again, or compare the file itself"))
-    return RunFolder(name, record, _ledger(file), file, _positive(path))
+    ledger = _ledger(file)
+    if command == "run":
+        _saw_no_test_case(path / LINEAGE, files, ledger)
+    return RunFolder(name, record, ledger, file, _positive(path))
+
+
+def _saw_no_test_case(lineage: Path, files: dict[str, str], ledger: pd.DataFrame) -> None:
+    """Raises InputError where a model of the run was fitted on a case that it is tested on, or nothing says that it was not."""
+    if lineage.is_file() and files.get(lineage.name) != sha256_file(lineage):
+        rule = "the record of what was fitted on which cases is not the one that the run wrote"
+        raise InputError(Problem(rule, str(lineage), remedy="make the report again"))
+    if problems := lineage_problems(lineage, ledger):
+        raise InputError(problems)
 
 
 def _ledger(file: Path) -> pd.DataFrame:

@@ -207,7 +207,6 @@ def run_experiment(
                 "split_sha256": divisions_sha256(outcome.units),
                 "pseudonyms": None if names is None else names.described,
                 "plan": lock.record(),
-                "store": store.root.name,
                 "casebook_duration_s": book.duration_s,
                 "workers": workers.record(),
             },

@@ -55,26 +55,26 @@ def shortcuts(cohort: Cohort, store: ImageStore, *, seed: int) -> pd.DataFrame:
     groups = cohort.groups[order]
     rows = []
     for mark, features in _features(cohort, store, ids, order).items():
-        row = {"mark": mark, "metric": "auroc", "method": "delong", "conf.level": LEVEL, "n": len(ids), "status": "ok"}
-        if len(groups) > len(np.unique(groups)):
-            row["method"] = "delong_cluster"
-        values = features.to_numpy(np.float64)
-        if not (np.ptp(values, axis=0) > 0).any():
-            rows.append(
-                {**row, "status": "not_estimable", "warning": "it is the same for every case, so it tells nothing"}
-            )
-            continue
-        if min(np.bincount(y, minlength=2)) < FEWEST:
-            reason = f"a class has fewer than {FEWEST} cases: too few to look for marks"
-            rows.append({**row, "status": "not_estimable", "warning": reason})
-            continue
-        try:
-            scores, fold = out_of_fold(values, y, groups, folds=FOLDS, random_state=seed_for(seed, "shortcuts", mark))
-        except InputError as error:
-            rows.append({**row, "status": "not_estimable", "warning": error.problems[0].rule})
-            continue
-        rows.append(row | _auroc(y, scores, fold, groups))
+        found = probed(features.to_numpy(np.float64), y, groups, random_state=seed_for(seed, "shortcuts", mark))
+        rows.append({"mark": mark, **found})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def probed(features: np.ndarray, y: np.ndarray, groups: np.ndarray, *, random_state: int) -> dict[str, object]:
+    """One row of `shortcuts` without its mark: how well `features` (n, d) tell `y` (n,) of 0 and 1, patients (`groups`) left out whole."""
+    row: dict[str, object] = {"metric": "auroc", "method": "delong", "conf.level": LEVEL, "n": len(y), "status": "ok"}
+    if len(groups) > len(np.unique(groups)):
+        row["method"] = "delong_cluster"
+    refused = {**row, "status": "not_estimable"}
+    if not (np.ptp(features, axis=0) > 0).any():
+        return refused | {"warning": "it is the same for every case, so it tells nothing"}
+    if min(np.bincount(y, minlength=2)) < FEWEST:
+        return refused | {"warning": f"a class has fewer than {FEWEST} cases: too few to look for marks"}
+    try:
+        scores, fold = out_of_fold(features, y, groups, folds=FOLDS, random_state=random_state)
+    except InputError as error:
+        return refused | {"warning": error.problems[0].rule}
+    return row | _auroc(y, scores, fold, groups)
 
 
 def _auroc(y: np.ndarray, scores: np.ndarray, fold: np.ndarray, groups: np.ndarray) -> dict[str, object]:

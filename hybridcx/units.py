@@ -17,6 +17,7 @@ from hybridcx.cohort.manifest import SPLITS, Cohort
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
+from hybridcx.records.lineage import unit_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,15 @@ def make_units(experiment: Experiment, cohort: Cohort) -> tuple[Unit, ...]:
                 drawn[source] = ()
     raise_if_any(problems)
     return tuple(
-        Unit(seed, split, fold if options.in_folds else None, _name(options.seeds, options.in_folds, seed, fold))
+        Unit(
+            seed,
+            split,
+            fold if options.in_folds else None,
+            unit_name(seed if options.seeds > 1 else None, fold if options.in_folds else None),
+        )
         for seed in seeds_of(experiment)
         for fold, split in enumerate(drawn[seed if seed in drawn else experiment.seed], 1)
     )
-
-
-def _name(seeds: int, in_folds: bool, seed: int, fold: int) -> str:
-    parts = [f"seed {seed}"] if seeds > 1 else []
-    return ", ".join([*parts, *([f"fold {fold}"] if in_folds else [])])
 
 
 def divisions_of(units: Sequence[Unit]) -> tuple[Split, ...]:

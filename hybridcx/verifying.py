@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from hybridcx.cell_comparison import Compared, compare_cells
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.outputs import INNER, PROVENANCE, file_hashes
 from hybridcx.progress import Progress
-from hybridcx.recomputation import PAGE, Recomputed, read_written, reason_of, recompute
+from hybridcx.recomputation import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 from hybridcx.recompute_program import program
+from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
@@ -77,6 +78,8 @@ def verify(folder: str | Path, *, progress: Progress | None = None) -> Verificat
         made, differences = _recomputed(path, record, Path(scratch).resolve())
         compared, not_recomputed = _compared(path, record, made, exact=why == "")
     differences += [d for c in compared.values() for d in c.differences]
+    if record["command"] == "run":
+        differences += _lineage(path)
     columns = ["file", "row", "column", "found", "recomputed"]
     return Verification(
         path,
@@ -161,6 +164,15 @@ def _recomputed(path: Path, record: Mapping[str, Any], scratch: Path) -> tuple[R
         what = f"{type(error).__name__}: {error}".replace(str(scratch), "").replace(f"{path}/", "")
         return None, [_difference(SOURCE, "", "cannot be recomputed", what, "sound input")]
     return made, [_difference("predictions.csv", "", "", note, "the same") for note in made.notes]
+
+
+def _lineage(path: Path) -> list[dict[str, str]]:
+    """Whether a model of the run was fitted on a case that it is tested on."""
+    try:
+        problems = lineage_problems(path / LINEAGE, ledger_of(path))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        return []  # the ledger itself is damaged, which has been said
+    return [_difference(LINEAGE, "", "", str(replace(p, file=None)), "no fit on a test case") for p in problems]
 
 
 def _difference(file: str, row: str, column: str, found: str, recomputed: str) -> dict[str, str]:
@@ -300,8 +312,11 @@ def lines_of(found: Verification) -> list[str]:
     said.append(f"Numbers were {found.how}.")
     for row in found.differences.head(MAX_SHOWN).to_dict("records"):
         place = ": ".join(p for p in (row["file"], row["row"], row["column"]) if p)
+        # a problem of the lineage is a sentence of ours, its values made printable already
         said.append(
-            f"DIFFERENT {printable(place)}: found {printable(row['found'])}, recomputed {printable(row['recomputed'])}"
+            f"DIFFERENT {LINEAGE}: {row['found']}"
+            if row["file"] == LINEAGE
+            else f"DIFFERENT {printable(place)}: found {printable(row['found'])}, recomputed {printable(row['recomputed'])}"
         )
     if len(found.differences) > MAX_SHOWN:
         said.append(f"... and {len(found.differences) - MAX_SHOWN} further differences")

@@ -97,6 +97,7 @@ def test_run_writes_every_file_and_names_models_as_the_contract_does(finished):
         "squeezenet1_1:untrained+lda",
     }
     assert report.page == folder / "report.html"
+    assert "store" not in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))  # whose cache it was
 
 
 def test_ledger_has_every_case_of_every_model_and_the_softmax_adds_up(finished, cohort):

@@ -13,6 +13,7 @@ import hybridcx
 from hybridcx.artefacts import sha256_file
 from hybridcx.cli import main
 from hybridcx.errors import InputError
+from hybridcx.records.lineage import Fit, Lineage
 
 
 def ledger(
@@ -34,6 +35,8 @@ def a_run(folder: Path, frame: pd.DataFrame, seed: int = 1, **changes: object) -
     folder.mkdir(parents=True)
     frame.to_parquet(folder / "predictions.parquet", index=False)
     pd.DataFrame({"model": ["vgg16"], "positive": ["abnormal"]}).to_csv(folder / "confusion.csv", index=False)
+    seen = Lineage(Fit.of(model, "network", ["t1", "t2"]) for model in frame["model"].unique())
+    (folder / "lineage.json").write_text(json.dumps(seen.to_dict()), encoding="utf-8")
     experiment = {"name": folder.name, "seed": seed, "train": {"epochs": 10, "optimizer": "adam"}}
     experiment["train"].update(changes)
     record = {
@@ -43,7 +46,7 @@ def a_run(folder: Path, frame: pd.DataFrame, seed: int = 1, **changes: object) -
         "inputs": {"manifest": "m"},
         "environment": {"hybridcx": "0.1.0", "code_sha256": "c", "packages": {"numpy": "2"}},
         "split_sha256": "s",
-        "files": {"predictions.parquet": sha256_file(folder / "predictions.parquet")},
+        "files": {f: sha256_file(folder / f) for f in ("predictions.parquet", "lineage.json")},
     }
     (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
     return folder

@@ -313,6 +313,28 @@ def test_a_ledger_that_cannot_be_analysed_is_a_finding(earlier, tmp_path, call):
     assert "MISSING predictions.csv" in out
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_a_damaged_ledger_is_named_as_it_lies_in_the_folder(tmp_path, kind):
+    frame, given = simulated(models=("a", "b")), tmp_path / f"mine.{kind}"
+    frame.to_csv(given, index=False) if kind == "csv" else frame.to_parquet(given)
+    hybridcx.compare(frame if kind == "frame" else given, out=tmp_path / "out", n_bootstrap=100)
+    altered(tmp_path / "out/predictions.csv", lambda v: "1.7", 4, "score")
+    (said,) = [t for t in hybridcx.verify(tmp_path / "out").differences["found"] if "1.7" in t]
+    assert said.startswith("predictions.csv, line 6, column score: ")
+    assert "mine" not in said
+
+
+def test_damaged_readings_are_named_as_they_lie_in_the_folder(tmp_path):
+    simulated(models=("a", "b")).to_csv(tmp_path / "p.csv", index=False)
+    readings().to_csv(tmp_path / "r.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", readers=tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100)
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "agreement", n_bootstrap=100)
+    for folder in ("out", "agreement"):
+        altered(tmp_path / folder / "ratings.csv", lambda v: "c003", 4, "case_id")
+        found = hybridcx.verify(tmp_path / folder).differences["found"]
+        assert any(t.startswith("ratings.csv, line 6, column case_id: a case that stands twice") for t in found), found
+
+
 # What is no report of ours
 
 

@@ -175,7 +175,7 @@ def _maps(
         save_array(folder / _OCCLUSION, found.occlusion)
 
     folder = store.make("saliency", content_key(parts), build, parts)
-    return Maps(np.load(folder / _GRAD_CAM), np.load(folder / _OCCLUSION))
+    return Maps(np.load(folder / _GRAD_CAM, allow_pickle=False), np.load(folder / _OCCLUSION, allow_pickle=False))
 
 
 def _write_pictures(

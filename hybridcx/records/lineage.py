@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,15 @@ def cases_sha256(case_ids: Iterable[str]) -> str:
         raw = case.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "big") + raw)
     return digest.hexdigest()
+
+
+def unit_name(seed: object = None, fold: object = None) -> str:
+    """The name of one seed, fold, or both; empty where a run has one seed and no folds.
+
+    >>> unit_name(5, 2), unit_name(fold=2), unit_name()
+    ('seed 5, fold 2', 'fold 2', '')
+    """
+    return ", ".join(f"{what} {which}" for what, which in (("seed", seed), ("fold", fold)) if which is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Lineage:
         if missing:
             raise InputError(
                 Problem(
-                    f"the fit {fit.fit_id} names a parent that has no record",
+                    f"the fit {printable(fit.fit_id)} names a parent that has no record",
                     value=", ".join(missing),
                     remedy="record the parent first",
                 )
@@ -172,7 +181,7 @@ class Lineage:
             test_patients = {patient_of[c] for c in test}
         for fit in self.fits_of(model, unit):
             same = sorted(test.intersection(fit.case_ids))
-            what = f"the {fit.kind} fit {fit.fit_id} of the model {model}"
+            what = f"the {fit.kind} fit {printable(fit.fit_id)} of the model {printable(model)}"
             if same:
                 problems.append(
                     Problem(
@@ -229,6 +238,10 @@ class Lineage:
                     )
                 )
             sets: dict[str, list[str]] = dict(data["case_sets"])
+            texts = [f[k] for f in data["fits"] for k in ("model", "kind", "unit", "fit_id", "cases_sha256")]
+            texts += [x for listed in (*sets.values(), *(f["parents"] for f in data["fits"])) for x in _list(listed)]
+            if not all(isinstance(t, str) for t in texts):
+                raise TypeError("a name that is no text")
             for digest, cases in sets.items():
                 if cases_sha256(cases) != digest:
                     raise InputError(
@@ -245,8 +258,10 @@ class Lineage:
                 )
                 for f in data["fits"]
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(Problem(f"this is no lineage as hybridcx writes it ({error!r})", file)) from None
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise InputError(
+                Problem(f"this is no lineage as hybridcx writes it ({printable(repr(error))})", file)
+            ) from None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per fit: fit_id, kind, model, unit, n_cases, cases_sha256, parents (joined by spaces)."""
@@ -255,6 +270,12 @@ class Lineage:
         columns = ["fit_id", "kind", "model", "unit", "n_cases", "cases_sha256", "parents"]
         rows = [(f.fit_id, f.kind, f.model, f.unit, f.n_cases, f.cases_sha256, " ".join(f.parents)) for f in self]
         return pd.DataFrame(rows, columns=columns)
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
 
 
 def _some(cases: list[str]) -> str:

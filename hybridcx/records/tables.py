@@ -15,6 +15,8 @@ from hybridcx.records.cells import check_names
 from hybridcx.records.strict_csv import Table, name_problems
 
 _PIECE_ROWS = 1 << 18
+ROWS = " (rows counted from 1)"
+"""Ends the name of a table that has no lines: what is given as a row is then no line of an editor."""
 
 
 def scan_parquet(
@@ -82,7 +84,7 @@ def _scan(
     path: Path,
 ) -> tuple[Table | None, list[Problem]]:
     """The table of text from the i-th columns as `column(i)` gives them, and the problems of names and size."""
-    file = f"{name} (rows counted from 1)"
+    file = f"{name}{ROWS}"
     problems = check_names(header, file, None)
     twice = sorted({h for h in header if header.count(h) > 1})
     problems += [
