@@ -92,7 +92,9 @@ def check_address(address: str) -> None:
     """Refuse an address that is neither on this machine's loopback nor TLS: Dask runs whatever it is sent. Raises InputError."""
     protocol = _protocol(address)
     if protocol not in ("tcp", "tls"):
-        raise InputError(Problem("the address of a Dask scheduler begins with tcp:// or tls://", column="--scheduler", value=address))
+        raise InputError(
+            Problem("the address of a Dask scheduler begins with tcp:// or tls://", column="--scheduler", value=address)
+        )
     if protocol == "tcp" and not _is_loopback(address):
         raise InputError(
             Problem(
@@ -149,7 +151,11 @@ _one_at_a_time = threading.Lock()
 
 
 def _task(
-    function: Callable[..., T], a: tuple[object, ...], ours: dict[str, str], token: Path | None, machine: Callable[[], str] | None
+    function: Callable[..., T],
+    a: tuple[object, ...],
+    ours: dict[str, str],
+    token: Path | None,
+    machine: Callable[[], str] | None,
 ) -> T:
     """One task on a worker. The lock is for a worker with several threads that came later: torch's settings and streams are a process's."""
     from distributed import get_worker
@@ -188,7 +194,9 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
             remedy += "; the certificates are those of Dask's own configuration (distributed.comm.tls, or DASK_DISTRIBUTED__COMM__TLS__…)"
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            Problem(f"the Dask scheduler cannot be reached ({said})", column="--scheduler", value=address, remedy=remedy)
+            Problem(
+                f"the Dask scheduler cannot be reached ({said})", column="--scheduler", value=address, remedy=remedy
+            )
         ) from error
     token = None if workers.folder is None else workers.folder / TOKEN.format(secrets.token_hex(8))
     try:
@@ -197,7 +205,8 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
             write_atomic(token, "workers of a run that see this file see its cache\n")
         ours = _state(token, workers.machine)
         raise_if_any(_problems(client, address, token, workers.machine, ours))
-        yield client, (ours, token, workers.machine)
+        with client.as_current():
+            yield client, (ours, token, workers.machine)
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
@@ -211,7 +220,12 @@ def _problems(
     try:
         client.wait_for_workers(1, timeout=FIRST_WORKER_S)
     except TimeoutError:
-        yield Problem("the Dask scheduler has no worker", column="--scheduler", value=address, remedy="start workers (docs/cluster.md)")
+        yield Problem(
+            "the Dask scheduler has no worker",
+            column="--scheduler",
+            value=address,
+            remedy="start workers (docs/cluster.md)",
+        )
         return
     threads: dict[str, int] = client.nthreads()
     if _protocol(address) == "tcp":
@@ -267,7 +281,9 @@ def on_cluster(
                     workers.say(f"Warning: the worker {gone} has gone; what it was at is done again by another.")
                 seen_at = time.monotonic() if now else seen_at
                 if time.monotonic() - seen_at > WITHOUT_WORKERS_S:
-                    raise StoppedError(f"The Dask scheduler has had no worker for {WITHOUT_WORKERS_S / 60:.0f} minutes.")
+                    raise StoppedError(
+                        f"The Dask scheduler has had no worker for {WITHOUT_WORKERS_S / 60:.0f} minutes."
+                    )
                 known = now
         except KilledWorker as error:
             raise task_kills(error.allowed_failures + 1) from error

@@ -76,7 +76,9 @@ def _in_processes(
 
     def call(i: int) -> T:
         if getattr(mine, "process", None) is None:
-            mine.process = ProcessPoolExecutor(1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),))
+            mine.process = ProcessPoolExecutor(
+                1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
+            )
             begun.append(mine.process)
         try:
             result: T = mine.process.submit(function, *arguments[i]).result()

@@ -194,7 +194,10 @@ def _train_side_by_side(works: Sequence[NetworkWork], workers: Workers, progress
     }
     if initial:
         run_tasks(
-            make_initial_features, [(w,) for w in initial.values()], workers=workers, on_progress=progress.track("features")
+            make_initial_features,
+            [(w,) for w in initial.values()],
+            workers=workers,
+            on_progress=progress.track("features"),
         )
     if works[0].experiment.train.enabled:
         run_tasks(train_and_extract, [(w,) for w in works], workers=workers, on_progress=progress.track("trainings"))
