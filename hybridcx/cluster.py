@@ -205,7 +205,8 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
             write_atomic(token, "workers of a run that see this file see its cache\n")
         ours = _state(token, workers.machine)
         raise_if_any(_problems(client, address, token, workers.machine, ours))
-        yield client, (ours, token, workers.machine)
+        with client.as_current():
+            yield client, (ours, token, workers.machine)
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
