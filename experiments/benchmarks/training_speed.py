@@ -64,7 +64,7 @@ def target(what: str, value: float, bound: float, unit: str = "times", *, at_mos
     """Print a figure with its target."""
     met = value <= bound if at_most else value >= bound
     sign = "at most" if at_most else "at least"
-    print(f"{"=> " + what:<72}{value:>9.2f} {unit} (target: {sign} {bound:g}): {'met' if met else 'MISSED'}", flush=True)
+    print(f"{'=> ' + what:<72}{value:>9.2f} {unit} (target: {sign} {bound:g}): {'met' if met else 'MISSED'}", flush=True)
 
 
 def target_of_ratios(what: str, ratios: tuple[float, float], bound: float) -> None:
