@@ -17,6 +17,12 @@ Seed = Annotated[
     typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that is drawn; wins over the file's."),
 ]
 Device = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, cuda:N or mps; wins over the file's.")]  # noqa: UP045
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Train and keep nothing: print an estimate of hours, memory and energy.")
+]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="With --dry-run: time a few steps of each network on this machine.")
+]
 NoImages = Annotated[
     bool, typer.Option("--no-images", help="No pictures of cases or maps in the report; the numbers stay.")
 ]

@@ -206,7 +206,7 @@ def timm_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     saver = utils.CheckpointSaver(model=model, optimizer=optimizer, checkpoint_dir=str(out), recovery_dir=str(out))
-    scheduler, n_epochs = create_scheduler_v2(
+    scheduler, _ = create_scheduler_v2(
         optimizer, sched="cosine", num_epochs=epochs, warmup_epochs=0, updates_per_epoch=len(loader)
     )
     validation_loss = nn.CrossEntropyLoss()
@@ -240,7 +240,14 @@ def fastai_whole(network: str, data: Path, out: Path, epochs: int, workers: int)
     """vision_learner and fit, bfloat16 and channels_last by hand."""
     import torch
     from fastai.vision.all import (
-        SGD, Callback, FlipItem, ImageDataLoaders, Resize, accuracy, set_seed, vision_learner,
+        SGD,
+        Callback,
+        FlipItem,
+        ImageDataLoaders,
+        Resize,
+        accuracy,
+        set_seed,
+        vision_learner,
     )  # fmt: skip
     from torchvision import models
 

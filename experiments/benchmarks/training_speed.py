@@ -64,7 +64,9 @@ def target(what: str, value: float, bound: float, unit: str = "times", *, at_mos
     """Print a figure with its target."""
     met = value <= bound if at_most else value >= bound
     sign = "at most" if at_most else "at least"
-    print(f"{'=> ' + what:<72}{value:>9.2f} {unit} (target: {sign} {bound:g}): {'met' if met else 'MISSED'}", flush=True)
+    print(
+        f"{'=> ' + what:<72}{value:>9.2f} {unit} (target: {sign} {bound:g}): {'met' if met else 'MISSED'}", flush=True
+    )
 
 
 def target_of_ratios(what: str, ratios: tuple[float, float], bound: float) -> None:
@@ -348,10 +350,14 @@ def again(o: argparse.Namespace) -> None:
         before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.np[yz]")}
         same = whole("hybridcx", network, experiment(folder, network, o), folder / "same", o, cache)
         other = whole("hybridcx", network, experiment(folder, network, o, seed=1), folder / "other", o, cache)
-        images = [p for p in cache.rglob("images-*.npy")]
-        print(f"first run {first.ended_s:.2f} s; the same again {same.ended_s:.2f} s; another seed {other.ended_s:.2f} s   {load()}")
+        images = list(cache.rglob("images-*.npy"))
+        print(
+            f"first run {first.ended_s:.2f} s; the same again {same.ended_s:.2f} s; another seed {other.ended_s:.2f} s   {load()}"
+        )
         kept = len(images) == 1 and before[images[0]] == images[0].stat().st_mtime_ns
-        print(f"=> prepared images in the cache: {len(images)}, {'none decoded again: met' if kept else 'decoded again: MISSED'}")
+        print(
+            f"=> prepared images in the cache: {len(images)}, {'none decoded again: met' if kept else 'decoded again: MISSED'}"
+        )
         untouched = all(p.exists() and p.stat().st_mtime_ns == t for p, t in before.items())
         print(f"=> features of the first run: {'untouched, none extracted again: met' if untouched else 'MISSED'}")
 
@@ -359,13 +365,13 @@ def again(o: argparse.Namespace) -> None:
 def heads(o: argparse.Namespace) -> None:
     """All heads on the features of untrained networks, as a run fits them."""
     from hybridcx.artefacts import Store
+    from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
     from hybridcx.experiment import ALL_HEADS, ComputeSection
     from hybridcx.head_stage import HeadWork, fit_all
     from hybridcx.images.store import prepare_store
     from hybridcx.phantoms.cohort import write_phantom
-    from hybridcx.cohort.manifest import read_manifest
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -386,7 +392,9 @@ def heads(o: argparse.Namespace) -> None:
                 HeadWork(folder / "store", ALL_HEADS, file, rows, y[rows], np.arange(len(rows)), 5, 64, 0)
                 for rows in parts.values()
             ]
-        print(f"{len(y)} cases: {len(works)} feature sets (four networks, 232 training or 50 validation cases), {len(ALL_HEADS)} heads each")
+        print(
+            f"{len(y)} cases: {len(works)} feature sets (four networks, 232 training or 50 validation cases), {len(ALL_HEADS)} heads each"
+        )
         begun, used = time.perf_counter(), os.times()
         fit_all(works, Store(folder / "store"))
         took, now = time.perf_counter() - begun, os.times()
@@ -400,11 +408,11 @@ def precision(o: argparse.Namespace) -> None:
     import pandas as pd
     import torch
 
+    from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract, softmax_positive
     from hybridcx.deep.finetune import finetune
     from hybridcx.experiment import ComputeSection, TrainSection
     from hybridcx.images.store import prepare_store
-    from hybridcx.cohort.manifest import read_manifest
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -423,14 +431,13 @@ def precision(o: argparse.Namespace) -> None:
                 p: extract(network, made.weights_path, images.images, ComputeSection(ledger_precision=p))  # type: ignore[arg-type]
                 for p in ("float32", "bfloat16")
             }
-            assert both["float32"].logits is not None and both["bfloat16"].logits is not None
-            a, b = softmax_positive(both["float32"].logits), softmax_positive(both["bfloat16"].logits)
+            a, b = (softmax_positive(np.asarray(e.logits)) for e in both.values())
             f, g = both["float32"].features, both["bfloat16"].features
             moved = float(np.linalg.norm(f - g) / np.linalg.norm(f))
             near = pd.Series(np.abs(a - 0.5)).quantile(0.1)
             print(
-                f"{network:<14}{int(((a >= 0.5) != (b >= 0.5)).sum())} of {len(a)} predicted classes differ; scores by up to {np.abs(a - b).max():.4f}, "
-                f"features by {100 * moved:.1f} % (a tenth of the scores lies within {near:.4f} of the threshold); torch {torch.__version__}",
+                f"{network:<14}{int(((a >= 0.5) != (b >= 0.5)).sum())} of {len(a)} predicted classes differ; scores by up to "
+                f"{np.abs(a - b).max():.4f}, features by {100 * moved:.1f} % (a tenth of the scores lies within {near:.4f} of the threshold); torch {torch.__version__}",
                 flush=True,
             )
 
@@ -466,7 +473,7 @@ def gpu(o: argparse.Namespace) -> None:
             begun = time.perf_counter()
             made = finetune(
                 network, images, y, np.arange(232), np.arange(232, 282), TrainSection(), compute, seed=0, weights=None, folder=Path(folder),
-                on_progress=lambda *_: paces.append(time.perf_counter()),
+                on_progress=lambda *_, paces=paces: paces.append(time.perf_counter()),
             )  # fmt: skip
             extract(network, made.weights_path, images, compute)
         torch.cuda.synchronize()
@@ -493,15 +500,38 @@ def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=list(PARTS))
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=None, help="default: all; process: the last two")
+    parser.add_argument(
+        "--networks", nargs="+", choices=NETWORKS, default=None, help="default: all; process: the last two"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side that count")
-    parser.add_argument("--files", type=int, nargs=2, default=(64, 16), help="training and validation files of process, again, precision")
-    parser.add_argument("--epochs", type=int, default=1, help="of process, again, precision; the long one: --files 232 50 --epochs 20")
+    parser.add_argument(
+        "--files",
+        type=int,
+        nargs=2,
+        default=(64, 16),
+        help="training and validation files of process, again, precision",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=1, help="of process, again, precision; the long one: --files 232 50 --epochs 20"
+    )
     parser.add_argument("--workers", type=int, default=2, help="the rivals' loading processes")
-    parser.add_argument("--timm-train", type=Path, help="timm's train.py, from its repository pytorch-image-models (it is not in the wheel)")
-    parser.add_argument("--watts", type=float, default=None, help="table: power of the processor that the cost estimate assumes")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="table: physical cores, for the machine's name")
-    parser.add_argument("--peak-tflops", type=float, default=989.0, help="gpu: the card's dense peak in bfloat16 (H100, H200: 989)")
+    parser.add_argument(
+        "--timm-train",
+        type=Path,
+        help="timm's train.py, from its repository pytorch-image-models (it is not in the wheel)",
+    )
+    parser.add_argument(
+        "--watts", type=float, default=None, help="table: power of the processor that the cost estimate assumes"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="table: physical cores, for the machine's name",
+    )
+    parser.add_argument(
+        "--peak-tflops", type=float, default=989.0, help="gpu: the card's dense peak in bfloat16 (H100, H200: 989)"
+    )
     given = parser.parse_args()
     if given.networks is None:
         given.networks = NETWORKS[2:] if set(given.parts) <= {"process", "again"} else NETWORKS
@@ -509,7 +539,9 @@ def main() -> None:
 
     from hybridcx.deep.devices import processor_name
 
-    print(f"{processor_name()}, {given.threads} cores, Python {sys.version.split()[0]}, torch {torch.__version__}; {load()} at the start\n")
+    print(
+        f"{processor_name()}, {given.threads} cores, Python {sys.version.split()[0]}, torch {torch.__version__}; {load()} at the start\n"
+    )
     for part in given.parts:
         PARTS[part](given)
         print(flush=True)
