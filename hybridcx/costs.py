@@ -101,17 +101,25 @@ class Passes(NamedTuple):
 def passes_of(train: TrainSection, sizes: Sizes) -> Passes:
     """Training and validation of one network in one unit, and the features of every case afterwards.
 
-    Validated are the first and the last iteration and every `validate_every`-th; with batch_norm_statistics = "training_set" the training
-    images pass once more.
+    Validated are the first and the last iteration and every `validate_every`-th. With batch_norm_statistics = "training_set" the training
+    images pass once more (and the validation, which is left out here). Early stopping is not foreseen.
     """
-    batch = min(train.batch_size, max(sizes.train, 1))
-    per_epoch = sizes.train // batch * batch if train.drop_last else sizes.train
-    iterations = train.epochs * max(per_epoch // batch, 1)
-    validations = iterations // train.validate_every + 1 + (iterations % train.validate_every > 0)
+    per_epoch, batches = _epoch(train, sizes.train)
+    iterations, every = train.epochs * batches, train.validate_every
+    validations = len({1, iterations, *range(every, iterations + 1, every)})
     forwards = validations * sizes.validation + sizes.cases
-    return Passes(
-        train.epochs * per_epoch, forwards + (sizes.train if train.batch_norm_statistics == "training_set" else 0)
-    )
+    again = sizes.train if train.batch_norm_statistics == "training_set" else 0
+    return Passes(train.epochs * per_epoch, forwards + again)
+
+
+def _epoch(train: TrainSection, n: int) -> tuple[int, int]:
+    """Images and mini-batches of an epoch over n cases, as `deep.task.batches_of` makes them."""
+    whole, rest = divmod(n, train.batch_size)
+    if n <= train.batch_size:
+        return n, 1
+    if train.drop_last or rest == 0:
+        return whole * train.batch_size, whole
+    return n, whole + (rest > 1)
 
 
 def cost(experiment: Experiment, n_cases: int | Sizes, units: int, speeds: Sequence[Speed]) -> pd.DataFrame:
@@ -213,7 +221,7 @@ def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Sizes, units: 
         )
         for r in part.to_dict("records"):
             hours = "".join(f"{_time(r[c]):>12}" for c in ("training.hours", "features.hours", "total.hours"))
-            rest = f"{_number(r['peak.gib'], 'GiB'):>10}{_number(r['disk.gib'], 'GiB'):>10}{_number(r['energy.kwh'], 'kWh'):>11}"
+            rest = f"{_number(r['peak.gib'], 'GiB'):>10}{_number(r['disk.gib'], 'GiB'):>10}{_energy(r['energy.kwh']):>11}"
             lines.append(f"{r['network']:<16}{r['trainings']:>10}{hours}{rest}{'  ' + r['note'] if r['note'] else ''}")
         lines.append(f"Energy: {rows[0].watts:g} W assumed while it computes, not measured.")
     lines += [
@@ -228,6 +236,10 @@ def _time(hours: object) -> str:
     if not isinstance(hours, float) or hours != hours:
         return "NA"
     return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+
+
+def _energy(kwh: object) -> str:
+    return _number(kwh, "kWh") if not isinstance(kwh, float) or not kwh < 1 else _number(1000 * kwh, "Wh")
 
 
 def _number(value: object, unit: str) -> str:

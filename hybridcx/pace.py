@@ -52,7 +52,7 @@ def machine_name(compute: ComputeSection) -> str:
     """How this machine is called in the table of speeds."""
     device = devices.resolve(compute)
     if device.torch_device == "cpu":
-        return f"{devices.processor_name()}, {device.threads} threads"
+        return f"{devices.processor_name()}, {device.threads} thread{'s' if device.threads != 1 else ''}"
     return device.description.partition(" (")[0]
 
 

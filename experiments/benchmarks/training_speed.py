@@ -189,9 +189,11 @@ def extraction(o: argparse.Namespace) -> None:
 
 def table(o: argparse.Namespace) -> None:
     """hybridcx's own speeds, for the cost estimate."""
-    from hybridcx.deep.devices import has_bfloat16, processor_name
+    from hybridcx.deep.devices import has_bfloat16
+    from hybridcx.experiment import ComputeSection
+    from hybridcx.pace import WATTS_PER_CORE, machine_name
 
-    machine = f"{processor_name()}, {o.threads} threads"
+    machine = machine_name(ComputeSection(device="cpu", threads=o.threads))
     rows = []
     if TABLE.exists():
         with TABLE.open(encoding="utf-8", newline="") as file:
@@ -206,7 +208,7 @@ def table(o: argparse.Namespace) -> None:
             "machine": machine, "network": network, "size_px": SIZE_PX, "training_precision": precision,
             "training_images_per_s": f"{BATCH / trained.median('hybridcx'):.2f}", "ledger_precision": "float32",
             "extraction_images_per_s": f"{EXTRACTED / extracted.median('hybridcx extraction float32'):.2f}",
-            "peak_gib": f"{max(*trained.peak_gib.values(), *extracted.peak_gib.values()):.2f}", "watts": f"{o.watts:g}",
+            "peak_gib": f"{max(*trained.peak_gib.values(), *extracted.peak_gib.values()):.2f}", "watts": f"{(o.watts or WATTS_PER_CORE * o.threads):g}",
             "measured": date.today().isoformat(),
         })  # fmt: skip
     with TABLE.open("w", encoding="utf-8", newline="") as file:
