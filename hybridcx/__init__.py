@@ -1,8 +1,8 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`, `hybridcx.plan`,
-`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`. They are loaded when they are first used, so that `import hybridcx`
-stays light.
+`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`; `hybridcx.estimate` is `run --dry-run`. They are loaded when they are
+first used, so that `import hybridcx` stays light.
 """
 
 from __future__ import annotations
@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hybridcx.api import Report, agreement, audit, check, compare, demo, phantom, run
+    from hybridcx.dry_run import Estimate, estimate
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment import Experiment, read_experiment
     from hybridcx.planning import plan
     from hybridcx.verifying import Verification, verify
 
 _PLACES = {
-    **dict.fromkeys(("Report", "agreement", "audit", "check", "compare", "demo", "phantom", "run"), "hybridcx.api"),
+    **dict.fromkeys(
+        ("Estimate", "Report", "agreement", "audit", "check", "compare", "demo", "estimate", "phantom", "run"),
+        "hybridcx.api",
+    ),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
     **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
+    **dict.fromkeys(("Estimate", "estimate"), "hybridcx.dry_run"),
     "plan": "hybridcx.planning",
     **dict.fromkeys(("Verification", "verify"), "hybridcx.verifying"),
 }
 
 __all__ = [
+    "Estimate",
     "Experiment",
     "HybridcxError",
     "InputError",
@@ -38,6 +44,7 @@ __all__ = [
     "check",
     "compare",
     "demo",
+    "estimate",
     "phantom",
     "plan",
     "read_experiment",

@@ -19,7 +19,8 @@ from hybridcx.artefacts import Store, cache_root
 from hybridcx.cluster import Workers
 from hybridcx.disk_faults import disk_faults
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, with_changes
+from hybridcx.experiment import Experiment
+from hybridcx.loading import loading
 from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
@@ -299,29 +300,17 @@ def run(
     """
     progress = progress or Progress(quiet=True)
     workers = Workers(jobs, scheduler)
-    if isinstance(experiment, Experiment):
-        read, source = experiment, None
-    else:
-        from hybridcx.checking import experiment_of
+    from hybridcx.checking import asked_for
 
-        source = Path(experiment)
-        read = experiment_of(source, progress)
-    changes: dict[str, object] = {}
-    if seed is not None:
-        changes["seed"] = seed
-    if device is not None:
-        changes["compute"] = {**read.compute.model_dump(), "device": device}
-    if changes:
-        read = with_changes(read, changes)
-    from hybridcx.running import run_experiment  # torch: only when the file is known to be good
+    read, folder, file = asked_for(experiment, base, seed, device, progress)
+    with loading():
+        from hybridcx.running import run_experiment  # torch: only when the file is known to be good
 
-    folder = Path(base) if base is not None else (source.parent if source is not None else Path())
     target = Path(out) if out is not None else default_out(read.name)
     root = Path(cache) if cache is not None else cache_root()
     if scheduler is not None:  # workers begin elsewhere
         root, folder = root.absolute(), folder.absolute()
     store = Store(root, progress.say, progress.notice)
-    file = "the experiment" if source is None else str(source)
     with handing_on(also, style):
         tables = run_experiment(
             read,

@@ -22,7 +22,7 @@ from hybridcx.artefacts import Store, cache_root
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment
+from hybridcx.experiment import Experiment, read_experiment, with_changes
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.near_duplicates import near_duplicates, told
@@ -321,6 +321,25 @@ def experiment_of(path: Path, progress: Progress) -> Experiment:
         if path.is_file():
             _experiment(path, found, progress)
         raise InputError([p for p in found.problems if p.severity == "error"] or error.problems) from None
+
+
+def asked_for(
+    experiment: str | Path | Experiment,
+    base: str | Path | None,
+    seed: int | None,
+    device: str | None,
+    progress: Progress,
+) -> tuple[Experiment, Path, str]:
+    """The experiment, with a seed and a device that win over its own, the folder that its paths start from, and what it is called in messages."""
+    source = None if isinstance(experiment, Experiment) else Path(experiment)
+    read = experiment if isinstance(experiment, Experiment) else experiment_of(Path(experiment), progress)
+    changes: dict[str, object] = {}
+    if seed is not None:
+        changes["seed"] = seed
+    if device is not None:
+        changes["compute"] = {**read.compute.model_dump(), "device": device}
+    folder = Path(base) if base is not None else (source.parent if source is not None else Path())
+    return with_changes(read, changes) if changes else read, folder, "the experiment" if source is None else str(source)
 
 
 @contextmanager

@@ -14,13 +14,16 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+import hybridcx
 from hybridcx.cli_faults import explain, our_fault
 from hybridcx.cli_options import (
     Also,
     Debug,
     Device,
+    DryRun,
     Jobs,
     Level,
+    Measure,
     NoImages,
     Out,
     Positive,
@@ -101,14 +104,21 @@ def run(
     pseudonymise: Pseudonymise = None,
     also: Also = None,
     style: Style = "plain",
+    dry_run: DryRun = False,
+    measure: Measure = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Run a whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report."""
-    from hybridcx import api
-
+    if measure and not dry_run:
+        raise InputError("--measure belongs to --dry-run")
     with progress_of(quiet, verbose) as progress:
+        if dry_run:
+            print(hybridcx.estimate(experiment, seed=seed, device=device, measure=measure, progress=progress).text)
+            return
+        from hybridcx import api
+
         made = api.run(
             experiment,
             out=out,

@@ -35,6 +35,12 @@ Scheduler = Annotated[
         show_default=False,
     ),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Train and keep nothing: print an estimate of hours, memory and energy.")
+]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="With --dry-run: time a few steps of each network on this machine.")
+]
 NoImages = Annotated[
     bool, typer.Option("--no-images", help="No pictures of cases or maps in the report; the numbers stay.")
 ]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from clusters import cluster
-from tasks import dies_at_first, note_and_square, refuses, sleeps
+from tasks import note_and_square, refuses
 
 from hybridcx import api
 from hybridcx.cluster import Workers, check_workers
-from hybridcx.errors import InputError, StoppedError
+from hybridcx.errors import InputError
 from hybridcx.parallel import run_tasks
 from hybridcx.progress import Progress
 

@@ -25,7 +25,7 @@ from hybridcx.deep.inputs import CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
 from hybridcx.deep.networks import Network, network
 from hybridcx.deep.stages import Learner, learning_stages
-from hybridcx.deep.steps import batch_norm_over_training_set, evaluate, mixed
+from hybridcx.deep.steps import StepResult, batch_norm_over_training_set, evaluate, mixed
 from hybridcx.deep.steps import gradients as _gradients
 from hybridcx.deep.task import (
     Task,
@@ -51,6 +51,8 @@ HISTORY_COLUMNS = (
     "validation_accuracy",
 )
 WEIGHTS_NAME = "weights.safetensors"
+READ_AT_ONCE = ("cpu",)
+"""Where every step's loss is read at once; an accelerator would stand idle meanwhile, so there it is read at validations and ends of epochs."""
 log = logging.getLogger(__name__)
 
 
@@ -205,7 +207,10 @@ def _train(
     inputs = CachedInputs(task, learner) if learner is not None and cached else ImageInputs(task)
     forward = learner.tail if learner is not None and cached else trained
     labels = torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device)
-    history, saved_at, best_changed = progress.history, time.monotonic(), False
+    saved_at, best_changed = time.monotonic(), False
+    record = _Record(row, train, progress.history)
+    at_once = device.torch_device in READ_AT_ONCE
+    validated, validation = -1, (math.nan, math.nan)
 
     for epoch in range(progress.epoch, train.epochs):
         if progress.stopped_early:
@@ -219,11 +224,11 @@ def _train(
             x = inputs.training(batch, epoch, progress.iteration)
             y = labels[torch.from_numpy(batch).to(labels.device)]
             trained.train()
-            loss, accuracy = _gradients(forward, *mixed(x, y, task, epoch, progress.iteration), task)
+            result = _gradients(forward, *mixed(x, y, task, epoch, progress.iteration), task)
             progress.iteration += 1
-            if not math.isfinite(loss):
-                checkpoint.delete_checkpoint(task.folder)
-                raise StoppedError(_diverged(row, epoch + 1, progress.iteration, rate, train))
+            record.add(progress.iteration, epoch + 1, rate, result)
+            if at_once:
+                record.read(task.folder)
             if train.clip_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), train.clip_gradient_norm)
             optim.step()
@@ -231,8 +236,8 @@ def _train(
             if average is not None:
                 average.update(progress.iteration - 1)
 
-            validation = (math.nan, math.nan)
             if _validates(task, progress.iteration, total):
+                record.read(task.folder)
                 with nullcontext() if average is None else average.in_place():
                     validation = evaluate(trained, forward, inputs, task)
                     better = validation[0] < progress.best_loss
@@ -243,14 +248,13 @@ def _train(
                 else:
                     progress.stale += 1
                 progress.stopped_early = 0 < train.early_stopping <= progress.stale
-            for column, value in zip(
-                HISTORY_COLUMNS, (progress.iteration, epoch + 1, loss, accuracy, rate, *validation), strict=True
-            ):
-                history[column].append(value)
+                record.validated(*validation)
+                validated = progress.iteration
             if on_progress is not None:
                 on_progress(progress.iteration, total)
             if progress.stopped_early:
                 break
+        record.read(task.folder)
         progress.epoch = epoch + 1
         unfinished = progress.epoch < train.epochs and not progress.stopped_early
         if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
@@ -262,13 +266,16 @@ def _train(
         model.load_state_dict(best)
     elif average is not None:
         average.put()
+    as_validated = validated == progress.iteration and (best is None or progress.best_iteration == validated)
     if train.batch_norm_statistics == "training_set" and row.batch_norm:
         batch_norm_over_training_set(trained, inputs, task)
-    final = evaluate(trained, forward, inputs, task) if len(task.validation_idx) else (math.nan, math.nan)
+        as_validated = False
+    if not as_validated:
+        validation = evaluate(trained, forward, inputs, task) if len(task.validation_idx) else (math.nan, math.nan)
     finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
-    if not finite or (len(task.validation_idx) and not math.isfinite(final[0])):
+    if not finite or (len(task.validation_idx) and not math.isfinite(validation[0])):
         checkpoint.delete_checkpoint(task.folder)
-        raise StoppedError(_diverged(row, progress.epoch, progress.iteration, _last_rate(history), train))
+        raise StoppedError(_diverged(row, progress.epoch, progress.iteration, _last_rate(progress.history), train))
     path = task.folder / WEIGHTS_NAME
     sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
     checkpoint.delete_checkpoint(task.folder)
@@ -276,11 +283,11 @@ def _train(
         network=row.name,
         weights_path=path,
         weights_sha256=sha256,
-        history=history,
+        history=progress.history,
         kept_iteration=progress.best_iteration if best is not None and progress.best_iteration else progress.iteration,
         best_iteration=progress.best_iteration,
-        validation_loss=final[0],
-        validation_accuracy=final[1],
+        validation_loss=validation[0],
+        validation_accuracy=validation[1],
         precision=devices.precision_name(device.training_dtype),
         ledger_precision=devices.precision_name(device.ledger_dtype),
         threads=device.threads,
@@ -289,6 +296,38 @@ def _train(
         stopped_early=progress.stopped_early,
         notes=tuple(notes),
     )
+
+
+class _Record:
+    """The history as it grows: what a step found is read from the device when it is asked for, and refused where it is no number."""
+
+    def __init__(self, row: Network, train: TrainSection, history: dict[str, list[float]]):
+        self._row, self._train, self._history = row, train, history
+        self._unread: list[StepResult] = []
+
+    def add(self, iteration: int, epoch: int, rate: float, result: StepResult) -> None:
+        """A step, not read yet and not validated."""
+        for column, value in zip(
+            HISTORY_COLUMNS, (iteration, epoch, math.nan, math.nan, rate, math.nan, math.nan), strict=True
+        ):
+            self._history[column].append(value)
+        self._unread.append(result)
+
+    def validated(self, loss: float, accuracy: float) -> None:
+        """The validation after the last step."""
+        self._history["validation_loss"][-1], self._history["validation_accuracy"][-1] = loss, accuracy
+
+    def read(self, folder: Path) -> None:
+        """Read the steps since the last time. Raises StoppedError, without the checkpoint in `folder`, at the first loss that is not finite."""
+        first = len(self._history["iteration"]) - len(self._unread)
+        for at, result in enumerate(self._unread, first):
+            loss, accuracy = result.read()
+            if not math.isfinite(loss):
+                checkpoint.delete_checkpoint(folder)
+                epoch, iteration, rate = (self._history[c][at] for c in ("epoch", "iteration", "learning_rate"))
+                raise StoppedError(_diverged(self._row, int(epoch), int(iteration), rate, self._train))
+            self._history["train_loss"][at], self._history["train_accuracy"][at] = loss, accuracy
+        self._unread.clear()
 
 
 def _validates(task: Task, iteration: int, total: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,21 +20,37 @@ VALIDATION_BATCH = 32
 Forward = Callable[[Tensor], Tensor]
 
 
-def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task) -> tuple[float, float]:
-    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up. Returns loss and accuracy.
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Loss and hits of one step's pieces, still on the device: reading them makes an accelerator's queue run dry, so that it can wait."""
+
+    pieces: tuple[tuple[Tensor, Tensor, int], ...]
+
+    def read(self) -> tuple[float, float]:
+        """Loss (mean over the mini-batch) and accuracy."""
+        n = sum(size for *_, size in self.pieces)
+        loss, right = 0.0, 0.0
+        for piece_loss, piece_right, size in self.pieces:
+            loss += piece_loss.item() * size
+            right += piece_right.item()
+        return loss / n, right / n
+
+
+def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task) -> StepResult:
+    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up.
 
     `y` : classes (n,), or weights of the classes (n, 2); accuracy is then that of the weightier class.
     """
-    loss_sum, right = 0.0, 0.0
+    pieces: list[tuple[Tensor, Tensor, int]] = []
     kind, dtype = x.device.type, task.device.training_dtype
     for piece, target in zip(x.chunk(task.parts), y.chunk(task.parts), strict=True):
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
             logits = forward(piece)
         loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
         torch.autograd.backward(loss * (len(piece) / len(x)))
-        loss_sum += loss.item() * len(piece)
-        right += (logits.argmax(1) == (target if target.ndim == 1 else target.argmax(1))).sum().item()
-    return loss_sum / len(x), right / len(x)
+        right = (logits.detach().argmax(1) == (target if target.ndim == 1 else target.argmax(1))).sum()
+        pieces.append((loss.detach(), right, len(piece)))
+    return StepResult(tuple(pieces))
 
 
 def mixed(x: Tensor, y: Tensor, task: Task, epoch: int, iteration: int) -> tuple[Tensor, Tensor]:

@@ -205,6 +205,42 @@ def test_divergence_names_epoch_iteration_and_advice(pictures, tmp_path):
         tune(pictures, tmp_path, learning_rate=1e38, epochs=1, batch_size=64)
 
 
+@pytest.mark.parametrize("keys", [{}, {"keep": "best_validation", "early_stopping": 2, "learning_rate": 0.05}])
+def test_losses_read_late_as_on_an_accelerator_are_the_same(pictures, tmp_path, monkeypatch, keys):
+    at_once = tune(pictures, tmp_path / "once", **keys)
+    monkeypatch.setattr(module, "READ_AT_ONCE", ())
+    late = tune(pictures, tmp_path / "late", **keys)
+    assert late.weights_sha256 == at_once.weights_sha256
+    for column, values in at_once.history.items():
+        np.testing.assert_array_equal(late.history[column], values)
+
+
+def test_divergence_read_late_names_the_iteration_where_it_began(pictures, tmp_path, monkeypatch):
+    with pytest.raises(StoppedError) as at_once:
+        tune(pictures, tmp_path / "once", learning_rate=1e30, momentum=0.0, validate_every=100)
+    monkeypatch.setattr(module, "READ_AT_ONCE", ())
+    with pytest.raises(StoppedError) as late:
+        tune(pictures, tmp_path / "late", learning_rate=1e30, momentum=0.0, validate_every=100)
+    assert str(late.value) == str(at_once.value)
+    assert not list((tmp_path / "late").iterdir())
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"ema_decay": 0.9}, {"keep": "best_validation", "learning_rate": 0.05, "epochs": 4}]
+)
+def test_what_is_told_of_the_kept_weights_is_their_validation(pictures, tmp_path, keys):
+    found = tune(pictures, tmp_path, **keys)
+    with torch.inference_mode():
+        x = normalised(NETWORKS["squeezenet1_1"], pictures[VALIDATION])
+        logits = build(NETWORKS["squeezenet1_1"], load_file(found.weights_path))(
+            x.contiguous(memory_format=torch.channels_last)
+        )
+    loss = functional.cross_entropy(logits.double(), torch.from_numpy(LABELS[VALIDATION]))
+    assert found.validation_loss == pytest.approx(float(loss), rel=1e-5)
+    kept = found.history["iteration"].index(found.kept_iteration)
+    assert found.validation_loss == pytest.approx(found.history["validation_loss"][kept], rel=1e-12)
+
+
 def test_early_stopping_counts_validations_without_improvement(pictures, tmp_path):
     # The steps are too small to change a weight: the first validation is the best for good.
     found = tune(pictures, tmp_path, **PLAIN, learning_rate=1e-30, early_stopping=3, validate_every=1)
@@ -303,7 +339,7 @@ def test_pieces_of_a_batch_add_up_to_its_gradient(pictures):
     for parts in (1, 4):
         model = build(row, state)
         x, y = normalised(row, pictures[TRAIN]), torch.from_numpy(LABELS[TRAIN])
-        result = module._gradients(model, x, y, replace(task, parts=parts))
+        result = module._gradients(model, x, y, replace(task, parts=parts)).read()
         gradients.append((result, {n: p.grad for n, p in model.named_parameters()}))
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-6)
     for name, gradient in gradients[0][1].items():

@@ -1,0 +1,250 @@
+"""What an experiment will cost: hours, memory, disk and energy, estimated from measured speeds before anything is trained.
+
+The speeds stand in `resources/speeds.csv`, one row per machine and network, which `experiments/benchmarks/training_speed.py table` writes, or are
+measured on this very machine (`pace`). It is an estimate: it scales a rate measured at one size with the number of pixels, which is
+right for convolutions alone (the VGGs' fully connected layers cost the same at any size), and counts neither heads, statistics nor report.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import NamedTuple
+
+import pandas as pd
+
+from hybridcx.deep.networks import NETWORKS
+from hybridcx.experiment import Experiment, TrainSection
+
+MEASURED_BATCH = 16
+FIXED_GIB = 1.3  # Python, torch and the other packages
+COPIES = 4  # of the weights: themselves, their gradients, the momentum, and one while they are read or written
+MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image
+COLUMNS = (
+    *(
+        "machine",
+        "network",
+        "trainings",
+        "training.hours",
+        "features.hours",
+        "total.hours",
+        "peak.gib",
+        "disk.gib",
+        "energy.kwh",
+        "note",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast one machine is with one network.
+
+    machine : the processor (or card) and its threads; network, size_px : what was measured
+    training_images_per_s : of training steps at a batch of 16, all stages learning, in `training_precision`
+    extraction_images_per_s : of the network's forward pass in `ledger_precision`
+    peak_gib : largest resident memory of the process in training
+    watts : power that is assumed for the time it computes; measured : the day
+    """
+
+    machine: str
+    network: str
+    size_px: int
+    training_precision: str
+    training_images_per_s: float
+    ledger_precision: str
+    extraction_images_per_s: float
+    peak_gib: float
+    watts: float
+    measured: str
+
+
+class Sizes(NamedTuple):
+    """Cases that one training learns from and is validated on, that it tests, and all whose features are computed."""
+
+    train: int
+    validation: int
+    test: int
+    cases: int
+
+
+def read_speeds() -> tuple[Speed, ...]:
+    """The measured speeds that come with hybridcx."""
+    text = (resources.files("hybridcx.resources") / "speeds.csv").read_text(encoding="utf-8")
+    numbers = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Speed)}
+    return tuple(Speed(**{k: numbers[k](v) for k, v in row.items()}) for row in csv.DictReader(text.splitlines()))
+
+
+def sizes_by_shares(experiment: Experiment, n_cases: int) -> Sizes:
+    """The parts of a division of `n_cases` cases by the experiment's shares, or by its folds."""
+    split, repeat = experiment.split, experiment.repeat
+    test = 1 / repeat.folds if repeat.in_folds else split.test
+    train = round(n_cases * (1 - test) * split.train / (split.train + split.validation))
+    tested = round(n_cases * test)
+    return Sizes(train, n_cases - train - tested, tested, n_cases)
+
+
+def n_units(experiment: Experiment) -> int:
+    """Trainings of each network: seeds times folds."""
+    return experiment.repeat.trainings
+
+
+class Passes(NamedTuple):
+    """Images that one training of a network takes through training steps, and through the network forwards alone."""
+
+    trained: int
+    forwards: int
+
+
+def passes_of(train: TrainSection, sizes: Sizes) -> Passes:
+    """Training and validation of one network in one unit, and the features of every case afterwards.
+
+    Validated are the first and the last iteration and every `validate_every`-th. With batch_norm_statistics = "training_set" the training
+    images pass once more (and the validation, which is left out here). Early stopping is not foreseen.
+    """
+    per_epoch, batches = _epoch(train, sizes.train)
+    iterations, every = train.epochs * batches, train.validate_every
+    validations = len({1, iterations, *range(every, iterations + 1, every)})
+    forwards = validations * sizes.validation + sizes.cases
+    again = sizes.train if train.batch_norm_statistics == "training_set" else 0
+    return Passes(train.epochs * per_epoch, forwards + again)
+
+
+def _epoch(train: TrainSection, n: int) -> tuple[int, int]:
+    """Images and mini-batches of an epoch over n cases, as `deep.task.batches_of` makes them."""
+    whole, rest = divmod(n, train.batch_size)
+    if n <= train.batch_size:
+        return n, 1
+    if train.drop_last or rest == 0:
+        return whole * train.batch_size, whole
+    return n, whole + (rest > 1)
+
+
+def cost(experiment: Experiment, n_cases: int | Sizes, units: int, speeds: Sequence[Speed]) -> pd.DataFrame:
+    """Hours, memory, disk and energy of an experiment on every machine of `speeds`.
+
+    Parameters
+    ----------
+    n_cases : the cases of the cohort, divided by the experiment's shares; or the sizes of one training's parts
+    units : trainings of each network (`n_units`)
+    speeds : rows of one or several machines
+
+    Returns
+    -------
+    One row per machine and network and one per machine for all of them ("all"), `COLUMNS`. Hours are those of one process that does one training
+    after the other. peak.gib: fixed parts and weights as they are, the rest of what was measured with batch and pixels. disk.gib: the
+    fine-tuned weights of every training, prepared images, features. NA with a note where the machine has no row for the network.
+
+    Time = trained images / training rate + forward passes / extraction rate; a rate at size s is the measured one times (measured size / s)^2.
+    Energy = watts x time.
+    """
+    sizes = sizes_by_shares(experiment, n_cases) if isinstance(n_cases, int) else n_cases
+    rows: list[dict[str, object]] = []
+    for machine in dict.fromkeys(s.machine for s in speeds):
+        known = {s.network: s for s in speeds if s.machine == machine}
+        own = [_row(experiment, sizes, units, machine, n, known.get(n)) for n in experiment.networks.names]
+        rows += own
+        frame = pd.DataFrame(own)
+        images = sizes.cases * 3 * experiment.images.size_px**2 / 2**30
+        missing = frame["total.hours"].isna().any()
+        rows.append({
+            "machine": machine, "network": "all", "trainings": frame["trainings"].sum(),
+            **{c: None if missing else frame[c].sum() for c in ("training.hours", "features.hours", "total.hours", "energy.kwh")},
+            "peak.gib": None if missing else frame["peak.gib"].max(), "disk.gib": frame["disk.gib"].sum() + images,
+            "note": "a network of it was not measured" if missing else "",
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(
+    experiment: Experiment, sizes: Sizes, units: int, machine: str, name: str, speed: Speed | None
+) -> dict[str, object]:
+    train, size = experiment.train_of(name), experiment.images.size_px
+    trainings = units if train.enabled else 0
+    weights_gib = NETWORKS[name].n_parameters * 4 / 2**30
+    feature_sets = trainings + (_initial_sets(experiment) if _initial(experiment, name) else 0)
+    row: dict[str, object] = {
+        "machine": machine, "network": name, "trainings": trainings,
+        "disk.gib": trainings * weights_gib + feature_sets * sizes.cases * NETWORKS[name].feature_dim * 4 / 2**30, "note": "",
+    }  # fmt: skip
+    if speed is None:
+        return {**row, "note": "not measured on this machine"}
+    scale = (size / speed.size_px) ** 2
+    passes = passes_of(train, sizes) if train.enabled else Passes(0, 0)
+    trained_h = trainings * passes.trained * scale / speed.training_images_per_s / 3600
+    maps = min(MAPPED_CASES, sizes.test) * PASSES_PER_MAP if train.enabled else 0
+    forwards = trainings * passes.forwards + maps + (feature_sets - trainings) * sizes.cases
+    features_h = forwards * scale / speed.extraction_images_per_s / 3600
+    fixed = FIXED_GIB + COPIES * weights_gib
+    batch = max(train.batch_size, MEASURED_BATCH)
+    peak = fixed + max(speed.peak_gib - fixed, 0.0) * scale * batch / MEASURED_BATCH
+    notes = [] if train.trainable_stages is None else ["all stages are counted as learning; fewer cost less"]
+    notes += (
+        ["at this size the fully connected layers cost more than so scaled"]
+        if name.startswith("vgg") and scale < 0.5
+        else []
+    )
+    total = trained_h + features_h
+    return {
+        **row, "training.hours": trained_h, "features.hours": features_h, "total.hours": total, "peak.gib": peak,
+        "energy.kwh": total * speed.watts / 1000, "note": "; ".join(notes),
+    }  # fmt: skip
+
+
+def _initial(experiment: Experiment, name: str) -> bool:
+    """Whether the network's features before fine-tuning are wanted."""
+    heads = experiment.heads
+    return bool(heads.names) and "pretrained" in heads.features and (heads.networks is None or name in heads.networks)
+
+
+def _initial_sets(experiment: Experiment) -> int:
+    """How often they are computed: pretrained weights give the same ones for every unit, random ones others for every seed."""
+    return 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
+
+
+def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Sizes, units: int) -> list[str]:
+    """The estimate as text: per machine a table, and what it rests on."""
+    each = f" in each of {units} trainings of a network" if units > 1 else ""
+    lines = [
+        f"Estimate; nothing was trained or written. {sizes.cases} cases, {sizes.train} to train on and {sizes.validation} to validate{each}."
+    ]
+    if not speeds:
+        lines.append("No machine's speeds are known: --measure takes this one's.")
+    for machine, part in costs.groupby("machine", sort=False):
+        rows = [s for s in speeds if s.machine == machine]
+        lines += ["", f"On {machine} (measured {rows[0].measured} at {rows[0].size_px} px, training in {rows[0].training_precision}, features in "
+                  f"{rows[0].ledger_precision}):"]  # fmt: skip
+        lines.append(
+            f"{'network':<16}{'trainings':>10}{'training':>12}{'features':>12}{'total':>12}{'memory':>10}{'disk':>10}{'energy':>11}"
+        )
+        for r in part.to_dict("records"):
+            hours = "".join(f"{_time(r[c]):>12}" for c in ("training.hours", "features.hours", "total.hours"))
+            rest = (
+                f"{_number(r['peak.gib'], 'GiB'):>10}{_number(r['disk.gib'], 'GiB'):>10}{_energy(r['energy.kwh']):>11}"
+            )
+            lines.append(f"{r['network']:<16}{r['trainings']:>10}{hours}{rest}{'  ' + r['note'] if r['note'] else ''}")
+        lines.append(f"Energy: {rows[0].watts:g} W assumed while it computes, not measured.")
+    lines += [
+        "",
+        "Features: validations, features of all cases and the casebook's maps. One training after the other, nothing kept from an earlier run; "
+        "decoding, heads, statistics and report (minutes) come on top. Rates are scaled with the number of pixels.",
+    ]
+    return lines
+
+
+def _time(hours: object) -> str:
+    if not isinstance(hours, float) or hours != hours:
+        return "NA"
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+
+
+def _energy(kwh: object) -> str:
+    return _number(kwh, "kWh") if not isinstance(kwh, float) or not kwh < 1 else _number(1000 * kwh, "Wh")
+
+
+def _number(value: object, unit: str) -> str:
+    if not isinstance(value, float) or value != value:
+        return "NA"
+    return f"{value:.2f} {unit}" if value < 10 else f"{value:.0f} {unit}"

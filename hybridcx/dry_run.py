@@ -1,0 +1,77 @@
+"""`hybridcx run --dry-run`: what the experiment will cost, before it starts. Nothing is trained for a result, nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hybridcx import pace
+from hybridcx.artefacts import Store, cache_root
+from hybridcx.checking import asked_for
+from hybridcx.costs import Sizes, Speed, cost, lines_of, n_units, read_speeds, sizes_by_shares
+from hybridcx.experiment import Experiment
+from hybridcx.phantoms.cohort import plan_phantom
+from hybridcx.pipeline import check_plan, load_cohort
+from hybridcx.progress import Progress
+from hybridcx.units import make_units
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an experiment would cost: `table` per machine and network (`costs.COLUMNS`), and the same as `text` with what it rests on."""
+
+    table: pd.DataFrame
+    text: str
+
+
+def estimate(
+    experiment: str | Path | Experiment,
+    *,
+    base: str | Path | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    measure: bool = False,
+    progress: Progress | None = None,
+) -> Estimate:
+    """What `run` would cost: hours, memory, disk and energy of each network, before anything is trained. Nothing is kept.
+
+    A manifest is read and its images are hashed; a phantom is planned, not drawn. The speeds are those that were measured on other machines and
+    come with hybridcx; with `measure` a few training steps and forward passes of each network are timed on this very machine (about half a
+    minute each on two cores at 224 pixels).
+
+    Raises InputError as `run` does, for what is wrong with the experiment, the manifest or the split.
+    """
+    progress = progress or Progress(quiet=True)
+    read, folder, _ = asked_for(experiment, base, seed, device, progress)
+    check_plan(read)
+    sizes = _sizes(read, folder, Store(cache_root()), progress)
+    speeds: Sequence[Speed] = read_speeds()
+    if measure:
+        taken = []
+        for name in read.networks.names:
+            progress.say(f"Measuring {name} on this machine.")
+            taken.append(pace.measure(name, read.train_of(name), read.compute, read.images.size_px))
+        speeds = taken
+    units = n_units(read)
+    costs = cost(read, sizes, units, speeds)
+    return Estimate(costs, "\n".join(lines_of(costs, speeds, sizes, units)))
+
+
+def _sizes(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Sizes:
+    options = experiment.cohort.phantom
+    if options is not None:
+        plan = plan_phantom(
+            n_patients=options.patients,
+            seed=options.seed,
+            reliability_between=options.reliability_between,
+            reliability_within=options.reliability_within,
+        )
+        return sizes_by_shares(experiment, sum(not c.excluded for c in plan.cases))
+    cohort = load_cohort(experiment, base, store, progress)
+    split = make_units(experiment, cohort)[0].split
+    parts = list(split.of_case.values())
+    disputed = len(split.disputed_test)
+    return Sizes(parts.count("train"), parts.count("validation"), parts.count("test") + disputed, len(parts) + disputed)

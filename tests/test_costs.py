@@ -1,0 +1,137 @@
+"""The estimate of what a run costs: by hand, against what training really does, and that a dry run leaves nothing behind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import hybridcx
+from hybridcx import costs, pace
+from hybridcx.cli import main
+from hybridcx.costs import Sizes, Speed, cost, n_units, passes_of, read_speeds, sizes_by_shares
+from hybridcx.deep.finetune import finetune
+from hybridcx.deep.networks import NETWORKS
+from hybridcx.deep.task import batches_of
+from hybridcx.experiment import ComputeSection, TrainSection, parse_experiment
+
+FILE = """
+name = "cost"
+[cohort.phantom]
+patients = 416
+[networks]
+names = ["resnet101", "densenet201"]
+weights = "none"
+"""
+SPEED = Speed("a machine, 2 threads", "resnet101", 224, "bfloat16", 8.0, "float32", 10.0, 3.0, 10.0, "2026-11-25")
+BOTH = (SPEED, replace(SPEED, network="densenet201", training_images_per_s=16.0, extraction_images_per_s=20.0))
+
+
+def test_by_hand():
+    experiment = parse_experiment(FILE)
+    sizes = sizes_by_shares(experiment, 331)
+    assert sizes == Sizes(232, 49, 50, 331)
+    # 14 whole mini-batches of 16 an epoch, 280 in all; validated are iteration 1, 16, ..., 272 and 280: 19 times 49 images; then all 331
+    assert passes_of(experiment.train, sizes) == (20 * 224, 19 * 49 + 331)
+    table = cost(experiment, 331, 1, BOTH).set_index("network")
+    resnet = table.loc["resnet101"]
+    assert resnet["training.hours"] == pytest.approx(4480 / 8 / 3600)
+    # features before fine-tuning once more, and 16 cases x 50 passes for the maps
+    assert resnet["features.hours"] == pytest.approx((19 * 49 + 331 + 331 + 800) / 10 / 3600)
+    assert resnet["total.hours"] == pytest.approx(resnet["training.hours"] + resnet["features.hours"])
+    assert resnet["energy.kwh"] == pytest.approx(resnet["total.hours"] * 10 / 1000)
+    assert resnet["disk.gib"] == pytest.approx((NETWORKS["resnet101"].n_parameters + 2 * 331 * 2048) * 4 / 2**30)
+    assert table.loc["densenet201", "total.hours"] == pytest.approx(resnet["total.hours"] / 2)
+    assert table.loc["all", "total.hours"] == pytest.approx(1.5 * resnet["total.hours"])
+    assert table.loc["all", "peak.gib"] == max(table["peak.gib"][:2])
+
+
+def test_units_batch_and_size_scale_it():
+    plain, one = parse_experiment(FILE), cost(parse_experiment(FILE), 331, 1, BOTH).set_index("network")
+    folds = parse_experiment(FILE + '[repeat]\ndesign = "kfold"\nseeds = 3\nfolds = 4\n')
+    assert n_units(folds) == 12
+    assert n_units(plain) == 1
+    assert sizes_by_shares(folds, 400) == Sizes(
+        247, 53, 100, 400
+    )  # 300 to learn from, of which 0.70 / 0.85 to train on
+    many = cost(plain, 331, 10, BOTH).set_index("network")
+    assert many.loc["all", "training.hours"] == pytest.approx(10 * one.loc["all", "training.hours"])
+    half = cost(parse_experiment(FILE + "[images]\nsize_px = 112\n"), 331, 1, BOTH).set_index("network")
+    assert half.loc["all", "total.hours"] == pytest.approx(one.loc["all", "total.hours"] / 4)
+    assert half.loc["all", "peak.gib"] < one.loc["all", "peak.gib"]
+    large = cost(parse_experiment(FILE + "[train]\nbatch_size = 32\n"), 331, 1, BOTH).set_index("network")
+    fixed = costs.FIXED_GIB + costs.COPIES * NETWORKS["resnet101"].n_parameters * 4 / 2**30
+    assert large.loc["resnet101", "peak.gib"] - fixed == pytest.approx(2 * (3.0 - fixed))
+
+
+def test_what_was_not_measured_is_na_with_a_reason():
+    table = cost(parse_experiment(FILE), 331, 1, (SPEED,)).set_index("network")
+    assert math.isnan(table.loc["densenet201", "total.hours"])
+    assert table.loc["densenet201", "note"] == "not measured on this machine"
+    assert math.isnan(table.loc["all", "total.hours"])
+    assert table.loc["all", "note"]
+    assert table.loc["resnet101", "total.hours"] > 0
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"validate_every": 1}, {"validate_every": 2}, {"drop_last": False}, {"batch_size": 17}, {"batch_size": 40}],
+)
+def test_the_passes_are_those_of_a_training(tmp_path, keys):
+    train = TrainSection(**{"epochs": 2, "batch_size": 6, "validate_every": 4, **keys})
+    images = np.random.default_rng(0).integers(0, 256, (26, 32, 32, 3), dtype=np.uint8)
+    found = finetune(
+        "squeezenet1_1", images, np.arange(26) % 2, np.arange(18), np.arange(18, 26), train, ComputeSection(device="cpu", threads=1),
+        seed=0, weights=None, folder=tmp_path,
+    )  # fmt: skip
+    validated = sum(not math.isnan(v) for v in found.history["validation_loss"])
+    trained = 2 * sum(len(b) for b in batches_of(np.arange(18), train))
+    assert passes_of(train, Sizes(18, 8, 0, 26)) == (trained, validated * 8 + 26)
+
+
+def test_the_speeds_that_come_with_hybridcx():
+    speeds = read_speeds()
+    assert {s.network for s in speeds} >= {"vgg16", "vgg19", "resnet101", "densenet201"}
+    for s in speeds:
+        assert s.network in NETWORKS
+        assert min(s.training_images_per_s, s.extraction_images_per_s, s.peak_gib, s.watts, s.size_px) > 0
+
+
+def test_a_dry_run_trains_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYBRIDCX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "e.toml").write_text(FILE + "[repeat]\nseeds = 10\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "e.toml", "--dry-run", "--quiet"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "Estimate; nothing was trained" in said
+    assert "331 cases, 232 to train on and 49 to validate in each of 10 trainings of a network" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["e.toml"]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "e.toml", "--measure"])
+    assert ended.value.code == 2
+
+
+def test_a_manifest_is_divided_as_a_run_would(tmp_path):
+    made = hybridcx.phantom(tmp_path / "cohort", patients=40)
+    text = FILE.replace("[cohort.phantom]\npatients = 416", '[cohort]\nmanifest = "cohort/manifest.csv"')
+    found = hybridcx.estimate(parse_experiment(text), base=tmp_path)
+    assert f"{(made['excluded'] == '').sum()} cases, " in found.text
+    (tmp_path / "cohort" / "manifest.csv").unlink()
+    with pytest.raises(hybridcx.InputError):
+        hybridcx.estimate(parse_experiment(text), base=tmp_path)
+
+
+def test_this_machine_is_measured(tmp_path):
+    found = pace.measure(
+        "squeezenet1_1", TrainSection(batch_size=4, trainable_stages=0), ComputeSection(device="cpu", threads=1), 32
+    )
+    assert found.machine.endswith(", 1 thread")
+    assert found.size_px == 32
+    assert found.training_images_per_s > 0
+    assert found.extraction_images_per_s > 0
+    assert 0.1 < found.peak_gib < 1000
+    assert found.watts == pace.WATTS_PER_CORE
