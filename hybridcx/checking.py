@@ -247,7 +247,7 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
 def _of_experiment(partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress) -> None:
     """Check what an experiment says and names, as far as its keys are known."""
     from hybridcx.pipeline import check_heads, check_plan, load_cohort, model_names  # torch
-    from hybridcx.units import divisions_of, make_units
+    from hybridcx.units import divisions_of, make_size_units, make_units
 
     experiment, sure = partial.experiment, partial.sure_of
     if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
@@ -273,13 +273,13 @@ def _of_experiment(partial: PartialExperiment, base: Path, file: str, found: Che
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
     cohort = _cohort(manifest, found, lambda: load_cohort(experiment, base, store, progress), progress)
     found.holds = f"{models}; {found.holds}"
-    if cohort is None or not sure("split", "repeat", "heads", "train.enabled", "seed"):
+    if cohort is None or not sure("split", "repeat", "training_size", "heads", "train.enabled", "seed"):
         return
 
     def split() -> None:
         units = make_units(experiment, cohort)
         found.problems.extend(dict.fromkeys(p for split in divisions_of(units) for p in split.warnings))
-        check_heads(experiment, cohort, units)
+        check_heads(experiment, cohort, [*units, *make_size_units(experiment, cohort, units)])
 
     found.collect(split)
 

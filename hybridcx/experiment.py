@@ -20,6 +20,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.labels_section import LabelsSection
 from hybridcx.training_options import NetworkName, TrainSection
 from hybridcx.training_options import Section as _Section
+from hybridcx.training_size_section import TrainingSizeSection
 
 HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
 FeatureSet = Literal["pretrained", "fine_tuned"]
@@ -202,6 +203,7 @@ class Experiment(_Section):
     images: ImagesSection = ImagesSection()
     split: SplitSection = SplitSection()
     repeat: RepeatSection = RepeatSection()
+    training_size: TrainingSizeSection = TrainingSizeSection()
     networks: NetworksSection = NetworksSection()
     train: TrainSection = TrainSection()
     heads: HeadsSection = HeadsSection()
@@ -221,6 +223,14 @@ class Experiment(_Section):
             raise ValueError(
                 f"repeat.design = {self.repeat.design!r} draws its own divisions, but split.method is 'manifest': "
                 "the manifest's split would not be used"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_share_a_test_set(self) -> Experiment:
+        if self.training_size.shares and self.repeat.design != "split":
+            raise ValueError(
+                f"training_size.shares needs repeat.design = 'split', not {self.repeat.design!r}: sizes are compared on one shared test set"
             )
         return self
 

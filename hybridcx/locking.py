@@ -1,6 +1,6 @@
 """The lock of a run's plan: written down before any test prediction exists, and found again when the plan is changed after results.
 
-`[analysis]` of the experiment file, the labelling rule and the repetitions are the plan. Before the first stage it is noted, with its hash and the time,
+`[analysis]` of the experiment file, the labelling rule, the repetitions and the sizes of training sets are the plan. Before the first stage it is noted, with its hash and the time,
 for every network of the run: in the store (`plans/<key>.json`) and in the output folder (state.json). The key of a network is what decides
 its predictions: data, split, seed, weights and options of training; not the code, the machine or the heads, so that none of these makes
 an old network a new one. When the predictions are there, that is noted too.
@@ -110,6 +110,11 @@ def plan_of(experiment: Experiment) -> dict[str, object]:
         "labels": labels,
         # only where it says something, so that the plans of single runs keep their hash
         **({} if experiment.repeat == RepeatSection() else {"repeat": experiment.repeat.model_dump(mode="json")}),
+        **(
+            {"training_size": experiment.training_size.model_dump(mode="json")}
+            if experiment.training_size.shares
+            else {}
+        ),
     }
 
 

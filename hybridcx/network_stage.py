@@ -51,6 +51,7 @@ class Outcome:
     warnings: list[Problem] = field(default_factory=list)
     near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sizes: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def split(self) -> Split | None:
