@@ -134,7 +134,7 @@ class Slice:
         threshold: float,
         metrics: tuple[str, ...] | None = None,
     ) -> Replicates:
-        """Joint bootstrap replicates of all metrics (or `metrics`) and models, drawn in the models' sorted order so that their order does not matter."""
+        """Joint bootstrap replicates of all metrics (or these) and models, drawn in the models' sorted order: their order does not matter."""
         order = np.argsort(np.array(self.models, dtype=object), kind="stable")
         back = np.argsort(order)
         found = bootstrap_replicates(

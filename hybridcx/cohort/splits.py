@@ -33,7 +33,8 @@ class Split:
 
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
     one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
-    `method`: stratified, manifest, file, fold (of a cross-validation) or subset (of the training cases); `seed`: of a drawn split. `warnings`: what should be said of it.
+    `method`: stratified, manifest, file, fold (of a cross-validation) or subset (of the training cases); `seed`: of a drawn split.
+    `warnings`: what should be said of it.
     `disputed`: where the split sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever
     used, and apart.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import inf, isfinite
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 
 from hybridcx.report import meaning, select, tables
 from hybridcx.report.blocks import Figure, Numbers, Section, our_own
-from hybridcx.report.further_tables import Described
+from hybridcx.report.figures import outer_labels
 from hybridcx.report.meaning import Metric
 from hybridcx.report.svg import MARKERS, MUTED, SERIES, grid, label, new_figure, style, to_svg
 from hybridcx.report.tables import Cell, Notes, Table
@@ -21,65 +21,6 @@ MAX_TIMES = 100
 """More times the present training set than this are not worth a number on the page."""
 CAP_ROWS = 60
 _SHOWN = (1.5, 2.0, 4.0)
-_COUNT = "whole number from 0, or NA"
-_N = "number, Inf or NA"
-_P = "0 to 1, or NA"
-
-_ABOUT: Described = {
-    "model": ("the model, trained with the same options on each size", "text"),
-    "metric": ("what is measured: the primary metric, AUROC and accuracy", "a metric of metrics.csv"),
-}
-_FOUND: Described = {
-    "conf.level": ("confidence level of the two limits", _P, "number"),
-    "n.seeds": ("seeds that the row is a mean over", _COUNT, "integer"),
-    "n": ("distinct test cases, the same at every size", _COUNT, "integer"),
-    "n.resamples": ("resamples asked for", _COUNT, "integer"),
-    "n.resamples.failed": ("resamples in which the value was undefined", _COUNT, "integer"),
-    "status": ("whether the row can be used as it stands", "ok, not_estimable, caution"),
-    "warning": ("why the status is not ok, or what to know beside the number", "text, or NA"),
-}
-_METHOD = (
-    "how the limits were computed: joint draws of cases and seeds for all sizes, percentiles",
-    "bootstrap_hierarchical",
-)
-OF_TRAINING_SIZE: dict[str, Described] = {
-    "training_size": {
-        **_ABOUT,
-        "n.train": ("training cases (mean over seeds where these differ); validation cases are not counted", _N, "number"),
-        "share": ("n.train over the number of all training cases", "above 0; above 1 where predicted", "number"),
-        "kind": (
-            "observed: the mean over seeds at this size; fitted: the power law within the sizes; predicted: beyond them, true only if the law goes on",
-            "observed, fitted, predicted",
-        ),
-        "method": _METHOD,
-        "estimate": ("the metric", _N, "number"),
-        "conf.low": ("lower confidence limit", _N, "number"),
-        "conf.high": ("upper confidence limit", _N, "number"),
-        "sd.seeds": ("standard deviation of the seeds' values, where observed", "number from 0, or NA", "number"),
-        "seed.min": ("smallest value of a seed, where observed", _N, "number"),
-        "seed.max": ("largest value of a seed, where observed", _N, "number"),
-        **_FOUND,
-    },
-    "training_size_fit": {
-        **_ABOUT,
-        "term": (
-            "a term of metric = asymptote - scale x n.train^(-exponent), or the number of training cases at which the curve is so much better than "
-            "at the present size",
-            "asymptote, scale, exponent, n_for_plus_0.01, n_for_plus_0.02, n_for_plus_0.05",
-        ),
-        "method": _METHOD,
-        "estimate": ("the term by least squares; Inf where the asymptote is nearer than the gain", _N, "number"),
-        "conf.low": ("lower confidence limit", _N, "number"),
-        "conf.high": ("upper confidence limit; Inf where the resamples have no end", _N, "number"),
-        "n.sizes": ("sizes of the training set that the law was fitted to", _COUNT, "integer"),
-        "on.bound": (
-            "share of the resamples whose fit lies on a bound: the asymptote at an end of the metric's range, the exponent at 0.05 or 2, or no rise",
-            _P,
-            "number",
-        ),
-        **_FOUND,
-    },
-}  # fmt: skip
 
 REMARK = (
     "Predicted values hold only if the power law goes on beyond the sizes that were trained, and with training options, quality and mix of cases as "
@@ -88,26 +29,27 @@ REMARK = (
 
 
 def section(found: Mapping[str, pd.DataFrame], primary: Sequence[str], metric: str, numbers: Numbers) -> Section:
-    """The learning curves of the primary models, the sentence on the best known of them, and the table; empty without sizes."""
+    """The learning curves of the primary models in sentences and a figure, and the tables of all models; empty without sizes."""
     made = Section("training-size", "How many more cases would help")
     points, terms = found.get("training_size", pd.DataFrame()), found.get("training_size_fit", pd.DataFrame())
     if points.empty:
         return made
     points, terms = (t[t["metric"] == metric] for t in (points, terms))
-    models = [m for m in primary if m in set(points["model"])] or list(dict.fromkeys(points["model"]))
-    made.items([sentence(points, terms, m, meaning.metric(metric)) for m in models[:MAX_PANELS]])
-    shown = min(len(models), MAX_PANELS)
-    total = points["model"].nunique()
+    kind, everyone = meaning.metric(metric), list(dict.fromkeys(points["model"]))
+    models = [m for m in primary if m in everyone] or everyone
+    shown = models[:MAX_PANELS]
+    made.items([sentence(points, terms, m, kind) for m in shown])
+    made.text(unsettled(terms[terms["model"].isin(shown)]))
     caption = (
-        f"{meaning.metric(metric).label} against the number of training cases (logarithmic scale). Points: means over seeds, with lines from the smallest "
-        "to the largest seed; solid: power law fitted to them; dashed and pale: the law continued beyond the sizes that were trained; bands: "
-        "confidence intervals."
+        f"{kind.label} against the number of training cases (logarithmic scale). Points: means over seeds, with lines from the smallest to the "
+        "largest seed; solid: power law fitted to them; dashed and pale: the law continued beyond the sizes trained; bands: confidence intervals."
     )
-    caption += "" if shown == total else f" {shown} of {total} models; the file has all."
-    svg = figure(points, models[:MAX_PANELS], meaning.metric(metric))
+    caption += "" if len(shown) == len(everyone) else f" {len(shown)} of {len(everyone)} models; the file has all."
+    svg = figure(points, shown, kind)
     made.figures(Figure("training-size", our_own(svg), caption, numbers.figure(), "training_size.csv"))
-    table = size_table(points, terms, models, metric)
-    made.table(table, numbers.table() if table else "")
+    order = [*models, *(m for m in everyone if m not in models)]
+    for table in (size_table(points, order, kind), needed_table(points, terms, order, kind)):
+        made.table(table, numbers.table() if table else "", whole=True)
     return made
 
 
@@ -116,34 +58,37 @@ def sentence(points: pd.DataFrame, terms: pd.DataFrame, model: str, kind: Metric
     own = points[points["model"] == model]
     seen, ahead = own[own["kind"] == "observed"], own[own["kind"] == "predicted"]
     first, last = seen.iloc[0], seen.iloc[-1]
-    said = (
-        f"{model}: {_in_sentence(kind)} {_said(kind, first)} with {tables.count(first['n.train'])} training cases and {_said(kind, last)} with "
-        f"{tables.count(last['n.train'])}. "
-    )
-    twice = ahead[ahead["n.train"] == np.ceil(2 * last["n.train"])]
-    if twice.empty or not isfinite(select.number(twice.iloc[0]["estimate"])):
-        return (
-            said
-            + "No curve is fitted: "
-            + str(ahead["warning"].dropna().iloc[0] if len(ahead) else "too few sizes")
-            + "."
-        )
-    said += f"With twice as many the fitted power law predicts {_said(kind, twice.iloc[0])}, if it goes on. "
-    own_terms = terms[terms["model"] == model].set_index("term")
-    row = next((r for t, r in own_terms.iterrows() if str(t).endswith("_0.02")), None)
-    if row is None:
-        return said
-    low, n, high = (select.number(row[c]) for c in ("conf.low", "estimate", "conf.high"))
-    gain = f"{'2 points' if kind.unit == 'percent' else '0.02'} {'more' if kind.better > 0 else 'less'}"
     present = float(last["n.train"])
-    if not isfinite(n):
-        said += f"For {gain} no number of training cases would do by the fitted curve"
-    else:
-        said += f"For {gain} it would take {_cases(n, present)} training cases"
-    said += f" (limits {_cases(low, present)} to {_cases(high, present)})."
-    if (unsure := select.number(own_terms["on.bound"].iloc[0])) > 0.025:
-        said += f" How the curve goes on is not settled by these sizes: {tables.percent(unsure, 0)} % of the resamples end on a bound of the fit."
-    return said
+    said = (
+        f"{model}: {_in_sentence(kind)} {_said(kind, first)} with {tables.count(first['n.train'])} training cases, {_said(kind, last)} with all "
+        f"{tables.count(present)}"
+    )
+    twice = ahead[ahead["n.train"] == np.ceil(2 * present)]
+    if twice.empty or not isfinite(select.number(twice.iloc[0]["estimate"])):
+        why = next((str(w) for w in ahead["warning"].dropna()), "too few sizes")
+        return f"{said}. No curve is fitted: {why}."
+    said += f". If the fitted power law goes on, twice as many would give {_said(kind, twice.iloc[0])}"
+    row = next((r for r in terms[terms["model"] == model].to_dict("records") if str(r["term"]).endswith("_0.02")), None)
+    if row is None:
+        return said + "."
+    gain = f"{'2 points' if kind.unit == 'percent' else '0.02'} {'more' if kind.better > 0 else 'less'}"
+    low, n, high = (select.number(row[c]) for c in ("conf.low", "estimate", "conf.high"))
+    limits = "" if low != low else f" ({_cases(low, present)} to {_cases(high, present)})"
+    if n == inf:
+        return f"{said}, and no number of training cases is enough for {gain}{limits}."
+    return f"{said}, and {gain} would take {_cases(n, present)} training cases{limits}."
+
+
+def unsettled(terms: pd.DataFrame) -> str:
+    """What is to be said where many resamples end on a bound of the fit; "" where few do."""
+    shares, levels = terms["on.bound"].dropna().to_numpy(float), terms["conf.level"].dropna().to_numpy(float)
+    if not shares.size or shares.max() <= (1 - levels.min()) / 2:
+        return ""
+    low, high = (tables.percent(float(v), 0) for v in (shares.min(), shares.max()))
+    return (
+        f"These sizes do not settle how the curves go on: {low if low == high else f'{low} to {high}'} % of the resamples end on a bound of the fit, "
+        "so that its limits come from the ranges allowed to asymptote and exponent as much as from the data."
+    )
 
 
 def _in_sentence(kind: Metric) -> str:
@@ -152,65 +97,93 @@ def _in_sentence(kind: Metric) -> str:
 
 def _said(kind: Metric, row: pd.Series) -> str:
     """A value with its limits and its unit."""
-    estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
-    unit = " %" if kind.unit == "percent" else ""
-    text = tables.interval(kind, estimate, low, high)
-    value, space, limits = text.partition(" ")
-    return f"{value}{unit}{space}{limits}"
+    value, space, limits = _interval(kind, row).partition(" ")
+    return value + ("\u00a0%" if kind.unit == "percent" else "") + space + limits
+
+
+def _interval(kind: Metric, row: Mapping[Hashable, object] | pd.Series) -> str:
+    return tables.interval(kind, *(select.number(row[c]) for c in ("estimate", "conf.low", "conf.high")))
 
 
 def _cases(n: float, present: float) -> str:
-    """A number of training cases; beyond what is worth a number, the times the present one."""
-    if n != n:
-        return tables.NA
-    if n == inf:
-        return "no number"
-    return f"more than {MAX_TIMES} times as many" if n > MAX_TIMES * present else tables.count(float(np.ceil(n)))
+    """A number of training cases; beyond what is worth a number, in times the present one."""
+    if not isfinite(n):
+        return tables.fixed(n)
+    return f">{MAX_TIMES} times as many" if n > MAX_TIMES * present else tables.count(float(np.ceil(n)))
 
 
-def size_table(points: pd.DataFrame, terms: pd.DataFrame, models: Sequence[str], metric: str) -> Table | None:
-    """One row a model: the observed sizes, the predictions, and the numbers of cases for some gains."""
-    kind = meaning.metric(metric)
+def _marks(notes: Notes, warning: object) -> tuple[str, ...]:
+    """A footnote for each part of a warning, so that what many rows share stands once."""
+    return notes.mark(*warning.split("; ")) if isinstance(warning, str) else ()
+
+
+def size_table(points: pd.DataFrame, models: Sequence[str], kind: Metric) -> Table | None:
+    """One row a model, one column a size: what was seen, and what the law predicts."""
     notes, rows = Notes(), []
-    order = [*models, *(m for m in dict.fromkeys(points["model"]) if m not in models)]
-    head = ["Model", "Training cases", f"{kind.label}{', %' if kind.unit == 'percent' else ''}", "SD over seeds"]
-    scale = 100 if kind.unit == "percent" else 1
-    for model in order:
+    seen = points[points["kind"] == "observed"]
+    shares = sorted(seen["share"].unique())
+    present = float(seen["n.train"].max())
+    ahead = [float(np.ceil(f * present)) for f in _SHOWN]
+    head = ["Model"]
+    for share in shares:
+        n = sorted(seen.loc[seen["share"] == share, "n.train"].unique())
+        head.append(f"{tables.count(n[0])}" if len(n) == 1 else f"{tables.count(n[0])} to {tables.count(n[-1])}")
+    head += [f"{tables.count(n)}, predicted" for n in ahead]
+    for model in models:
         own = points[points["model"] == model]
-        seen = own[own["kind"] == "observed"]
-        present = float(seen["n.train"].max())
-        ahead = own[(own["kind"] == "predicted") & own["n.train"].isin([np.ceil(f * present) for f in _SHOWN])]
-        for r in [*seen.to_dict("records"), *ahead.to_dict("records")]:
-            predicted = r["kind"] == "predicted"
-            limits = [select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")]
-            rows.append(
-                [
-                    Cell(model),
-                    Cell(tables.count(r["n.train"]), "predicted" if predicted else ""),
-                    Cell(tables.interval(kind, *limits), "", notes.mark(r["warning"])),
-                    Cell("" if predicted else tables.fixed(select.number(r["sd.seeds"]), kind.decimals, scale=scale)),
-                ]
-            )
-        for r in terms[terms["model"] == model].to_dict("records"):
-            term = str(r["term"])
-            if not term.startswith("n_for_"):
-                continue
-            gain = float(term.rpartition("_")[2])
-            by = f"{100 * gain:g} points" if kind.unit == "percent" else f"{gain:g}"
-            low, n, high = (select.number(r[c]) for c in ("conf.low", "estimate", "conf.high"))
-            text = _cases(n, present)
-            text += "" if low != low else f" ({_cases(low, present)} to {_cases(high, present)})"
-            rows.append([Cell(model), Cell(text, f"for {by} more" if kind.better > 0 else f"for {by} less", notes.mark(r["warning"])), Cell(""), Cell("")])  # fmt: skip
+        cells = [Cell(model)]
+        for part, column, values in (("observed", "share", shares), ("predicted", "n.train", ahead)):
+            of = {r[column]: r for r in own[own["kind"] == part].to_dict("records")}
+            for at in values:
+                value, _, limits = _interval(kind, of[at]).partition(" ")
+                cells.append(Cell(value, limits, _marks(notes, of[at]["warning"])))
+        rows.append(cells)
     level = next((tables.level(x) for x in points["conf.level"] if pd.notna(x)), "")
-    caption = f"{kind.label} by number of training cases{f', with {level} confidence intervals' if level else ''}."
+    unit = " (%)" if kind.unit == "percent" else ""
+    caption = (
+        f"{kind.label}{unit} by number of training cases{f', with {level} confidence intervals' if level else ''}."
+    )
     return tables.table(
         "training-size", caption, head, rows, notes=notes, remark=REMARK, source="training_size.csv", cap=CAP_ROWS
     )
 
 
+def needed_table(points: pd.DataFrame, terms: pd.DataFrame, models: Sequence[str], kind: Metric) -> Table | None:
+    """One row a model: how many training cases each gain would take by the fitted law; None where no law was fitted."""
+    own = terms[terms["term"].str.startswith("n_for_")]
+    if own["estimate"].isna().all():
+        return None
+    notes, rows = Notes(), []
+    present = float(points.loc[points["kind"] == "observed", "n.train"].max())
+    gains = list(dict.fromkeys(own["term"]))
+    sign = "+" if kind.better > 0 else tables.MINUS
+    by = [float(g.rpartition("_")[2]) for g in gains]
+    head = ["Model", *(f"{sign}{100 * g:g} point{'' if g == 0.01 else 's'}" if kind.unit == "percent" else f"{sign}{g:g}" for g in by)]
+    for model in models:
+        of = own[own["model"] == model].set_index("term")
+        cells = [Cell(model)]
+        for gain in gains:
+            low, n, high = (select.number(of.loc[gain, c]) for c in ("conf.low", "estimate", "conf.high"))
+            limits = "" if low != low else f"({_cases(low, present)} to {_cases(high, present)})"
+            cells.append(Cell(_cases(n, present), limits, _marks(notes, of.loc[gain, "warning"])))
+        rows.append(cells)
+    caption = f"Training cases that a gain in {_in_sentence(kind)} over the present {tables.count(present)} would take by the fitted law."
+    remark = "∞: the curve, or its limit, never gets there."
+    return tables.table(
+        "training-size-needed",
+        caption,
+        head,
+        rows,
+        notes=notes,
+        remark=remark,
+        source="training_size_fit.csv",
+        cap=CAP_ROWS,
+    )
+
+
 def figure(points: pd.DataFrame, models: Sequence[str], kind: Metric, prefix: str = "training-size") -> str:
     """One small panel a model: what was seen at each size, the fitted law, and its continuation, visibly another thing."""
-    columns = min(3, max(len(models), 1))
+    columns = {1: 1, 2: 2, 4: 2}.get(len(models), 3)
     rows_of = -(-len(models) // columns)
     width = {1: 5.2, 2: 3.4, 3: 2.35}[columns]
     with style():
@@ -236,7 +209,8 @@ def figure(points: pd.DataFrame, models: Sequence[str], kind: Metric, prefix: st
             ax.vlines(x, seen["seed.min"].to_numpy(float), seen["seed.max"].to_numpy(float), color=colour, linewidth=1)
             ax.plot(x, y, color=colour, linestyle="none", marker=MARKERS[i], markersize=4.5)
             ax.axvline(x[-1], color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)))
-            ax.set_title(label(models[i], 30), fontsize=8.5)
+            ax.set_title(label(models[i], 26), fontsize=8.5)
+            ax.tick_params(labelbottom=i + columns >= len(models))
             ax.grid(axis="y")
             ax.set_axisbelow(True)
             sizes += [*x, *ahead["n.train"].to_numpy(float)]
@@ -249,8 +223,7 @@ def figure(points: pd.DataFrame, models: Sequence[str], kind: Metric, prefix: st
         first.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tables.count(round(v))))
         if kind.unit == "percent":
             first.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        drawn.supxlabel("Training cases", fontsize=9, y=0.02)
-        drawn.supylabel(kind.label, fontsize=9, x=0.01)
+        outer_labels(drawn, "Training cases", kind.label)
         said = "; ".join(
             f"{label(m)} {_said(kind, r)} with {tables.count(r['n.train'])} training cases"
             for m in models
