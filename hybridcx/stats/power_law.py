@@ -119,11 +119,11 @@ def _profile(log_n: FloatArray, y: FloatArray, bounds: tuple[float, float]) -> t
         falls = (rest * log_n * power).sum(axis=1) > 0.0
         low, high = np.where(falls, middle, low), np.where(falls, high, middle)
     exponent = (low + high) / 2.0
-    asymptote, gap, rss = _linear(log_n, y, exponent, bounds)
-    on_grid = _linear(log_n, y, _GRID[best], bounds)
-    keep = on_grid[2] <= rss  # the ends of the range are points of the grid
-    asymptote, gap, rss = (np.where(keep, a, b) for a, b in zip(on_grid, (asymptote, gap, rss), strict=True))
-    exponent = np.where(gap == 0.0, nan, np.where(keep, _GRID[best], exponent))
+    exponent[low == _GRID[0]], exponent[high == _GRID[-1]] = EXPONENTS  # it never turned: the end of the range
+    on_grid, turned = _linear(log_n, y, _GRID[best], bounds), _linear(log_n, y, exponent, bounds)
+    worse = turned[2] > on_grid[2]  # a second minimum between two points of the grid, or rounding
+    asymptote, gap, rss = (np.where(worse, a, b) for a, b in zip(on_grid, turned, strict=True))
+    exponent = np.where(gap == 0.0, nan, np.where(worse, _GRID[best], exponent))
     return asymptote, gap, exponent, rss
 
 
