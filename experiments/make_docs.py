@@ -20,8 +20,9 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 PLAN = (
     "## The plan",
     "",
-    "`[analysis]`, `[repeat]`, `[ensembles]` and the labelling rule are the plan of the analysis. `hybridcx run` locks it, with its SHA-256 and the time, before the first",
-    "stage: in the output folder, in the cache and in provenance.json (`plan`). The primary metric of its comparisons, and of the models in them, is",
+    "`[analysis]`, `[repeat]`, `[ensembles]`, `[training_size]` and the labelling rule are the plan of the analysis. `hybridcx run` locks it, with",
+    "its SHA-256 and the time, before the first stage: in the output folder, in the cache and in provenance.json (`plan`). The primary metric of its",
+    "comparisons, and of the models in them, is",
     "`confirmatory` (column `role` of metrics.csv, comparisons.csv, verdicts.csv and hybrid_matrix.csv); everything else is `exploratory`.",
     "",
     "A changed plan is a new analysis. It needs another `--out`, or `--fresh`, and trains nothing again. Where predictions of one of the networks",

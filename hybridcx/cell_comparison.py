@@ -13,7 +13,7 @@ Row = dict[str, str]
 KEYS = (
     "file", "column", "case_id", "metric", "model", "comparator", "printed.model", "reader", "kind", "rater", "other", "method", "grouping",
     "subgroup", "level", "seed", "fold", "label.rule", "bin", "prevalence", "threshold", "p.adjust.method", "scope", "readers", "occasion",
-    "subset", "step", "reading", "printed.as", "question", "part", "size", "target", "factor", "features", "reference",
+    "subset", "step", "reading", "printed.as", "question", "part", "size", "target", "factor", "features", "reference", "share", "term",
 )  # fmt: skip
 """Columns that say which row of a table is meant; those that a table has name its rows in messages."""
 

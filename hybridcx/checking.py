@@ -35,7 +35,7 @@ from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
-from hybridcx.units import Unit, divisions_of, make_units, scored_disputed
+from hybridcx.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -279,7 +279,7 @@ def _of_experiment(
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
     cohort = _cohort(manifest, found, lambda: load_cohort(experiment, base, store, progress), progress)
     found.holds = f"{models}; {found.holds}"
-    if cohort is None or not sure("split", "repeat", "heads", "train.enabled", "seed"):
+    if cohort is None or not sure("split", "repeat", "training_size", "heads", "train.enabled", "seed"):
         return None
     counts: list[Counts] = []
 
@@ -287,7 +287,7 @@ def _of_experiment(
         units = make_units(experiment, cohort)
         counts.append(counts_of(units))
         found.problems.extend(dict.fromkeys(p for split in divisions_of(units) for p in split.warnings))
-        check_heads(experiment, cohort, units)
+        check_heads(experiment, cohort, [*units, *make_size_units(experiment, cohort, units)])
 
     found.collect(split)
     return counts[0] if counts else None

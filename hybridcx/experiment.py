@@ -21,6 +21,7 @@ from hybridcx.labels_section import LabelsSection
 from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 from hybridcx.training_options import NetworkName, TrainSection
 from hybridcx.training_options import Section as _Section
+from hybridcx.training_size_section import TrainingSizeSection
 
 HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
 FeatureSet = Literal["pretrained", "fine_tuned"]
@@ -172,6 +173,7 @@ class Experiment(_Section):
     split: SplitSection = SplitSection()
     repeat: RepeatSection = RepeatSection()
     ensembles: EnsemblesSection = EnsemblesSection()
+    training_size: TrainingSizeSection = TrainingSizeSection()
     networks: NetworksSection = NetworksSection()
     train: TrainSection = TrainSection()
     heads: HeadsSection = HeadsSection()
@@ -204,6 +206,14 @@ class Experiment(_Section):
         if options.seeds and self.repeat.design not in ("split", "kfold"):
             raise ValueError(
                 f"ensembles.seeds needs seeds that share their division of the cohort, but repeat.design is {self.repeat.design!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_share_a_test_set(self) -> Experiment:
+        if self.training_size.shares and self.repeat.design != "split":
+            raise ValueError(
+                f"training_size.shares needs repeat.design = 'split', not {self.repeat.design!r}: sizes are compared on one shared test set"
             )
         return self
 

@@ -1,9 +1,9 @@
 """The lock of a run's plan: written down before any test prediction exists, and found again when the plan is changed after results.
 
-`[analysis]` of the experiment file, the labelling rule, repetitions and ensembles are the plan. Before the first stage it is noted, with its
-hash and the time, for every network of the run: in the store (`plans/<key>.json`) and in the output folder (state.json). The key of a network is
-what decides its predictions: data, split, seed, weights and options of training; not the code, the machine or the heads, so that none of these
-makes an old network a new one. When the predictions are there, that is noted too.
+`[analysis]` of the experiment file, the labelling rule, repetitions, ensembles and the sizes of training sets are the plan. Before the first stage
+it is noted, with its hash and the time, for every network of the run: in the store (`plans/<key>.json`) and in the output folder (state.json). The
+key of a network is what decides its predictions: data, split, seed, weights and options of training; not the code, the machine or the heads, so
+that none of these makes an old network a new one. When the predictions are there, that is noted too.
 
 The first plan that is noted for a network is confirmatory, and stays so when it is run again. A plan that is first noted when predictions
 of one of its networks already existed under another plan is a new analysis, and exploratory for good: neither `--fresh` nor another folder
@@ -115,6 +115,11 @@ def plan_of(experiment: Experiment) -> dict[str, object]:
             {}
             if experiment.ensembles == EnsemblesSection()
             else {"ensembles": experiment.ensembles.model_dump(mode="json")}
+        ),
+        **(
+            {"training_size": experiment.training_size.model_dump(mode="json")}
+            if experiment.training_size.shares
+            else {}
         ),
     }
 

@@ -120,7 +120,42 @@ def run_stages(
     """
     outcome = Outcome(cohort, tuple(units))
     _look_at_images(experiment, outcome, images, progress, names)
-    of_unit = {u.name: _cases(cohort, u, images.case_ids) for u in units}
+    made, of_unit = train_units(experiment, outcome, images, base, store, progress, workers)
+    ledger = [table for one in made for table in one.ledger]
+    heads = [row for one in made for row in one.heads]
+    if not ledger:
+        raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
+    outcome.ledger = pd.concat(ledger, ignore_index=True)
+    outcome.heads = pd.DataFrame(heads)
+    outcome.networks = pd.DataFrame([one.described for one in made])
+    if experiment.repeat.several_divisions:
+        _choose_in_each_unit(experiment, outcome)
+    else:
+        outcome.chosen = _choose_heads(outcome.heads)
+    add_ensembles(experiment, outcome, of_unit)
+    outcome.ledger = with_readings(outcome.ledger, cohort)
+    if copies := _copies_in_training(outcome):
+        own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
+        outcome.ledger[COPY] = own.where(outcome.ledger["split"] == "test", None)
+    check_lineage(outcome, of_unit)
+    return outcome
+
+
+def train_units(
+    experiment: Experiment,
+    outcome: Outcome,
+    images: ImageStore,
+    base: Path,
+    store: Store,
+    progress: Progress,
+    workers: Workers,
+) -> tuple[list[NetworkStage], dict[str, Cases]]:
+    """Every network of every unit of `outcome` through its stages, heads and all; and the cases of each unit by its name.
+
+    Raises InputError and StoppedError as `run_stages`.
+    """
+    units = outcome.units
+    of_unit = {u.name: _cases(outcome.cohort, u, images.case_ids) for u in units}
     for unit in units:
         _enough_for_heads(experiment, of_unit[unit.name], unit)
     located = locate_weights(experiment, base)
@@ -144,24 +179,7 @@ def run_stages(
     folders = fit_all(planned, store, workers, progress.track("heads"))
     for one in made:
         one.use_heads(folders)
-    ledger = [table for one in made for table in one.ledger]
-    heads = [row for one in made for row in one.heads]
-    if not ledger:
-        raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
-    outcome.ledger = pd.concat(ledger, ignore_index=True)
-    outcome.heads = pd.DataFrame(heads)
-    outcome.networks = pd.DataFrame([one.described for one in made])
-    if experiment.repeat.several_divisions:
-        _choose_in_each_unit(experiment, outcome)
-    else:
-        outcome.chosen = _choose_heads(outcome.heads)
-    add_ensembles(experiment, outcome, of_unit)
-    outcome.ledger = with_readings(outcome.ledger, cohort)
-    if copies := _copies_in_training(outcome):
-        own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
-        outcome.ledger[COPY] = own.where(outcome.ledger["split"] == "test", None)
-    _check_lineage(outcome, of_unit)
-    return outcome
+    return made, of_unit
 
 
 def _look_at_images(
@@ -250,7 +268,7 @@ def _copies_in_training(outcome: Outcome) -> set[str]:
     return found
 
 
-def _check_lineage(outcome: Outcome, of_unit: Mapping[str, Cases]) -> None:
+def check_lineage(outcome: Outcome, of_unit: Mapping[str, Cases]) -> None:
     """Refuse a model that saw a case that its unit tests, or another case of its patient."""
     for unit in outcome.units:
         cases = of_unit[unit.name]

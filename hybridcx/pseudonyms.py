@@ -33,7 +33,7 @@ KEY_BYTES, SHOWN_DIGITS = 32, 16
 _KEY = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}\s*")
 _QUOTED = ("label", "excluded", "split", "seed", "fold", "model", "y_true", "y_pred")
 """Columns whose values a warning may quote; a value of another column may hold an id or a name."""
-_ORDER = ("model", "seed", "fold", "split", "case_id")
+_ORDER = ("model", "seed", "share", "fold", "split", "case_id")
 _T = TypeVar("_T")
 
 
@@ -155,6 +155,9 @@ class Pseudonyms:
             ledger=self.ledger(outcome.ledger, list(map(str, outcome.ledger.columns))),
             lineage=Lineage(fits),
             near_duplicates=self.pairs(outcome.near_duplicates),
+            sizes=self.ledger(outcome.sizes, list(map(str, outcome.sizes.columns)))
+            if len(outcome.sizes)
+            else outcome.sizes,
         )
 
 

@@ -91,6 +91,8 @@ LEDGER_COLUMNS = {
     ),
     "seed": ("seed of the training", "integer"),
     "fold": ("fold of the cross-validation", "as given in the input"),
+    "share": ("share of the training cases that the models were trained on", "above 0, at most 1"),
+    "n_train": ("training cases that the models were trained on", "whole number from 1"),
     "copy_in_training": (
         "whether training or validation has nearly the image of this test case (near_duplicates.csv)",
         "yes, no, or NA",

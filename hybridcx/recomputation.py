@@ -23,6 +23,7 @@ from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import printed_and_found
+from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.artefacts import sha256_file
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
@@ -34,6 +35,7 @@ from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.write_csv import write_table, write_tables
+from hybridcx.size_ledger import size_ledger
 from hybridcx.units import hashes_sha256
 
 _TRAINED = "made in training, which is not repeated"
@@ -279,6 +281,10 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         made.notes.append("experiment.json is not the configuration that provenance.json records")
     if (folder / "cohort.csv").exists():
         tables |= _cohort_tables(folder, record, predictions, ledger, made)
+    if (folder / "training_size_predictions.csv").exists():
+        sizes = _sizes_again(folder, again, planned.threshold, labels)
+        write_table(out / "training_size_predictions.csv", sizes)
+        tables |= training_size_tables(sizes, predictions.positive, planned)
     if (folder / "printed.csv").exists():
         printed = read_written(folder / "printed.csv")
         printed = printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
@@ -291,6 +297,18 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         if path.stem not in (*tables, "predictions") and (path.name in REASONS or not _no_rows(folder / path.name)):
             path.unlink()
     return made
+
+
+def _sizes_again(folder: Path, ledger: pd.DataFrame, threshold: float, labels: np.ndarray) -> pd.DataFrame:
+    """training_size_predictions.csv with its calls made anew from the scores, and with the rows of the whole taken from the ledger."""
+    kept = read_written(folder / "training_size_predictions.csv")
+    for column in ("score", "share"):
+        kept[column] = kept[column].astype(float)
+    parts, whole = kept[kept["share"] < 1], kept[kept["share"] == 1]
+    called = labels[(parts["score"].to_numpy(float) >= threshold).astype(int)]
+    parts = parts.assign(y_pred=pd.Series(called, index=parts.index, dtype=object))
+    n_train = {int(s): int(n) for s, n in zip(whole["seed"], whole["n_train"], strict=True)}
+    return size_ledger(parts, ledger, n_train)
 
 
 def _no_rows(path: Path) -> bool:

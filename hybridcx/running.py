@@ -16,6 +16,7 @@ from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
@@ -34,15 +35,25 @@ from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import COPY, check_plan, load_cohort, planned_pairs, prepare_images, run_stages
+from hybridcx.pipeline import COPY, check_heads, check_plan, load_cohort, planned_pairs, prepare_images, run_stages
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
+from hybridcx.publish import LEDGER_COLUMNS, Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.remade import differences
 from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
-from hybridcx.units import divisions_of, divisions_sha256, make_units, scored_disputed, split_counts, split_frame
+from hybridcx.report.write_csv import write_table
+from hybridcx.size_stage import run_sizes
+from hybridcx.units import (
+    divisions_of,
+    divisions_sha256,
+    make_size_units,
+    make_units,
+    scored_disputed,
+    split_counts,
+    split_frame,
+)
 
 CODE = (
     "deep",
@@ -60,6 +71,7 @@ CODE = (
     "network_stage",
     "head_stage",
     "ensemble_stage",
+    "size_stage",
 )
 
 CURVE_COLUMNS = {
@@ -132,6 +144,8 @@ def run_experiment(
             progress.say(f"Warning: {problem}")
         with refusing():
             units = make_units(experiment, cohort)
+            size_units = make_size_units(experiment, cohort, units)
+            check_heads(experiment, cohort, size_units)
         for problem in dict.fromkeys(p for split in divisions_of(units) for p in split.warnings):
             progress.say(f"Warning: {problem}")
         for line in said_of_limits(experiment, counts_of(units), store.root, target):
@@ -149,6 +163,7 @@ def run_experiment(
         folder.write_state({**state, "plans": plans})
         with refusing():
             outcome = run_stages(experiment, cohort, units, images, base, store, progress, names, workers)
+            run_sizes(experiment, cohort, outcome, size_units, images, base, store, progress, workers)
         plans = note_predictions(lock, plans, network_keys(experiment, data, seeds_and_splits), store)
         folder.write_state({**state, "plans": plans})
         if lock.earlier:
@@ -186,6 +201,7 @@ def run_experiment(
             "",
         )
         described |= {("split", c): (text, "") for c, text in SPLIT_COLUMNS.items()}
+        described |= {("training_size_predictions", c): LEDGER_COLUMNS[c] for c in outcome.sizes.columns}
         described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
         described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
         finish(
@@ -282,6 +298,8 @@ def _analysed(
     if experiment.ensembles.seeds:
         tables |= over_seeds(outcome.ledger, experiment.networks.names, outcome.cohort.positive, plan)
     tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
+    if len(outcome.sizes):
+        tables |= training_size_tables(outcome.sizes, outcome.cohort.positive, plan)
     tables["flow"] = flow(outcome.cohort, outcome.split)
     tables["split"] = split_frame(outcome.units)
     tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
@@ -311,6 +329,8 @@ def _agreements(experiment: Experiment, outcome: Outcome) -> Iterator[pd.DataFra
 def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> None:
     """What travels with the report so that it can be recomputed: predictions, lineage, configuration (the split is a table)."""
     write_ledger(folder, outcome.ledger)
+    if len(outcome.sizes):
+        write_table(folder / "training_size_predictions.csv", outcome.sizes)
     write_atomic(folder / "lineage.json", json.dumps(outcome.lineage.to_dict(), indent=1, sort_keys=True))
     write_atomic(folder / "experiment.json", json.dumps(experiment.model_dump(mode="json"), indent=1, sort_keys=True))
 

@@ -15,6 +15,7 @@ import pandas as pd
 from hybridcx.cohort.folds import fold_splits
 from hybridcx.cohort.manifest import SPLITS, Cohort
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
+from hybridcx.cohort.subsets import training_subsets
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.records.lineage import unit_name
@@ -24,6 +25,7 @@ from hybridcx.records.lineage import unit_name
 class Unit:
     """One pass through the stages: the seed of everything that is drawn in it, its split, and its fold (from 1) in a cross-validation.
 
+    `share` of the training cases, where it is one of a learning curve over their number.
     `name` is "" where there is one unit alone, so that the records of a single run name no unit.
     """
 
@@ -31,6 +33,7 @@ class Unit:
     split: Split
     fold: int | None = None
     name: str = ""
+    share: float | None = None
 
 
 def split_cohort(experiment: Experiment, cohort: Cohort, seed: int | None = None) -> Split:
@@ -74,6 +77,26 @@ def make_units(experiment: Experiment, cohort: Cohort) -> tuple[Unit, ...]:
         for seed in seeds_of(experiment)
         for fold, split in enumerate(drawn[seed if seed in drawn else experiment.seed], 1)
     )
+
+
+def make_size_units(experiment: Experiment, cohort: Cohort, units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """The units of the learning curve over the number of training cases: each of `units` with each share, none where none is asked for.
+
+    Raises InputError with what is wrong in any of the shares.
+    """
+    shares = experiment.training_size.shares
+    problems: list[Problem] = []
+    made: list[Unit] = []
+    for unit in units if shares else ():
+        try:
+            subsets = training_subsets(cohort, unit.split, shares, seed=unit.seed)
+        except InputError as error:
+            problems += [p for p in error.problems if p not in problems]
+            continue
+        names = [", ".join(n for n in (unit.name, f"share {share:g}") if n) for share in shares]
+        made += [Unit(unit.seed, s, None, n, h) for s, n, h in zip(subsets, names, shares, strict=True)]
+    raise_if_any(problems)
+    return tuple(made)
 
 
 def divisions_of(units: Sequence[Unit]) -> tuple[Split, ...]:

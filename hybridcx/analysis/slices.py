@@ -125,16 +125,23 @@ class Slice:
         return np.broadcast_to(codes, (len(self.models), self.n))[order]
 
     def replicates(
-        self, n_resamples: int, n_refits: int, seed: int, *, stratified: bool, threshold: float
+        self,
+        n_resamples: int,
+        n_refits: int,
+        seed: int,
+        *,
+        stratified: bool,
+        threshold: float,
+        metrics: tuple[str, ...] | None = None,
     ) -> Replicates:
-        """Joint bootstrap replicates of all metrics and models, drawn in the models' sorted order so that their order does not matter."""
+        """Joint bootstrap replicates of all metrics (or these) and models, drawn in the models' sorted order: their order does not matter."""
         order = np.argsort(np.array(self.models, dtype=object), kind="stable")
         back = np.argsort(order)
         found = bootstrap_replicates(
             self.y_true,
             None if self.y_pred is None else self.y_pred[order],
             None if self.y_score is None else self.y_score[order],
-            metrics=self.metrics(),
+            metrics=self.metrics() if metrics is None else metrics,
             n_resamples=n_resamples,
             rng=rng_for(seed, "bootstrap", self.keys.subgroup or "", self.keys.level or "", str(self.keys.seed)),
             groups=self.groups if self.clustered else None,

@@ -24,7 +24,7 @@ from hybridcx.records.cells import listed, some
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.streams import rng_for
 
-Method = Literal["stratified", "manifest", "file", "fold"]
+Method = Literal["stratified", "manifest", "file", "fold", "subset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Split:
 
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
     one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
-    `method`: stratified, manifest, file or fold (of a cross-validation); `seed`: of a drawn split. `warnings`: what should be said of it.
+    `method`: stratified, manifest, file, fold (of a cross-validation) or subset (of the training cases); `seed`: of a drawn split.
+    `warnings`: what should be said of it.
     `disputed`: where the split sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever
     used, and apart.
     """

@@ -17,9 +17,10 @@ from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
 from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
 from hybridcx.report.leakage import OF_LEAKAGE
 from hybridcx.report.runs_section import OF_RUNS
+from hybridcx.report.size_dictionary import OF_TRAINING_SIZE
 
 Kind = Literal["text", "number", "integer", "boolean"]
-OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES | OF_RUNS | OF_CHECKLIST
+OUR_TABLES = FURTHER_TABLES | OF_LEAKAGE | CASE_TABLES | OF_RUNS | OF_CHECKLIST | OF_TRAINING_SIZE
 
 
 @dataclass(frozen=True, slots=True)

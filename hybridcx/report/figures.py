@@ -146,7 +146,7 @@ def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, pre
             ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
             _unit_square(ax, "", "")
             ax.set_title(label(names[i], 24), fontsize=8.5)
-        _outer(figure, "Mean score in the bin", "Fraction positive")
+        outer_labels(figure, "Mean score in the bin", "Fraction positive")
         said = "Fraction of positive cases against mean score, with confidence limits, for " + ", ".join(
             map(label, names)
         )
@@ -303,7 +303,7 @@ def confusion(
             said.append(
                 f"{label(names[i])}: {', '.join(f'{k} {tables.count(float(row[k]))}' for k in ('tp', 'fn', 'fp', 'tn'))}"
             )
-        _outer(figure, "Predicted", "Truth")
+        outer_labels(figure, "Predicted", "Truth")
         return to_svg(figure, prefix, "Confusion matrices", "; ".join(said))
 
 
@@ -332,7 +332,7 @@ def bland_altman(
         return to_svg(figure, prefix, "Bland-Altman plot", said)
 
 
-def _outer(figure: Figure, x: str, y: str) -> None:
+def outer_labels(figure: Figure, x: str, y: str) -> None:
     """One label for the shared axes of a grid."""
     width, height = figure.get_size_inches()
     p = figure.subplotpars

@@ -27,6 +27,7 @@ from hybridcx.report import (
     select,
     subgroups,
     tables,
+    training_size,
 )
 from hybridcx.report.blocks import Figure, Numbers, Section
 from hybridcx.report.page import ReportData
@@ -42,7 +43,7 @@ from hybridcx.report.variance_table import obuchowski_table, variance_table
 MAX_FOREST_ROWS = 14
 GROUPS = {
     **dict.fromkeys(("performance", "printed", "comparisons", "hybrid", "roc", "readers"), "Discrimination"),
-    **dict.fromkeys(("variance", "label-rules", "subgroups"), "Robustness"),
+    **dict.fromkeys(("variance", "training-size", "label-rules", "subgroups"), "Robustness"),
 }
 """What sections answer together: it stands above their titles and before the first of them in the contents list."""
 ROLES = "Confirmatory: named in a plan that was locked before the results existed. Exploratory: everything else."
@@ -82,6 +83,7 @@ def build(report: ReportData) -> tuple[First, list[Section]]:
         score_sections.calibration(report, numbers),
         score_sections.utility(report, numbers),
         _variance(report, numbers, metric),
+        training_size.section(found, report.primary_models, metric, numbers),
         label_rules.section(found, metric, primary, numbers),
         subgroups.section(found, metric, primary, planned, numbers),
         _disagreements(report, numbers),

@@ -27,7 +27,7 @@ if (!is.null(ratings)) check_agreement(read_table("agreement.csv"), ratings)
 held <- c("metrics.csv", "comparisons.csv", "verdicts.csv", "multiplicity.csv", "omnibus.csv", "confusion.csv", "disagreements.csv",
           "calibration.csv", "roc.csv", "decision_curve.csv", "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv",
           "reader_performance.csv", "agreement.csv")
-given_in <- c("predictions.csv", "ratings.csv", "cohort.csv", "split.csv", "printed.csv", "data_dictionary.csv", "checklist.csv")
+given_in <- c("predictions.csv", "training_size_predictions.csv", "ratings.csv", "cohort.csv", "split.csv", "printed.csv", "data_dictionary.csv", "checklist.csv")
 for (name in setdiff(list.files(folder, pattern = "[.]csv$"), c(held, given_in))) {
   table <- read_table(name)
   if (!is.null(table)) leave(name, sum(!is.na(num(unlist(table)))))
