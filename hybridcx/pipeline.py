@@ -134,9 +134,7 @@ def run_stages(
         outcome.chosen = _choose_heads(outcome.heads)
     add_ensembles(experiment, outcome, of_unit)
     outcome.ledger = with_readings(outcome.ledger, cohort)
-    if copies := _copies_in_training(outcome):
-        own = outcome.ledger["case_id"].isin(copies).map({True: "yes", False: "no"})
-        outcome.ledger[COPY] = own.where(outcome.ledger["split"] == "test", None)
+    mark_copies(outcome)
     check_lineage(outcome, of_unit)
     return outcome
 
@@ -251,6 +249,19 @@ def _choose_in_each_unit(experiment: Experiment, outcome: Outcome) -> None:
             outcome.lineage.add(Fit.of(name, "head", cases, parents=(model,), unit=unit.name))
             outcome.chosen[network] = name
     outcome.ledger = pd.concat(added, ignore_index=True)
+
+
+def mark_copies(outcome: Outcome) -> None:
+    """Say in the ledger which test cases have nearly their image in training or validation: the column `COPY`, there only if one has.
+
+    With one division it stands on the test rows. Where divisions differ a case is tested in one unit and fitted on in another, and a subgroup needs
+    one value per case: then it stands on all rows of the cases that are tested anywhere.
+    """
+    ledger, copies = outcome.ledger, _copies_in_training(outcome)
+    if copies:
+        test = ledger["split"] == "test"
+        told = test if outcome.split is not None else ledger["case_id"].isin(ledger.loc[test, "case_id"])
+        outcome.ledger[COPY] = ledger["case_id"].isin(copies).map({True: "yes", False: "no"}).where(told, None)
 
 
 def _copies_in_training(outcome: Outcome) -> set[str]:

@@ -94,7 +94,7 @@ LEDGER_COLUMNS = {
     "share": ("share of the training cases that the models were trained on", "above 0, at most 1"),
     "n_train": ("training cases that the models were trained on", "whole number from 1"),
     "copy_in_training": (
-        "whether training or validation has nearly the image of this test case (near_duplicates.csv)",
+        "whether training or validation has nearly the image of this case where it is a test case (near_duplicates.csv)",
         "yes, no, or NA",
     ),
     "label_given": ("the label of the manifest, where the truth comes from the readers", "a label of the input, or NA"),

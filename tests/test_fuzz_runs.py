@@ -204,8 +204,7 @@ def fuzz_weights(files: dict[str, bytes], n: int, folder: Path) -> dict[bool, in
             with bounded(), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 weights.load_state_dict(path, "squeezenet1_1")
-        except InputError as error:
-            assert error.problems
+        except InputError:
             seen[False] += 1
         else:
             assert vouched or sha256_file(path) == "0" * 64
@@ -362,17 +361,18 @@ def fuzz_records(n: int, finished: Path, folder: Path) -> dict[str, int]:
             record = json.loads(sound["provenance.json"])
             record["files"][name] = sha256_file(copy / name)
             (copy / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+        said = ""
         try:
             with bounded():
                 run_folders.joined([copy])
             seen["taken"] += 1
-        except InputError as error:
-            assert error.problems
-            assert "\x1b" not in str(error)
+        except InputError as refusal:
             seen["refused"] += 1
+            said = str(refusal)
         finally:
             for other, data in sound.items():
                 (copy / other).write_bytes(data)
+        assert "\x1b" not in said
 
     holds()
     return seen

@@ -75,9 +75,10 @@ def unsafe(source: str) -> list[str]:
             given = next((k.value for k in call.keywords if k.arg == key), None)
             if given is None or (value is not None and not (isinstance(given, ast.Constant) and given.value is value)):
                 found.append(f"line {line}: {name} without {key}={value}")
-        for k in call.keywords:
-            if k.arg == "shell" and not (isinstance(k.value, ast.Constant) and k.value.value is False):
-                found.append(f"line {line}: {name} with shell")
+        shells = [k.value for k in call.keywords if k.arg == "shell"]
+        found += [
+            f"line {line}: {name} with shell" for v in shells if not (isinstance(v, ast.Constant) and v.value is False)
+        ]
     return found
 
 
@@ -110,7 +111,8 @@ def test_what_is_refused(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "import torch\ntorch.load(p, weights_only=True)", "import numpy as np\nnp.load(p, allow_pickle=False)", "model.eval()", "import re\nre.compile(x)",
+        "import torch\ntorch.load(p, weights_only=True)", "import numpy as np\nnp.load(p, allow_pickle=False)", "model.eval()",
+        "import re\nre.compile(x)",
         "import skops.io\nskops.io.loads(b, trusted=T)", "import pickle\npickle.UnpicklingError",
     ],
 )  # fmt: skip

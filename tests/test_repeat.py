@@ -268,3 +268,29 @@ def test_reports_with_ensembles_are_recomputed(ensembles):
 def test_ensembles_without_members_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Experiment.model_validate({**experiment(RepeatSection()).model_dump(), **changes})
+
+
+def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
+    from hybridcx.cohort.splits import Split
+    from hybridcx.network_stage import Outcome
+    from hybridcx.pipeline import COPY, mark_copies
+    from hybridcx.units import Unit
+
+    def split(**parts: str) -> Split:
+        return Split(pd.Series(parts).rename_axis("case_id"), pd.DataFrame(), "fold")
+
+    first = split(a="test", b="train", c="train", d="validation")
+    second = split(a="train", b="test", c="test", d="train")
+    pairs = pd.DataFrame({"case_id": ["a"], "other_case_id": ["b"], "split": None, "other_split": None})
+    rows = [(c, p, fold) for fold, s in (("1", first), ("2", second)) for c, p in s.of_case.items() if p != "train"]
+    ledger = pd.DataFrame(rows, columns=["case_id", "split", "fold"])
+    outcome = Outcome(None, (Unit(0, first, 1, "fold 1"), Unit(0, second, 2, "fold 2")), ledger=ledger.copy())  # type: ignore[arg-type]
+    outcome.near_duplicates = pairs
+    mark_copies(outcome)
+    marked = outcome.ledger.set_index("case_id")[COPY]
+    assert marked[["a", "b", "c"]].to_dict() == {"a": "yes", "b": "yes", "c": "no"}
+    assert pd.isna(marked["d"])  # never a test case
+    together = Outcome(None, (Unit(0, split(a="train", b="train", c="test"), None),), ledger=ledger)  # type: ignore[arg-type]
+    together.near_duplicates = pairs.assign(split="train", other_split="train")
+    mark_copies(together)
+    assert COPY not in together.ledger

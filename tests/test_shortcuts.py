@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,14 @@ def test_one_patient_of_a_class_makes_no_folds(tmp_path):
     table = shortcuts(replace(made, frame=frame), store, seed=1).set_index("mark")
     assert table.loc["file_name", "status"] == "not_estimable"
     assert "two patients" in table.loc["file_name", "warning"]
+
+
+@pytest.mark.slow
+def test_the_probe_seldom_warns_of_nothing_and_mostly_of_a_strong_mark():
+    """A few seconds of `experiments/simulations/shortcut_probe.py`; the figures stand in docs/images.md."""
+    script = Path(__file__).parents[1] / "experiments/simulations/shortcut_probe.py"
+    simulate = runpy.run_path(str(script))["simulate"]
+    null = [hit for _, hit, _ in simulate(30, (120,), (0.5,), ("file_format", "row"), 1)]
+    strong = [hit for _, hit, _ in simulate(6, (331,), (0.8,), ("file_format", "file_name"), 1)]
+    assert sum(null) <= 3  # P(more) below 1e-3 at a rate of 1 %
+    assert sum(strong) >= 10

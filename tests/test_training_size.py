@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.errors import InputError
 from hybridcx.experiment import (
     AnalysisSection,
     CohortSection,
@@ -21,9 +18,7 @@ from hybridcx.experiment import (
     NetworksSection,
     RepeatSection,
     TrainSection,
-    parse_experiment,
 )
-from hybridcx.records.lineage import Lineage
 from hybridcx.training_size_section import TrainingSizeSection
 
 

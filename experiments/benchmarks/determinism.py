@@ -3,8 +3,8 @@
     python experiments/benchmarks/determinism.py
 
 A drawn cohort at 64 px. Networks are trained from random weights with one thread in float32 (the reference); then features and scores are extracted
-from the same weights under other settings, and the training itself is repeated under them. At last a small run (32 px) with one thread and with two, and
-which of its files differ. `oneDNN AVX2` sets ONEDNN_MAX_CPU_ISA=AVX2, a processor without AVX-512 as far as the networks are concerned.
+from the same weights under other settings, and the training itself is repeated under them. At last a small run (32 px) with one thread and with two,
+and which of its files differ. `oneDNN AVX2` sets ONEDNN_MAX_CPU_ISA=AVX2, a processor without AVX-512 as far as the networks are concerned.
 """
 
 from __future__ import annotations
