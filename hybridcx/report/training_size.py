@@ -158,7 +158,13 @@ def needed_table(points: pd.DataFrame, terms: pd.DataFrame, models: Sequence[str
     gains = list(dict.fromkeys(own["term"]))
     sign = "+" if kind.better > 0 else tables.MINUS
     by = [float(g.rpartition("_")[2]) for g in gains]
-    head = ["Model", *(f"{sign}{100 * g:g} point{'' if g == 0.01 else 's'}" if kind.unit == "percent" else f"{sign}{g:g}" for g in by)]
+    head = [
+        "Model",
+        *(
+            f"{sign}{100 * g:g} point{'' if g == 0.01 else 's'}" if kind.unit == "percent" else f"{sign}{g:g}"
+            for g in by
+        ),
+    ]
     for model in models:
         of = own[own["model"] == model].set_index("term")
         cells = [Cell(model)]
