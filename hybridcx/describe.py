@@ -11,7 +11,14 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.consensus import ONE_READER
 from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
-from hybridcx.describe_seeds import division_methods, ensemble_methods, fold_methods, seed_caveats, seed_methods
+from hybridcx.describe_seeds import (
+    division_methods,
+    ensemble_methods,
+    fold_methods,
+    seed_caveats,
+    seed_methods,
+    stability,
+)
 from hybridcx.describe_sizes import size_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
@@ -294,6 +301,7 @@ def caveats(
             )
         if len(outcome.units) > 1:
             found += seed_caveats(predictions)
+            found += stability(tables.get("seed_verdicts", pd.DataFrame()), metric)
         else:
             found.append(
                 "One split and one seed: the results are conditional on these trained models and this division of the cases."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from hybridcx.analysis.plan import Plan
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
@@ -19,6 +21,7 @@ PER_SEED = (
     "matrices, curves, calibration and disagreements are given seed by seed (column seed) and never on seeds stacked as cases; figures "
     "and those tables show the first seed."
 )
+MAX_UNLIKE = 3
 DESIGNS = {
     "nested": "seeds of separately trained networks nested in their model",
     "crossed": "a seed taken as the same reader with every model, readers drawn (crossed)",
@@ -154,3 +157,18 @@ def ensemble_methods(experiment: Experiment) -> list[str]:
             "models (ensemble_metrics.csv, ensemble_comparisons.csv); all of that is exploratory."
         )
     return ["Ensembles: " + " ".join(said)] if said else []
+
+
+def stability(seed_verdicts: pd.DataFrame, metric: str | None) -> list[str]:
+    """What single seeds would have said of the pairs of the primary metric, where they do not all agree with the verdict over seeds."""
+    if seed_verdicts.empty:
+        return []
+    own = seed_verdicts[seed_verdicts["metric"] == metric]
+    unlike = own[own["n.same"] < own["n.seeds"]].sort_values("n.same", kind="stable")
+    said = [
+        f"{r['model']} against {r['comparator']} {int(r['n.same'])} of {int(r['n.seeds'])}"
+        for r in unlike.head(MAX_UNLIKE).to_dict("records")
+    ]
+    more = f" and {len(unlike) - MAX_UNLIKE} more" if len(unlike) > MAX_UNLIKE else ""
+    text = f"One seed alone would not always have come to the verdict over seeds. Seeds that agree with it: {'; '.join(said)}{more}."
+    return [text] if said else []

@@ -294,3 +294,14 @@ def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
     together.near_duplicates = pairs.assign(split="train", other_split="train")
     mark_copies(together)
     assert COPY not in together.ledger
+
+
+def test_the_page_says_where_single_seeds_would_have_come_to_another_verdict():
+    from hybridcx.describe_seeds import stability
+
+    row = {"metric": "auroc", "model": "a", "comparator": "b", "n.seeds": 10, "n.same": 4}
+    frame = pd.DataFrame([row, {**row, "comparator": "c", "n.same": 10}, {**row, "metric": "accuracy", "n.same": 1}])
+    (said,) = stability(frame, "auroc")
+    assert said.endswith("a against b 4 of 10.")
+    assert stability(frame[frame["n.same"] == 10], "auroc") == []
+    assert stability(pd.DataFrame(), "auroc") == []

@@ -118,7 +118,10 @@ def pairs_table(pairs: pd.DataFrame) -> Table | None:
         ]
         for r in in_order(pairs).to_dict("records")
     ]
-    caption = f"Nearly identical images: {len(pairs)} pairs, {int(across.sum())} across splits, {int(differ.sum())} under two labels."
+    known = (
+        f"{int(across.sum())} across splits, " if pairs["split"].notna().any() else ""
+    )  # divisions may differ between trainings
+    caption = f"Nearly identical images: {len(pairs)} pairs, {known}{int(differ.sum())} under two labels."
     head = ("Case", "Other case", "Correlation", "Labels", "Splits")
     return tables.table(
         "near-duplicates", caption, head, rows, remark=PAIRS, source="near_duplicates.csv", cap=MAX_PAIRS

@@ -180,7 +180,8 @@ def _cohort(report: ReportData, numbers: Numbers) -> Section:
         )
         section.figures(_figure("flow", svg, caption, numbers.figure(), file))
     if report.split_table is not None and len(report.split_table):
-        caption = "Cases of the training, validation and test sets."
+        own = "seed" in _frame(report.tables, "split")  # each seed or fold has a division of its own
+        caption = f"Cases of the training, validation and test sets{' of each division of the cohort' if own else ''}."
         section.table(_plain("split", caption, report.split_table), numbers.table(1))
     if report.cohort_flow is not None and len(report.cohort_flow):
         made = flow.flow_table(report.cohort_flow, "Every case from screened to analysed.")
