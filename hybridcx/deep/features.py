@@ -129,17 +129,18 @@ def _extract(
                 penultimate = caught.pop().float()
                 if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
                     penultimate = penultimate.mean(dim=(2, 3))
-                if features is None:
+                if append is not None:
                     append(penultimate[:kept].cpu().numpy())
-                else:
+                elif features is not None:
                     features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
                 logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
                 if on_progress is not None:
                     on_progress(begin + kept, n)
     finally:
         hook.remove()
-    if features is None:
+    if features_file is not None:
         features = np.load(features_file, mmap_mode="r", allow_pickle=False)
+    assert features is not None
     return Extracted(features, logits if trained_head else None, device.description, device.notes)
 
 

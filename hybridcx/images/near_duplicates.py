@@ -53,7 +53,7 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
         spread = fine.std()
         detail[i] = fine / spread if spread > NO_DETAIL else 0.0
     flat = detail.reshape(len(detail), -1)
-    blank = ~flat.any(axis=1)
+    blank = np.asarray(~flat.any(axis=1))
     flat -= flat[~blank].mean(axis=0) if (~blank).any() else 0.0
     return _of_length_1(flat, blank)
 
