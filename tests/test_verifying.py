@@ -164,7 +164,9 @@ def test_a_thinned_curve_agrees_and_its_estimates_come_from_all_points(tmp_path)
     points = pd.read_csv(tmp_path / "out" / "roc.csv")
     assert 1000 < len(points) <= 2000 < frame["score"].nunique()
     y, score = (frame["y_true"] == "abnormal").to_numpy(), frame["score"].to_numpy()
-    wins = (score[y][:, None] > score[~y]).mean()  # no ties: Mann and Whitney's count over all pairs, not the thinned points
+    wins = (
+        score[y][:, None] > score[~y]
+    ).mean()  # no ties: Mann and Whitney's count over all pairs, not the thinned points
     found = pd.read_csv(tmp_path / "out" / "metrics.csv").query("method == 'delong'")["estimate"]
     assert found.tolist() == pytest.approx([wins], rel=1e-12)
     numbers = agrees(tmp_path / "out").numbers.set_index("file")["numbers"]

@@ -28,7 +28,9 @@ def scan_parquet(
         return None, [Problem("there is no such file", str(path), remedy="check the path")]
     try:
         with pq.ParquetFile(path) as file:
-            header = file.schema_arrow.empty_table().to_pandas().columns.tolist()  # without what pandas kept as an index
+            header = (
+                file.schema_arrow.empty_table().to_pandas().columns.tolist()
+            )  # without what pandas kept as an index
             return _scan(
                 header,
                 file.metadata.num_rows,
