@@ -105,12 +105,12 @@ def cohort(n: int) -> Path:
 
         (folder / "images").mkdir(parents=True)
         rng, rows = np.random.default_rng(2), ["case_id,patient_id,image,label"]
-        first = np.zeros((64, 64))
+        before = np.zeros((64, 64))
         for start in range(0, n, 1000):
             block = pictures(min(1000, n - start), 64, rng)
             if 0 < start <= 10_000:
-                block[0] = np.clip(first * 0.9 + 5, 0, 255)
-            first = block[1]
+                block[0] = np.clip(before * 0.9 + 5, 0, 255)
+            before = block[1]
             for i, picture in enumerate(block, start):
                 name = f"images/{i:06d}.jpg"
                 Image.fromarray(picture).save(folder / name, quality=85)

@@ -131,7 +131,7 @@ def _extract(
                     penultimate = penultimate.mean(dim=(2, 3))
                 if append is not None:
                     append(penultimate[:kept].cpu().numpy())
-                else:
+                elif features is not None:
                     features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
                 logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
                 if on_progress is not None:
@@ -140,6 +140,7 @@ def _extract(
         hook.remove()
     if features_file is not None:
         features = np.load(features_file, mmap_mode="r", allow_pickle=False)
+    assert features is not None
     return Extracted(features, logits if trained_head else None, device.description, device.notes)
 
 
