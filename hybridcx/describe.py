@@ -12,6 +12,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.consensus import ONE_READER
 from hybridcx.cohort.readers import chosen_by_agreement, reading_warnings
 from hybridcx.describe_seeds import division_methods, ensemble_methods, fold_methods, seed_caveats, seed_methods
+from hybridcx.describe_sizes import size_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment import Experiment
 from hybridcx.records.predictions import Predictions
@@ -177,7 +178,8 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
                 else ": " + "; ".join(f"{model} for {network}" for network, model in outcome.chosen.items()) + "."
             )
         )
-    return text + ensemble_methods(experiment) + list(dict.fromkeys(outcome.notes))
+    own = [*ensemble_methods(experiment), *size_methods(experiment, outcome.sizes)]
+    return [*text, *own, *dict.fromkeys(outcome.notes)]
 
 
 def label_methods(outcome: Outcome) -> list[str]:

@@ -294,7 +294,9 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     for path in out.glob(
         "*.csv"
     ):  # headers alone here, for want of what they are made from: training, images, the cohort
-        if path.stem not in (*tables, "predictions") and (path.name in REASONS or not _no_rows(folder / path.name)):
+        if path.stem not in (*tables, "predictions", "training_size_predictions") and (
+            path.name in REASONS or not _no_rows(folder / path.name)
+        ):
             path.unlink()
     return made
 
