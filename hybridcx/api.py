@@ -6,7 +6,6 @@ a Progress is handed in.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -18,10 +17,10 @@ import pandas as pd
 from hybridcx.artefacts import Store, cache_root
 from hybridcx.cluster import Workers
 from hybridcx.disk_faults import disk_faults
-from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.errors import raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.loading import loading
-from hybridcx.outputs import open_output
+from hybridcx.outputs import new_folder, open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import (
@@ -388,21 +387,12 @@ def phantom(
     from hybridcx.phantoms.cohort import write_phantom
 
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(Problem("the folder is not empty", str(target), remedy="choose an empty folder, or a new one"))
-    there = target.exists()
-    with disk_faults(target, "the phantom cohort"):
-        try:
-            made = write_phantom(
-                target,
-                n_patients=patients,
-                seed=seed,
-                jobs=default_jobs(),
-                on_progress=progress.track("drawing radiographs"),
-            )
-        except BaseException:  # a part of a cohort is none; the same command draws it again
-            shutil.rmtree(target, ignore_errors=True)
-            if there:
-                target.mkdir(exist_ok=True)
-            raise
+    with new_folder(target), disk_faults(target, "the phantom cohort"):
+        made = write_phantom(
+            target,
+            n_patients=patients,
+            seed=seed,
+            jobs=default_jobs(),
+            on_progress=progress.track("drawing radiographs"),
+        )
     return read_manifest(made.manifest).frame

@@ -253,7 +253,8 @@ def _of_experiment(
     partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress
 ) -> Counts | None:
     """Check what an experiment says and names, as far as its keys are known; how many cases it has, where that can be told."""
-    from hybridcx.pipeline import check_heads, check_plan, load_cohort, model_names  # torch
+    from hybridcx.pipeline import check_heads, load_cohort  # torch
+    from hybridcx.planned_models import check_plan, model_names
 
     experiment, sure = partial.experiment, partial.sure_of
     if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
@@ -303,7 +304,7 @@ def counts_of(units: Sequence[Unit]) -> Counts:
 def said_of_limits(experiment: Experiment, counts: Counts, cache: Path, out: Path) -> list[str]:
     """What a run will need and what there is, as sentences. Raises InputError, with the numbers, for one that cannot fit."""
     from hybridcx.deep import devices
-    from hybridcx.pipeline import model_names
+    from hybridcx.planned_models import model_names
 
     on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
     needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 import hybridcx
-from hybridcx.cli_faults import explain, our_fault
+from hybridcx.cli_faults import explain, our_fault, system_fault
 from hybridcx.cli_options import (
     Also,
     Debug,
@@ -42,8 +41,7 @@ from hybridcx.cli_options import (
 )
 from hybridcx.cli_plan import plan_app
 from hybridcx.cli_storage import cache_app, weights_app
-from hybridcx.disk_faults import FULL, QUOTA, READ_ONLY, disk_fault
-from hybridcx.errors import HybridcxError, InputError, StoppedError, printable_path
+from hybridcx.errors import HybridcxError, InputError
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
@@ -386,21 +384,13 @@ def main(arguments: list[str] | None = None) -> None:
         print("Interrupted. What was finished is kept; the same command continues.", file=sys.stderr)
         sys.exit(130)
     except HybridcxError as error:
-        if debug:
-            traceback.print_exc()
-        explain(error)
+        explain(error, debug)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
         sys.exit(0)
     except OSError as error:
-        if debug:
-            traceback.print_exc()
-        if disk_fault(error) in (FULL, QUOTA, READ_ONLY):
-            where = f": {printable_path(error.filename)}" if error.filename else ""
-            explain(StoppedError(f"{error.strerror or error}{where}. Free some space, or make it writable."))
-            sys.exit(3)
-        our_fault(error, debug)
+        system_fault(error, debug)
     except Exception as error:
         our_fault(error, debug)
 

@@ -7,13 +7,16 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from hybridcx.errors import HybridcxError, InputError, StoppedError
+from hybridcx.disk_faults import FULL, QUOTA, READ_ONLY, disk_fault
+from hybridcx.errors import HybridcxError, InputError, StoppedError, printable_path
 
 ISSUES = "the issue tracker of hybridcx"
 
 
-def explain(error: HybridcxError) -> None:
+def explain(error: HybridcxError, debug: bool = False) -> None:
     """Say what is wrong with the input, every problem of it, or why the command stopped."""
+    if debug:
+        traceback.print_exc()
     if isinstance(error, InputError):
         n = len(error.problems)
         print(f"hybridcx: {n} problem{'s' if n > 1 else ''}, nothing was written.", file=sys.stderr)
@@ -36,3 +39,12 @@ def our_fault(error: BaseException, debug: bool) -> NoReturn:
         file=sys.stderr,
     )
     sys.exit(70)
+
+
+def system_fault(error: OSError, debug: bool) -> NoReturn:
+    """End with exit code 3 where a disk is full or cannot be written, otherwise as a fault of ours."""
+    if disk_fault(error) not in (FULL, QUOTA, READ_ONLY):
+        our_fault(error, debug)
+    where = f": {printable_path(error.filename)}" if error.filename else ""
+    explain(StoppedError(f"{error.strerror or error}{where}. Free some space, or make it writable."), debug)
+    sys.exit(3)

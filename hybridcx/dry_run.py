@@ -14,7 +14,8 @@ from hybridcx.checking import asked_for
 from hybridcx.costs import Sizes, Speed, cost, lines_of, n_units, read_speeds, sizes_by_shares
 from hybridcx.experiment import Experiment
 from hybridcx.phantoms.cohort import plan_phantom
-from hybridcx.pipeline import check_plan, load_cohort
+from hybridcx.pipeline import load_cohort
+from hybridcx.planned_models import check_plan
 from hybridcx.progress import Progress
 from hybridcx.units import make_units
 

@@ -226,3 +226,21 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder`, by its relative name."""
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[None]:
+    """A folder that is filled wholly or not at all: it must be empty or absent, and is so again where the filling does not end.
+
+    Raises InputError for a folder that holds something, or a file of that name.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(Problem("the folder is not empty", str(target), remedy="choose an empty folder, or a new one"))
+    there = target.exists()
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        if there:
+            target.mkdir(exist_ok=True)
+        raise

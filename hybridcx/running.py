@@ -35,7 +35,8 @@ from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
 from hybridcx.outputs import OutputFolder, open_output
-from hybridcx.pipeline import COPY, check_heads, check_plan, load_cohort, planned_pairs, prepare_images, run_stages
+from hybridcx.pipeline import COPY, check_heads, load_cohort, prepare_images, run_stages
+from hybridcx.planned_models import check_plan, planned_pairs
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import LEDGER_COLUMNS, Clock, finish, page_provenance, plan_options, write_ledger
@@ -66,6 +67,7 @@ CODE = (
     "casebook",
     "streams",
     "pipeline",
+    "planned_models",
     "units",
     "network_work",
     "network_stage",

@@ -31,7 +31,7 @@ class Head:
     `has_probabilities`: the estimator has class probabilities; otherwise its decision values are calibrated by a sigmoid fitted on
     out-of-fold values.
     `seeded` and `threaded`: it takes `random_state`, and `n_jobs`. `max_cases`: it is refused above so many fitted cases, because its time
-    grows with their square (measured in docs/limits.md); None: no limit but memory.
+    grows with their square (a judgement, docs/limits.md); None: no limit but memory.
     """
 
     name: str
