@@ -125,8 +125,10 @@ def exclusive(path: Path, busy: str, *, say: Say = lambda _: None, wait: bool = 
         holder.write_text(f"process {os.getpid()} on {platform.node()}, since {since}", encoding="utf-8")
         yield
     finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+        try:
+            holder.unlink(missing_ok=True)
+        finally:
+            lock.release()
 
 
 def _who(holder: Path) -> str:

@@ -70,7 +70,7 @@ def _sentence(kind: str, folder: Path, what: str, written: int) -> str:
     with contextlib.suppress(OSError):
         room = size_words(shutil.disk_usage(folder).free)
     said = {
-        FULL: f"The disk of {shown} is full ({room} free)",
+        FULL: f"The disk of {shown} is too full ({room} free)",
         QUOTA: f"The quota on the disk of {shown} is used up",
         TOO_LARGE: f"A file in {shown} is larger than the system allows",
         READ_ONLY: f"{shown} is read-only",
@@ -78,7 +78,8 @@ def _sentence(kind: str, folder: Path, what: str, written: int) -> str:
     }[kind]
     said += f": {what} cannot be written." if what else "."
     said += f" {size_words(written)} had been written." if written else ""
-    return said + (" Make it writable." if kind in (READ_ONLY, DENIED) else " Free some space.")
+    remedy = "Make it writable." if kind in (READ_ONLY, DENIED) else "Free some space."
+    return f"{said} {'Raise that limit.' if kind == TOO_LARGE else remedy}"
 
 
 def bytes_below(folder: Path) -> int:

@@ -202,7 +202,7 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
         ) from None
     try:
         with (
-            disk_faults(path, "the report", folder.new),
+            disk_faults(path, "the report"),
             exclusive(folder.inner / "lock", f"{path} is in use", say=say),
         ):
             held = True
@@ -210,7 +210,8 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
                 folder.write_state({})
             folder._roll_forward()
             try:
-                yield folder
+                with disk_faults(path, "the report", folder.new):
+                    yield folder
             except BaseException:
                 folder.give_up()
                 raise

@@ -1,6 +1,6 @@
 """Kills a command at each of its writes and lets the next call finish. A program of its own: it forks with everything imported, nothing begun.
 
-    python tests/killed.py compare|run|pictures FOLDER [EVERY]      (pictures: a run with its casebook's pictures)
+    python tests/killed.py compare|run|pictures|demo FOLDER [EVERY]   (pictures: a run with its casebook's pictures)
 
 Python's audit hook sees every file opened for writing, renamed, removed, every folder made or removed, before it happens. The command is counted
 once, then killed (SIGKILL) at its first, second, third ... write: the state before a write is the state after the one before it. Prints JSON.
@@ -8,6 +8,7 @@ once, then killed (SIGKILL) at its first, second, third ... write: the state bef
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["OMP_NUM_THREADS"] = "1"
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.truncate", "os.link", "os.symlink"}
@@ -90,9 +92,15 @@ n_bootstrap = 100
 """
 
 
+DEMO = EXPERIMENT.replace('[cohort]\nmanifest = "phantom/manifest.csv"', "[cohort.phantom]\npatients = 60\nseed = 3")
+
+
 def write_inputs(which: str, given: Path) -> None:
-    """Predictions of two models on 30 cases, or a phantom cohort of 60 patients."""
+    """Predictions of two models on 30 cases, a phantom cohort of 60 patients, or a small experiment in the place of the demo's."""
     given.mkdir(parents=True)
+    if which == "demo":
+        (given / "demo.toml").write_text(DEMO)
+        return
     if which != "compare":
         import hybridcx
 
@@ -104,12 +112,22 @@ def write_inputs(which: str, given: Path) -> None:
     (given / "p.csv").write_text("\n".join(rows) + "\n")
 
 
+def small_demo(given: Path) -> None:
+    """Let `hybridcx demo` run the experiment in the folder `given`."""
+    from hybridcx import api
+
+    api.resources = SimpleNamespace(files=lambda _: given, as_file=contextlib.nullcontext)  # type: ignore[assignment]
+
+
 def command(which: str, given: Path, at: Path) -> None:
     """The command, working in the folder `at`."""
     import hybridcx
     from hybridcx.experiment import parse_experiment
 
-    if which != "compare":
+    if which == "demo":
+        small_demo(given)
+        hybridcx.demo(out=at / "report", cache=at / "cache", images=False)
+    elif which != "compare":
         hybridcx.run(
             parse_experiment(EXPERIMENT), base=given, out=at / "report", cache=at / "cache", images=which == "pictures"
         )

@@ -146,7 +146,7 @@ def test_a_full_disk_is_said_before_and_during(manifest, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(StoppedError, match="is full"):
+    with pytest.raises(StoppedError, match="is too full"):
         made(manifest)
     assert [p for p in (manifest.parent / "cache").iterdir() if p.suffix != ".lock"] == []
 
