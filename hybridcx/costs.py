@@ -162,7 +162,9 @@ def _row(
     experiment: Experiment, sizes: Sizes, units: int, machine: str, name: str, speed: Speed | None
 ) -> dict[str, object]:
     train, size = experiment.train_of(name), experiment.images.size_px
-    trainings = units if train.enabled else 0
+    # every share of the training cases is a training more, of fewer cases
+    parts = [*(sizes._replace(train=round(share * sizes.train)) for share in experiment.training_size.shares), sizes]
+    trainings = units * len(parts) if train.enabled else 0
     weights_gib = NETWORKS[name].n_parameters * 4 / 2**30
     feature_sets = trainings + (_initial_sets(experiment) if _initial(experiment, name) else 0)
     row: dict[str, object] = {
@@ -172,10 +174,10 @@ def _row(
     if speed is None:
         return {**row, "note": "not measured on this machine"}
     scale = (size / speed.size_px) ** 2
-    passes = passes_of(train, sizes) if train.enabled else Passes(0, 0)
-    trained_h = trainings * passes.trained * scale / speed.training_images_per_s / 3600
+    passes = [passes_of(train, part) for part in parts] if train.enabled else []
+    trained_h = units * sum(p.trained for p in passes) * scale / speed.training_images_per_s / 3600
     maps = min(MAPPED_CASES, sizes.test) * PASSES_PER_MAP if train.enabled else 0
-    forwards = trainings * passes.forwards + maps + (feature_sets - trainings) * sizes.cases
+    forwards = units * sum(p.forwards for p in passes) + maps + (feature_sets - trainings) * sizes.cases
     features_h = forwards * scale / speed.extraction_images_per_s / 3600
     fixed = FIXED_GIB + COPIES * weights_gib
     batch = max(train.batch_size, MEASURED_BATCH)
@@ -204,9 +206,10 @@ def _initial_sets(experiment: Experiment) -> int:
     return 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
 
 
-def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Sizes, units: int) -> list[str]:
-    """The estimate as text: per machine a table, and what it rests on."""
+def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Sizes, units: int, shares: int = 0) -> list[str]:
+    """The estimate as text: per machine a table, and what it rests on. `shares`: of the training cases, beside the whole."""
     each = f" in each of {units} trainings of a network" if units > 1 else ""
+    each += f"; all of it again on {shares} shares of the training cases" if shares else ""
     lines = [
         f"Estimate; nothing was trained or written. {sizes.cases} cases, {sizes.train} to train on and {sizes.validation} to validate{each}."
     ]

@@ -58,7 +58,7 @@ def estimate(
         speeds = taken
     units = n_units(read)
     costs = cost(read, sizes, units, speeds)
-    return Estimate(costs, "\n".join(lines_of(costs, speeds, sizes, units)))
+    return Estimate(costs, "\n".join(lines_of(costs, speeds, sizes, units, len(read.training_size.shares))))
 
 
 def _sizes(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Sizes:

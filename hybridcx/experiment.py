@@ -217,6 +217,11 @@ class Experiment(_Section):
             )
         return self
 
+    @property
+    def trainings(self) -> int:
+        """Trainings of each network: seeds times folds, on all training cases and on each share of them."""
+        return self.repeat.trainings * (1 + len(self.training_size.shares))
+
     def train_of(self, network: str) -> TrainSection:
         """The options of fine-tuning for one network: the section's, with the network's own."""
         own = {

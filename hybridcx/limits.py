@@ -119,7 +119,7 @@ def run_needs(
         OnDisk("prepared images", (counts.cases * size_px**2 * 3,), "images/*.npy"),
         OnDisk("features", tuple(_features(experiment, counts)), "features/*/features.npy"),
     ]
-    passing, trainings = 0, experiment.repeat.trainings
+    passing, trainings = 0, experiment.trainings
     if train_options.enabled:
         cache.append(
             OnDisk("weights", tuple(parameters(r) * 4 for r in rows) * trainings, "finetune/*/weights.safetensors")
@@ -174,7 +174,7 @@ def _features(experiment: Experiment, counts: Counts) -> Iterator[int]:
         # pretrained features know neither seed nor fold; random weights are drawn for each seed
         starts = 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
         sets = starts * ("pretrained" in heads.features if wanted else False)
-        sets += experiment.repeat.trainings * experiment.train.enabled
+        sets += experiment.trainings * experiment.train.enabled
         yield from [counts.cases * NETWORKS[name].feature_dim * 4] * sets
 
 

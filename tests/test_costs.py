@@ -66,6 +66,20 @@ def test_units_batch_and_size_scale_it():
     assert large.loc["resnet101", "peak.gib"] - fixed == pytest.approx(2 * (3.0 - fixed))
 
 
+def test_shares_of_the_training_cases_are_trainings_of_their_own():
+    experiment = parse_experiment(FILE + "[training_size]\nshares = [0.5]\n")
+    table = cost(experiment, 331, 3, BOTH).set_index("network")
+    resnet, whole = (
+        table.loc["resnet101"],
+        cost(parse_experiment(FILE), 331, 3, BOTH).set_index("network").loc["resnet101"],
+    )
+    assert (resnet["trainings"], whole["trainings"], experiment.trainings) == (6, 3, 2)
+    # 116 cases: 7 whole mini-batches of 16 an epoch, 140 in all; validated are iteration 1, 16, ..., 128 and 140
+    assert resnet["training.hours"] == pytest.approx(whole["training.hours"] + 3 * 20 * 112 / 8 / 3600)
+    assert resnet["features.hours"] == pytest.approx(whole["features.hours"] + 3 * (10 * 49 + 331) / 10 / 3600)
+    assert resnet["disk.gib"] > whole["disk.gib"]
+
+
 def test_what_was_not_measured_is_na_with_a_reason():
     table = cost(parse_experiment(FILE), 331, 1, (SPEED,)).set_index("network")
     assert math.isnan(table.loc["densenet201", "total.hours"])
