@@ -303,6 +303,8 @@ def run(
 
     read, folder, file = asked_for(experiment, base, seed, device, progress)
     with loading():
+        from hybridcx.deep.distributed import team
+        from hybridcx.deep.finetune import take_part
         from hybridcx.running import run_experiment  # torch: only when the file is known to be good
 
     target = Path(out) if out is not None else default_out(read.name)
@@ -310,7 +312,7 @@ def run(
     if scheduler is not None:  # workers begin elsewhere
         root, folder = root.absolute(), folder.absolute()
     store = Store(root, progress.say, progress.notice)
-    with handing_on(also, style):
+    with team(read.compute, take_part, elsewhere=workers.several), handing_on(also, style):
         tables = run_experiment(
             read,
             folder,

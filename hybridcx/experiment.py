@@ -129,6 +129,12 @@ class ComputeSection(_Section):
     threads: int = Field(
         0, ge=0, description="threads per task; 0: the physical cores. Results depend on it to the bit"
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="processes of one training, under torchrun: each takes its share of every mini-batch (docs/cluster.md)",
+    )
 
 
 class AnalysisSection(_Section):
@@ -221,6 +227,15 @@ class Experiment(_Section):
     def trainings(self) -> int:
         """Trainings of each network: seeds times folds, on all training cases and on each share of them."""
         return self.repeat.trainings * (1 + len(self.training_size.shares))
+
+    @model_validator(mode="after")
+    def _shared_trainings_are_whole(self) -> Experiment:
+        train = self.train
+        if self.compute.processes > 1 and (train.trainable_stages is not None or train.unfreeze_every):
+            raise ValueError(
+                "compute.processes above 1 trains whole networks: leave out train.trainable_stages and train.unfreeze_every"
+            )
+        return self
 
     def train_of(self, network: str) -> TrainSection:
         """The options of fine-tuning for one network: the section's, with the network's own."""

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hybridcx.deep import checkpoint, devices, optimizer
+from hybridcx.deep import checkpoint, devices, distributed, optimizer
 from hybridcx.deep.averaging import WeightAverage
+from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
-from hybridcx.deep.networks import Network, network
+from hybridcx.deep.networks import network
 from hybridcx.deep.stages import Learner, learning_stages
-from hybridcx.deep.steps import StepResult, batch_norm_over_training_set, evaluate, mixed
+from hybridcx.deep.steps import batch_norm_over_training_set, evaluate, mixed
 from hybridcx.deep.steps import gradients as _gradients
 from hybridcx.deep.task import (
     Task,
@@ -41,15 +42,6 @@ from hybridcx.errors import StoppedError
 from hybridcx.experiment import ComputeSection, TrainSection
 from hybridcx.streams import seed_for
 
-HISTORY_COLUMNS = (
-    "iteration",
-    "epoch",
-    "train_loss",
-    "train_accuracy",
-    "learning_rate",
-    "validation_loss",
-    "validation_accuracy",
-)
 WEIGHTS_NAME = "weights.safetensors"
 READ_AT_ONCE = ("cpu",)
 """Where every step's loss is read at once; an accelerator would stand idle meanwhile, so there it is read at validations and ends of epochs."""
@@ -155,10 +147,27 @@ def finetune(
     train_idx, validation_idx = np.asarray(train_idx, dtype=np.int64), np.asarray(validation_idx, dtype=np.int64)
     check_task(row, images, y, train_idx, validation_idx, train)
     folder.mkdir(parents=True, exist_ok=True)
-    device = devices.resolve(compute)
+    device, team = devices.resolve(compute), distributed.current()
+    device = replace(device, torch_device=team.torch_device(device.torch_device))
     task = Task(
         row, images, np.asarray(y), train_idx, validation_idx, train, device, seed, folder, fill, 1, checkpoint_every_s
     )
+    if team.size > 1:
+        told = {
+            "network_name": network_name,
+            "y": y,
+            "train_idx": train_idx,
+            "validation_idx": validation_idx,
+            "train": train,
+        }
+        told |= {"compute": compute, "seed": seed, "weights": weights, "folder": folder, "fill": fill}
+        told["images"] = images.filename if isinstance(images, np.memmap) else images
+        with (
+            distributed.together(told),
+            devices.computing(device),
+            torch.random.fork_rng(devices=_cuda_index(device.torch_device)),
+        ):
+            return _train(task, weights, on_progress)
     while True:
         try:
             with devices.computing(task.device), torch.random.fork_rng(devices=_cuda_index(task.device.torch_device)):
@@ -167,10 +176,17 @@ def finetune(
             task = with_less_memory(task)
 
 
+def take_part(told: dict[str, Any]) -> None:
+    """Take a share of a training that another process leads (`distributed.team`); nothing is written."""
+    if not isinstance(told["images"], np.ndarray):
+        told["images"] = np.load(told["images"], mmap_mode="r", allow_pickle=False)
+    finetune(**told)
+
+
 def _train(
     task: Task, weights: WeightsFile | Mapping[str, Tensor] | None, on_progress: Callable[[int, int], None] | None
 ) -> FineTuned:
-    row, train, device, seed = task.row, task.train, task.device, task.seed
+    row, train, device, seed, team = task.row, task.train, task.device, task.seed, distributed.current()
     notes = [*device.notes, *setting_notes(task)]
     start = initial_state(row.name, seed, weights, last_layer_sd=train.last_layer_sd)
     fingerprint = fingerprint_of(task, weights)
@@ -188,34 +204,37 @@ def _train(
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
     total = per_epoch * train.epochs
     progress, best = _Progress(), None
+    saved = None
     try:
-        saved = checkpoint.read_checkpoint(task.folder, fingerprint)
+        saved = checkpoint.read_checkpoint(task.folder, fingerprint) if team.leads else None
     except checkpoint.DamagedCheckpointError as error:
-        saved = None
         notes.append(f"The checkpoint of {row.name} was not used ({error}): training started from the beginning.")
         log.warning(notes[-1])
         checkpoint.delete_checkpoint(task.folder)
+    if team.of_leader(saved is not None) and saved is None:
+        saved = checkpoint.read_checkpoint(task.folder, fingerprint)
     if saved is not None:
         progress, best = _Progress(**saved.counters), saved.best
         _restore(model, optim, average, saved.tensors)
-        last_rate = optimizer.rate_at(train, progress.epoch - 1, progress.iteration - 1, per_epoch)
-        optimizer.set_rate(optim, last_rate, rate_in_velocity=False)
+        rate = optimizer.rate_at(train, progress.epoch - 1, progress.iteration - 1, per_epoch)
+        optimizer.set_rate(optim, rate, rate_in_velocity=False)
         del saved
 
     trained: nn.Module = model if learner is None else learner
     cached = learner is not None and train.cached_copies > 0
     inputs = CachedInputs(task, learner) if learner is not None and cached else ImageInputs(task)
     forward = learner.tail if learner is not None and cached else trained
+    shared = team.wrap(trained, row.batch_norm, device.torch_device) if team.size > 1 else forward
     labels = torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device)
     saved_at, best_changed = time.monotonic(), False
-    record = _Record(row, train, progress.history)
+    record = Record(row, train, progress.history)
     at_once = device.torch_device in READ_AT_ONCE
     validated, validation = -1, (math.nan, math.nan)
 
     for epoch in range(progress.epoch, train.epochs):
         if progress.stopped_early:
             break
-        torch.manual_seed(seed_for(seed, row.name, "dropout", epoch))
+        torch.manual_seed(seed_for(seed, row.name, "dropout", epoch, *([team.rank] if team.rank else [])))
         if learner is not None:
             learner.learn(learning_stages(row, train.trainable_stages, train.unfreeze_every, epoch))
         for batch in batches_of(order_of_epoch(task, epoch), train):
@@ -224,7 +243,8 @@ def _train(
             x = inputs.training(batch, epoch, progress.iteration)
             y = labels[torch.from_numpy(batch).to(labels.device)]
             trained.train()
-            result = _gradients(forward, *mixed(x, y, task, epoch, progress.iteration), task)
+            x, y, weight = team.share(*mixed(x, y, task, epoch, progress.iteration))
+            result = team.total(_gradients(shared, x, y, task, weight), weight)
             progress.iteration += 1
             record.add(progress.iteration, epoch + 1, rate, result)
             if at_once:
@@ -239,7 +259,7 @@ def _train(
             if _validates(task, progress.iteration, total):
                 record.read(task.folder)
                 with nullcontext() if average is None else average.in_place():
-                    validation = evaluate(trained, forward, inputs, task)
+                    validation = team.of_leader(evaluate(trained, forward, inputs, task))
                     better = validation[0] < progress.best_loss
                     if better and train.keep == "best_validation":
                         best, best_changed = _copy(model, best), True
@@ -257,7 +277,7 @@ def _train(
         record.read(task.folder)
         progress.epoch = epoch + 1
         unfinished = progress.epoch < train.epochs and not progress.stopped_early
-        if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
+        if team.leads and unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
             state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim, average), best)
             checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
             saved_at, best_changed = time.monotonic(), False
@@ -274,11 +294,13 @@ def _train(
         validation = evaluate(trained, forward, inputs, task) if len(task.validation_idx) else (math.nan, math.nan)
     finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if not finite or (len(task.validation_idx) and not math.isfinite(validation[0])):
+        if team.leads:
+            checkpoint.delete_checkpoint(task.folder)
+        raise StoppedError(diverged(row, progress.epoch, progress.iteration, last_rate(progress.history), train))
+    path, sha256 = task.folder / WEIGHTS_NAME, ""
+    if team.leads:
+        sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
         checkpoint.delete_checkpoint(task.folder)
-        raise StoppedError(_diverged(row, progress.epoch, progress.iteration, _last_rate(progress.history), train))
-    path = task.folder / WEIGHTS_NAME
-    sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
-    checkpoint.delete_checkpoint(task.folder)
     return FineTuned(
         network=row.name,
         weights_path=path,
@@ -296,38 +318,6 @@ def _train(
         stopped_early=progress.stopped_early,
         notes=tuple(notes),
     )
-
-
-class _Record:
-    """The history as it grows: what a step found is read from the device when it is asked for, and refused where it is no number."""
-
-    def __init__(self, row: Network, train: TrainSection, history: dict[str, list[float]]):
-        self._row, self._train, self._history = row, train, history
-        self._unread: list[StepResult] = []
-
-    def add(self, iteration: int, epoch: int, rate: float, result: StepResult) -> None:
-        """A step, not read yet and not validated."""
-        for column, value in zip(
-            HISTORY_COLUMNS, (iteration, epoch, math.nan, math.nan, rate, math.nan, math.nan), strict=True
-        ):
-            self._history[column].append(value)
-        self._unread.append(result)
-
-    def validated(self, loss: float, accuracy: float) -> None:
-        """The validation after the last step."""
-        self._history["validation_loss"][-1], self._history["validation_accuracy"][-1] = loss, accuracy
-
-    def read(self, folder: Path) -> None:
-        """Read the steps since the last time. Raises StoppedError, without the checkpoint in `folder`, at the first loss that is not finite."""
-        first = len(self._history["iteration"]) - len(self._unread)
-        for at, result in enumerate(self._unread, first):
-            loss, accuracy = result.read()
-            if not math.isfinite(loss):
-                checkpoint.delete_checkpoint(folder)
-                epoch, iteration, rate = (self._history[c][at] for c in ("epoch", "iteration", "learning_rate"))
-                raise StoppedError(_diverged(self._row, int(epoch), int(iteration), rate, self._train))
-            self._history["train_loss"][at], self._history["train_accuracy"][at] = loss, accuracy
-        self._unread.clear()
 
 
 def _validates(task: Task, iteration: int, total: int) -> bool:
@@ -378,20 +368,6 @@ def _copy(model: nn.Module, into: dict[str, Tensor] | None) -> dict[str, Tensor]
 
 def _counters(progress: _Progress) -> dict[str, Any]:
     return {name: getattr(progress, name) for name in _Progress.__slots__}
-
-
-def _last_rate(history: Mapping[str, list[float]]) -> float:
-    """The last learning rate of a history, NaN if it is empty."""
-    return history["learning_rate"][-1] if history["learning_rate"] else math.nan
-
-
-def _diverged(row: Network, epoch: int, iteration: int, rate: float, train: TrainSection) -> str:
-    clip = "lower" if train.clip_gradient_norm is not None else "set"
-    return (
-        f"The training of {row.name} diverged: the loss was no longer finite in epoch {epoch}, iteration {iteration}, at the learning rate {rate:g}. "
-        f"Lower train.learning_rate (a tenth is a good first try) or {clip} train.clip_gradient_norm (1.0, say). "
-        "Finished networks are kept."
-    )
 
 
 def _cuda_index(torch_device: str) -> list[int]:

@@ -36,8 +36,8 @@ class StepResult:
         return loss / n, right / n
 
 
-def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task) -> StepResult:
-    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up.
+def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task, weight: float = 1.0) -> StepResult:
+    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up to those of `weight` times the mean loss.
 
     `y` : classes (n,), or weights of the classes (n, 2); accuracy is then that of the weightier class.
     """
@@ -47,7 +47,7 @@ def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task) -> StepResult:
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
             logits = forward(piece)
         loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
-        torch.autograd.backward(loss * (len(piece) / len(x)))
+        torch.autograd.backward(loss * (len(piece) / len(x) * weight))
         right = (logits.detach().argmax(1) == (target if target.ndim == 1 else target.argmax(1))).sum()
         pieces.append((loss.detach(), right, len(piece)))
     return StepResult(tuple(pieces))
