@@ -49,6 +49,15 @@ def test_a_run_killed_at_each_of_its_writes(tmp_path):
     killed_at_writes("pictures", tmp_path / "work", 1, 250)
 
 
+def test_a_demo_killed_at_every_hundredth_of_its_writes(tmp_path):
+    killed_at_writes("demo", tmp_path / "work", 100, 300)
+
+
+@pytest.mark.slow
+def test_a_demo_killed_at_every_tenth_of_its_writes(tmp_path):
+    killed_at_writes("demo", tmp_path / "work", 10, 300)
+
+
 def test_a_run_killed_ten_times_at_random_moments(tmp_path):
     """One folder, killed again and again, each time a little later; then finished."""
     given, at = tmp_path / "given", tmp_path / "at"
