@@ -34,7 +34,8 @@ def cluster(
         address = None
         end = time.monotonic() + START_S
         while address is None:
-            assert begun[0].poll() is None and time.monotonic() < end, log.read_text(encoding="utf-8")
+            assert begun[0].poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < end, log.read_text(encoding="utf-8")
             time.sleep(0.1)
             try:
                 address = json.loads(file.read_text(encoding="utf-8"))["address"]

@@ -25,26 +25,26 @@ seed = 3
 [cohort.phantom]
 patients = 60
 [images]
-size_px = 64
+size_px = 48
 [networks]
-names = ["alexnet", "squeezenet1_1"]
+names = ["squeezenet1_1"]
 weights = "none"
 [train]
 epochs = 4
 batch_size = 8
 learning_rate = 1e-4
 [heads]
-names = ["lda"]
+names = ["lda", "knn"]
 folds = 2
 [repeat]
-seeds = 2
+seeds = 3
 [compute]
 device = "cpu"
-threads = 2
+threads = 1
 [analysis]
 n_bootstrap = 100
 """
-NOT_COMPARED = {"provenance.json", "hybridcx.log", ".hybridcx.json"}
+NOT_COMPARED = ("provenance.json", "hybridcx.log", "state.json")  # times, and who did what
 
 
 @pytest.fixture(scope="module")
