@@ -122,8 +122,8 @@ class Turns:
     seconds: dict[str, list[tuple[float, float]]]
     peak_gib: dict[str, float]
 
-    def median(self, side: str) -> float:
-        return statistics.median(wall for wall, _ in self.seconds[side])
+    def median(self, side: str, *, processor: bool = False) -> float:
+        return statistics.median(p if processor else wall for wall, p in self.seconds[side])
 
     def ratios(self, slow: str, fast: str) -> tuple[float, float]:
         """How many times as fast `fast` is: the medians of the ratios of neighbouring steps' wall and processor times."""
@@ -188,12 +188,14 @@ def extraction(o: argparse.Namespace) -> None:
 
 
 def table(o: argparse.Namespace) -> None:
-    """hybridcx's own speeds, for the cost estimate."""
+    """hybridcx's own speeds, for the cost estimate. With OMP_NUM_THREADS=1 they are those of the processor time, which another load changes less."""
     from hybridcx.deep.devices import has_bfloat16
     from hybridcx.experiment import ComputeSection
     from hybridcx.pace import WATTS_PER_CORE, machine_name
 
-    machine = machine_name(ComputeSection(device="cpu", threads=o.threads))
+    one = os.environ.get("OMP_NUM_THREADS") == "1"
+    threads = 1 if one else o.threads
+    machine = machine_name(ComputeSection(device="cpu", threads=threads))
     rows = []
     if TABLE.exists():
         with TABLE.open(encoding="utf-8", newline="") as file:
@@ -206,9 +208,9 @@ def table(o: argparse.Namespace) -> None:
         show(network, extracted, EXTRACTED)
         rows.append({
             "machine": machine, "network": network, "size_px": SIZE_PX, "training_precision": precision,
-            "training_images_per_s": f"{BATCH / trained.median('hybridcx'):.2f}", "ledger_precision": "float32",
-            "extraction_images_per_s": f"{EXTRACTED / extracted.median('hybridcx extraction float32'):.2f}",
-            "peak_gib": f"{max(*trained.peak_gib.values(), *extracted.peak_gib.values()):.2f}", "watts": f"{(o.watts or WATTS_PER_CORE * o.threads):g}",
+            "training_images_per_s": f"{BATCH / trained.median('hybridcx', processor=one):.2f}", "ledger_precision": "float32",
+            "extraction_images_per_s": f"{EXTRACTED / extracted.median('hybridcx extraction float32', processor=one):.2f}",
+            "peak_gib": f"{max(*trained.peak_gib.values(), *extracted.peak_gib.values()):.2f}", "watts": f"{(o.watts or WATTS_PER_CORE * threads):g}",
             "measured": date.today().isoformat(),
         })  # fmt: skip
     with TABLE.open("w", encoding="utf-8", newline="") as file:
@@ -408,7 +410,6 @@ def heads(o: argparse.Namespace) -> None:
 def precision(o: argparse.Namespace) -> None:
     """Predicted classes and features in bfloat16 against float32."""
     import pandas as pd
-    import torch
 
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract, softmax_positive
@@ -439,7 +440,7 @@ def precision(o: argparse.Namespace) -> None:
             near = pd.Series(np.abs(a - 0.5)).quantile(0.1)
             print(
                 f"{network:<14}{int(((a >= 0.5) != (b >= 0.5)).sum())} of {len(a)} predicted classes differ; scores by up to "
-                f"{np.abs(a - b).max():.4f}, features by {100 * moved:.1f} % (a tenth of the scores lies within {near:.4f} of the threshold); torch {torch.__version__}",
+                f"{np.abs(a - b).max():.4f}, features by {100 * moved:.1f} % (a tenth of the scores lies within {near:.4f} of the threshold)",
                 flush=True,
             )
 
