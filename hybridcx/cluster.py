@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import platform
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +33,7 @@ FIRST_WORKER_S = 30.0
 POLL_S = 5.0
 WITHOUT_WORKERS_S = 600.0
 TOKEN = ".workers-{}"
+LOST = "The connection to the Dask scheduler is lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,11 @@ def _task(
 
     if differences := _differences(ours, _state(token, machine)):
         raise WrongWorkerError(get_worker().address, differences)
-    with _one_at_a_time:
-        return function(*a)
+    try:
+        with _one_at_a_time:
+            return function(*a)
+    except FileNotFoundError as error:  # weights in a folder of one machine, say
+        raise WrongWorkerError(get_worker().address, [f"it has no file {error.filename}"]) from error
 
 
 def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable[[], dict[str, str]]:
@@ -210,7 +216,7 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
-        client.close()
+        client.close(timeout=CONNECT_S)
 
 
 def _problems(
@@ -256,6 +262,25 @@ def check_workers(workers: Workers) -> None:
             pass
 
 
+def _present(client: Any) -> set[str]:
+    """The addresses of the workers."""
+    try:
+        return set(client.nthreads())
+    except OSError as error:
+        raise StoppedError(LOST) from error
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Dask logs with tracebacks what is said here in a sentence."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def on_cluster(
     function: Callable[..., T], arguments: Sequence[tuple[object, ...]], workers: Workers, advance: Callable[[], None]
 ) -> list[T]:
@@ -266,17 +291,19 @@ def on_cluster(
     """
     from distributed import KilledWorker, wait
 
-    with connected(workers) as (client, given):
+    with _quiet(logging.getLogger("distributed.client")), connected(workers) as (client, given):
         number = {client.submit(_task, function, a, *given, pure=False): i for i, a in enumerate(arguments)}
         results: dict[int, T] = {}
-        known, seen_at = set(client.nthreads()), time.monotonic()
+        known, seen_at = _present(client), time.monotonic()
         try:
             while number:
+                ended: set[Any] = set()
                 with contextlib.suppress(TimeoutError):
-                    for future in wait(list(number), timeout=POLL_S, return_when="FIRST_COMPLETED").done:
-                        results[number.pop(future)] = future.result()
-                        advance()
-                now = set(client.nthreads())
+                    ended = wait(list(number), timeout=POLL_S, return_when="FIRST_COMPLETED").done
+                for future in ended:
+                    results[number.pop(future)] = future.result()
+                    advance()
+                now = _present(client)
                 for gone in sorted(known - now):
                     workers.say(f"Warning: the worker {gone} has gone; what it was at is done again by another.")
                 seen_at = time.monotonic() if now else seen_at
@@ -289,6 +316,9 @@ def on_cluster(
             raise task_kills(error.allowed_failures + 1) from error
         except WrongWorkerError as error:
             raise InputError(error.problem()) from error
+        except CancelledError as error:
+            raise StoppedError(LOST) from error
         finally:
-            client.cancel(list(number), force=True)
+            if client.status == "running":
+                client.cancel(list(number), force=True)
     return [results[i] for i in range(len(arguments))]

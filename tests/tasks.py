@@ -35,3 +35,7 @@ def sleeps(folder: Path, i: int) -> int:
     note_and_square(folder, i)
     time.sleep(30)
     return i
+
+
+def reads(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
 
+import dask
 import pytest
 from clusters import cluster
-from tasks import note_and_square, refuses
+from tasks import dies_at_first, note_and_square, reads, refuses, sleeps
 
 from hybridcx import api
 from hybridcx.cluster import Workers, check_workers
-from hybridcx.errors import InputError
+from hybridcx.errors import InputError, StoppedError
 from hybridcx.parallel import run_tasks
 from hybridcx.progress import Progress
 
@@ -94,6 +96,90 @@ class Here:
 
 def _there():
     return lambda: "2"
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://192.0.2.1:8786", "over TLS alone"),
+        ("192.0.2.1:8786", "over TLS alone"),
+        ("ws://127.0.0.1:8786", "begins with tcp:// or tls://"),
+    ],
+)
+def test_an_address_in_the_open_is_refused(address, said):
+    with pytest.raises(InputError, match=said):
+        Workers(scheduler=address)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tls://127.0.0.1:9"])
+def test_a_scheduler_that_is_not_there_is_said_in_seconds(address):
+    begun = time.monotonic()
+    with pytest.raises(InputError, match="cannot be reached"):
+        check_workers(Workers(scheduler=address))
+    assert time.monotonic() - begun < 30
+
+
+def test_a_worker_that_would_share_its_random_streams_is_refused(tmp_path):
+    with (
+        cluster(tmp_path, workers=[["--nthreads", "2"]]) as made,
+        pytest.raises(InputError, match="2 tasks at a time in one process"),
+    ):
+        check_workers(Workers(scheduler=made.address))
+
+
+def test_a_file_that_a_worker_lacks_is_said(two, tmp_path):
+    with pytest.raises(InputError, match=r"it has no file .*absent\.txt"):
+        run_tasks(reads, [(tmp_path / "absent.txt",)], workers=Workers(scheduler=two.address))
+
+
+def test_a_task_that_kills_every_worker_is_given_up_and_a_lost_scheduler_ends_the_run(tmp_path):
+    folder = tmp_path / "done"
+    folder.mkdir()
+    with cluster(tmp_path, workers=[()] * 5) as made:
+        workers = Workers(scheduler=made.address)
+        with pytest.raises(StoppedError, match="has ended 4 processes"):
+            run_tasks(dies_at_first, [(folder, i, 1, 99) for i in range(3)], workers=workers)
+        assert len(list(folder.glob("1.*"))) == 4  # Dask's allowed-failures is 3
+        end = threading.Thread(target=kill_when, args=(folder, "9.*", made.scheduler))
+        end.start()
+        with pytest.raises(StoppedError, match="connection to the Dask scheduler is lost"):
+            run_tasks(sleeps, [(folder, 9)], workers=workers)
+        end.join()
+
+
+def test_a_cluster_over_tls(tmp_path):
+    """With a certificate of our own, and not without: the address is refused where Dask's configuration names none."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=hybridcx tests", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), *subject]
+    subprocess.run([*command, "-out", str(certificate)], check=True, capture_output=True)
+    options = [
+        "--protocol",
+        "tls",
+        "--tls-ca-file",
+        str(certificate),
+        "--tls-cert",
+        str(certificate),
+        "--tls-key",
+        str(key),
+    ]
+    with cluster(tmp_path, options=options) as made:
+        assert made.address.startswith("tls://")
+        with pytest.raises(InputError, match=r"distributed\.comm\.tls"):
+            check_workers(Workers(scheduler=made.address))
+        tls = "distributed.comm.tls"
+        names = {f"{tls}.ca-file": certificate, f"{tls}.client.cert": certificate, f"{tls}.client.key": key}
+        with dask.config.set({name: str(path) for name, path in names.items()}):
+            found = run_tasks(
+                note_and_square, [(tmp_path, i) for i in range(3)], workers=Workers(scheduler=made.address)
+            )
+    assert found == [0, 1, 4]
+
+
+def kill_when(folder: Path, pattern: str, process: subprocess.Popen[bytes]) -> None:
+    while not list(folder.glob(pattern)):
+        time.sleep(0.1)
+    process.kill()
 
 
 def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(tmp_path):
