@@ -5,7 +5,7 @@
     python experiments/benchmarks/speed.py demo         the demo from an empty cache: seconds and peak memory
 
 `networks` takes about ten minutes on two cores. It sets float32 in torch's own memory order beside channels_last and, where the processor computes in
-it, bfloat16, in one run; medians of a few steps at batch 16 after one warm-up step.
+it, bfloat16, in one run; medians of a few steps at batch 16 after one warm-up step. Beside other tools: training_speed.py.
 """
 
 from __future__ import annotations

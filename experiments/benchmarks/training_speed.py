@@ -327,7 +327,12 @@ def process(o: argparse.Namespace) -> None:
                         shutil.rmtree(old, ignore_errors=True)
                     own = side == "hybridcx"
                     data = experiment(folder, network, o) if own else folder / "classes"
-                    ran[side].append(whole(side, network, data, out, o, cache if own else None))
+                    one = whole(side, network, data, out, o, cache if own else None)
+                    ran[side].append(one)
+                    print(
+                        f"{network:<14}{side:<10} saved {one.saved_s:.2f} s, processor {one.processor_s:.1f} s   {load()}",
+                        flush=True,
+                    )
             for side, runs in ran.items():
                 print(
                     f"{network:<14}{side:<10} model saved {statistics.median(r.saved_s for r in runs):7.2f} s "
