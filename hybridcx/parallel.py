@@ -3,8 +3,10 @@ threads and streams, and results come back in the order of the tasks."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from hybridcx.progress import OnProgress
@@ -15,6 +17,25 @@ T = TypeVar("T")
 def default_jobs() -> int:
     """As many processes as there are processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C, which a terminal sends to all, does not reach: this one ends them, and they print nothing of it.
+
+    A signal that comes meanwhile is kept and delivered afterwards. (Windows has no masks of signals.)
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker.ensure_running()  # when it starts it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_tasks(
@@ -37,7 +58,10 @@ def run_tasks(
     else:
         import joblib
 
-        produced = joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(function)(*a) for a in arguments)
+        with _deaf_to_interrupts():  # the processes are started by the call
+            produced = joblib.Parallel(n_jobs=jobs, return_as="generator")(
+                joblib.delayed(function)(*a) for a in arguments
+            )
     for result in produced:
         results.append(result)
         if on_progress:

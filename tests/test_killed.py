@@ -49,8 +49,8 @@ def test_a_run_killed_at_each_of_its_writes(tmp_path):
     killed_at_writes("pictures", tmp_path / "work", 1, 250)
 
 
-def test_a_demo_killed_at_every_hundredth_of_its_writes(tmp_path):
-    killed_at_writes("demo", tmp_path / "work", 100, 300)
+def test_a_demo_killed_at_every_three_hundredth_of_its_writes(tmp_path):
+    killed_at_writes("demo", tmp_path / "work", 300, 300)
 
 
 @pytest.mark.slow
