@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hybridcx.errors import printable_path
 from killed import EXPERIMENT, WRITES, contents, is_write, warm_up, write_inputs
+
+from hybridcx.errors import printable_path
 
 Before = Callable[[], None]
 FIRST_OF_CACHE = (0.05, 0.5, 0.94, 0.985)
