@@ -3,10 +3,12 @@ own threads and streams, and results come back in the order of the tasks. A work
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +26,25 @@ PARENT_CHECK_S = 1.0
 def default_jobs() -> int:
     """As many processes as there are processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C, which a terminal sends to all, does not reach: this one ends them, and they print nothing of it.
+
+    A signal that comes meanwhile is kept and delivered afterwards. (Windows has no masks of signals.)
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker.ensure_running()  # when it starts it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_tasks(
@@ -80,8 +101,10 @@ def _in_processes(
                 1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
             )
             begun.append(mine.process)
+        with _deaf_to_interrupts():  # a process starts when it is given something to do
+            given = mine.process.submit(function, *arguments[i])
         try:
-            result: T = mine.process.submit(function, *arguments[i]).result()
+            result: T = given.result()
         except TerminatedWorkerError:
             mine.process = None
             raise

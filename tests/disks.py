@@ -23,6 +23,8 @@ from pathlib import Path
 
 from killed import EXPERIMENT, WRITES, contents, is_write, warm_up, write_inputs
 
+from hybridcx.errors import printable_path
+
 Before = Callable[[], None]
 FIRST_OF_CACHE = (0.05, 0.5, 0.94, 0.985)
 
@@ -167,7 +169,7 @@ class Trial:
         wrong = [] if code == 3 else [f"exit code {code}"]
         if not last.startswith("hybridcx stopped: ") or "Traceback" in said or "the same command continues" not in last:
             wrong.append("not one plain sentence")
-        if str(self.at) not in last:
+        if not any(printable_path(p) in last for p in (self.taken, self.taken / "images")):
             wrong.append("the folder is not named")
         left = contents(self.report)
         if not (self.report / ".hybridcx" / "commit.json").exists():  # new results count from this list on

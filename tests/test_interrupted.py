@@ -37,11 +37,7 @@ def interrupted_at_writes(which: str, folder: Path, moments: int) -> None:
 
 
 def test_a_comparison_interrupted_at_its_writes(tmp_path):
-    interrupted_at_writes("compare", tmp_path / "work", 4)
-
-
-def test_a_demo_interrupted_at_its_writes(tmp_path):
-    interrupted_at_writes("demo", tmp_path / "work", 2)
+    interrupted_at_writes("compare", tmp_path / "work", 3)
 
 
 @pytest.mark.slow
@@ -58,9 +54,7 @@ def group(number: int) -> list[str]:
 
 
 # Heads of two feature sets are fitted side by side in helper processes where there are two processors.
-TEXT = DEMO.replace('["logistic"]', '["logistic", "svm_rbf", "random_forest", "xgboost"]').replace(
-    "folds = 2", "folds = 5"
-)
+TEXT = DEMO.replace('["logistic"]', '["logistic", "svm_rbf", "xgboost"]').replace("folds = 2", "folds = 5")
 
 
 def interrupted_at_random(folder: Path, times: int) -> None:
@@ -110,7 +104,7 @@ def interrupted_at_random(folder: Path, times: int) -> None:
         assert living == []
         assert left(at) == []
     print(f"{hit} interruptions, the slowest answered after {slowest:.2f} s, in a demo of {duration:.1f} s")
-    assert hit >= times // 2
+    assert hit > times // 2
     assert slowest < WITHIN_S
     process = start(at)
     _, said = process.communicate(timeout=600)
@@ -118,10 +112,10 @@ def interrupted_at_random(folder: Path, times: int) -> None:
     assert contents(at / "report") == contents(folder / "whole" / "report")
 
 
-def test_a_demo_interrupted_at_random_moments_and_in_its_helper_processes(tmp_path):
-    interrupted_at_random(tmp_path, 3)
+def test_a_demo_interrupted_while_its_helper_processes_work(tmp_path):
+    interrupted_at_random(tmp_path, 1)
 
 
 @pytest.mark.slow
-def test_a_demo_interrupted_many_times(tmp_path):
+def test_a_demo_interrupted_at_random_moments(tmp_path):
     interrupted_at_random(tmp_path, 20)

@@ -49,13 +49,37 @@ def test_a_run_killed_at_each_of_its_writes(tmp_path):
     killed_at_writes("pictures", tmp_path / "work", 1, 250)
 
 
-def test_a_demo_killed_at_every_hundredth_of_its_writes(tmp_path):
-    killed_at_writes("demo", tmp_path / "work", 100, 300)
+def test_a_demo_killed_at_every_three_hundredth_of_its_writes(tmp_path):
+    killed_at_writes("demo", tmp_path / "work", 300, 300)
 
 
 @pytest.mark.slow
 def test_a_demo_killed_at_every_tenth_of_its_writes(tmp_path):
     killed_at_writes("demo", tmp_path / "work", 10, 300)
+
+
+def program(given: Path, where: Path, cache: Path) -> subprocess.Popen[bytes]:
+    """The run in a process of its own, with a cache that others may share."""
+    script = (
+        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment import parse_experiment; from killed import EXPERIMENT; "
+        "g, w, c = map(Path, sys.argv[1:]); "
+        "hybridcx.run(parse_experiment(EXPERIMENT), base=g, out=w, cache=c, images=False)"
+    )
+    path = os.pathsep.join([str(PROGRAM.parent), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", script, str(given), str(where), str(cache)]
+    return subprocess.Popen(command, env={**ENVIRONMENT, "PYTHONPATH": path})
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_with_one_cache_are_both_right(tmp_path):
+    write_inputs("run", tmp_path / "given")
+    assert program(tmp_path / "given", tmp_path / "alone", tmp_path / "own").wait(timeout=300) == 0
+    both = [program(tmp_path / "given", tmp_path / name, tmp_path / "shared") for name in ("one", "two")]
+    assert [p.wait(timeout=300) for p in both] == [0, 0]
+    whole = contents(tmp_path / "alone")
+    assert len(whole) > 15
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == whole
+    assert len(list((tmp_path / "shared").glob("finetune/*"))) == 1
 
 
 def test_a_run_killed_ten_times_at_random_moments(tmp_path):

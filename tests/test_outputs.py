@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def test_one_writer_at_a_time(tmp_path):
     with open_output(tmp_path, "compare"):
         text = refused(tmp_path)
     assert "is in use" in text
-    assert f"process {os.getpid()}" in text
+    assert f"held by process {os.getpid()} on {platform.node()}, since 20" in text
     assert visible(tmp_path)["a"] == "1"
 
 

@@ -29,7 +29,7 @@ from hybridcx.artefacts import Say, code_hash, content_key, exclusive, write_ato
 from hybridcx.cohort.files import hash_files
 from hybridcx.cohort.manifest import CROP, Cohort
 from hybridcx.disk_faults import disk_faults, size_words
-from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
+from hybridcx.errors import InputError, Problem, StoppedError, printable_path, raise_if_any
 from hybridcx.images.decode import decode_bytes, is_dicom
 from hybridcx.images.prepare import Box, Pad, Resample, check_options, prepare
 from hybridcx.provenance import versions_of
@@ -271,7 +271,7 @@ def _room(cache: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(cache).free
     if free < n_bytes * 1.01:
         raise StoppedError(
-            f"The prepared images need {n_bytes / 1e9:.2f} GB in {cache}, where {free / 1e9:.2f} GB are free. "
+            f"The prepared images need {size_words(n_bytes)} in {printable_path(cache)}, where {size_words(free)} are free. "
             "Free some space, or choose another cache folder with HYBRIDCX_CACHE."
         )
 

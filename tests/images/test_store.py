@@ -139,7 +139,7 @@ def test_an_image_that_changes_meanwhile_is_refused(manifest):
 def test_a_full_disk_is_said_before_and_during(manifest, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(module.shutil, "disk_usage", lambda p: SimpleNamespace(free=100))
-        with pytest.raises(StoppedError, match="GB are free"):
+        with pytest.raises(StoppedError, match="100 bytes are free"):
             made(manifest)
 
     def full(*args):
