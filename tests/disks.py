@@ -97,6 +97,22 @@ def read_only_at(number: int, below: Path, counted: Path) -> Before:
     return before
 
 
+def at_first_write(below: Path, take: Before) -> Before:
+    """What takes the space away when the first file is written below: a disk that was full before is refused before."""
+
+    def before() -> None:
+        done, root = [False], str(below) + os.sep
+
+        def hook(event: str, args: tuple) -> None:
+            if not done[0] and (event == "open" or event in WRITES) and is_write(event, args, root):
+                done[0] = True
+                take()
+
+        sys.addaudithook(hook)
+
+    return before
+
+
 def writable(below: Path) -> None:
     for path in [below, *below.rglob("*")]:
         if path.is_dir():
@@ -158,11 +174,10 @@ class Trial:
         else:
             shutil.rmtree(self.report, ignore_errors=True)
 
-    def check(self, fault: str, take: Before, give: Before, before: Before) -> list[str]:
+    def check(self, fault: str, give: Before, before: Before) -> list[str]:
         """What is wrong when the disk is taken away, given back, and the command given again."""
         self.begin()
         earlier = contents(self.report)
-        take()
         code, said, _ = call([*self.command, *self.now], self.folder, before)
         give()
         last = said.strip().splitlines()[-1] if said.strip() else ""
@@ -208,7 +223,7 @@ def main(fault: str, how: str, which: str, taken: str, folder: Path, levels: int
         for share in shares:
             if fault == "read_only":
                 at = read_only_at(max(1, round(writes * share)), trial.taken, counted)
-                found = trial.check(fault, nothing, lambda: writable(trial.taken), at)
+                found = trial.check(fault, lambda: writable(trial.taken), at)
             elif how == "tmpfs":
 
                 def take(share: float = share) -> None:
@@ -218,12 +233,10 @@ def main(fault: str, how: str, which: str, taken: str, folder: Path, levels: int
                         for _ in range(left // 4096):
                             file.write(bytes(4096))
 
-                found = trial.check(fault, take, filler.unlink, nothing)
+                found = trial.check(fault, filler.unlink, at_first_write(trial.taken, take))
             else:
                 limit = max(2000, int(trial.largest * share**2))
-                found = trial.check(
-                    fault, nothing, nothing, lambda n=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))
-                )
+                found = trial.check(fault, nothing, lambda n=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)))
             wrong += [{"share": round(share, 3), "wrong": found}] if found else []
     finally:
         if how == "tmpfs":

@@ -64,14 +64,14 @@ def kept(cache: Path) -> dict[Path, tuple]:
 
 def stages(experiment: Experiment, base: Path, cache: Path) -> str:
     """All stages of a run before its statistics; what was said."""
-    from hybridcx import pipeline
+    from hybridcx import pipeline, units
 
     with Progress(quiet=True) as progress:
         store = Store(cache, progress.say, progress.notice)
         cohort = pipeline.load_cohort(experiment, base, store, progress)
-        split = pipeline.split_cohort(experiment, cohort)
-        images = pipeline.prepare_images(experiment, cohort.to_score(split.disputed_test), store, progress)
-        pipeline.run_stages(experiment, cohort, split, images, base, store, progress)
+        parts = units.make_units(experiment, cohort)
+        images = pipeline.prepare_images(experiment, cohort.to_score(units.scored_disputed(parts)), store, progress)
+        pipeline.run_stages(experiment, cohort, parts, images, base, store, progress)
         return progress.log
 
 
