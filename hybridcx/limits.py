@@ -256,10 +256,10 @@ def check_run(
         + ("." if there.free is None else f", {gb(there.free)} of them free.")
     ]
     for folder, size, what in places:
-        room = free(folder)
-        said.append(f"{what.capitalize()} need about {gb(size)} on disk ({parts}); {gb(room)} are free.")
+        room, need = free(folder), "need" if " and " in what else "needs"
+        said.append(f"{what.capitalize()} {need} about {gb(size)} on disk ({parts}); {gb(room)} are free.")
         if size > room:
-            rule = f"{what} need about {gb(size)} on disk ({parts}), and {gb(room)} are free"
+            rule = f"{what} {need} about {gb(size)} on disk ({parts}), and {gb(room)} are free"
             other = (
                 "`hybridcx cache prune`, another cache folder (HYBRIDCX_CACHE)" if folder == cache else "another --out"
             )
