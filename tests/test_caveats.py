@@ -49,7 +49,7 @@ def outcome(weights: str = "imagenet", excluded: str = ""):
     votes = ("reader_a", "reader_b")
     cohort = Cohort(table, np.arange(2, 8), Path(), Path("manifest.csv"), ("no", "yes"), votes=votes)
     networks = pd.DataFrame({"network": ["vgg16", "resnet101"], "weights": [weights, "imagenet"]})
-    return SimpleNamespace(cohort=cohort, warnings=[], ledger=pd.DataFrame(), networks=networks)
+    return SimpleNamespace(cohort=cohort, units=(None,), warnings=[], ledger=pd.DataFrame(), networks=networks)
 
 
 def test_few_cases() -> None:

@@ -48,8 +48,8 @@ def analyse(
 
     Returns
     -------
-    A DataFrame for each name of `TABLES` (with several seeds also `variance`), with the columns of CONTRACT.md; absent numbers are NaN,
-    absent text is None.
+    A DataFrame for each name of `TABLES` (with several seeds also `variance` and `seed_verdicts`), with the columns of CONTRACT.md;
+    absent numbers are NaN, absent text is None.
     """
     if taken := sorted(RESERVED & set(predictions.models)):
         raise InputError(

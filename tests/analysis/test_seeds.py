@@ -79,7 +79,7 @@ def tables(frame):
 
 
 def test_every_table_and_the_components_of_variance(tables):
-    assert set(tables) == {*TABLES, "variance"}
+    assert set(tables) == {*TABLES, "variance", "seed_verdicts"}
     for name in ("metrics", "comparisons"):
         key = KEY if name == "metrics" else ["comparator", *KEY]
         assert not tables[name].duplicated(key).any()

@@ -116,20 +116,19 @@ def children_of(pid: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and ps")
 def test_a_killed_process_ends_the_run_in_words_and_the_same_command_continues(tmp_path):
-    long = command(tmp_path, 2, epochs=12)
+    long = command(tmp_path, 2, epochs=30)
     begun = subprocess.Popen(long, env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while not list((tmp_path / "cache" / "finetune").glob("*.partial")):
         assert begun.poll() is None
         assert time.monotonic() < end
-        time.sleep(0.05)
-    time.sleep(1.0)
+        time.sleep(0.02)
     os.kill(children_of(begun.pid)[-1], signal.SIGKILL)
     said = begun.communicate(timeout=120)[1]
     assert begun.returncode != 0
     assert "A process of the training has ended" in said
     assert not (tmp_path / "out2" / "report.html").exists()
-    done = run(tmp_path, 2, epochs=12)
+    done = run(tmp_path, 2, epochs=30)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out2" / "report.html").exists()
 

@@ -366,11 +366,11 @@ def test_too_little_memory_on_an_accelerator(tmp_path):
 def test_out_of_memory_starts_again_smaller(pictures, tmp_path, monkeypatch):
     real, sizes = module._gradients, []
 
-    def tight(model, x, y, task):
+    def tight(model, x, y, task, weight):
         sizes.append(len(x) // task.parts)
         if len(sizes) == 2:
             raise torch.OutOfMemoryError
-        return real(model, x, y, task)
+        return real(model, x, y, task, weight)
 
     monkeypatch.setattr(module, "_gradients", tight)
     monkeypatch.setattr(module, "with_less_memory", lambda task: replace(task, parts=2))
