@@ -1,4 +1,5 @@
-"""Arrays that are larger than memory: .npy files written block by block."""
+"""Arrays as .npy files, whole or block by block where they are larger than memory, through Python's files: numpy.save does not notice a disk that is
+full when the last 4096 bytes of an array are written."""
 
 from __future__ import annotations
 
@@ -36,3 +37,9 @@ def array_in_pieces(
             raise ValueError(f"{written} of {shape[0]} rows were written")
         out.flush()
         os.fsync(out.fileno())
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a whole array, as `array_in_pieces` does."""
+    with array_in_pieces(path, array.shape, array.dtype.type) as append:
+        append(array)

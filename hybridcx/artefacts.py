@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from hybridcx.disk_faults import disk_faults
@@ -60,15 +59,6 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def save_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as .npy. numpy.save does not notice a disk that is full when the last 4096 bytes of an array are written."""
-    flat = np.ascontiguousarray(array)
-    with path.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(flat.dtype), "fortran_order": False, "shape": flat.shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.write(flat.reshape(-1).view(np.uint8).data)
 
 
 def code_hash(*modules: str) -> str:

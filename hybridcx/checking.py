@@ -295,10 +295,11 @@ def _of_experiment(
 
 
 def counts_of(units: Sequence[Unit]) -> Counts:
-    """The cases of the units, those in dispute among them; training and validation of the largest division."""
+    """The cases of the units, those in dispute among them; training, validation and test of the largest division."""
     parts = [list(split.of_case.values()) for split in divisions_of(units)]
-    train, validation = (max(p.count(part) for p in parts) for part in ("train", "validation"))
-    return Counts(len(parts[0]) + len(scored_disputed(units)), train, validation)
+    train, validation, test = (max(p.count(part) for p in parts) for part in ("train", "validation", "test"))
+    disputed = len(scored_disputed(units))
+    return Counts(len(parts[0]) + disputed, train, validation, test + disputed)
 
 
 def said_of_limits(experiment: Experiment, counts: Counts, cache: Path, out: Path) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from typing import NamedTuple
 
@@ -17,24 +17,20 @@ import pandas as pd
 
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.experiment import Experiment, TrainSection
+from hybridcx.limits import Counts, feature_sets, features_memory, parameters, training_memory
 
-MEASURED_BATCH = 16
-FIXED_GIB = 1.3  # Python, torch and the other packages
-COPIES = 4  # of the weights: themselves, their gradients, the momentum, and one while they are read or written
 MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image
 COLUMNS = (
-    *(
-        "machine",
-        "network",
-        "trainings",
-        "training.hours",
-        "features.hours",
-        "total.hours",
-        "peak.gib",
-        "disk.gib",
-        "energy.kwh",
-        "note",
-    ),
+    "machine",
+    "network",
+    "trainings",
+    "training.hours",
+    "features.hours",
+    "total.hours",
+    "peak.gib",
+    "disk.gib",
+    "energy.kwh",
+    "note",
 )
 
 
@@ -45,7 +41,6 @@ class Speed:
     machine : the processor (or card) and its threads; network, size_px : what was measured
     training_images_per_s : of training steps at a batch of 16, all stages learning, in `training_precision`
     extraction_images_per_s : of the network's forward pass in `ledger_precision`
-    peak_gib : largest resident memory of the process in training
     watts : power that is assumed for the time it computes; measured : the day
     """
 
@@ -56,18 +51,8 @@ class Speed:
     training_images_per_s: float
     ledger_precision: str
     extraction_images_per_s: float
-    peak_gib: float
     watts: float
     measured: str
-
-
-class Sizes(NamedTuple):
-    """Cases that one training learns from and is validated on, that it tests, and all whose features are computed."""
-
-    train: int
-    validation: int
-    test: int
-    cases: int
 
 
 def read_speeds() -> tuple[Speed, ...]:
@@ -77,20 +62,6 @@ def read_speeds() -> tuple[Speed, ...]:
     return tuple(Speed(**{k: numbers[k](v) for k, v in row.items()}) for row in csv.DictReader(text.splitlines()))
 
 
-def sizes_by_shares(experiment: Experiment, n_cases: int) -> Sizes:
-    """The parts of a division of `n_cases` cases by the experiment's shares, or by its folds."""
-    split, repeat = experiment.split, experiment.repeat
-    test = 1 / repeat.folds if repeat.in_folds else split.test
-    train = round(n_cases * (1 - test) * split.train / (split.train + split.validation))
-    tested = round(n_cases * test)
-    return Sizes(train, n_cases - train - tested, tested, n_cases)
-
-
-def n_units(experiment: Experiment) -> int:
-    """Trainings of each network: seeds times folds."""
-    return experiment.repeat.trainings
-
-
 class Passes(NamedTuple):
     """Images that one training of a network takes through training steps, and through the network forwards alone."""
 
@@ -98,7 +69,7 @@ class Passes(NamedTuple):
     forwards: int
 
 
-def passes_of(train: TrainSection, sizes: Sizes) -> Passes:
+def passes_of(train: TrainSection, sizes: Counts) -> Passes:
     """Training and validation of one network in one unit, and the features of every case afterwards.
 
     Validated are the first and the last iteration and every `validate_every`-th. With batch_norm_statistics = "training_set" the training
@@ -122,29 +93,28 @@ def _epoch(train: TrainSection, n: int) -> tuple[int, int]:
     return n, whole + (rest > 1)
 
 
-def cost(experiment: Experiment, n_cases: int | Sizes, units: int, speeds: Sequence[Speed]) -> pd.DataFrame:
+def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed], *, on_processor: bool = True) -> pd.DataFrame:
     """Hours, memory, disk and energy of an experiment on every machine of `speeds`.
 
     Parameters
     ----------
-    n_cases : the cases of the cohort, divided by the experiment's shares; or the sizes of one training's parts
-    units : trainings of each network (`n_units`)
+    sizes : the cases of the cohort and of the parts of one division
     speeds : rows of one or several machines
+    on_processor : the networks compute on the processor, not on an accelerator with memory of its own
 
     Returns
     -------
     One row per machine and network and one per machine for all of them ("all"), `COLUMNS`. Hours are those of one process that does one training
-    after the other. peak.gib: fixed parts and weights as they are, the rest of what was measured with batch and pixels. disk.gib: the
-    fine-tuned weights of every training, prepared images, features. NA with a note where the machine has no row for the network.
+    after the other. peak.gib: the estimate that `run` is held against (`limits`). disk.gib: the fine-tuned weights of every training, prepared
+    images, features. NA with a note where the machine has no row for the network.
 
     Time = trained images / training rate + forward passes / extraction rate; a rate at size s is the measured one times (measured size / s)^2.
     Energy = watts x time.
     """
-    sizes = sizes_by_shares(experiment, n_cases) if isinstance(n_cases, int) else n_cases
     rows: list[dict[str, object]] = []
     for machine in dict.fromkeys(s.machine for s in speeds):
         known = {s.network: s for s in speeds if s.machine == machine}
-        own = [_row(experiment, sizes, units, machine, n, known.get(n)) for n in experiment.networks.names]
+        own = [_row(experiment, sizes, machine, n, known.get(n), on_processor) for n in experiment.networks.names]
         rows += own
         frame = pd.DataFrame(own)
         images = sizes.cases * 3 * experiment.images.size_px**2 / 2**30
@@ -152,36 +122,35 @@ def cost(experiment: Experiment, n_cases: int | Sizes, units: int, speeds: Seque
         rows.append({
             "machine": machine, "network": "all", "trainings": frame["trainings"].sum(),
             **{c: None if missing else frame[c].sum() for c in ("training.hours", "features.hours", "total.hours", "energy.kwh")},
-            "peak.gib": None if missing else frame["peak.gib"].max(), "disk.gib": frame["disk.gib"].sum() + images,
+            "peak.gib": frame["peak.gib"].max(), "disk.gib": frame["disk.gib"].sum() + images,
             "note": "a network of it was not measured" if missing else "",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(
-    experiment: Experiment, sizes: Sizes, units: int, machine: str, name: str, speed: Speed | None
+    experiment: Experiment, sizes: Counts, machine: str, name: str, speed: Speed | None, on_processor: bool
 ) -> dict[str, object]:
-    train, size = experiment.train_of(name), experiment.images.size_px
+    train, size, network = experiment.train_of(name), experiment.images.size_px, NETWORKS[name]
+    units = experiment.repeat.trainings if train.enabled else 0
     # every share of the training cases is a training more, of fewer cases
-    parts = [*(sizes._replace(train=round(share * sizes.train)) for share in experiment.training_size.shares), sizes]
-    trainings = units * len(parts) if train.enabled else 0
-    weights_gib = NETWORKS[name].n_parameters * 4 / 2**30
-    feature_sets = trainings + (_initial_sets(experiment) if _initial(experiment, name) else 0)
+    parts = [*(replace(sizes, train=round(s * sizes.train)) for s in experiment.training_size.shares), sizes]
+    initial, tuned = feature_sets(experiment, name)
+    peak = features_memory(experiment, network, on_processor)
+    if train.enabled:
+        peak = max(peak, training_memory(experiment, network, sizes.train, on_processor))
     row: dict[str, object] = {
-        "machine": machine, "network": name, "trainings": trainings,
-        "disk.gib": trainings * weights_gib + feature_sets * sizes.cases * NETWORKS[name].feature_dim * 4 / 2**30, "note": "",
+        "machine": machine, "network": name, "trainings": tuned, "peak.gib": peak / 2**30,
+        "disk.gib": (tuned * parameters(network) + (initial + tuned) * sizes.cases * network.feature_dim) * 4 / 2**30, "note": "",
     }  # fmt: skip
     if speed is None:
         return {**row, "note": "not measured on this machine"}
     scale = (size / speed.size_px) ** 2
-    passes = [passes_of(train, part) for part in parts] if train.enabled else []
+    passes = [passes_of(train, part) for part in parts]
     trained_h = units * sum(p.trained for p in passes) * scale / speed.training_images_per_s / 3600
     maps = min(MAPPED_CASES, sizes.test) * PASSES_PER_MAP if train.enabled else 0
-    forwards = units * sum(p.forwards for p in passes) + maps + (feature_sets - trainings) * sizes.cases
+    forwards = units * sum(p.forwards for p in passes) + maps + initial * sizes.cases
     features_h = forwards * scale / speed.extraction_images_per_s / 3600
-    fixed = FIXED_GIB + COPIES * weights_gib
-    batch = max(train.batch_size, MEASURED_BATCH)
-    peak = fixed + max(speed.peak_gib - fixed, 0.0) * scale * batch / MEASURED_BATCH
     notes = [] if train.trainable_stages is None else ["all stages are counted as learning; fewer cost less"]
     notes += (
         ["at this size the fully connected layers cost more than so scaled"]
@@ -190,23 +159,12 @@ def _row(
     )
     total = trained_h + features_h
     return {
-        **row, "training.hours": trained_h, "features.hours": features_h, "total.hours": total, "peak.gib": peak,
+        **row, "training.hours": trained_h, "features.hours": features_h, "total.hours": total,
         "energy.kwh": total * speed.watts / 1000, "note": "; ".join(notes),
     }  # fmt: skip
 
 
-def _initial(experiment: Experiment, name: str) -> bool:
-    """Whether the network's features before fine-tuning are wanted."""
-    heads = experiment.heads
-    return bool(heads.names) and "pretrained" in heads.features and (heads.networks is None or name in heads.networks)
-
-
-def _initial_sets(experiment: Experiment) -> int:
-    """How often they are computed: pretrained weights give the same ones for every unit, random ones others for every seed."""
-    return 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
-
-
-def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Sizes, units: int, shares: int = 0) -> list[str]:
+def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Counts, units: int, shares: int = 0) -> list[str]:
     """The estimate as text: per machine a table, and what it rests on. `shares`: of the training cases, beside the whole."""
     each = f" in each of {units} trainings of a network" if units > 1 else ""
     each += f"; all of it again on {shares} shares of the training cases" if shares else ""

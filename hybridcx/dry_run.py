@@ -10,9 +10,11 @@ import pandas as pd
 
 from hybridcx import pace
 from hybridcx.artefacts import Store, cache_root
-from hybridcx.checking import asked_for
-from hybridcx.costs import Sizes, Speed, cost, lines_of, n_units, read_speeds, sizes_by_shares
+from hybridcx.checking import asked_for, counts_of
+from hybridcx.costs import Speed, cost, lines_of, read_speeds
+from hybridcx.deep import devices
 from hybridcx.experiment import Experiment
+from hybridcx.limits import Counts, counts_by_shares
 from hybridcx.phantoms.cohort import plan_phantom
 from hybridcx.pipeline import load_cohort
 from hybridcx.planned_models import check_plan
@@ -49,19 +51,21 @@ def estimate(
     read, folder, _ = asked_for(experiment, base, seed, device, progress)
     check_plan(read)
     sizes = _sizes(read, folder, Store(cache_root()), progress)
-    speeds: Sequence[Speed] = read_speeds()
+    speeds: Sequence[Speed] = read_speeds()  # of processors
+    on_processor = True
     if measure:
+        on_processor = devices.resolve(read.compute).torch_device == "cpu"
         taken = []
         for name in read.networks.names:
             progress.say(f"Measuring {name} on this machine.")
             taken.append(pace.measure(name, read.train_of(name), read.compute, read.images.size_px))
         speeds = taken
-    units = n_units(read)
-    costs = cost(read, sizes, units, speeds)
-    return Estimate(costs, "\n".join(lines_of(costs, speeds, sizes, units, len(read.training_size.shares))))
+    costs = cost(read, sizes, speeds, on_processor=on_processor)
+    lines = lines_of(costs, speeds, sizes, read.repeat.trainings, len(read.training_size.shares))
+    return Estimate(costs, "\n".join(lines))
 
 
-def _sizes(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Sizes:
+def _sizes(experiment: Experiment, base: Path, store: Store, progress: Progress) -> Counts:
     options = experiment.cohort.phantom
     if options is not None:
         plan = plan_phantom(
@@ -70,9 +74,6 @@ def _sizes(experiment: Experiment, base: Path, store: Store, progress: Progress)
             reliability_between=options.reliability_between,
             reliability_within=options.reliability_within,
         )
-        return sizes_by_shares(experiment, sum(not c.excluded for c in plan.cases))
+        return counts_by_shares(experiment, sum(not c.excluded for c in plan.cases))
     cohort = load_cohort(experiment, base, store, progress)
-    split = make_units(experiment, cohort)[0].split
-    parts = list(split.of_case.values())
-    disputed = len(split.disputed_test)
-    return Sizes(parts.count("train"), parts.count("validation"), parts.count("test") + disputed, len(parts) + disputed)
+    return counts_of(make_units(experiment, cohort))

@@ -109,6 +109,10 @@ class HeadsSection(_Section):
     )
     networks: list[NetworkName] | None = Field(None, description="networks whose features get heads; default all")
 
+    def on(self, network: str) -> list[FeatureSet]:
+        """The feature sets of a network that get heads."""
+        return self.features if self.names and (self.networks is None or network in self.networks) else []
+
     @field_validator("names", "features")
     @classmethod
     def _unique(cls, value: list[str]) -> list[str]:

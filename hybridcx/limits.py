@@ -17,6 +17,7 @@ from hybridcx.deep.networks import NETWORKS, Network
 from hybridcx.errors import Problem
 from hybridcx.experiment import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
+from hybridcx.images.near_duplicates import ALL_PAIRS
 from hybridcx.parallel import default_jobs
 
 LIBRARIES = 650_000_000
@@ -25,6 +26,8 @@ WORKER = 300_000_000
 """A process that fits heads, before it has any data."""
 RESAMPLING = 450_000_000
 """The bootstrap's chunk with its scratch, once there are 16,000 cases (`stats.draws.CHUNK_FLOATS`)."""
+SCREENING = 1_000_000_000
+"""Blocks and products of the search for nearly identical images in a large cohort (50,000 images: 1.44 GB in all)."""
 LEDGER_ROW = 700
 """Bytes of memory for a prediction in a run's ledger and all that is made of it."""
 LEDGER_ROW_ON_DISK = 130
@@ -40,11 +43,12 @@ SPACES = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Cases of a run: all that are prepared, those of training and of validation."""
+    """Cases of a run: all that are prepared, those that one training learns from, is validated on, and tests."""
 
     cases: int
     train: int
     validation: int
+    test: int = 0
 
     def __str__(self) -> str:
         return f"{self.cases:,} images ({self.train:,} to train on, {self.validation:,} to validate on)"
@@ -87,20 +91,16 @@ def run_needs(
     remedies: dict[str, str] = {}
     size_px, train_options = experiment.images.size_px, experiment.train
     rows = [NETWORKS[name] for name in experiment.networks.names]
-    batch_px = FEATURE_BATCH * size_px**2
     near = "the search for nearly identical images"
     memory[near] = LIBRARIES + near_duplicates_bytes(counts.cases)
     remedies[near] = "split the cohort"
     for row in rows:
-        states = parameters(row) * 4
         stage = f"features of {row.name}"
-        memory[stage] = LIBRARIES + (
-            2 * states + int(batch_px * row.forward_bytes_px * 1.5) if on_processor else states
-        )
+        memory[stage] = features_memory(experiment, row, on_processor)
         remedies[stage] = "lower images.size_px"
         if train_options.enabled:
             stage = f"fine-tuning {row.name} with mini-batches of {experiment.train_of(row.name).batch_size}"
-            memory[stage] = LIBRARIES + _training(experiment, row, counts, on_processor)
+            memory[stage] = training_memory(experiment, row, counts.train, on_processor)
             remedies[stage] = "lower train.batch_size (train.network.NAME.batch_size for one network) or images.size_px"
     fits = list(_head_fits(experiment, counts))
     if fits:
@@ -136,25 +136,36 @@ def parameters(row: Network) -> int:
 
 
 def near_duplicates_bytes(cases: int) -> int:
-    """Memory of `images.near_duplicates` at its peak: prints of 16 KiB, twice, and a block of correlations."""
+    """Memory of `images.near_duplicates` at its peak: prints of 16 KiB, twice, and a block of correlations; above `ALL_PAIRS` what screening
+    keeps."""
+    if cases > ALL_PAIRS:
+        return cases * 6 * 1024 + SCREENING
     return cases * 4096 * 4 * 2 + cases * 1024 * 5
 
 
-def _training(experiment: Experiment, row: Network, counts: Counts, on_processor: bool) -> int:
-    """Weights, gradients, the optimiser's state, averages and best weights, a checkpoint on its way to disk, and the kept activations."""
+def features_memory(experiment: Experiment, row: Network, on_processor: bool) -> int:
+    """Bytes of a process that computes a network's features: its weights, twice while they are read, and the activations of a batch."""
+    states = parameters(row) * 4
+    if not on_processor:
+        return LIBRARIES + states
+    return LIBRARIES + 2 * states + int(FEATURE_BATCH * experiment.images.size_px**2 * row.forward_bytes_px * 1.5)
+
+
+def training_memory(experiment: Experiment, row: Network, n_train: int, on_processor: bool) -> int:
+    """Bytes of a process that fine-tunes: weights, gradients, the optimiser's state, averages and best weights, a checkpoint on its way to disk, and
+    the kept activations."""
     train = experiment.train_of(row.name)
+    states, saving = parameters(row) * 4, _checkpoint(experiment, row)
+    if not on_processor:
+        return LIBRARIES + states + saving
     copies = (
         2
         + (1 if train.optimizer == "sgd" else 2)
         + 2 * (train.ema_decay is not None)
         + (train.keep == "best_validation")
     )
-    states = parameters(row) * 4
-    saving = _checkpoint(experiment, row)
-    if not on_processor:
-        return states + saving
-    batch = min(train.batch_size, max(counts.train, 1)) * experiment.images.size_px**2
-    return copies * states + max(saving, int(batch * row.training_bytes_px * COMPUTED_SHARE))
+    batch = min(train.batch_size, max(n_train, 1)) * experiment.images.size_px**2
+    return LIBRARIES + copies * states + max(saving, int(batch * row.training_bytes_px * COMPUTED_SHARE))
 
 
 def _checkpoint(experiment: Experiment, row: Network) -> int:
@@ -166,28 +177,30 @@ def _checkpoint(experiment: Experiment, row: Network) -> int:
     return copies * parameters(row) * 4
 
 
+def feature_sets(experiment: Experiment, network: str) -> tuple[int, int]:
+    """How often the features of a network are computed: before fine-tuning, and after it.
+
+    Pretrained ones know neither seed nor fold; random weights are drawn for each seed.
+    """
+    starts = 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
+    initial = starts if "pretrained" in experiment.heads.on(network) else 0
+    return initial, experiment.trainings if experiment.train.enabled else 0
+
+
 def _features(experiment: Experiment, counts: Counts) -> Iterator[int]:
     """The size of each file of features."""
-    heads = experiment.heads
     for name in experiment.networks.names:
-        wanted = heads.names and (heads.networks is None or name in heads.networks)
-        # pretrained features know neither seed nor fold; random weights are drawn for each seed
-        starts = 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
-        sets = starts * ("pretrained" in heads.features if wanted else False)
-        sets += experiment.trainings * experiment.train.enabled
-        yield from [counts.cases * NETWORKS[name].feature_dim * 4] * sets
+        yield from [counts.cases * NETWORKS[name].feature_dim * 4] * sum(feature_sets(experiment, name))
 
 
 def fitted_rows(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, FeatureSet, int]]:
     """Each feature set that heads are fitted on, and on how many cases."""
-    heads = experiment.heads
     for name in experiment.networks.names:
-        if heads.names and (heads.networks is None or name in heads.networks):
-            for which in heads.features:
-                if which == "pretrained":
-                    yield NETWORKS[name], which, counts.train
-                elif experiment.train.enabled:
-                    yield NETWORKS[name], which, counts.validation
+        for which in experiment.heads.on(name):
+            if which == "pretrained":
+                yield NETWORKS[name], which, counts.train
+            elif experiment.train.enabled:
+                yield NETWORKS[name], which, counts.validation
 
 
 def _head_fits(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, int]]:
@@ -222,10 +235,17 @@ def head_problems(experiment: Experiment, counts: Counts) -> list[Problem]:
 
 def drawn_counts(experiment: Experiment) -> Counts | None:
     """The most cases that a drawn cohort can have, before it is drawn; None where there is a manifest."""
-    if experiment.cohort.phantom is None:
-        return None
-    n, split = experiment.cohort.phantom.patients, experiment.split
-    return Counts(n, round(n * split.train), round(n * split.validation))
+    phantom = experiment.cohort.phantom
+    return None if phantom is None else counts_by_shares(experiment, phantom.patients)
+
+
+def counts_by_shares(experiment: Experiment, n_cases: int) -> Counts:
+    """The parts of a division of `n_cases` cases by the experiment's shares, or by its folds."""
+    split, repeat = experiment.split, experiment.repeat
+    test = 1 / repeat.folds if repeat.in_folds else split.test
+    train = round(n_cases * (1 - test) * split.train / (split.train + split.validation))
+    tested = round(n_cases * test)
+    return Counts(n_cases, train, n_cases - train - tested, tested)
 
 
 def check_run(

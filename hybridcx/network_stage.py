@@ -93,8 +93,6 @@ class NetworkStage:
 
     def run(self) -> None:
         """Features, fine-tuning, and the predictions of the softmax; the heads are planned."""
-        heads = self.work.experiment.heads
-        wanted = heads.features if heads.names and self.work.has_heads else []
         # The casebook shows one set of networks: those of the first unit that has a test set of its own.
         shown = self.unit is self.outcome.units[0] and self.unit.fold is None
         if self.work.wants_initial:
@@ -110,7 +108,7 @@ class NetworkStage:
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))
-            if "fine_tuned" in wanted:
+            if "fine_tuned" in self.work.experiment.heads.on(self.name):
                 self._plan_heads("fine_tuned", tuned)
 
     def _finetuned(self) -> Path:

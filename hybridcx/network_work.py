@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, save_array, write_atomic
+from hybridcx.array_files import save_array
+from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.deep import devices, weights
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
@@ -56,14 +57,7 @@ class NetworkWork:
     @property
     def wants_initial(self) -> bool:
         """Whether heads are asked for on the features of the network as it starts."""
-        heads = self.experiment.heads
-        return bool(heads.names) and self.has_heads and "pretrained" in heads.features
-
-    @property
-    def has_heads(self) -> bool:
-        """Whether this network's features get heads."""
-        chosen = self.experiment.heads.networks
-        return chosen is None or self.name in chosen
+        return "pretrained" in self.experiment.heads.on(self.name)
 
     def pixels(self) -> dict[str, object]:
         """What decides features, apart from the weights' own training."""

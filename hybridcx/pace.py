@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import sys
 import tempfile
 import time
 from datetime import date
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridcx.costs import FIXED_GIB, Speed
+from hybridcx.costs import Speed
 from hybridcx.deep import devices
 from hybridcx.deep.features import extract
 from hybridcx.deep.finetune import finetune
@@ -59,7 +58,7 @@ def machine_name(compute: ComputeSection) -> str:
 def measure(network_name: str, train: TrainSection, compute: ComputeSection, size_px: int) -> Speed:
     """Train `STEPS` mini-batches of noise from random weights and compute the features of as many, and say how many images a second that makes.
 
-    All stages learn; validation is left out. The peak memory is that of the process so far.
+    All stages learn; validation is left out.
     """
     device = devices.resolve(compute)
     batch = train.batch_size
@@ -89,16 +88,6 @@ def measure(network_name: str, train: TrainSection, compute: ComputeSection, siz
         training_images_per_s=batch / trained.step,
         ledger_precision=devices.precision_name(device.ledger_dtype),
         extraction_images_per_s=32 / extracted.step,
-        peak_gib=_peak_gib(),
         watts=WATTS_PER_CORE * device.threads if on_cpu else WATTS_GPU,
         measured=date.today().isoformat(),
     )
-
-
-def _peak_gib() -> float:
-    """Largest resident memory of this process so far; the fixed part alone where the system does not say (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return FIXED_GIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)

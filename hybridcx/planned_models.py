@@ -18,12 +18,11 @@ def model_names(experiment: Experiment) -> tuple[str, ...]:
     for network in experiment.networks.names:
         if experiment.train.enabled:
             found.append(network)
-        if heads.networks is None or network in heads.networks:
-            bases = {"fine_tuned": network if experiment.train.enabled else None, "pretrained": f"{network}:{initial}"}
-            own = [f"{bases[f]}+{h}" for f in heads.features if bases[f] for h in heads.names]
-            found += own
-            if experiment.repeat.several_divisions and len(own) > 1:
-                found.append(f"{network}+{CHOSEN}")
+        bases = {"fine_tuned": network if experiment.train.enabled else None, "pretrained": f"{network}:{initial}"}
+        own = [f"{bases[f]}+{h}" for f in heads.on(network) if bases[f] for h in heads.names]
+        found += own
+        if experiment.repeat.several_divisions and len(own) > 1:
+            found.append(f"{network}+{CHOSEN}")
     found += ensemble_names(experiment)
     return tuple(found)
 

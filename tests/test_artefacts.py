@@ -12,6 +12,7 @@ import threading
 import numpy as np
 import pytest
 
+from hybridcx.array_files import save_array
 from hybridcx.artefacts import (
     RECORD,
     Store,
@@ -19,7 +20,6 @@ from hybridcx.artefacts import (
     code_hash,
     content_key,
     exclusive,
-    save_array,
     sha256_file,
     write_atomic,
 )

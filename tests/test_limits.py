@@ -13,7 +13,7 @@ import pytest
 from hybridcx.capacity import Memory
 from hybridcx.errors import InputError
 from hybridcx.experiment import parse_experiment
-from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, parameters, run_needs
+from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, near_duplicates_bytes, parameters, run_needs
 
 GB = 10**9
 PLENTY = Memory(1 << 45, 1 << 45)
@@ -218,4 +218,11 @@ def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):
 
 
 def test_a_drawn_cohort_is_counted_before_it_is_drawn():
-    assert drawn_counts(experiment()) == Counts(100, 70, 15)
+    assert drawn_counts(experiment()) == Counts(100, 70, 15, 15)
+
+
+def test_the_search_in_a_large_cohort_is_counted_as_it_is_made():
+    """Screened above 20,000 images: 50,000 took 1.44 GB with the libraries; holding all prints would be refused on most machines."""
+    assert near_duplicates_bytes(20_000) > near_duplicates_bytes(50_000) / 2
+    assert 1.44e9 / 2 < 0.65e9 + near_duplicates_bytes(50_000) < 1.44e9 * 2
+    assert near_duplicates_bytes(500_000) < 5e9

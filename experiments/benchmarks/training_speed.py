@@ -210,8 +210,7 @@ def table(o: argparse.Namespace) -> None:
             "machine": machine, "network": network, "size_px": SIZE_PX, "training_precision": precision,
             "training_images_per_s": f"{BATCH / trained.median('hybridcx', processor=one):.2f}", "ledger_precision": "float32",
             "extraction_images_per_s": f"{EXTRACTED / extracted.median('hybridcx extraction float32', processor=one):.2f}",
-            "peak_gib": f"{max(*trained.peak_gib.values(), *extracted.peak_gib.values()):.2f}", "watts": f"{(o.watts or WATTS_PER_CORE * threads):g}",
-            "measured": date.today().isoformat(),
+            "watts": f"{(o.watts or WATTS_PER_CORE * threads):g}", "measured": date.today().isoformat(),
         })  # fmt: skip
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

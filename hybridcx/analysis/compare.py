@@ -109,6 +109,11 @@ def _one_seed(
     return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
 
 
+def metrics_and_comparisons(predictions: Predictions, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `metrics` and `comparisons` of predictions of one seed on all cases, and nothing else."""
+    return _one_seed([(Keys(), predictions)], plan, plan.resolved_pairs(predictions.models))[:2]
+
+
 def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:
     """Metrics, comparisons and verdicts of some groups of cases, the first of which has the verdicts."""
     if len(groups[0][1].seeds) > 1:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.compare import metrics_and_comparisons
 from hybridcx.analysis.plan import Plan
 from hybridcx.records.predictions import predictions_from_frame
 
@@ -40,5 +40,5 @@ def over_seeds(ledger: pd.DataFrame, networks: Sequence[str], positive: str, pla
     pairs = [(a, b) for i, a in enumerate(of) for b in of[i + 1 :]]
     pairs += [(e, f"{m} (seed {s})") for e, m in zip(of, models, strict=True) for s in seeds]
     predictions = predictions_from_frame(frame, positive=positive, threshold=plan.threshold, name="the ensembles")
-    tables = analyse(predictions, replace(plan, pairs=tuple(pairs), locked=False, by=()))
-    return {"ensemble_metrics": tables["metrics"], "ensemble_comparisons": tables["comparisons"]}
+    tables = metrics_and_comparisons(predictions, replace(plan, pairs=tuple(pairs), locked=False, by=()))
+    return dict(zip(TABLES, tables, strict=True))

@@ -10,7 +10,7 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.seed_slices import SeedSlices
-from hybridcx.analysis.verdicts import verdicts_table
+from hybridcx.analysis.verdicts import conclusions
 from hybridcx.stats.bootstrap import Replicates
 
 VERDICTS = ("superior", "inferior", "equivalent", "non_inferior", "inconclusive")
@@ -68,4 +68,4 @@ def _of_each_seed(
 ) -> Iterator[pd.DataFrame]:
     for number, (seed, part) in enumerate(zip(over.slices.seeds, over.slices.parts, strict=True)):
         own = compared[(compared["seed"] == seed) & compared["subgroup"].isna()].assign(seed=None)
-        yield verdicts_table(part, own, plan, pairs, over.of_seed(number), metrics)
+        yield conclusions(part, own, plan, pairs, over.of_seed(number), metrics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import isnan, nan
@@ -205,12 +205,41 @@ def verdicts_table(
     plan: Plan,
     pairs: tuple[tuple[str, str], ...],
     joint: Replicates | OverSeeds | None,
-    metrics: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """One row per overall pair and metric that has a better direction, of `metrics` alone where they are given."""
-    rows: list[Row] = []
+    """One row per overall pair and metric that has a better direction."""
+    found = _found(part, compared, plan, pairs, joint, part.metrics())
+    return pd.DataFrame([_row(*names, of, at, test, plan) for names, of, at, test in found])
+
+
+def conclusions(
+    part: Slice,
+    compared: pd.DataFrame,
+    plan: Plan,
+    pairs: tuple[tuple[str, str], ...],
+    joint: Replicates | OverSeeds | None,
+    metrics: Collection[str],
+) -> pd.DataFrame:
+    """Estimate and verdict alone of these metrics, without the one-sided p-values, which cost a search each: metric, model, comparator, estimate,
+    verdict."""
+    wanted = [m for m in part.metrics() if m in metrics]
+    rows = [
+        (*names, of.estimate, _said(names[0], of, test, plan).verdict)
+        for names, of, _, test in _found(part, compared, plan, pairs, joint, wanted)
+    ]
+    return pd.DataFrame(rows, columns=["metric", "model", "comparator", "estimate", "verdict"])
+
+
+def _found(
+    part: Slice,
+    compared: pd.DataFrame,
+    plan: Plan,
+    pairs: tuple[tuple[str, str], ...],
+    joint: Replicates | OverSeeds | None,
+    metrics: Sequence[str],
+) -> Iterator[tuple[tuple[str, str, str], PairedTest, At, Row]]:
+    """The interval that each verdict rests on, as a function of its level too, and the test beside it."""
     if compared.empty:
-        return pd.DataFrame(rows)
+        return
     place = {m: k for k, m in enumerate(part.models)}
     overall = compared[compared["subgroup"].isna() & compared["seed"].isna()]
     tests = overall.set_index(["metric", "model", "comparator", "method"])[["adj.p.value", "role"]]
@@ -218,23 +247,29 @@ def verdicts_table(
         key: dict(zip(tests.columns, row, strict=True)) for key, row in zip(tests.index, tests.to_numpy(), strict=True)
     }
     for model, comparator in pairs:
-        for metric in part.metrics():
-            if metric in WITHOUT_VERDICT or (metrics is not None and metric not in metrics):
+        for metric in metrics:
+            if metric in WITHOUT_VERDICT:
                 continue
             at = interval_at(part, metric, place[model], place[comparator], joint)
             if at is not None:
                 found = at(plan.confidence_level)
                 # The interval of a paired proportion is Tango's, the test beside it is the mid-p test.
                 test = tested[metric, model, comparator, "mcnemar_midp" if found.method == "tango" else found.method]
-                rows.append(_row(metric, model, comparator, found, at, test, plan))
-    return pd.DataFrame(rows)
+                yield (metric, model, comparator), found, at, test
+
+
+def _said(metric: str, found: PairedTest, test: Row, plan: Plan) -> equivalence.Verdict:
+    """The verdict of an interval and its adjusted p-value, turned where lower is better."""
+    turned = not METRICS[metric].higher_is_better
+    low, high = (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+    return equivalence.verdict(low, high, plan.margin, float(test["adj.p.value"]), 1 - plan.confidence_level)
 
 
 def _row(metric: str, model: str, comparator: str, found: PairedTest, at: At, test: Row, plan: Plan) -> Row:
     turned = not METRICS[metric].higher_is_better
     low, high = (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
     alpha = 1 - plan.confidence_level
-    said = equivalence.verdict(low, high, plan.margin, float(test["adj.p.value"]), alpha)
+    said = _said(metric, found, test, plan)
     superior, noninferior, equivalent = _pvalues(found, at, plan, turned)
     return {
         "metric": metric,

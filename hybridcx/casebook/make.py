@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, code_hash, content_key, save_array, write_atomic
+from hybridcx.array_files import save_array
+from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.casebook import lesions as true_lesions
 from hybridcx.casebook import pictures
 from hybridcx.casebook.neighbours import neighbour_rows

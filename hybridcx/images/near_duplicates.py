@@ -46,16 +46,7 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
     -------
     (n, 4096) float32. An image without any detail of its own is a row of zeros, which correlates with nothing.
     """
-    detail = np.empty((len(images), SIDE_PX, SIDE_PX), np.float32)
-    for i, image in enumerate(images):
-        fine = _small(image).astype(np.float32)
-        fine -= ndimage.gaussian_filter(fine, DETAIL_PX, mode="nearest")
-        spread = fine.std()
-        detail[i] = fine / spread if spread > NO_DETAIL else 0.0
-    flat = detail.reshape(len(detail), -1)
-    blank = np.asarray(~flat.any(axis=1))
-    flat -= flat[~blank].mean(axis=0) if (~blank).any() else 0.0
-    return _of_length_1(flat, blank)
+    return _Prints(images)(np.arange(len(images)))
 
 
 def _small(image: np.ndarray) -> np.ndarray:
@@ -72,7 +63,7 @@ def _of_length_1(flat: np.ndarray, blank: np.ndarray) -> np.ndarray:
 
 
 class _Prints:
-    """Fingerprints of a cohort too large to keep them: 4 KiB an image stay in memory, from which blocks are made when they are asked for."""
+    """Fingerprints of a cohort: 4 KiB an image stay in memory, from which those of any images are made when they are asked for."""
 
     def __init__(self, images: np.ndarray):
         self._small = np.empty((len(images), SIDE_PX, SIDE_PX), np.uint8)

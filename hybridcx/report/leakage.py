@@ -55,7 +55,8 @@ MARKS = {
 }
 PROBE = (
     "Each row: a random forest on these features alone, whole patients left out of fold. An AUROC above 0.5 means that they give the label away to "
-    "that degree; a network may then learn them, or what they stand for, instead of the disease. Networks see neither names nor positions."
+    "that degree; a network may then learn them, or what they stand for, instead of the disease. Networks see neither names nor positions. DeLong's "
+    "limits hold the fitted forests fixed and are too narrow for that: their level is nominal."
 )
 PAIRS = "Correlation of the detail that is particular to each image, 0.8 and above. Mirrored, rotated or strongly shifted copies are not found."
 
