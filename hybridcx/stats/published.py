@@ -287,16 +287,18 @@ def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, read
     """The nearest matrix to a row of printed values that none meets; None where one does.
 
     First by leaving out one value: if the others have solutions, the solution that misses the value left out by the fewest
-    halves of its last digit. Otherwise all bounds are widened alike (in those units) until a matrix meets them.
+    halves of its last digit. Otherwise, and for one value alone with more than `MAX_SOLUTIONS` matrices to look at, all bounds are widened alike (in
+    those units) until a matrix meets them.
     """
     if compatible(targets, positives, negatives, reading).count:
         return None
     unit = [max((t.high - t.low) / 2, t.slack) for t in targets]
     best: tuple[float, tuple[int, ...]] | None = None
-    for i, t in enumerate(targets):
+    one = len(targets) == 1
+    for i, t in enumerate(targets) if not one or (positives + 1) * (negatives + 1) <= MAX_SOLUTIONS else ():
         rest = (
             compatible([*targets[:i], *targets[i + 1 :]], positives, negatives, reading).cells
-            if len(targets) > 1
+            if not one
             else _all(positives, negatives)
         )
         if not len(rest):
@@ -323,13 +325,15 @@ def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, read
         if reach - short < 1e-3:
             break
     cells = found.cells[0]
-    return _miss((int(cells[0]), int(cells[1]), int(cells[2]), int(cells[3])), targets, reading, alone=False)
+    if one:  # widened to within a thousandth of a unit: the nearest of what that lets in
+        gaps = targets[0].missed_by(count_metrics(*seen(reading, *found.cells.T))[targets[0].metric])
+        cells = found.cells[int(np.argmin(gaps))]
+    return _miss((int(cells[0]), int(cells[1]), int(cells[2]), int(cells[3])), targets, reading, alone=one)
 
 
 def _all(positives: int, negatives: int) -> IntArray:
-    """Every matrix of these totals, thinned where they are too many to look at."""
-    step = 1 + (positives + 1) * (negatives + 1) // MAX_SOLUTIONS
-    tp, tn = np.meshgrid(np.arange(positives + 1), np.arange(0, negatives + 1, step), indexing="ij")
+    """Every matrix of these totals."""
+    tp, tn = np.meshgrid(np.arange(positives + 1), np.arange(negatives + 1), indexing="ij")
     a, d = tp.ravel(), tn.ravel()
     return np.stack([a, positives - a, negatives - d, d], axis=1)
 

@@ -251,3 +251,27 @@ def test_what_cannot_be_asked_for():
         compatible([target("accuracy", 0.9, 1)], 3, 3, "sideways")
     with pytest.raises(ValueError, match="negative"):
         compatible([], -1, 3)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(50, 50), (400, 3001), (2000, 2003), (5000, 5003)])
+@pytest.mark.parametrize("metric", ["specificity", "sensitivity"])
+def test_the_nearest_miss_of_one_value_is_the_nearest_however_many_matrices_there_are(metric, positives, negatives):
+    """Halfway between two fractions that can be had: no matrix is nearer than half of a case's share."""
+    of = negatives if metric == "specificity" else positives
+    value = (of // 2 + 0.5) / of
+    miss = nearest_miss([published.Target(metric, value - 1e-9, value + 1e-9)], positives, negatives)
+    assert miss is not None
+    assert miss.alone
+    nearest = np.abs(np.arange(of + 1) / of - value).min()
+    assert abs(miss.values[0] - value) == pytest.approx(nearest, abs=2e-11)
+    assert sum(miss.cells[:2]) == positives
+    assert sum(miss.cells[2:]) == negatives
+
+
+def test_solutions_say_and_choose_their_numbers_of_positives():
+    found = compatible_with_n([target("accuracy", 0.9, 1, percent=False)], 10)
+    numbers = found.numbers_of_positives()
+    assert numbers == sorted({int(c[0] + c[1]) for c in found.cells})
+    chosen = found.with_positives(numbers[1])
+    assert chosen.numbers_of_positives() == [numbers[1]]
+    assert chosen.count == sum(int(c[0] + c[1]) == numbers[1] for c in found.cells)
