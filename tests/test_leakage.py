@@ -16,18 +16,15 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx import pipeline
 from hybridcx.errors import InputError
 from hybridcx.experiment import (
-    AnalysisSection,
     CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
-    ImagesSection,
-    NetworksSection,
     TrainSection,
 )
 from hybridcx.network_work import Cases
@@ -40,16 +37,8 @@ PRETRAINED = HeadsSection(names=["logistic", "lda"], folds=3, features=["pretrai
 
 
 def experiment(train: TrainSection, heads: HeadsSection) -> Experiment:
-    return Experiment(
-        name="leaking",
-        seed=5,
-        cohort=CohortSection(manifest="phantom/pairs.csv"),
-        images=ImagesSection(size_px=32),
-        networks=NetworksSection(names=["squeezenet1_1"], weights="none"),
-        train=train,
-        heads=heads,
-        compute=ComputeSection(device="cpu", threads=1),
-        analysis=AnalysisSection(n_bootstrap=100),
+    return small_experiment(
+        name="leaking", cohort=CohortSection(manifest="phantom/pairs.csv"), train=train, heads=heads
     )
 
 

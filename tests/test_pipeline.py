@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.experiment import (
     AnalysisSection,
-    CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
     ImagesSection,
@@ -61,18 +60,13 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(**changes: object) -> Experiment:
-    base = {
-        "name": "small",
-        "seed": 5,
-        "cohort": CohortSection(manifest="phantom/manifest.csv"),
+    own = {
         "images": ImagesSection(size_px=48),
-        "networks": NetworksSection(names=["squeezenet1_1"], weights="none"),
         "train": TrainSection(epochs=2, learning_rate=0.003, validate_every=4),
         "heads": HeadsSection(names=["logistic", "lda"], folds=3),
-        "compute": ComputeSection(device="cpu", threads=1),
         "analysis": AnalysisSection(n_bootstrap=200),
     }
-    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+    return small_experiment(**{**own, **changes})
 
 
 @pytest.fixture(scope="module")

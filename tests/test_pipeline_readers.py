@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx.experiment import (
     AnalysisSection,
     CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
-    ImagesSection,
-    NetworksSection,
     TrainSection,
     parse_experiment,
 )
@@ -29,15 +27,11 @@ PAIR = ("squeezenet1_1:untrained+logistic", "squeezenet1_1:untrained+knn")
 
 
 def experiment(labels: LabelsSection) -> Experiment:
-    return Experiment(
+    return small_experiment(
         name="readers",
-        seed=5,
         cohort=CohortSection(manifest="phantom/manifest.csv", labels=labels),
-        images=ImagesSection(size_px=32),
-        networks=NetworksSection(names=["squeezenet1_1"], weights="none"),
         train=TrainSection(enabled=False),
         heads=HeadsSection(names=["logistic", "knn"], features=["pretrained"], folds=3),
-        compute=ComputeSection(device="cpu", threads=1),
         analysis=AnalysisSection(n_bootstrap=200, comparisons=[PAIR]),
     )
 

@@ -8,37 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.experiment import (
-    AnalysisSection,
-    CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
-    ImagesSection,
     NetworksSection,
-    TrainSection,
 )
 from hybridcx.records.lineage import Lineage
 from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 
 
 def experiment(repeat: RepeatSection, seed: int = 5, **changes: object) -> Experiment:
-    base = {
-        "name": "repeated",
-        "seed": seed,
-        "cohort": CohortSection(manifest="phantom/manifest.csv"),
-        "images": ImagesSection(size_px=32),
-        "repeat": repeat,
-        "networks": NetworksSection(names=["squeezenet1_1"], weights="none"),
-        "train": TrainSection(epochs=1, learning_rate=0.003, validate_every=4),
-        "heads": HeadsSection(names=["logistic", "lda"], features=["pretrained"], folds=3),
-        "compute": ComputeSection(device="cpu", threads=1),
-        "analysis": AnalysisSection(n_bootstrap=100),
-    }
-    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+    return small_experiment(name="repeated", seed=seed, repeat=repeat, **changes)
 
 
 @pytest.fixture(scope="module")

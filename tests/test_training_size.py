@@ -8,20 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.errors import InputError
 from hybridcx.experiment import (
-    AnalysisSection,
-    CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
-    ImagesSection,
-    NetworksSection,
-    TrainSection,
     parse_experiment,
 )
 from hybridcx.locking import plan_of
@@ -32,20 +27,13 @@ from hybridcx.training_size_section import TrainingSizeSection
 
 
 def experiment(shares: list[float], **changes: object) -> Experiment:
-    base = {
+    own = {
         "name": "sizes",
-        "seed": 5,
-        "cohort": CohortSection(manifest="phantom/manifest.csv"),
-        "images": ImagesSection(size_px=32),
         "repeat": RepeatSection(seeds=2),
         "training_size": TrainingSizeSection(shares=shares),
-        "networks": NetworksSection(names=["squeezenet1_1"], weights="none"),
-        "train": TrainSection(epochs=1, learning_rate=0.003, validate_every=4),
         "heads": HeadsSection(names=["logistic"], features=["pretrained", "fine_tuned"], folds=2),
-        "compute": ComputeSection(device="cpu", threads=1),
-        "analysis": AnalysisSection(n_bootstrap=100),
     }
-    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+    return small_experiment(**{**own, **changes})
 
 
 @pytest.fixture(scope="module")

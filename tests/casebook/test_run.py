@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_run import small_experiment
 
 import hybridcx
 from hybridcx.casebook import make
 from hybridcx.casebook.lesions import read_lesions
 from hybridcx.experiment import (
     AnalysisSection,
-    CohortSection,
-    ComputeSection,
     Experiment,
     HeadsSection,
     ImagesSection,
@@ -27,18 +26,13 @@ MAX_WITH, MAX_WITHOUT = 15e6, 2e6
 
 
 def small(**changes: object) -> Experiment:
-    base = {
-        "name": "small",
-        "seed": 5,
-        "cohort": CohortSection(manifest="phantom/manifest.csv"),
+    own = {
         "images": ImagesSection(size_px=48),
         "networks": NetworksSection(names=["squeezenet1_1", "mobilenet_v2"], weights="none"),
         "train": TrainSection(epochs=1, learning_rate=0.003, validate_every=9),
         "heads": HeadsSection(names=["logistic"], folds=3),
-        "compute": ComputeSection(device="cpu", threads=1),
-        "analysis": AnalysisSection(n_bootstrap=100),
     }
-    return Experiment(**{**base, **changes})  # type: ignore[arg-type]
+    return small_experiment(**{**own, **changes})
 
 
 @pytest.fixture(scope="module")
