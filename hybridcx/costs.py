@@ -153,7 +153,7 @@ def _row(
     features_h = forwards * scale / speed.extraction_images_per_s / 3600
     notes = [] if train.trainable_stages is None else ["all stages are counted as learning; fewer cost less"]
     notes += (
-        ["at this size the fully connected layers cost more than so scaled"]
+        ["at least: the fully connected layers, and their updates, cost the same at any size"]
         if name.startswith("vgg") and scale < 0.5
         else []
     )
