@@ -21,15 +21,14 @@ import numpy.typing as npt
 
 from hybridcx.stats.confusion import METRICS, count_metrics
 from hybridcx.stats.draws import CHUNK_FLOATS, UnitDraws, Weights
+from hybridcx.stats.refits import REFIT_METRICS, Refits
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_groups, check_scores, check_truth
 from hybridcx.stats.score_resampling import (
     LINEAR_METRICS,
     RANK_METRICS,
-    REFIT_METRICS,
     FoldedRankPlan,
     LinearMetrics,
     RankPlan,
-    Refits,
     ScoreRows,
     rank_jackknife,
     rank_metrics,

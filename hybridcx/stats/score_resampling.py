@@ -12,13 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, special
+from scipy import sparse
 
 from hybridcx.stats.calibration import (
     ECE_BINS,
-    clipped_logit,
-    fit_intercept,
-    fit_slope,
     log_loss_terms,
     score_bin,
 )
@@ -28,11 +25,9 @@ from hybridcx.stats.utility import net_benefit_terms
 
 RANK_METRICS = ("auroc", "auprc")
 LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
-REFIT_METRICS = ("calibration_slope", "calibration_intercept")
 _EXACT_HALVES = 1 << 23  # sums of halves up to here are exact in float32, and so was every sum on the way
 _FLUSH_EVERY = 256  # steps; at 10,000 cases a sum grows by at most some thousand a step
 _PRODUCT_FLOATS = 1 << 18  # matrix elements of one product of the sums over cases
-_REFIT_FLOATS = 1 << 17  # matrix elements of one batch of refits
 
 
 @dataclass(frozen=True)
@@ -268,63 +263,4 @@ class LinearMetrics:
             if name == "ece":
                 part = np.abs(part.reshape(self.k, ECE_BINS, -1)).sum(axis=1)
             out[name] = part / n
-        return out
-
-
-# ---------------------------------------------------------------- calibration refits
-
-
-class Refits:
-    """Calibration slope and intercept refitted to each resample, started at the full sample's fit."""
-
-    def __init__(self, rows: ScoreRows, metrics: Sequence[str]):
-        self.rows = rows
-        self.metrics = [name for name in REFIT_METRICS if name in metrics]
-        self.x = clipped_logit(rows.scores)
-        full = rows.counts[rows.unit].astype(np.float64)[:, None]
-        self.fits = [fit_slope(x, rows.y, full) for x in self.x]
-        self.intercepts = np.array([fit_intercept(x, rows.y, full)[0][0] for x in self.x])
-
-    def evaluate(self, weights: npt.NDArray[np.floating]) -> dict[str, FloatArray]:
-        """Return {"calibration_slope", "calibration_intercept"} that are asked for, each (k, columns)."""
-        k, columns = self.x.shape[0], weights.shape[1]
-        out = {name: np.full((k, columns), np.nan) for name in self.metrics}
-        width = max(1, _REFIT_FLOATS // max(self.rows.y.size, 1))
-        for start in range(0, columns, width):
-            part = slice(start, start + width)
-            w = weights[self.rows.unit, part].astype(np.float64)
-            for j, x in enumerate(self.x):
-                if "calibration_slope" in out:
-                    location, slope = float(self.fits[j].location[0]), float(self.fits[j].slope[0])
-                    begin = (0.0, 1.0) if np.isnan(slope) else (location, slope)
-                    out["calibration_slope"][j, part] = fit_slope(x, self.rows.y, w, begin).slope
-                if "calibration_intercept" in out:
-                    begin_at = 0.0 if np.isnan(self.intercepts[j]) else float(self.intercepts[j])
-                    out["calibration_intercept"][j, part] = fit_intercept(x, self.rows.y, w, begin_at)[0]
-        return out
-
-    def one_step_jackknife(self) -> dict[str, FloatArray]:
-        """Return the estimates with one draw of each unit left out, (k, U), by one Newton step from the full fit.
-
-        The error is of order 1 / n^2; used for the acceleration of large sets, where n refits would cost n^2.
-        """
-        rows, u = self.rows, self.rows.counts.size
-        out = {name: np.full((self.x.shape[0], u), np.nan) for name in self.metrics}
-        full = rows.counts[rows.unit].astype(np.float64)
-        for j, x in enumerate(self.x):
-            if "calibration_slope" in out:
-                centred = x - x.mean()
-                p = special.expit(self.fits[j].location[0] + self.fits[j].slope[0] * centred)
-                v, residual = p * (1.0 - p), rows.y - p
-                terms = [v, v * centred, v * centred**2]
-                h0, h1, h2 = (float(full @ t) - np.bincount(rows.unit, weights=t, minlength=u) for t in terms)
-                g0, g1 = (np.bincount(rows.unit, weights=t, minlength=u) for t in (residual, residual * centred))
-                out["calibration_slope"][j] = self.fits[j].slope[0] - (h0 * g1 - h1 * g0) / (h0 * h2 - h1 * h1)
-            if "calibration_intercept" in out:
-                p = special.expit(self.intercepts[j] + x)
-                v = p * (1.0 - p)
-                left = float(full @ v) - np.bincount(rows.unit, weights=v, minlength=u)
-                out["calibration_intercept"][j] = (
-                    self.intercepts[j] - np.bincount(rows.unit, weights=rows.y - p, minlength=u) / left
-                )
         return out
