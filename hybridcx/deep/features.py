@@ -19,6 +19,7 @@ from torch import Tensor
 
 from hybridcx.array_files import array_in_pieces
 from hybridcx.deep import augment, devices
+from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
 from hybridcx.deep.networks import check_images, network
 from hybridcx.errors import InputError, Problem
@@ -109,7 +110,9 @@ def _extract(
     features_file: Path | None,
 ) -> Extracted:
     row, n = network(network_name), len(images)
-    model = build(row, read_state(state), channels_last=device.channels_last).to(device.torch_device)
+    model = build(row, read_state(state), channels_last=device.channels_last)
+    fold_batch_norm(model)
+    model.to(device.torch_device)
     caught: list[Tensor] = []
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     mean, std = normaliser(row, device.torch_device)
