@@ -16,9 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 import sklearn
-import skops.io
 from sklearn.pipeline import Pipeline
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.heads.decision import Sigmoid
@@ -49,6 +47,8 @@ def save_head(fitted: FittedHead, folder: Path) -> Path:
         # not save_model: XGBoost does not notice a disk that is full when the last 4096 bytes are written
         (folder / BOOSTER).write_bytes(fitted.pipeline[-1].get_booster().save_raw(raw_format="ubj"))
         kept = Pipeline(fitted.pipeline.steps[:-1])
+    import skops.io  # here: it imports every estimator of scikit-learn, a second that trainings need not wait for
+
     skops.io.dump(kept, folder / PIPELINE)
     files = {name: _sha256((folder / name).read_bytes()) for name in (PIPELINE, BOOSTER) if (folder / name).exists()}
     meta: dict[str, Any] = {
@@ -131,6 +131,9 @@ def load_head(folder: Path) -> FittedHead:
 
 
 def _load_pipeline(content: bytes, folder: Path) -> Pipeline:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         pipeline = skops.io.loads(content, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
