@@ -10,6 +10,8 @@ The rivals are driven as well as we know how, and where a choice costs something
   (create_model, create_dataset, create_loader with workers, create_optimizer_v2, create_scheduler_v2, LabelSmoothingCrossEntropy, autocast,
   one validation an epoch, CheckpointSaver). train.py is not in timm's wheel; `--timm-train PATH` runs the script itself. Augmentation is a flip
   alone, no random crops and no colour, which are timm's defaults and cost more. As a single step it gets its images from memory.
+- bare: no framework: the files decoded once, the loop that anyone has to run, the weights saved. Nothing can be much faster on the same steps, so its
+  time is the bound that a target of the whole process has to be read against.
 - fastai: vision_learner and fit, with autocast to bfloat16 and channels_last added by a callback; a flip of each item, no augmentation of batches
   (an affine one costs more), fastai's SGD.
 """
@@ -279,6 +281,56 @@ def fastai_whole(network: str, data: Path, out: Path, epochs: int, workers: int)
     learner.save("model", with_opt=False)
 
 
+def bare_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -> None:
+    """No framework at all: what has to be done by anyone, with the least around it. Files decoded once, bfloat16, channels_last, a flip."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch.nn import functional
+    from torchvision.models import get_model
+
+    def decoded(split: str) -> tuple[torch.Tensor, torch.Tensor]:
+        files = sorted((data / split).glob("*/*.jpg"))
+        classes = sorted({f.parent.name for f in files})
+        pixels = []
+        for file in files:
+            image = Image.open(file)
+            image.draft("RGB", (SIZE_PX, SIZE_PX))
+            pixels.append(np.asarray(image.resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)))
+        x = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
+        x = (x - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+            1, 3, 1, 1
+        )
+        return x.contiguous(memory_format=torch.channels_last), torch.tensor(
+            [classes.index(f.parent.name) for f in files]
+        )
+
+    torch.manual_seed(42)
+    (x, y), (held, held_y) = decoded("train"), decoded("validation")
+    model = get_model(network, weights=None, num_classes=2).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9, weight_decay=0.004)
+    for _ in range(epochs):
+        model.train()
+        order = torch.randperm(len(x))
+        for begin in range(0, len(x) - BATCH + 1, BATCH):
+            rows = order[begin : begin + BATCH]
+            batch = torch.where(torch.rand(BATCH, 1, 1, 1) < 0.5, x[rows], x[rows].flip(3))
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = functional.cross_entropy(model(batch.contiguous(memory_format=torch.channels_last)), y[rows])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        model.eval()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            lost = sum(
+                functional.cross_entropy(model(held[b : b + BATCH]), held_y[b : b + BATCH], reduction="sum").item()
+                for b in range(0, len(held), BATCH)
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), out / "model.pt")
+    print(f"{len(held)} validated, loss {lost / len(held):.3f}")
+
+
 def ours_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -> None:
     """`hybridcx run`; `data` is the experiment file, training_speed.py looks when the model is there."""
     from hybridcx.cli import main
@@ -286,7 +338,7 @@ def ours_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -
     main(["run", str(data), "--out", str(out), "--quiet"])
 
 
-WHOLE = {"timm": timm_whole, "fastai": fastai_whole, "hybridcx": ours_whole}
+WHOLE = {"bare": bare_whole, "timm": timm_whole, "fastai": fastai_whole, "hybridcx": ours_whole}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@
         steps        a training step of each network: hybridcx, a plain float32 loop, timm as its train script does it with its best flags
         last_stage   a step of the last stage on kept activations of the frozen trunk, and of the head alone, against a full step
         extraction   penultimate features in bfloat16 and float32, against a plain float32 loop
-        process      whole processes from start to saved model with validation: `hybridcx run`, timm, fastai; seconds and peak memory
+        process      whole processes from start to saved model with validation: `hybridcx run`, a bare loop, timm, fastai; seconds and peak memory
         again        a second experiment on the same cohort: what is decoded and extracted anew
         heads        7 heads x 2 feature sets x 4 networks with tuning, 331 cases
         precision    predicted classes that bfloat16 would have changed
@@ -21,6 +21,7 @@ ratios of processor times. What each side does, and what is made easier for the 
 from __future__ import annotations
 
 import argparse
+import compileall
 import csv
 import os
 import shutil
@@ -32,6 +33,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -309,6 +311,7 @@ def whole(side: str, network: str, data: Path, out: Path, o: argparse.Namespace,
 
 def process(o: argparse.Namespace) -> None:
     """Whole processes, taking turns."""
+    compileall.compile_dir(HERE.parents[1] / "hybridcx", quiet=1)  # as an installation does
     n_train, n_validation = o.files
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -318,7 +321,7 @@ def process(o: argparse.Namespace) -> None:
             f"files more. timm: {o.timm_train or 'driven as train.py does'}, {o.workers} workers"
         )
         for network in o.networks:
-            ran: dict[str, list[Ran]] = {"hybridcx": [], "timm": [], "fastai": []}
+            ran: dict[str, list[Ran]] = {"hybridcx": [], "bare": [], "timm": [], "fastai": []}
             for k in range(o.rounds):
                 for side in list(ran)[:: 1 if k % 2 else -1]:
                     out, cache = folder / f"out-{side}", folder / "cache"
@@ -343,7 +346,8 @@ def process(o: argparse.Namespace) -> None:
             for side, bound in (("timm", 1.8), ("fastai", 2.0)) if o.epochs == 1 else (("timm", 1.0), ("fastai", 1.0)):
                 pairs = list(zip(ran[side], ran["hybridcx"], strict=True))
                 ratio = statistics.median(a.saved_s / b.saved_s for a, b in pairs)
-                target(f"{network}: from start to saved model against {side}", ratio, bound)
+                bare = statistics.median(a.saved_s / b.saved_s for a, b in zip(ran[side], ran["bare"], strict=True))
+                target(f"{network}: from start to saved model against {side} (a bare loop: {bare:.2f})", ratio, bound)
                 memory = max(b.peak_gib for _, b in pairs) / max(a.peak_gib for a, _ in pairs)
                 target(f"{network}: peak memory over {side}'s", memory, 1.0, at_most=True)
 
@@ -372,7 +376,8 @@ def again(o: argparse.Namespace) -> None:
 
 def heads(o: argparse.Namespace) -> None:
     """All heads on the features of untrained networks, as a run fits them."""
-    from hybridcx.artefacts import Store
+    from hybridcx.artefacts import Store, content_key
+    from hybridcx.cluster import Workers
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
@@ -381,8 +386,12 @@ def heads(o: argparse.Namespace) -> None:
     from hybridcx.images.store import prepare_store
     from hybridcx.phantoms.cohort import write_phantom
 
+    def write(features: np.ndarray, into: Path) -> None:
+        np.save(into / "features.npy", features)
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        store = Store(folder / "store")
         write_phantom(folder / "cohort", n_patients=416, seed=0)
         drawn = read_manifest(folder / "cohort" / "manifest.csv")
         images = prepare_store(drawn, size_px=64, cache=folder / "images")
@@ -393,9 +402,10 @@ def heads(o: argparse.Namespace) -> None:
         parts = {"train": np.sort(order[:232]), "validation": np.sort(order[232:282])}
         works = []
         for network in NETWORKS:
-            found = extract(network, untrained_state(network, 0), images.images, ComputeSection())
-            file = folder / f"{network}.npy"
-            np.save(file, found.features)
+            found = extract(network, untrained_state(network, 0), images.images, ComputeSection()).features
+            parts_of_key = {"network": network, "which": "initial"}
+            kept = store.make("features", content_key(parts_of_key), partial(write, found), parts_of_key)
+            file = kept / "features.npy"
             works += [
                 HeadWork(folder / "store", ALL_HEADS, file, rows, y[rows], np.arange(len(rows)), 5, 64, 0)
                 for rows in parts.values()
@@ -404,7 +414,7 @@ def heads(o: argparse.Namespace) -> None:
             f"{len(y)} cases: {len(works)} feature sets (four networks, 232 training or 50 validation cases), {len(ALL_HEADS)} heads each"
         )
         begun, used = time.perf_counter(), os.times()
-        fit_all(works, Store(folder / "store"))
+        fit_all(works, store, Workers())
         took, now = time.perf_counter() - begun, os.times()
         spent = (now.user + now.children_user) - (used.user + used.children_user)
         print(f"{took:.1f} s, processor {spent:.1f} s in this process and those that have ended   {load()}")
