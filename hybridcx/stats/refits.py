@@ -86,12 +86,12 @@ class Refits:
 
     def _sums(self, weights: npt.NDArray[np.floating], linear: FloatArray, c: FloatArray | None) -> FloatArray:
         """The coefficients' sums (rows as `_terms` has them, columns), some cases at a time."""
-        total = 0.0
+        total: FloatArray = np.zeros(())
         for begin in range(0, linear.size, _BLOCK_ROWS):
             part = slice(begin, begin + _BLOCK_ROWS)
             w = weights[self.rows.unit[part]].astype(np.float64)
             total = total + _terms(linear[part], self.rows.y[part], None if c is None else c[part]) @ w
-        return np.asarray(total)
+        return total
 
     def _expanded_intercept(self, j: int, weights: npt.NDArray[np.floating]) -> FloatArray:
         base = float(self.intercepts[j])

@@ -28,7 +28,10 @@ def drawn(counts, columns, seed=1):
 def by_newton(rows, weights):
     w = weights[rows.unit].astype(float)
     found = Refits(rows, METRICS)
-    slope = [fit_slope(x, rows.y, w, (float(f.location[0]), float(f.slope[0]))).slope for x, f in zip(found.x, found.fits, strict=True)]
+    slope = [
+        fit_slope(x, rows.y, w, (float(f.location[0]), float(f.slope[0]))).slope
+        for x, f in zip(found.x, found.fits, strict=True)
+    ]
     return np.stack(slope), np.stack([fit_intercept(x, rows.y, w)[0] for x in found.x])
 
 
