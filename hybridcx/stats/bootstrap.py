@@ -21,19 +21,18 @@ import numpy.typing as npt
 
 from hybridcx.stats.confusion import METRICS, count_metrics
 from hybridcx.stats.draws import CHUNK_FLOATS, UnitDraws, Weights
-from hybridcx.stats.refits import REFIT_METRICS, Refits
-from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_groups, check_scores, check_truth
-from hybridcx.stats.score_resampling import (
-    LINEAR_METRICS,
+from hybridcx.stats.rank_resampling import (
     RANK_METRICS,
     FoldedRankPlan,
-    LinearMetrics,
+    RankBlocks,
     RankPlan,
-    ScoreRows,
     rank_jackknife,
     rank_metrics,
-    score_patterns,
+    rank_plan,
 )
+from hybridcx.stats.refits import REFIT_METRICS, Refits
+from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_groups, check_scores, check_truth
+from hybridcx.stats.score_resampling import LINEAR_METRICS, LinearMetrics, ScoreRows, score_patterns
 
 Clusters = tuple[npt.NDArray[np.intp], int]
 
@@ -133,9 +132,9 @@ class _ScorePart:
     def __init__(self, rows: ScoreRows, metrics: Sequence[str], stratified: bool, threshold: float):
         self.rows, self.counts = rows, rows.counts
         self.rank = [name for name in metrics if name in RANK_METRICS]
-        self.plans: list[RankPlan | FoldedRankPlan] = []
+        self.plans: list[RankPlan | RankBlocks | FoldedRankPlan] = []
         for j in range(rows.scores.shape[0] if self.rank else 0):
-            self.plans.append(RankPlan(rows, j) if rows.folds is None else FoldedRankPlan(rows, j, rows.folds[j]))
+            self.plans.append(rank_plan(rows, j) if rows.folds is None else FoldedRankPlan(rows, j, rows.folds[j]))
         self.linear = LinearMetrics(rows, metrics, threshold) if any(m in LINEAR_METRICS for m in metrics) else None
         self.refits = Refits(rows, metrics) if any(m in REFIT_METRICS for m in metrics) else None
         u = rows.counts.size
@@ -154,8 +153,7 @@ class _ScorePart:
     def jackknife(self) -> dict[str, FloatArray]:
         out: dict[str, FloatArray] = {}
         if self.linear is not None:
-            totals = self.linear.sums @ self.counts.astype(np.float64)
-            out |= self._by_chunks(lambda units: self.linear_without(totals, units))
+            out |= self._linear_jackknife(self.linear)
         if self.rank and self.rows.one_row_a_unit and self.rows.folds is None:
             out |= rank_jackknife(self.rows, self.rank)
         elif self.rank:
@@ -167,10 +165,11 @@ class _ScorePart:
                 out |= self.refits.one_step_jackknife()
         return out
 
-    def linear_without(self, totals: FloatArray, units: slice) -> dict[str, FloatArray]:
-        """Return the linear metrics with one draw of each unit of `units` taken off their totals."""
-        linear = self.linear
-        return {} if linear is None else linear.finish(totals[:, None] - linear.sums[:, units].toarray())
+    def _linear_jackknife(self, linear: LinearMetrics) -> dict[str, FloatArray]:
+        """The linear metrics with one draw of each unit taken off their totals."""
+        totals, columns = linear.sums @ self.counts.astype(np.float64), linear.sums.tocsc()
+        width = max(16, CHUNK_FLOATS // 8 // len(totals))
+        return self._by_chunks(lambda units: linear.finish(totals[:, None] - columns[:, units].toarray()), width)
 
     def _without(self, units: slice) -> Weights:
         """Return the weights (U, columns) of the full sample, in each column one draw of one of `units` fewer."""
@@ -179,9 +178,11 @@ class _ScorePart:
         weights[index, np.arange(index.size)] -= 1.0
         return weights
 
-    def _by_chunks(self, evaluate: Callable[[slice], dict[str, FloatArray]]) -> dict[str, FloatArray]:
+    def _by_chunks(
+        self, evaluate: Callable[[slice], dict[str, FloatArray]], width: int | None = None
+    ) -> dict[str, FloatArray]:
         size = self.counts.size
-        width = max(16, CHUNK_FLOATS // 8 // size)
+        width = width or max(16, CHUNK_FLOATS // 8 // size)
         pieces = [evaluate(slice(start, min(start + width, size))) for start in range(0, size, width)]
         return {name: np.concatenate([piece[name] for piece in pieces], axis=1) for name in pieces[0]}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridcx.stats import bootstrap as bs
-from hybridcx.stats import calibration, roc, score_resampling, utility
+from hybridcx.stats import calibration, rank_resampling, roc, score_resampling, utility
 from hybridcx.stats.confusion import METRICS, count_metrics
 from hybridcx.stats.draws import UnitDraws
 
@@ -260,9 +260,9 @@ def test_many_models_and_many_cases(monkeypatch):
 def test_sums_stay_exact_when_flushed():
     y, s, _ = data(200, 1, digits=6)
     rows = score_resampling.score_patterns(y, s)
-    plan = score_resampling.RankPlan(rows, 0)
+    plan = rank_resampling.RankPlan(rows, 0)
     weights = np.random.default_rng(1).multinomial(200, np.full(200, 1 / 200), 50).T.astype(np.float32)
-    often, never = (plan.evaluate(weights, every, True) for every in (1, 10**9))
+    often, never = (plan.evaluate(weights, True, every) for every in (1, 10**9))
     assert np.array_equal(often[0], never[0])
     assert often[1] == pytest.approx(never[1], rel=1e-6)
 
@@ -272,7 +272,7 @@ def test_sums_beyond_float32_are_flushed_more_often():
     y, s, _ = data(400, 1, digits=6)
     rows = score_resampling.score_patterns(y, s)
     heavy = np.random.default_rng(1).integers(1, 100, (rows.y.size, 3)).astype(np.float32)
-    found = score_resampling.rank_metrics([score_resampling.RankPlan(rows, 0)], heavy, ["auroc"])["auroc"][0]
+    found = rank_resampling.rank_metrics([rank_resampling.RankPlan(rows, 0)], heavy, ["auroc"])["auroc"][0]
     for weight, got in zip(heavy.T.astype(np.int64), found, strict=True):
         w, n = weight[rows.y], weight[~rows.y]
         wins = (rows.scores[0, rows.y][:, None] > rows.scores[0, ~rows.y]) * w[:, None] * n
