@@ -1,10 +1,12 @@
 """A model that saw a test case is refused, by whatever path it saw it."""
 
+import hashlib
 import json
+import struct
 
 import pytest
 
-from hybridcx.errors import InputError
+from hybridcx.errors import InputError, Problem
 from hybridcx.records.lineage import Fit, Lineage, cases_sha256
 
 
@@ -152,3 +154,119 @@ def test_hash_depends_on_the_set_alone():
 def test_incomplete_fits_are_refused(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (("m", "network", "abc"), Problem("case ids and parents are lists of names, not one string", value="m")),
+        (
+            ("m", "guess", ["a"]),
+            Problem(
+                "unknown kind of fit",
+                value="guess",
+                remedy="one of network, scaler, head, threshold, calibration, early_stopping",
+            ),
+        ),
+        (("", "head", ["a"]), Problem("a fit needs the name of its model", value="given")),
+        (("m", "head", []), Problem("a fit needs the cases that it saw", value="m, head")),
+    ],
+)
+def test_fits_that_cannot_be(given, problem):
+    with pytest.raises(InputError) as error:
+        Fit.of(*given, fit_id="given")
+    assert error.value.problems == (problem,)
+
+
+def test_fits_that_cannot_be_added(lineage):
+    with pytest.raises(InputError) as error:
+        lineage.add(Fit.of("vgg16", "network", ["other"]))
+    assert error.value.problems == (Problem("two different fits have one id", value="vgg16/network"),)
+    with pytest.raises(InputError) as error:
+        lineage.add(Fit.of("a+b", "head", ["c1"], parents=["b", "vgg16", "a"]))
+    assert error.value.problems == (
+        Problem("the fit a+b/head names a parent that has no record", value="b, a", remedy="record the parent first"),
+    )
+    with pytest.raises(InputError) as error:
+        lineage.saw("resnet101")
+    assert error.value.problems == (
+        Problem(
+            "the model has no record of what it was fitted on",
+            value="resnet101",
+            remedy="record its fits before its predictions",
+        ),
+    )
+
+
+def test_a_lineage_equals_its_like_alone(lineage):
+    assert lineage == Lineage(lineage)
+    assert lineage != Lineage()
+    assert lineage != list(lineage)
+    assert lineage != "lineage"
+
+
+def test_what_a_check_says():
+    lineage = Lineage([Fit.of("m", "network", [f"c{i}" for i in range(9)], unit="fold 1")])
+    with pytest.raises(InputError) as error:
+        lineage.check("m", ["c1", "c2", "c3", "c4", "c5", "c6", "t"], unit="fold 1")
+    what = "the network fit fold 1/m/network of the model m saw "
+    assert error.value.problems == (
+        Problem(
+            what + "6 of the test cases",
+            value="c1, c2, c3, c4, c5 and 1 more",
+            remedy="predictions on them are no test; refit without them",
+        ),
+    )
+    patient_of = {**{f"c{i}": f"p{i}" for i in range(9)}, "t": "p1", "u": "p2"}
+    for tested, seen, patients in ((["t"], "c1", "1 patient"), (["t", "u"], "c1, c2", "2 patients")):
+        with pytest.raises(InputError) as error:
+            lineage.check("m", tested, patient_of=patient_of, unit="fold 1")
+        assert error.value.problems == (
+            Problem(
+                what + f"other cases of {patients} whose cases are in the test set",
+                value=seen,
+                remedy="keep a patient's cases in one split",
+            ),
+        )
+    with pytest.raises(InputError) as error:
+        lineage.check("m", ["x", "t", "w"], patient_of=patient_of, unit="fold 1")
+    assert error.value.problems == (Problem("test cases without a patient cannot be checked", value="w, x"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "value"),
+    [
+        ({"schema": 2}, "the lineage was written by a newer hybridcx", 2),
+        ({"case_sets": {"abc": ["a"]}}, "a set of cases does not have its hash: the lineage was changed", "abc"),
+        ({"fits": None}, "this is no lineage as hybridcx writes it (TypeError", None),
+        ({"case_sets": {"abc": "a"}}, "this is no lineage as hybridcx writes it (TypeError('no list'))", None),
+        ({"case_sets": {"abc": [1]}}, "this is no lineage as hybridcx writes it (TypeError('a name that is no", None),
+    ],
+)
+def test_a_lineage_that_is_none_names_its_file(lineage, change, rule, value):
+    with pytest.raises(InputError) as error:
+        Lineage.from_dict(lineage.to_dict() | change, "run/lineage.json")
+    (found,) = error.value.problems
+    assert found.rule.startswith(rule)
+    assert (found.file, found.value) == ("run/lineage.json", value)
+    assert found.remedy == ("update hybridcx to read it" if "schema" in change else None)
+
+
+def test_the_hash_of_a_set_of_cases():
+    """SHA-256 of each name's length (8 bytes, big-endian) and its UTF-8 bytes, in the order of the names."""
+    names = ["b", "ä" * 300, "\ud800"]
+    raw = [n.encode("utf-8", "surrogatepass") for n in sorted(names)]
+    expected = hashlib.sha256(b"".join(struct.pack(">Q", len(r)) + r for r in raw)).hexdigest()
+    assert cases_sha256([*names, "b"]) == expected
+
+
+def test_the_table_of_fits(lineage):
+    frame = lineage.to_frame()
+    assert list(frame.columns) == ["fit_id", "kind", "model", "unit", "n_cases", "cases_sha256", "parents"]
+    assert len(frame) == len(lineage) == 5
+    of_head = ("vgg16+knn/head", "head", "vgg16+knn", "", 2, cases_sha256(["v1", "v2"]), "vgg16")
+    assert tuple(frame.iloc[2]) == of_head
+    two = Lineage(
+        [Fit.of("a", "network", ["x"]), Fit.of("b", "network", ["x"]), Fit.of("c", "head", ["x"], parents=["a", "b"])]
+    )
+    assert two.to_frame()["parents"].tolist() == ["", "", "a b"]

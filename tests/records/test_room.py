@@ -79,7 +79,7 @@ def test_what_is_no_table_is_left_to_the_reader(tmp_path):
 MEASURED = """
 import resource, sys, hybridcx
 from pathlib import Path
-hybridcx.compare(sys.argv[1], out=sys.argv[2], n_bootstrap=100)
+hybridcx.compare(sys.argv[1], out=sys.argv[2], positive=sys.argv[3], n_bootstrap=100)
 status = Path("/proc/self/status")  # ru_maxrss remembers the process that this one was forked from
 peak = [int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")] if status.exists() else []
 print(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
@@ -95,7 +95,10 @@ def test_the_estimate_is_within_a_factor_of_two_of_the_measured_peak(ending, lab
     made.to_csv(path, index=False) if ending == "csv" else made.to_parquet(path)
     estimate = size_of(path).memory
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, path, tmp_path / "out"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURED, path, tmp_path / "out", f"abnormal{label}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     measured = int(done.stdout.split()[-1])
     print(f"estimated {estimate / 1e9:.2f} GB, measured {measured / 1e9:.2f} GB")

@@ -77,8 +77,9 @@ def test_from_labels_counts_every_cell():
 
 
 def test_impossible_input_is_refused():
-    with pytest.raises(ValueError, match="negative"):
-        Confusion(-1, 0, 0, 0)
+    for cell in range(4):
+        with pytest.raises(ValueError, match="negative"):
+            Confusion(*(-1 if i == cell else 1 for i in range(4)))
     with pytest.raises(ValueError, match="y_pred must be a boolean array"):
         Confusion.from_labels(np.array([True]), np.array([1]))
     with pytest.raises(ValueError, match="one length"):
@@ -203,6 +204,11 @@ def test_arrays_broadcast_without_warnings():
 def test_a_million_cases_do_not_overflow():
     c = Confusion(400_000, 100_000, 50_000, 450_000)
     assert metrics_of(c)["mcc"] == pytest.approx(0.7035264706814485)
+
+
+def test_the_reason_looks_at_both_cells():
+    assert undefined_reason("npv", Confusion(2, 0, 2, 0)) == "no case is predicted negative"
+    assert undefined_reason("ppv", Confusion(0, 2, 0, 2)) == "no case is predicted positive"
 
 
 def test_metrics_of_another_kind_are_refused():

@@ -152,6 +152,8 @@ def test_no_cases_and_impossible_counts(method):
         test(3, 4, 6)
     with pytest.raises(ValueError, match="negative"):
         kernel([1, -1], 0)
+    with pytest.raises(ValueError, match="negative"):
+        kernel(0, [1, -1])
 
 
 def test_cochran_against_r():

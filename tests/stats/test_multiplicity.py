@@ -152,3 +152,60 @@ def test_max_t_without_anything_to_go_by():
             mu.max_t(observed, replicates)
     with pytest.raises(ValueError, match="confidence_level"):
         mu.max_t([1.0], np.zeros((5, 1)), 1.0)
+
+
+def by_definition(observed, draws, level):
+    """Single-step max-T in loops over columns and rows."""
+    spread = [np.sqrt(sum((x - draws[:, j].mean()) ** 2 for x in draws[:, j]) / (len(draws) - 1)) for j in range(3)]
+    largest = [max(abs(row[j] - observed[j]) / spread[j] for j in range(3)) for row in draws]
+    p = [
+        (1 + sum(m >= abs(o) / s * (1 - 1e-12) for m in largest)) / (len(draws) + 1)
+        for o, s in zip(observed, spread, strict=True)
+    ]
+    reach = np.quantile(largest, level)
+    return p, [o - reach * s for o, s in zip(observed, spread, strict=True)], reach
+
+
+@pytest.mark.parametrize("n_draws", [2, 3, 9])
+def test_max_t_by_its_definition(n_draws):
+    rng = np.random.default_rng(n_draws)
+    observed = np.array([0.3, -0.1, 0.5])
+    draws = observed + rng.normal(size=(n_draws, 3)) * [1.0, 0.1, 0.2]
+    draws[0] = 0.0  # reaches each estimate exactly: a tie counts
+    got = mu.max_t(observed, draws, 0.8)
+    p, low, _ = by_definition(observed, draws, 0.8)
+    assert got.pvalue == pytest.approx(p, abs=1e-15)
+    assert got.conf_low == pytest.approx(low)
+    assert got.conf_high == pytest.approx(2 * observed - low)
+    alone = [by_definition(np.repeat(observed[j], 3), draws[:, [j] * 3], 0.8)[0][0] for j in range(3)]
+    assert mu.max_t_alone(observed, draws) == pytest.approx(alone, abs=1e-15)
+
+
+def test_max_t_of_nothing_is_nan_throughout():
+    for got in (mu.max_t([np.nan], np.zeros((10, 1))), mu.max_t([1.0], np.ones((1, 1)))):
+        assert all(np.isnan(values).all() and values.dtype == np.float64 for values in got)
+    with pytest.raises(ValueError, match="confidence_level"):
+        mu.max_t([1.0], np.zeros((5, 1)), 0.0)
+
+
+def test_hundreds_of_comparisons_alone():
+    """More columns than are taken at once, some of them unusable, at every place of a block."""
+    rng = np.random.default_rng(11)
+    observed = rng.normal(0, 0.1, 200)
+    draws = rng.normal(observed, 0.1, (50, 200))
+    draws[3, [0, 63, 130]] = np.nan
+    observed[[1, 64, 199]] = np.nan
+    draws[:, 65] = observed[65]
+    got = mu.max_t_alone(observed, draws)
+    one_by_one = [mu.max_t(observed[j : j + 1], draws[:, j : j + 1]).pvalue[0] for j in range(200)]
+    assert np.array_equal(got, one_by_one, equal_nan=True)
+    assert np.isnan(got[[1, 64, 65, 199]]).all()
+    assert np.isfinite(np.delete(got, [1, 64, 65, 199])).all()
+
+
+@pytest.mark.parametrize(("centre", "jitter", "flat"), [(1e3, 1e-10, True), (0.5, 1e-10, False), (0.5, 1e-13, True)])
+def test_rounding_is_no_spread(centre, jitter, flat):
+    """A standard deviation below 1e-12 of the estimate (of 1, for estimates below 1) is a rounding error."""
+    draws = centre + np.resize([jitter, -jitter], (40, 1))
+    for p in (mu.max_t([centre], draws).pvalue, mu.max_t_alone([centre], draws)):
+        assert np.isnan(p[0]) == flat

@@ -195,6 +195,47 @@ def test_thinning():
         roc.thin_roc(points, 1)
 
 
+def test_thinned_points_stand_at_even_distances():
+    rng = np.random.default_rng(8)
+    y = rng.random(2000) < 0.3
+    hard = roc.roc_points(y, rng.normal(size=2000))
+    path = np.cumsum(np.r_[0.0, np.diff(hard.sensitivity) - np.diff(hard.specificity)])
+    for n in (2, 3, 50, 400):
+        few = roc.thin_roc(hard, n)
+        assert n - 1 <= len(few.threshold) <= n or n == 400
+        assert (few.threshold[0], few.threshold[-1]) == (inf, hard.threshold[-1])
+        at = np.searchsorted(-hard.threshold, -few.threshold)
+        assert np.array_equal(hard.sensitivity[at], few.sensitivity)
+        assert np.array_equal(hard.specificity[at], few.specificity)
+        largest_step = np.diff(roc.thin_roc(hard, 2000).sensitivity - roc.thin_roc(hard, 2000).specificity).max()
+        assert np.diff(path[at]).max() <= 2.0 / (n - 1) + largest_step + 1e-12
+
+
+def test_as_many_corners_as_points_are_all_kept():
+    y = np.tile([True, True, False], 40)
+    curve = roc.roc_points(y, np.arange(120)[::-1])
+    corners = roc.thin_roc(curve, 119)
+    assert len(corners.threshold) == 81  # of each three points the one inside a straight step is left out
+    assert np.array_equal(roc.thin_roc(curve, 81), corners)
+    assert np.array_equal(roc.thin_roc(curve, 121), curve)
+    assert len(roc.thin_roc(curve, 80).threshold) <= 80
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_curves_of_one_class_are_thinned_too(truth):
+    few = roc.thin_roc(roc.roc_points(np.full(500, truth), np.arange(500.0)), 10)
+    assert few.threshold.tolist()[:2] == [inf, 444.0]
+    assert (len(few.threshold), few.threshold[-1]) == (10, 0.0)
+    assert np.isnan(few.specificity if truth else few.sensitivity).all()
+    assert not np.isnan(few.sensitivity if truth else few.specificity).any()
+
+
+def test_thinning_keeps_2000_points_by_default():
+    rng = np.random.default_rng(6)
+    y = rng.random(20_000) < 0.5
+    assert len(roc.thin_roc(roc.roc_points(y, rng.normal(size=20_000))).threshold) in range(1990, 2001)
+
+
 @settings(max_examples=15, deadline=None)
 @given(scored(2), st.integers(0, 2**32 - 1))
 def test_permutation_is_the_brute_force_one(data, seed):
