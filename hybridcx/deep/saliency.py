@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hybridcx.deep import augment, devices
 from hybridcx.deep.features import read_state
+from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, normaliser
 from hybridcx.deep.networks import Network, check_images, network
 from hybridcx.deep.stages import units
@@ -119,8 +120,9 @@ def _saliency(
     n_occluded: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> Maps:
-    model = build(row, read_state(state), channels_last=device.channels_last).to(device.torch_device)
-    model.requires_grad_(False)
+    model = build(row, read_state(state), channels_last=device.channels_last)
+    fold_batch_norm(model)
+    model.to(device.torch_device).requires_grad_(False)
     trunk, tail = _split(row, model)
     mean, std = normaliser(row, device.torch_device)
     edges = tile_edges(images.shape[1], grid)
