@@ -16,6 +16,7 @@ from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.resampling import resampled_by
 from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
@@ -175,7 +176,8 @@ def run_experiment(
             shown_id = {c: names.of(c) for c in cohort.frame["case_id"]}
             outcome, images = names.outcome(outcome), names.images(images)
         progress.say("Comparing the models.")
-        tables, predictions, plan = _analysed(experiment, outcome, progress, locked=lock.confirmatory)
+        with resampled_by(workers):
+            tables, predictions, plan = _analysed(experiment, outcome, progress, locked=lock.confirmatory)
         if printed is not None:
             tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
             tables["printed"] = printed

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from clusters import cluster
 from tasks import dies_at_first, note_and_square, reads, refuses, sleeps
 
 from hybridcx import api
+from hybridcx.analysis import resampling
 from hybridcx.cluster import Workers, check_workers
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.parallel import run_tasks
@@ -182,7 +184,8 @@ def kill_when(folder: Path, pattern: str, process: subprocess.Popen[bytes]) -> N
     process.kill()
 
 
-def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(tmp_path):
+def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "SHARED_FROM", 0)  # the resamples too are shared out
     file = tmp_path / "small.toml"
     file.write_text(EXPERIMENT, encoding="utf-8")
     runs = {}
@@ -200,6 +203,28 @@ def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(
     runs["dask"] = contents(tmp_path / "dask")
     assert len(runs["one"]) > 20
     assert runs["one"] == runs["two"] == runs["dask"]
+
+
+@pytest.mark.slow
+def test_two_experiments_at_once_on_one_cluster(tmp_path):
+    """Each is a client of its own; they share workers and cache, and what both need is made once."""
+    files, alone = {}, {}
+    for name, heads in (("first", '"lda", "knn"'), ("second", '"lda", "logistic"')):
+        files[name] = tmp_path / f"{name}.toml"
+        files[name].write_text(EXPERIMENT.replace('"lda", "knn"', heads), encoding="utf-8")
+        api.run(files[name], out=tmp_path / f"alone_{name}", cache=tmp_path / "cache_alone", jobs=1)
+        alone[name] = contents(tmp_path / f"alone_{name}")
+    with cluster(tmp_path) as made:
+        command = [sys.executable, "-m", "hybridcx", "run"]
+        where, shared = ["--scheduler", made.address, "--quiet"], {"HYBRIDCX_CACHE": str(tmp_path / "cache")}
+        begun = [
+            subprocess.Popen([*command, file, "--out", tmp_path / name, *where], env=os.environ | shared)
+            for name, file in files.items()
+        ]
+        assert [process.wait() for process in begun] == [0, 0]
+    for name in files:
+        assert contents(tmp_path / name) == alone[name]
+    assert len(list((tmp_path / "cache" / "finetune").glob("*/"))) == 3  # one training a seed, for both
 
 
 def contents(folder: Path) -> dict[str, bytes]:

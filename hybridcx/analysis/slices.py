@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
+from hybridcx.analysis.resampling import joint_replicates
 from hybridcx.analysis.rows import Keys
 from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
@@ -137,11 +138,12 @@ class Slice:
         """Joint bootstrap replicates of all metrics (or these) and models, drawn in the models' sorted order: their order does not matter."""
         order = np.argsort(np.array(self.models, dtype=object), kind="stable")
         back = np.argsort(order)
-        found = bootstrap_replicates(
+        asked = self.metrics() if metrics is None else metrics
+        work = partial(
+            bootstrap_replicates,
             self.y_true,
             None if self.y_pred is None else self.y_pred[order],
             None if self.y_score is None else self.y_score[order],
-            metrics=self.metrics() if metrics is None else metrics,
             n_resamples=n_resamples,
             rng=rng_for(seed, "bootstrap", self.keys.subgroup or "", self.keys.level or "", str(self.keys.seed)),
             groups=self.groups if self.clustered else None,
@@ -150,6 +152,7 @@ class Slice:
             n_refits=n_refits,
             folds=self._fold_codes(order),
         )
+        found = joint_replicates(work, asked, len(self.models), self.n * len(self.models) * n_resamples)
         return replace(
             found,
             observed={m: v[back] for m, v in found.observed.items()},

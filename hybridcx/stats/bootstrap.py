@@ -243,6 +243,7 @@ def bootstrap_replicates(
     net_benefit_threshold: float = 0.5,
     n_refits: int | None = None,
     folds: npt.ArrayLike | None = None,
+    evaluated: Sequence[int] | None = None,
 ) -> Replicates:
     """Return `n_resamples` replicates of `metrics` for k models on n cases.
 
@@ -252,6 +253,8 @@ def bootstrap_replicates(
     slope and intercept are refitted on the first `n_refits` resamples (default: all, but at most 5 million cases refitted a model,
     never under 500). `folds` (k, n) integer codes: the rank metrics are then means over the folds, since scores of different fits have
     no common scale; cases (or patients) are drawn over all folds together. An unknown metric, a missing input or wrong shapes raise ValueError.
+
+    `evaluated`: score metrics of these models alone, in this order; the draws and each model's values are those of a call for all models.
     """
     y = check_truth(y_true)
     unknown = [name for name in metrics if name not in METRICS]
@@ -280,6 +283,9 @@ def bootstrap_replicates(
             rows = _cluster_rows(y, scores, each, _check_folds(folds, scores.shape))
         else:
             rows = score_patterns(y, scores) if cluster is None else _cluster_rows(y, scores, cluster)
+        if evaluated is not None:
+            only = list(evaluated)
+            rows = replace(rows, scores=rows.scores[only], folds=None if rows.folds is None else rows.folds[only])
         refits = n_refits if n_refits is not None else max(MIN_REFITS, REFIT_BUDGET // rows.y.size)
         found.add(_ScorePart(rows, scored, stratified, net_benefit_threshold), n_resamples, refits, score_rng)
     n_units = y.size if cluster is None else cluster[1]

@@ -1,0 +1,74 @@
+"""Who evaluates the resamples of a comparison: this process, or the workers of a run.
+
+A large comparison is shared out by models. Every share draws the same resamples of the same cases, which depend on all models, and evaluates
+its own models on them; a model's replicates do not depend on the models beside it in a share. One thread of linear algebra does every
+matrix product, here and there, because the last bits of a product depend on how many share it. So the bytes are those of one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hybridcx.cluster import Workers
+from hybridcx.parallel import run_tasks
+from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.confusion import METRICS
+
+SHARED_FROM = 2_000_000_000
+"""Cases x models x resamples from which they are shared out: about ten seconds of one processor."""
+_WORKERS: ContextVar[Workers] = ContextVar("workers", default=Workers(1))  # noqa: B039 (frozen)
+
+Work = Callable[..., Replicates]
+
+
+@contextlib.contextmanager
+def resampled_by(workers: Workers) -> Iterator[None]:
+    """Inside, large comparisons are shared out over these workers where they are several."""
+    token = _WORKERS.set(workers)
+    try:
+        yield
+    finally:
+        _WORKERS.reset(token)
+
+
+def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: int) -> Replicates:
+    """Call `work(metrics=…, evaluated=…)`, a prepared `bootstrap_replicates` of `size` = cases x models x resamples, here or in shares."""
+    workers = _WORKERS.get()
+    counted = [m for m in metrics if METRICS[m].kind == "count"]
+    scored = [m for m in metrics if METRICS[m].kind != "count"]
+    if not (workers.several and size >= SHARED_FROM and scored and n_models > 1):
+        return _evaluated(partial(work, metrics=metrics))
+    n_shares = min(n_models, workers.jobs or n_models)
+    shares = [part.tolist() for part in np.array_split(np.arange(n_models), n_shares)]
+    tasks = [partial(work, metrics=scored, evaluated=share) for share in shares]
+    tasks += [partial(work, metrics=counted)] if counted else []
+    found = run_tasks(_evaluated, [(task,) for task in tasks], workers=workers)
+    return _joined(found[:n_shares], found[n_shares:])
+
+
+def _evaluated(work: Callable[[], Replicates]) -> Replicates:
+    with threadpool_limits(limits=1, user_api="blas"):
+        return work()
+
+
+def _joined(shares: Sequence[Replicates], counted: Sequence[Replicates]) -> Replicates:
+    """The replicates of all models: scores of the shares side by side, and the count metrics of all."""
+
+    def beside(of: Callable[[Replicates], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        joined = {m: np.concatenate([of(share)[m] for share in shares], axis=-1) for m in of(shares[0])}
+        return {m: values for c in counted for m, values in of(c).items()} | joined
+
+    return replace(
+        shares[0],
+        observed=beside(lambda r: dict(r.observed)),
+        replicates=beside(lambda r: dict(r.replicates)),
+        jackknife=beside(lambda r: dict(r.jackknife)),
+        jackknife_weights={m: w for r in (*counted, shares[0]) for m, w in r.jackknife_weights.items()},
+    )
