@@ -25,6 +25,9 @@ MDC_FACTOR = 1.96 * sqrt(2)
 # Below this share of the residual variance, the reader component may have taken the whole total: what is left is rounding.
 _NO_VARIANCE = 1e-8
 NO_LIMITS = "the limits of this method do not hold the estimate, which is near or beyond its pole at ICC(.,1) = -1/(k - 1): no limits"
+ZERO_WIDTH = (
+    "all cases have the same mean reading: F is 0, so the interval has no width and is no evidence of certainty"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,14 @@ def _one_way_or_consistency(f: float, df1: int, df2: int, k: int, alpha: float) 
 
 def _absolute(a: _Anova, rho: float, alpha: float) -> tuple[float, float]:
     """Limits of ICC(2,1): Satterthwaite's degrees of freedom v (Shrout and Fleiss 1979; McGraw and Wong 1996, table
-    7)."""
+    7); NaN where v is 0/0."""
     n, k = a.n, a.k
     fj = a.msj / a.mse
     rest = n * (1 + (k - 1) * rho) - k * rho
-    v = (k - 1) * (n - 1) * (k * rho * fj + rest) ** 2 / ((n - 1) * (k * rho * fj) ** 2 + rest**2)
+    bottom = (n - 1) * (k * rho * fj) ** 2 + rest**2
+    if bottom == 0:  # neither cases nor readers differ in their means
+        return nan, nan
+    v = (k - 1) * (n - 1) * (k * rho * fj + rest) ** 2 / bottom
     upper_f = float(stats.f.ppf(1 - alpha / 2, n - 1, v))
     lower_f = float(stats.f.ppf(1 - alpha / 2, v, n - 1))
     spread = k * a.msj + (k * n - k - n) * a.mse
@@ -132,7 +138,8 @@ def icc(ratings: ArrayLike, confidence_level: float = 0.95) -> tuple[Agreement, 
     Returns:
         Six results, method "anova". `not_estimable` with fewer than 2 complete cases, with a reader who gave one value
         throughout, without variance, or where the total variance is estimated as not positive. `caution` without limits
-        and F where the residual variance is 0; `caution` for readings of two values, where kappa and AC1 say more.
+        and F where the residual variance is 0; `caution` where F is 0, as the limits then have no width, and for readings
+        of two values, where kappa and AC1 say more.
 
     Raises:
         InputError: a wrong shape, a value that is no finite number, or a level outside 0 to 1.
@@ -184,6 +191,8 @@ def _form(form: str, estimate: float, a: _Anova, confidence_level: float, alpha:
     held = low <= estimate <= high  # False for NaN
     if not held:
         low, high, note = nan, nan, join_notes(NO_LIMITS, note)
+    elif low == high:
+        note = join_notes(ZERO_WIDTH, note)
     return Agreement(
         form,
         "anova",

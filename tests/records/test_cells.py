@@ -182,3 +182,8 @@ def test_lists_in_messages():
     assert cells.some(range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert cells.some(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     assert cells.some(["a\x07"]) == "a\\x07"
+
+
+def test_as_many_as_the_limit_are_all():
+    assert listed("r", [1, 2], limit=2) == [Problem("r", row=1), Problem("r", row=2)]
+    assert listed("r", [1, 2], limit=1, severity="warning")[1].severity == "warning"

@@ -270,3 +270,18 @@ def test_the_table_of_fits(lineage):
         [Fit.of("a", "network", ["x"]), Fit.of("b", "network", ["x"]), Fit.of("c", "head", ["x"], parents=["a", "b"])]
     )
     assert two.to_frame()["parents"].tolist() == ["", "", "a b"]
+
+
+def test_ids_that_were_given_are_read_back():
+    lineage = Lineage([Fit.of("m", "head", ["a"], fit_id="first"), Fit.of("m", "head", ["b"], fit_id="second")])
+    assert Lineage.from_dict(lineage.to_dict()) == lineage
+    data = lineage.to_dict()
+    data["fits"][0]["fit_id"] = ["first"]
+    with pytest.raises(InputError, match="no text"):
+        Lineage.from_dict(data)
+
+
+def test_five_cases_are_all_named():
+    with pytest.raises(InputError) as error:
+        Lineage([Fit.of("m", "network", ["abcde", *list("abcde")])]).check("m", list("abcde"))
+    assert error.value.problems[0].value == "a, b, c, d, e"

@@ -51,3 +51,9 @@ def test_models_without_heads_are_no_grid_and_a_lone_network_is_not_in_it():
     assert found.networks == ("vgg16",)
     assert found.softmax == {"vgg16": "vgg16"}
     assert parse_model_name("resnet101").head == SOFTMAX
+
+
+def test_only_heads_that_occur_are_listed():
+    grid = hybrids(["vgg16", "vgg16+lda", "vgg16+knn"])
+    assert grid.heads == ("knn", "lda")
+    assert hybrids(["vgg16+lda"]).heads == ("lda",)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hybridcx.errors import InputError
+from hybridcx.errors import InputError, Problem
 from hybridcx.stats import agreement as ag
 from hybridcx.stats import agreement_coefficients, rating_tables
+from hybridcx.stats.icc import icc, sem
+from hybridcx.stats.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa, fleiss_kappa_counts
 
 NAN = float("nan")
 # Few in every run; --hypothesis-profile=search decides for itself.
@@ -484,3 +486,51 @@ def test_refusals_name_every_bad_category():
         ag.cohen_kappa(["mild", "1"], ["severe", "1"], "quadratic")
     assert [p.value for p in caught.value.problems] == ["mild", "severe"]
     assert isnan(ag.bland_altman([nan, 1], [1, 1])[0].estimate)
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (
+            lambda: sem([[1, 2], [2, 3]], "absolute"),
+            Problem("unknown method", value="absolute", column="method", remedy="choose anova or consistency"),
+        ),
+        (
+            lambda: cohen_kappa([1, 2], [1, 2, 3]),
+            Problem("two readings of the same cases are needed", value="shapes (2,) and (3,)"),
+        ),
+        (
+            lambda: cohen_kappa_table([[1, 2]]),
+            Problem("the table must be square", value="shape (1, 2)", column="table"),
+        ),
+        (
+            lambda: fleiss_kappa_counts([[1, 2], [3, 1]]),
+            Problem("every case must have the same number of readings, at least 2", column="counts"),
+        ),
+        *(
+            (
+                lambda bad=bad: cohen_kappa_table(bad),
+                Problem("a table of counts is two-dimensional, finite and not negative", column="table"),
+            )
+            for bad in ([1, 2], np.zeros((0, 2)), [[1, -1], [0, 1]], [[1, np.inf], [0, 1]], [[np.nan, 1], [0, 1]])
+        ),
+    ],
+)
+def test_what_is_no_input_is_said_in_full(call, problem):
+    with pytest.raises(InputError) as error:
+        call()
+    assert error.value.problems == (problem,)
+
+
+def test_a_rating_that_is_no_category_is_refused():
+    with pytest.raises(InputError, match="z"):
+        fleiss_kappa([["x", "y"], ["z", "y"]], ["x", "y"])
+
+
+def test_readings_that_differ_neither_between_cases_nor_between_readers():
+    """A Latin square: both mean squares are 0, and Satterthwaite's degrees of freedom 0/0. psych 2.2.9 has NaN there too."""
+    square = icc([[1, 2, 3], [2, 3, 1], [3, 1, 2], [2, 2, 2]])
+    assert [r.estimate for r in square[:3]] == pytest.approx([-0.5, -0.8, -0.5])
+    assert isnan(square[1].conf_low)
+    assert all("no evidence of certainty" in square[i].warning for i in (0, 2))
+    assert {r.status for r in square} == {"caution", "not_estimable"}

@@ -216,3 +216,7 @@ def test_metrics_of_another_kind_are_refused():
         fraction("f1", Confusion(1, 1, 1, 1))
     with pytest.raises(ValueError, match="not computed from the confusion matrix"):
         undefined_reason("auroc", Confusion(1, 1, 1, 1))
+
+
+def test_only_the_metrics_asked_for():
+    assert list(count_metrics(3, 2, 1, 4, only=("ppv", "accuracy"))) == ["ppv", "accuracy"]

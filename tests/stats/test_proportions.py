@@ -246,3 +246,9 @@ def test_mercaldo_and_likelihood_ratios_refuse_what_they_do_not_know():
         pr.predictive_value_mercaldo(c, "f1", 0.1)
     with pytest.raises(ValueError, match="lr_positive or lr_negative"):
         pr.likelihood_ratio_log(c, "ppv")
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, 1.5, -0.1, float("nan")])
+def test_a_prevalence_lies_strictly_between_0_and_1(prevalence):
+    with pytest.raises(ValueError, match="prevalence"):
+        pr.predictive_value_mercaldo(Confusion(3, 1, 1, 3), "ppv", prevalence)

@@ -298,3 +298,16 @@ def test_bad_arguments():
         roc.delong([0, 1], [0, 1], 95)
     with pytest.raises(ValueError, match="two models"):
         roc.delong_chisq([0, 1], [0, 1])
+
+
+def test_the_level_is_95_percent_unless_given():
+    y, (a, b) = [0, 1, 0, 1, 1, 0], np.array([[0.1, 0.4, 0.35, 0.8, 0.2, 0.3], [0.2, 0.3, 0.6, 0.7, 0.1, 0.4]])
+    cov = roc.delong_covariance(np.array(y, dtype=bool), np.stack([a, b]))
+    assert roc.delong_paired_from(*cov, 0, 1, 6) == roc.delong_paired_from(*cov, 0, 1, 6, 0.95)
+    assert roc.delong_paired_from(*cov, 0, 1, 6).conf_level == 0.95
+
+
+def test_2000_points_of_a_curve_are_kept():
+    rng = np.random.default_rng(6)
+    y = rng.random(200_000) < 0.5
+    assert len(roc.thin_roc(roc.roc_points(y, rng.normal(size=200_000))).threshold) == 2000
