@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -92,6 +93,9 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     assert cache_root() == tmp_path / "local" / "hybridcx"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path / "home")
+    assert cache_root() == tmp_path / "home" / "Library" / "Caches" / "hybridcx"
 
 
 # Locks
@@ -130,6 +134,15 @@ def test_another_process_is_told_who_holds_the_lock(tmp_path):
     with exclusive(tmp_path / "lock", "busy", say=said.append):  # nobody was killed
         pass
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("content", [b"\xff", b" ", None])
+def test_a_holder_that_cannot_be_read_is_another_process(tmp_path, content):
+    holder, said = tmp_path / "lock.holder", []
+    holder.write_bytes(content) if content is not None else holder.mkdir()
+    with contextlib.suppress(OSError), exclusive(tmp_path / "lock", "busy", say=said.append):
+        pass
+    assert said == ["The earlier run (another process) has ended without finishing; this one takes over."]
 
 
 @pytest.mark.parametrize("shape", [(20468, 1), (3, 4, 2), (0, 5), (7,)])
@@ -239,6 +252,7 @@ def test_of_two_runs_that_make_one_artefact_the_second_waits_and_takes_or_contin
 
 
 def test_listing_and_pruning(tmp_path):
+    assert Store(tmp_path / "absent").entries() == []
     store = Store(tmp_path)
     assert store.entries() == []
     for i, key in enumerate(("old", "middle", "new")):
@@ -267,3 +281,35 @@ def test_what_is_being_made_is_not_pruned(tmp_path):
 
     store.make("weights", KEY, meanwhile, {})
     assert [e.complete for e in store.entries()] == [True]
+
+
+def test_files_of_the_image_store_are_listed_and_pruned_with_their_records(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, name in enumerate(("older", "newer", "unfinished")):
+        (folder / f"{name}.npy").write_bytes(b"0" * 100)
+        os.utime(folder / f"{name}.npy", (1000 + i, 1000 + i))
+        if name != "unfinished":
+            (folder / f"{name}.json").write_bytes(b"{}")
+            os.utime(folder / f"{name}.json", (1000 + i, 1000 + i))
+    store = Store(tmp_path)
+    listed = [(e.stage, e.key, e.size, e.used, e.complete) for e in store.entries()]
+    assert listed == [
+        ("images", "older", 102, 1000, True),
+        ("images", "newer", 102, 1001, True),
+        ("images", "unfinished", 100, 1002, False),
+    ]
+    assert [e.key for e in store.prune(202)] == ["older"]
+    assert sorted(p.name for p in folder.iterdir()) == ["newer.json", "newer.npy", "unfinished.npy"]
+    assert [e.key for e in store.prune(0)] == ["newer", "unfinished"]
+    assert list(folder.iterdir()) == []
+
+
+def test_records_that_are_none_are_passed_over(tmp_path):
+    store = Store(tmp_path)
+    for key, change in (("a", {"made_from": [1]}), ("b", {"of": [1]}), ("c", {})):
+        made = store.make("features", key, build(), {"k": key})
+        record = json.loads((made / RECORD).read_text(encoding="utf-8"))
+        (made / RECORD).write_text(json.dumps(record | change), encoding="utf-8")
+    (tmp_path / "features" / "c" / RECORD).with_name("other").write_text("x", encoding="utf-8")
+    assert [r["made_from"] for r in Store(tmp_path).records("features")] == [{"k": "c"}]

@@ -74,10 +74,6 @@ class PublishedTable:
     def models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(v.model for v in self.values))
 
-    @property
-    def printed_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(v.printed_as for v in self.values))
-
 
 def read_published(
     source: str | Path | pd.DataFrame,

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.errors import InputError, Problem
 from hybridcx.records.cells import check_names, listed, nearest, squash
 
 FAST_BYTES = 4_000_000
@@ -65,9 +65,8 @@ def read_csv(path: str | Path, required: Sequence[str], optional: Sequence[str] 
     a row with too few or too many fields, an unclosed quote, a header twice, a required column that is absent.
     """
     table, problems = scan_csv(path, required, optional)
-    raise_if_any(problems)
-    if table is None:  # scan_csv gives no table only together with an error
-        raise InputError(problems)
+    if table is None or any(p.severity == "error" for p in problems):
+        raise InputError(p for p in problems if p.severity == "error")
     return Table(table.frame, table.rows, table.path, table.file, tuple(problems))
 
 
@@ -151,12 +150,11 @@ def _scan_bytes(path: Path, file: str) -> list[Problem]:
                 break
             # translate() is the fastest way to ask a large block whether it holds any of a set of bytes.
             if len(chunk.translate(None, _CONTROLS)) != len(chunk):
-                hit = re.search(b"[" + re.escape(_CONTROLS) + b"]", chunk)
-                if hit:
-                    what = "a NUL byte" if hit[0] == b"\0" else "a control character (terminal escape or the like)"
-                    at = line + chunk.count(b"\n", 0, hit.start())
-                    value = f"byte 0x{hit[0][0]:02x}"
-                    found.setdefault(what, Problem(what, file, at, value=value, remedy="remove it"))
+                hit = next(re.finditer(b"[" + re.escape(_CONTROLS) + b"]", chunk))
+                what = "a NUL byte" if hit[0] == b"\0" else "a control character (terminal escape or the like)"
+                at = line + chunk.count(b"\n", 0, hit.start())
+                value = f"byte 0x{hit[0][0]:02x}"
+                found.setdefault(what, Problem(what, file, at, value=value, remedy="remove it"))
             line += chunk.count(b"\n")
         else:
             try:

@@ -6,6 +6,8 @@ import io
 import subprocess
 import sys
 import warnings
+from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -311,7 +313,8 @@ def test_a_decoder_that_aborts_costs_its_image_not_the_process(capfd):
     for at in rng.integers(400, 3400, 3):
         broken[at] = rng.integers(256)
     outcome(bytes(broken))
-    with pytest.raises(apart.DamagedError):
+    aborts = version("python-gdcm").split(".") >= ["3", "2"]  # 3.0 makes an image of it
+    with pytest.raises(apart.DamagedError) if aborts else nullcontext():
         apart.decode_apart(bytes(broken), 0)
     whole = (THEIRS / "SC_rgb_jpeg_gdcm.dcm").read_bytes()
     sound = decode_bytes(whole, "x").pixels

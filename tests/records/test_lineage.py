@@ -285,3 +285,16 @@ def test_five_cases_are_all_named():
     with pytest.raises(InputError) as error:
         Lineage([Fit.of("m", "network", ["abcde", *list("abcde")])]).check("m", list("abcde"))
     assert error.value.problems[0].value == "a, b, c, d, e"
+
+
+def test_ancestors_are_counted_once_whatever_the_ways_to_them():
+    lineage = Lineage(
+        [
+            Fit.of("trunk", "network", ["a"]),
+            Fit.of("left", "network", ["b"], parents=["trunk"]),
+            Fit.of("right", "network", ["c"], parents=["trunk"]),
+            Fit.of("both", "head", ["d"], parents=["left", "right"]),
+        ]
+    )
+    assert [f.model for f in lineage.fits_of("both")] == ["trunk", "left", "right", "both"]
+    assert lineage.saw("both") == set("abcd")

@@ -170,3 +170,8 @@ def test_every_problem_at_once(tmp_path):
 )
 def test_what_is_refused(tmp_path, text, options, expected):
     assert expected.casefold() in refused(tmp_path, text, *options).casefold()
+
+
+def test_further_columns_are_said(tmp_path):
+    found = read(tmp_path, "model,metric,value,note,page\na,acc,93.9,x,1\n")
+    assert [p.rule for p in found.warnings] == ["further columns are not used: note, page"]

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from hybridcx.errors import InputError
-from hybridcx.records.ratings import ReadingColumn, parse_reading_column, ratings_from_frame, read_ratings
+from hybridcx.records.ratings import (
+    ReadingColumn,
+    _coverage,
+    _free_names,
+    parse_reading_column,
+    ratings_from_frame,
+    read_ratings,
+)
 
 
 def read(tmp_path, text, scale=None):
@@ -199,3 +206,14 @@ def test_a_frame_reads_as_a_file(tmp_path):
     pd.testing.assert_frame_equal(ratings_from_frame(frame).frame, from_file.frame)
     with pytest.raises(InputError, match="required column"):
         ratings_from_frame(frame.drop(columns="case_id"))
+
+
+def test_a_name_is_found_for_a_column_without_a_reader_however_many_are_taken():
+    names = _free_names("rating_")
+    assert [next(names) for _ in range(28)][-3:] == ["rating_z", "rating_r1", "rating_r2"]
+
+
+def test_of_no_cases_and_of_no_columns_there_is_nothing_to_count():
+    column = ReadingColumn("reader_a", "a", None)
+    assert _coverage(pd.DataFrame({"reader_a": []}), [column], "f.csv") == []
+    assert _coverage(pd.DataFrame({"x": [1]}), [], "f.csv") == []

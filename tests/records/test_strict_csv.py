@@ -232,3 +232,30 @@ def test_blocks_are_joined(tmp_path, monkeypatch):
     table = read_csv(write(tmp_path, "case_id,label\n" + "".join(f"c{i},ü{i}\n" for i in range(10))), REQUIRED)
     assert table.frame["label"].tolist() == [f"ü{i}" for i in range(10)]
     assert table.rows.tolist() == list(range(2, 12))
+
+
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    path = write(tmp_path, "case_id,label\na,x\n")
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    assert "the file cannot be read: Permission denied" in refused(path)
+
+
+def test_a_mark_in_the_header_that_separates_nothing(tmp_path):
+    """Two columns by commas, one of which holds a semicolon and none of which is the one that is wanted."""
+    said = refused(write(tmp_path, "case;no,label\na,x\n"))
+    assert "separated by" not in said
+    assert "case_id" in said
+
+
+def test_text_after_blank_lines_that_begin_another_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(strict_csv, "_CHUNK_BYTES", 8)
+    monkeypatch.setattr(strict_csv, "FAST_BYTES", 0)
+    for body in ("a,x\n\n\n\nb,y\n", "ab,x\n\n\nc,y\n", "a,x\r\n\r\n\r\nb,y\r\n"):
+        slow, fast = both_parsers(write(tmp_path, "case_id,label\n" + body), monkeypatch)
+        assert slow == fast
+    assert not strict_csv._is_plain(write(tmp_path, "abcdef\n\nx"))
+    assert strict_csv._is_plain(write(tmp_path, "abcdef\n\n\n\n"))

@@ -534,3 +534,20 @@ def test_readings_that_differ_neither_between_cases_nor_between_readers():
     assert isnan(square[1].conf_low)
     assert all("no evidence of certainty" in square[i].warning for i in (0, 2))
     assert {r.status for r in square} == {"caution", "not_estimable"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "rel"), [(1e-9, 0.0, 1e-9), (1e9, 0.0, 1e-9), (1.0, 1e8, 1e-6), (-3.0, 7.0, 1e-9)]
+)
+def test_icc_does_not_depend_on_unit_or_origin(scale, shift, rel):
+    """Small units are no rounding error, and a far origin leaves the sums of squares their digits."""
+    for ratings in ([[9, 2, 5], [6, 1, 3], [8, 4, 6], [7, 1, 2]], [[1, 2], [2, 1], [3, 3.5], [4, 4.25]]):
+        moved = icc(scale * np.array(ratings, dtype=float) + shift)
+        for found, expected in zip(moved, icc(ratings), strict=True):
+            for field in ("estimate", "conf_low", "conf_high", "statistic", "pvalue"):
+                assert getattr(found, field) == pytest.approx(getattr(expected, field), rel=rel, abs=1e-12, nan_ok=True)
+
+
+def test_a_weighted_kappa_of_text_wants_an_order():
+    with pytest.raises(InputError, match="a weighted kappa"):
+        cohen_kappa(["x", "y"], ["y", "x"], "linear")

@@ -333,3 +333,14 @@ def test_a_fold_without_a_class_leaves_the_mean_undefined():
         bs.bootstrap_replicates(
             y, None, s, metrics=["auroc"], n_resamples=5, rng=np.random.default_rng(1), folds=[0, 0, 1, 1]
         )
+
+
+def test_some_models_are_evaluated_on_the_draws_of_all():
+    y, s, _ = data(60, 4)
+    options = {"metrics": ["auroc", "brier"], "n_resamples": 40}
+    for more in ({}, {"folds": np.tile(np.arange(60) % 2, (4, 1))}):
+        whole = bs.bootstrap_replicates(y, None, s, rng=np.random.default_rng(1), **options, **more)
+        some = bs.bootstrap_replicates(y, None, s, rng=np.random.default_rng(1), evaluated=[2, 0], **options, **more)
+        for metric in ("auroc", "brier"):
+            assert np.array_equal(some.replicates[metric], whole.replicates[metric][:, [2, 0]])
+            assert np.array_equal(some.observed[metric], whole.observed[metric][[2, 0]])

@@ -6,6 +6,7 @@ import time
 from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from math import inf, isnan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -275,3 +276,30 @@ def test_solutions_say_and_choose_their_numbers_of_positives():
     chosen = found.with_positives(numbers[1])
     assert chosen.numbers_of_positives() == [numbers[1]]
     assert chosen.count == sum(int(c[0] + c[1]) == numbers[1] for c in found.cells)
+
+
+def test_values_printed_with_a_dozen_digits_have_a_nearest_miss_too():
+    """The first matrix is met at thousands of millions of the last digit: too far for forty bisections to end at a thousandth of it."""
+    tight = [published.Target(m, v - 5e-14, v + 5e-14) for m, v in (("accuracy", 0.123), ("sensitivity", 0.456))]
+    miss = nearest_miss(tight, 5, 5)
+    assert not miss.alone
+    assert sum(miss.cells[:2]) == sum(miss.cells[2:]) == 5
+    sensitivity, accuracy = miss.cells[0] / 5, (miss.cells[0] + miss.cells[3]) / 10
+    found = max(abs(sensitivity - 0.456), abs(accuracy - 0.123))
+    every = [max(abs(tp / 5 - 0.456), abs((tp + tn) / 10 - 0.123)) for tp in range(6) for tn in range(6)]
+    assert found == pytest.approx(min(every))
+
+
+def test_without_any_matrix_there_is_no_nearest_miss(monkeypatch):
+    monkeypatch.setattr(published, "_widened", lambda *_: SimpleNamespace(count=0))
+    tight = [published.Target(m, v - 5e-14, v + 5e-14) for m, v in (("accuracy", 0.123), ("sensitivity", 0.456))]
+    assert nearest_miss(tight, 5, 5) is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_value_that_misses_least_is_left_out(order):
+    """With 10 cases of each class sensitivity 0.8 and specificity 0.4 leave accuracy 0.6, nearer to 0.9 than specificity 1 is to 0.4."""
+    row = [target("sensitivity", 0.8, 2), target("specificity", 0.4, 2), target("accuracy", 0.9, 2)][::order]
+    miss = nearest_miss(row, 10, 10)
+    assert (miss.cells, miss.alone) == ((8, 2, 6, 4), True)
+    assert [row[i].metric for i in miss.missed] == ["accuracy"]

@@ -94,3 +94,15 @@ def test_models_that_cannot_be_paired():
         pair_range(correct((1, 1)), np.empty((0, 4), dtype=int))
     with pytest.raises(ValueError, match="the same class totals"):
         pair_range(correct((1, 1)), correct((1, 1), sizes=(24, 25)))
+
+
+def test_outer_bounds_of_equal_numbers_correct(monkeypatch):
+    """No difference is possible; the smallest mid-p of b = c is that of one pair each way."""
+    first, second = correct((3, 4), (4, 3), sizes=(6, 6)), correct((2, 5), (5, 2), sizes=(6, 6))
+    whole = pair_range(first, second)
+    monkeypatch.setattr(published_pairs, "MAX_PAIRS", 1)
+    bounds = pair_range(first, second)
+    assert bounds.difference == whole.difference == (0.0, 0.0)
+    for name in TESTS:
+        assert bounds.pvalues[name][0] <= whole.pvalues[name][0] <= whole.pvalues[name][1] <= bounds.pvalues[name][1]
+    assert bounds.pvalues["mcnemar_midp"][0] == float(mcnemar.midp_pvalues(1, 1))

@@ -112,3 +112,23 @@ def test_the_bound_is_one(monkeypatch):
     assert not (np.abs(bare - want) < EXPANSION_ERROR).all()
     sure = np.isfinite(kept)
     assert (np.abs(kept - want)[sure] <= EXPANSION_ERROR).all()
+
+
+def test_without_a_line_of_the_whole_set_nothing_is_expanded(monkeypatch):
+    """Scores that separate the classes have no slope; each resample is asked for itself, and has none either."""
+    monkeypatch.setattr(refits, "_SMALLEST_EXPANDED", 1)
+    y = np.arange(60) >= 30
+    rows = score_patterns(y, np.linspace(0.1, 0.9, 60)[None])
+    found = Refits(rows, METRICS).evaluate(drawn(rows.counts, 5))
+    assert np.isnan(found["calibration_slope"]).all()
+
+
+def test_an_expansion_that_does_not_settle_is_left_to_newton(monkeypatch):
+    monkeypatch.setattr(refits, "_SMALLEST_EXPANDED", 1)
+    y, s = sample(400)
+    rows = score_patterns(y, s)
+    weights = drawn(rows.counts, 4)
+    expected = by_newton(rows, weights)[0]
+    monkeypatch.setattr(refits, "_NEWTON_STEPS", 1)
+    assert np.isnan(Refits(rows, METRICS)._expanded("calibration_slope", 0, weights)).all()
+    np.testing.assert_allclose(Refits(rows, METRICS).evaluate(weights)["calibration_slope"], expected, rtol=1e-9)
