@@ -141,7 +141,9 @@ def test_columns_are_those_of_the_contract() -> None:
 
 def test_pandas_reads_back_what_was_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
     write_tables(tmp_path, found, command="run")
-    back = pd.read_csv(tmp_path / "comparisons.csv")
+    back = pd.read_csv(
+        tmp_path / "comparisons.csv", float_precision="round_trip"
+    )  # the default of pandas 2 is a bit off
     for column in ("estimate", "conf.low", "p.value", "adj.p.value"):
         np.testing.assert_allclose(back[column], found["comparisons"][column].astype(float), rtol=1e-15)
     assert back["recommended"].dtype == bool
