@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -367,6 +368,8 @@ def test_the_table_of_keys_is_up_to_date():
     exec((root / "experiments/make_docs.py").read_text(encoding="utf-8"), namespace)
     assert (root / "docs/experiment.md").read_text(encoding="utf-8") == namespace["table"]()  # type: ignore[operator]
     assert (root / "docs/presets.md").read_text(encoding="utf-8") == namespace["presets"]()  # type: ignore[operator]
+    if int(version("pydantic").split(".")[1]) < 12:  # earlier ones write the same schema in other words
+        return
     schema = (root / "docs/experiment.schema.json").read_text(encoding="utf-8")
     assert json.loads(schema) == json.loads(namespace["schema"]())  # type: ignore[operator]
 

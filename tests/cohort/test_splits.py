@@ -200,5 +200,5 @@ def test_folds_that_cannot_be_are_refused():
         grouped_stratified_folds(labels, np.r_[np.arange(10), [10, 11, 12] * 3, 12], 5, seed=0)
     # Patient 0 has nearly all of class 1, and the two others with class 1 stand together.
     labels, groups = np.array([1] * 30 + [0] * 30 + [1, 1]), np.array([0] * 30 + list(range(1, 31)) + [1, 2])
-    with pytest.raises(InputError, match="the held-out part of fold [12] lacks a class"):
+    with pytest.raises(InputError, match=r"the held-out part of fold [12] lacks a class"):
         grouped_stratified_folds(labels, groups, 3, seed=0)
