@@ -290,7 +290,7 @@ def test_parquet_has_the_values_of_the_csv(report: ReportData, tmp_path: Path) -
             if pd.api.types.is_bool_dtype(a.dtype):
                 assert a.dropna().astype(bool).tolist() == b.dropna().astype(bool).tolist()
             elif pd.api.types.is_numeric_dtype(a.dtype):
-                np.testing.assert_allclose(a.dropna().to_numpy(float), b.dropna().to_numpy(float), rtol=2e-15)
+                np.testing.assert_allclose(a.dropna().to_numpy(float), b.dropna().to_numpy(float), rtol=1e-13)
             else:
                 assert a.dropna().astype(str).tolist() == b.dropna().astype(str).tolist(), (name, column)
 

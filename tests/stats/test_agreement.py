@@ -537,7 +537,7 @@ def test_readings_that_differ_neither_between_cases_nor_between_readers():
 
 
 @pytest.mark.parametrize(
-    ("scale", "shift", "rel"), [(1e-9, 0.0, 1e-9), (1e9, 0.0, 1e-9), (1.0, 1e8, 1e-6), (-3.0, 7.0, 1e-9)]
+    ("scale", "shift", "rel"), [(1e-100, 0.0, 1e-9), (1e9, 0.0, 1e-9), (1.0, 1e8, 1e-6), (-3.0, 7.0, 1e-9)]
 )
 def test_icc_does_not_depend_on_unit_or_origin(scale, shift, rel):
     """Small units are no rounding error, and a far origin leaves the sums of squares their digits."""
