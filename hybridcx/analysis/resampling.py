@@ -49,6 +49,7 @@ def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: in
     shares = [part.tolist() for part in np.array_split(np.arange(n_models), n_shares)]
     tasks = [partial(work, metrics=scored, evaluated=share) for share in shares]
     tasks += [partial(work, metrics=counted)] if counted else []
+    # Each task takes the generator with it as it is now: they are pickled, and none is done in this process.
     found = run_tasks(_evaluated, [(task,) for task in tasks], workers=workers)
     return _joined(found[:n_shares], found[n_shares:])
 

@@ -24,6 +24,13 @@ _ROWS_OF_BLOCKS = 100_000  # measured: from here on blocks are faster than steps
 _BLOCK_FLOATS = 1 << 17  # elements of one block
 
 
+def _falling(rows: ScoreRows, model: int, only: BoolArray | None) -> tuple[FloatArray, BoolArray, npt.NDArray[np.intp]]:
+    """One model's scores from the highest down, with the truth and unit of each; of the rows `only`, where given."""
+    index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
+    order = index[np.argsort(-rows.scores[model][index], kind="stable")]
+    return rows.scores[model][order], rows.y[order], rows.unit[order]
+
+
 class _Positive(NamedTuple):
     """A positive row whose score no other row has."""
 
@@ -47,9 +54,7 @@ class RankPlan:
     """One model's rows in falling order of the score, as steps: a positive alone, a run of negatives, or a group of equal scores."""
 
     def __init__(self, rows: ScoreRows, model: int, only: BoolArray | None = None):
-        index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
-        order = index[np.argsort(-rows.scores[model][index], kind="stable")]
-        score, y, unit = rows.scores[model][order], rows.y[order], rows.unit[order]
+        score, y, unit = _falling(rows, model, only)
         ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) + 1
         self.steps: list[_Positive | _Negatives | _Tied] = []
         start = 0
@@ -120,9 +125,7 @@ class RankBlocks:
     """One model's rows in falling order of the score, as levels (distinct scores of positives), each with the negatives down to it."""
 
     def __init__(self, rows: ScoreRows, model: int, only: BoolArray | None = None):
-        index = np.arange(rows.y.size) if only is None else np.flatnonzero(only)
-        order = index[np.argsort(-rows.scores[model][index], kind="stable")]
-        score, y, unit = rows.scores[model][order], rows.y[order], rows.unit[order]
+        score, y, unit = _falling(rows, model, only)
         self.positives, self.negatives = unit[y], unit[~y]
         starts = np.flatnonzero(np.r_[True, np.diff(score[y]) != 0.0][: self.positives.size])
         levels, falling = -score[y][starts], -score[~y]
@@ -130,10 +133,7 @@ class RankBlocks:
         # Level g has the positives first[g]:first[g + 1], and the negatives run[g]:run[g + 1], of which the last may be tied with it.
         self.first, self.run = np.r_[starts, self.positives.size], np.r_[0, down_to]
         self.tie = np.r_[0, np.cumsum(down_to - above)]
-        is_tied = np.zeros(self.negatives.size + 1, dtype=np.intp)
-        np.add.at(is_tied, above, 1)
-        np.add.at(is_tied, down_to, -1)
-        self.tied = self.negatives[np.cumsum(is_tied[:-1]) > 0]
+        self.tied = self.negatives[np.isin(falling, levels)]
 
     def evaluate(self, weights: Weights, with_ap: bool) -> tuple[FloatArray, FloatArray]:
         """Return AUROC and average precision (NaN unless `with_ap`) of each column of `weights`; NaN without both classes.

@@ -8,6 +8,7 @@ import pytest
 from hybridcx.analysis import resampling
 from hybridcx.analysis.resampling import joint_replicates, resampled_by
 from hybridcx.cluster import Workers
+from hybridcx.parallel import run_tasks
 from hybridcx.stats.bootstrap import bootstrap_replicates
 from hybridcx.stats.confusion import METRICS
 
@@ -73,6 +74,3 @@ def test_small_comparisons_and_single_jobs_stay_here(monkeypatch):
 def test_some_models_alone():
     whole = work()(metrics=("auroc", "calibration_slope"))
     same(work()(metrics=("auroc", "calibration_slope"), evaluated=[3, 0]), whole.take([3, 0]))
-
-
-run_tasks = resampling.run_tasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -12,7 +13,6 @@ import zipfile
 from pathlib import Path
 
 import docx
-import numpy as np
 import pandas as pd
 import pytest
 import sample
@@ -281,18 +281,18 @@ def test_parquet_has_the_values_of_the_csv(report: ReportData, tmp_path: Path) -
         assert parquet(name, table) == data
         read = pd.read_parquet(io.BytesIO(data))
         hybridcx.report.write_csv.write_tables(tmp_path, {name: table}, command="compare")
-        options = {"na_values": ["NA"], "keep_default_na": False}
-        csv = pd.read_csv(tmp_path / f"{name}.csv", **options, engine="python" if name == "metrics" else "c")
-        assert list(read.columns) == list(csv.columns)
-        for column in csv:
-            a, b = read[column], csv[column]
-            assert (a.isna() == b.isna()).all(), (name, column)
+        with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)  # not pandas, whose versions differ in the last digit and at NUL
+        assert list(read.columns) == header
+        for column, cells in zip(header, zip(*rows, strict=True), strict=True):
+            a, there = read[column], [c for c in cells if c != "NA"]
+            assert a.isna().tolist() == [c == "NA" for c in cells], (name, column)
             if pd.api.types.is_bool_dtype(a.dtype):
-                assert a.dropna().astype(bool).tolist() == b.dropna().astype(bool).tolist()
+                assert a.dropna().astype(str).str.lower().tolist() == [c.lower() for c in there]
             elif pd.api.types.is_numeric_dtype(a.dtype):
-                np.testing.assert_allclose(a.dropna().to_numpy(float), b.dropna().to_numpy(float), rtol=1e-13)
+                assert a.dropna().to_numpy(float).tolist() == [float(c) for c in there], (name, column)
             else:
-                assert a.dropna().astype(str).tolist() == b.dropna().astype(str).tolist(), (name, column)
+                assert a.dropna().astype(str).tolist() == there, (name, column)
 
 
 # --- A paper's text
