@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
 
+from hybridcx.deep.dense_block import join_dense_blocks
 from hybridcx.deep.networks import Network, network
 from hybridcx.deep.weights import WeightsFile, load_state_dict
 from hybridcx.errors import InputError, Problem
@@ -41,6 +42,7 @@ def build(row: Network, state: Mapping[str, Tensor] | None = None, *, channels_l
         _check_state(row, model, state)
         model = model.to_empty(device="cpu")
     _linear_logits(row, model)
+    join_dense_blocks(model)
     model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     if state is not None:
         model.load_state_dict(dict(state))
