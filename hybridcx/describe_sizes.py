@@ -24,5 +24,5 @@ def size_methods(experiment: Experiment, sizes: pd.DataFrame) -> list[str]:
         )
         + " Learning curves: metric = a - b n^(-c) (Cortes et al. 1993; Figueroa et al. 2012; Hestness et al. 2017), least squares over the sizes, "
         "a within the metric's range, b from 0, c from 0.05 to 2, fitted to the means over seeds and to each joint resample of cases and seeds; "
-        "percentile limits. They hold as far as the law does."
+        "percentile limits. They are given these training cases, and hold as far as the law does."
     ]

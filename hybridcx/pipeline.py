@@ -303,26 +303,33 @@ def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.Weig
 
 
 def check_heads(experiment: Experiment, cohort: Cohort, units: Sequence[Unit]) -> None:
-    """Refuse, before anything is trained, heads that would have too few cases to be tuned on. Raises InputError."""
+    """Refuse, before anything is trained, heads and stacking that would have too few cases to be fitted on. Raises InputError."""
     for unit in units:
         _enough_for_heads(experiment, _cases(cohort, unit, cohort.analysed["case_id"].tolist()), unit)
 
 
 def _enough_for_heads(experiment: Experiment, cases: Cases, unit: Unit) -> None:
+    of = f" of {unit.name}" if unit.name else ""
+    fitted = [
+        (
+            f"heads on {which.replace('_', '-')} features are tuned",
+            "train" if which == "pretrained" else "validation",
+            f"leave {which!r} out of heads.features",
+        )
+        for which in (experiment.heads.features if experiment.heads.names else ())
+        if which == "pretrained" or experiment.train.enabled
+    ]
+    if "stacking" in experiment.ensembles.networks:
+        fitted.append(("ensemble:stacking is fitted", "validation", "leave 'stacking' out of ensembles.networks"))
     problems = []
-    for which in experiment.heads.features if experiment.heads.names else ():
-        if which == "fine_tuned" and not experiment.train.enabled:
-            continue
-        part = "train" if which == "pretrained" else "validation"
+    for what, part, remedy in fitted:
         rows = cases.index(part)
         fewest = min(len(np.unique(cases.groups[rows][cases.y[rows] == label])) for label in (0, 1))
         if fewest < MIN_PATIENTS_FOR_HEADS:
-            of = f" of {unit.name}" if unit.name else ""
             problems.append(
                 Problem(
-                    f"heads on {which.replace('_', '-')} features are tuned on the {part} cases{of}, of which one class has {fewest} patients; "
-                    f"{MIN_PATIENTS_FOR_HEADS} are needed",
-                    remedy=f"give more {part} cases, or leave {which!r} out of heads.features",
+                    f"{what} on the {part} cases{of}, of which one class has {fewest} patients; {MIN_PATIENTS_FOR_HEADS} are needed",
+                    remedy=f"give more {part} cases, or {remedy}",
                 )
             )
     raise_if_any(problems)

@@ -1,7 +1,8 @@
 """The units of a run: one training of every network and its heads, by seed and, in a cross-validation, by fold.
 
 `[repeat]` of the experiment says how many there are and whether they share one division of the cohort. What is drawn for a seed is what a
-run with that seed draws, so that a run of one seed and the same seed among ten are the same models.
+run with that seed draws, so that on the same division (drawn by each seed, or the manifest's) a run of one seed and the same seed among ten
+are the same models.
 """
 
 from __future__ import annotations

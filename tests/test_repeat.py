@@ -12,11 +12,8 @@ from small_run import small_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
-    Experiment,
-    HeadsSection,
-    NetworksSection,
-)
+from hybridcx.experiment import CohortSection, Experiment, HeadsSection, NetworksSection, SplitSection
+from hybridcx.labels_section import LabelsSection
 from hybridcx.records.lineage import Lineage
 from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 
@@ -115,7 +112,12 @@ def test_a_split_of_the_holdout_is_the_run_with_that_seed(base, holdout):
     hybridcx.run(experiment(RepeatSection(), seed=6), base=base, out=single, cache=base / "other")
     alone, among = read(single, "predictions"), read(holdout, "predictions")
     among = among[(among["seed"] == 6) & (among["model"] != "squeezenet1_1+chosen")].reset_index(drop=True)
-    pd.testing.assert_frame_equal(among[alone.columns], alone)
+    read_by = [c for c in alone if c.startswith("reader_")]
+    pd.testing.assert_frame_equal(among[alone.columns.drop(read_by)], alone.drop(columns=read_by))
+    # A case that another split tests has its readings on the rows of this one too.
+    test = alone["split"] == "test"
+    assert read_by
+    pd.testing.assert_frame_equal(among.loc[test, read_by], alone.loc[test, read_by])
 
 
 def test_holdout_is_compared_by_nadeau_and_bengio(holdout):
@@ -153,6 +155,54 @@ def test_heads_that_have_too_few_cases_in_one_fold_are_refused_before_training(b
             cache=base / "few_cache",
         )
     assert not (base / "few_cache" / "finetune").exists()
+
+
+def test_stacking_without_validation_cases_is_refused_before_training(base):
+    manifest = pd.read_csv(base / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    kept = manifest["excluded"] == ""
+    patient = pd.factorize(manifest["patient_id"])[0]
+    manifest["split"] = np.where(kept, np.where(patient % 4 == 0, "test", "train"), "")
+    manifest.to_csv(base / "phantom" / "two_parts.csv", index=False)
+    wanted = experiment(
+        RepeatSection(),
+        cohort=CohortSection(manifest="phantom/two_parts.csv"),
+        split=SplitSection(method="manifest"),
+        networks=NetworksSection(names=["squeezenet1_1", "mobilenet_v2"], weights="none"),
+        ensembles=EnsemblesSection(networks=["stacking"]),
+    )
+    with pytest.raises(InputError, match="ensemble:stacking is fitted on the validation cases"):
+        hybridcx.run(wanted, base=base, out=base / "two_parts", cache=base / "cache")
+    assert not (base / "two_parts").exists()
+
+
+def test_readers_stand_beside_folds_and_hold_out(base):
+    """Cases in dispute are a stratum, and every rule has its rows, whatever the design."""
+    manifest = pd.read_csv(base / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest["excluded"] = manifest["excluded"].replace("reader disagreement", "")
+    manifest.to_csv(base / "phantom" / "disputed.csv", index=False)
+    for design in ("kfold", "holdout"):
+        wanted = experiment(
+            RepeatSection(design=design, seeds=2, folds=3)
+            if design == "kfold"
+            else RepeatSection(design=design, seeds=3),
+            split=SplitSection(train=0.4, validation=0.2, test=0.4),
+            cohort=CohortSection(manifest="phantom/disputed.csv", labels=LabelsSection(rule="agreement")),
+            heads=HeadsSection(names=["logistic"], features=["pretrained"], folds=3),
+        )
+        out = base / f"readers-{design}"
+        hybridcx.run(wanted, base=base, out=out, cache=base / "cache")
+        ledger, metrics = read(out, "predictions"), read(out, "metrics")
+        readers = {c for c in ledger if c.startswith("reader_")}
+        assert len(readers) == 2
+        rules = set(read(out, "label_rules")["label.rule"])
+        assert {"primary", *readers, "agreed", "all"} <= rules, design
+        apart = metrics[(metrics["subgroup"] == "stratum") & (metrics["level"] == "disputed")]
+        assert len(apart), design
+        n = ledger.loc[ledger["split"] == "disputed", "case_id"].nunique()
+        assert n
+        whole = apart[(apart["label.rule"] == min(readers)) & (apart["metric"] == "accuracy") & apart["seed"].isna()]
+        assert set(whole["n"]) == {n}
+        assert hybridcx.verify(out).agrees
 
 
 def test_adding_seeds_after_results_is_another_plan(base):
@@ -212,6 +262,18 @@ def test_the_ensemble_over_seeds_is_one_set_of_models_beside_its_seeds(ensembles
     assert ("squeezenet1_1 (mean of seeds)", "squeezenet1_1 (seed 7)") in set(
         zip(compared["model"], compared["comparator"], strict=True)
     )
+
+
+def test_each_seed_counts_once_beside_its_ensemble(ensembles):
+    from hybridcx.report.repeat_tables import ensembles_table
+
+    metrics, compared = read(ensembles, "ensemble_metrics"), read(ensembles, "ensemble_comparisons")
+    for metric in ("accuracy", "auroc"):
+        table = ensembles_table(metrics, compared, metric)
+        assert table is not None
+        counts = [row[3].text for row in table.rows]
+        assert len(counts) == 3  # two networks and the mean of both
+        assert all(c.endswith(" of 3") for c in counts), counts
 
 
 def test_the_verdicts_of_single_seeds_are_those_of_their_own_rows(ensembles):

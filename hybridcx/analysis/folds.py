@@ -8,6 +8,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, comparison_row
 from hybridcx.analysis.slices import RANK_METRICS, Slice
 from hybridcx.stats.results import PairedTest
+from hybridcx.stats.variance import NADEAU_BENGIO
 
 NOT_POOLED = (
     "scores of different folds come from different models and have no common scale, so they are never ranked together: the AUROC over "
@@ -47,7 +48,7 @@ def never_pooled_omnibus() -> Row:
 def refusals(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...]) -> list[Row]:
     """Rows that say why no test over splits is made of the folds."""
     refused = PairedTest(
-        "nadeau_bengio", nan, conf_level=plan.confidence_level, status="not_estimable", warning=NOT_INDEPENDENT
+        NADEAU_BENGIO, nan, conf_level=plan.confidence_level, status="not_estimable", warning=NOT_INDEPENDENT
     )
     metrics = [m for m in ("accuracy", "auroc") if m in part.metrics()]
     return [comparison_row(a, b, m, refused, part.keys, n_cases=part.n) for a, b in pairs for m in metrics]

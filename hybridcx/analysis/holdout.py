@@ -20,9 +20,9 @@ from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.bootstrap_intervals import RATIO_METRICS
 from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.results import Interval, PairedTest
-from hybridcx.stats.variance import nadeau_bengio
+from hybridcx.stats.variance import NADEAU_BENGIO, nadeau_bengio
 
-METHOD = "nadeau_bengio"
+METHOD = NADEAU_BENGIO
 NO_TRAINING_SIZE = (
     "the size of the training sets is not known: give the training and validation rows (column split), or --n-train"
 )

@@ -165,12 +165,19 @@ def _majority(calls: pd.DataFrame) -> pd.Series:
 
 
 def _relabelled(predictions: Predictions, truth: pd.Series) -> Predictions:
-    """The test cases and those in dispute that have a truth, all as test cases with that truth."""
+    """The test cases and those in dispute that have a truth, all as test cases with that truth.
+
+    The rows of repeated hold-out that were fitted on stay as they are: the size of the training sets is counted from them.
+    """
     wanted = truth.dropna()
     frame = predictions.frame
+    fitted = frame[~frame["split"].isin(("test", IN_DISPUTE))] if predictions.repeated_holdout else frame[:0]
     frame = frame[frame["split"].isin(("test", IN_DISPUTE)) & frame["case_id"].isin(wanted.index)]
     frame = frame.assign(y_true=frame["case_id"].map(wanted).to_numpy(), split="test")
-    return replace(predictions, frame=frame, n_cases=int(frame["case_id"].nunique()), clustered=is_clustered(frame))
+    n_cases, clustered = int(frame["case_id"].nunique()), is_clustered(frame)
+    if len(fitted):
+        frame = pd.concat([frame, fitted], ignore_index=True)
+    return replace(predictions, frame=frame, n_cases=n_cases, clustered=clustered)
 
 
 def _copied(table: pd.DataFrame, predictions: Predictions, rule: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +18,7 @@ from hybridcx.stats import bootstrap_intervals, clusters, clusters_roc, equivale
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.results import PairedTest, Status
+from hybridcx.stats.variance import NADEAU_BENGIO
 
 POWER = 0.80
 CORRECT = ("accuracy", "sensitivity", "specificity")
@@ -308,11 +309,10 @@ def _detectable(found: PairedTest, alpha: float) -> float:
         n, discordant = int(found.n), found.b + found.c
         return _detectable_midp(n, discordant / n, alpha) if n else nan
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
-    return (
-        nan
-        if isnan(found.std_error) or found.std_error == 0
-        else power.detectable_difference_normal(found.std_error, POWER, alpha)
-    )
+    if isnan(found.std_error) or found.std_error == 0:
+        return nan
+    freedom = found.parameter if found.method == NADEAU_BENGIO else inf
+    return power.detectable_difference_normal(found.std_error, POWER, alpha, freedom)
 
 
 @lru_cache(maxsize=1024)  # of many pairs most have a discordance that others have too

@@ -44,7 +44,10 @@ def calls_of(table: Table) -> Ratings | None:
 
 def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     """Return predictions with the readings that the cohort's rule uses beside them, on the cases that are evaluated: columns
-    `reader_...`, and `label_given` where the labels are made by a rule. None where a case was not read."""
+    `reader_...`, and `label_given` where the labels are made by a rule. None where a case was not read.
+
+    Where divisions differ a case is tested in one and fitted on in another: it has its readings on all its rows, one value a case.
+    """
     calls = reader_ratings(cohort)
     if calls is None or not cohort.votes:
         return ledger
@@ -52,7 +55,8 @@ def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     if cohort.given is not None:
         beside["label_given"] = pd.Series(cohort.given.to_numpy(dtype=object), index=cohort.frame["case_id"])
         beside["label_given"] = beside["label_given"].mask(beside["label_given"].str.strip() == "", None)
-    here = ledger["split"].isin(("test", "disputed")).to_numpy()
+    evaluated = ledger.loc[ledger["split"].isin(("test", "disputed")), "case_id"].unique()
+    here = ledger["case_id"].isin(evaluated).to_numpy()
     found = beside.reindex(ledger["case_id"]).reset_index(drop=True)
     return ledger.join(found.where(np.repeat(here[:, None], beside.shape[1], axis=1), None).set_index(ledger.index))
 

@@ -106,9 +106,10 @@ class Predictions:
         return len(self.seeds) > 1 and len(each) < len(self.seeds) * self.n_cases
 
     def training_cases(self) -> dict[int, int]:
-        """The distinct training and validation cases of each seed; empty where the input names none."""
-        other = self.frame.loc[self.frame["split"] != "test", ["seed", "case_id"]].drop_duplicates()
-        counted = other["seed"].value_counts().sort_index()
+        """The distinct training and validation cases of each seed with training rows; validation rows alone say nothing of the training set."""
+        trained = self.frame.loc[self.frame["split"] == "train", "seed"].unique()
+        fitted = self.frame["split"].isin(("train", "validation")) & self.frame["seed"].isin(trained)
+        counted = self.frame.loc[fitted, ["seed", "case_id"]].drop_duplicates()["seed"].value_counts().sort_index()
         return dict(zip(counted.index.tolist(), counted.tolist(), strict=True))
 
     def test(self) -> pd.DataFrame:

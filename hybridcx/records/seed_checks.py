@@ -23,7 +23,7 @@ def check_repeats(frame: pd.DataFrame, file: str, *, whole: bool = True) -> list
     test = frame[frame["split"] == "test"]
     if test.empty or not (has_seed or has_fold):
         return []
-    out = _gaps(test, file) if has_seed and whole else []
+    out = _gaps(test, file, has_fold) if has_seed and whole else []
     if has_fold:
         out += _in_several_folds(test, "case_id", "cases", REPEATS, file)
         if not test["patient_id"].isna().all() and not out:
@@ -34,13 +34,17 @@ def check_repeats(frame: pd.DataFrame, file: str, *, whole: bool = True) -> list
     return out
 
 
-def _gaps(test: pd.DataFrame, file: str) -> list[Problem]:
-    """A seed that lacks cases although another one has all: a gap, not a test set of its own."""
+def _gaps(test: pd.DataFrame, file: str, has_fold: bool) -> list[Problem]:
+    """A seed that lacks cases although another one has all, or that tests them in folds: a gap, not a test set of its own."""
     each = test[["seed", "case_id"]].drop_duplicates()
     cases = pd.Index(each["case_id"].unique())
     by_seed = [(seed, each.loc[each["seed"] == seed, "case_id"]) for seed in sorted(each["seed"].unique().tolist())]
     if not any(len(part) == len(cases) for _, part in by_seed):
-        return []  # every test set is its own: repeated hold-out
+        if not has_fold:
+            return []  # every test set is its own: repeated hold-out
+        rule = f"no seed tests all {len(cases)} cases in its folds: folds of one cross-validation test every case once"
+        remedy = "give every seed all cases; random splits (repeated hold-out) have a column seed and no column fold"
+        return [Problem(rule, file, column="fold", remedy=remedy)]
     out = []
     for seed, part in by_seed:
         lacking = cases.difference(part)

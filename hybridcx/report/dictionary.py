@@ -146,7 +146,7 @@ SHARED: dict[str, Column] = {  # what a column means wherever a table does not s
     "prevalence": Column("prevalence that predictive values were computed for", _PROBABILITY, "number"),
     "role": Column("named in the plan before the results were seen, or not", "confirmatory, exploratory, or NA"),
     "recommended": Column("whether this is the row that the page shows", "TRUE, FALSE, or NA", "boolean"),
-    "statistic": Column("test statistic: chi-square, F or signed z; NA for exact tests", _NUMBER, "number"),
+    "statistic": Column("test statistic: chi-square, F, or signed z or t; NA for exact tests", _NUMBER, "number"),
     "parameter": Column("degrees of freedom of a chi-square or t", "number, or NA", "number"),
     "parameter1": Column("numerator degrees of freedom of F", "number, or NA", "number"),
     "parameter2": Column("denominator degrees of freedom of F", "number, or NA", "number"),
@@ -365,7 +365,10 @@ BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(
             "seed.min": Column("smallest value of a seed", _NUMBER, "number"),
             "seed.max": Column("largest value of a seed", _NUMBER, "number"),
             "variance.case": Column(
-                "variance between cases (patients, where they are drawn), of one cell", _NUMBER, "number"
+                "variance between cases (patients, where they are drawn), of one cell of the table of cases by seeds: a case's own value for means "
+                "over cases, else its jackknife pseudo-value",
+                _NUMBER,
+                "number",
             ),
             "variance.seed": Column(
                 "variance between seeds, of one cell of the table of cases by seeds", _NUMBER, "number"

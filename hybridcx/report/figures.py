@@ -194,12 +194,17 @@ def rate_drops(history: pd.DataFrame) -> list[float]:
 
 
 def _of_trainings(history: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
-    """The history of one training; of several their median, smallest and largest value at each iteration."""
+    """The history of one training; of several their median, smallest and largest value at each iteration that all of them have.
+
+    A training that stopped early, or was validated at another iteration, would otherwise leave the median to the rest of them.
+    """
     units = [c for c in ("seed", "fold") if c in history]
-    if not units or len(history[units].drop_duplicates()) < 2:
+    trainings = len(history[units].drop_duplicates()) if units else 1
+    if trainings < 2:
         return (history,)
     each = history.drop(columns=[*units, *(c for c in ("network",) if c in history)]).groupby("iteration")
-    return tuple(each.agg(how).reset_index() for how in ("median", "min", "max"))
+    whole = each.count() == trainings
+    return tuple(each.agg(how).where(whole)[each.size() == trainings].reset_index() for how in ("median", "min", "max"))
 
 
 def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "learning") -> str:

@@ -79,6 +79,8 @@ def ensembles_table(metrics: pd.DataFrame, compared: pd.DataFrame, primary: str)
         pairs = select.overall(compared)
         pairs = pairs[(pairs["metric"] == primary) & (pairs["model"] == name) & (pairs["recommended"] == True)]  # noqa: E712
         pairs = pairs[pairs["comparator"].str.startswith(f"{base} (seed ")]
+        # A paired proportion has two recommended rows, Tango's for the interval and the mid-p test: each seed counts once, by its test.
+        pairs = pairs[pairs["method"] != "tango"]
         own = value[name]
         limits = (select.number(own[c]) for c in ("estimate", "conf.low", "conf.high"))
         said = own["warning"] if own["status"] != "ok" and isinstance(own["warning"], str) else ""

@@ -207,7 +207,7 @@ def _training(report: ReportData, numbers: Numbers) -> Section:
             caption = f"{name}: accuracy and loss in training (each mini-batch) and validation against iteration."
             trainings = len(history[["seed", "fold"]].drop_duplicates()) if {"seed", "fold"} <= set(history) else 1
             if trainings > 1:
-                caption += f" Median of {trainings} trainings; bands from the smallest to the largest value."
+                caption += f" Median of {trainings} trainings, as far as all of them went; bands from the smallest to the largest value."
             caption += " Dotted lines: the learning rate drops." if drops else ""
             file = "learning_curves.csv" if "learning_curves" in report.tables else ""
             drawn.append(_figure(f"learning-{i}", svg, caption, numbers.learning(), file))

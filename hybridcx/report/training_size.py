@@ -24,7 +24,8 @@ _SHOWN = (1.5, 2.0, 4.0)
 
 REMARK = (
     "Predicted values hold only if the power law goes on beyond the sizes that were trained, and with training options, quality and mix of cases as "
-    "they are; nothing here can show that it does. Limits are percentiles over resamples of cases and seeds."
+    "they are; nothing here can show that it does. Limits are percentiles over resamples of test cases and seeds, given these training cases: "
+    "another sample of as many would move the curve further."
 )
 
 

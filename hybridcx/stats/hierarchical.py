@@ -2,24 +2,32 @@
 
 Seeds and cases are crossed: every resample draws the cases once, for all models and seeds, and the seeds once, for all models. The
 estimate is the mean over seeds of the per-seed metric. Limits are percentile limits, method `bootstrap_hierarchical`.
+
+Percentiles of S drawn seeds know nothing of Student's t: where the seeds carry much of the variance they are too narrow, at two seeds by far
+(Hesterberg 2015, section 3.2, for one sample). `shortfall` says by how much, and limits that fall short by a tenth are `caution`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
+from scipy import special
 
 from hybridcx.stats import bootstrap_intervals
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.results import Interval, PairedTest, Status
-from hybridcx.stats.score_inputs import FloatArray
+from hybridcx.stats.score_inputs import FloatArray, z_value
 from hybridcx.stats.variance import VarianceComponents, two_way_components
 
 METHOD = "bootstrap_hierarchical"
 FEW_SEEDS = 5
 """Below this number of seeds the spread over seeds is too poorly known: `caution`."""
+
+TOO_NARROW = 1.1
+"""Limits that would have to be so many times as wide are said to be too narrow: `caution`."""
 
 ONE_SEED = "one seed: conditional on the trained model, training variance is not in the interval"
 
@@ -28,11 +36,13 @@ ONE_SEED = "one seed: conditional on the trained model, training variance is not
 class SeedReplicates:
     """Replicates of k models, each the mean over S seeds: `means` as any `Replicates` (its jackknife leaves out cases, not seeds).
 
-    `pseudo_values`: metric -> (units, k, S), n x estimate - (n - 1) x leave-one-out, from which the shares of variance come.
+    `each`: metric -> (k, S), the value of each seed on all cases. `pseudo_values`: metric -> (units, k, S), n x estimate - (n - 1) x
+    leave-one-out, from which the shares of variance come.
     """
 
     means: Replicates
     n_seeds: int
+    each: Mapping[str, FloatArray]
     pseudo_values: Mapping[str, FloatArray]
 
 
@@ -69,7 +79,8 @@ def combine_seeds(replicates: Replicates, n_seeds: int, rng: np.random.Generator
         with np.errstate(invalid="ignore"):  # an infinite ratio has no pseudo-value
             values = n * replicates.observed[name] - (n - 1.0) * left_out
         pseudo[name] = values.reshape(values.shape[0], -1, n_seeds)
-    return SeedReplicates(means, n_seeds, pseudo)
+    each = {name: values.reshape(-1, n_seeds) for name, values in replicates.observed.items()}
+    return SeedReplicates(means, n_seeds, each, pseudo)
 
 
 def few_seeds(n_seeds: int) -> str:
@@ -79,28 +90,62 @@ def few_seeds(n_seeds: int) -> str:
     return ONE_SEED if n_seeds == 1 else f"only {n_seeds} seeds: the spread over seeds is poorly known"
 
 
-def _said(result: Interval | PairedTest, n_seeds: int) -> tuple[str, Status]:
-    """Return the warning and status that the number of seeds adds to a result's own."""
-    reason = few_seeds(n_seeds)
-    if not reason:
+def shortfall(of_seeds: FloatArray, std_error: float, confidence_level: float = 0.95) -> tuple[float, float]:
+    """Return how many times as wide percentile limits over seeds and cases would have to be, and the seeds' share of the variance.
+
+    `of_seeds` (S,) are the seeds' own values, with variance s^2 (denominator S - 1); `std_error` is the standard deviation of the resamples. Of
+    its square (S - 1)/S^2 s^2 comes from the seeds that are drawn, which should be s^2/S; the rest stays. The limits should be those of Student's t
+    with Satterthwaite's (1946) degrees of freedom (S - 1) / share^2, the cases taken as many. Both NaN for one seed, and where a seed's value
+    is undefined or no resample varies.
+    """
+    total = of_seeds.size
+    if total < 2 or not np.isfinite(of_seeds).all() or not std_error > 0.0:
+        return np.nan, np.nan
+    seeds = float(of_seeds.var(ddof=1)) / total
+    variance = max(std_error**2 - seeds * (total - 1) / total, 0.0) + seeds
+    share = seeds / variance
+    if share == 0.0:
+        return 1.0, 0.0
+    t = float(special.stdtrit((total - 1) / share**2, 0.5 + confidence_level / 2.0))
+    return t / z_value(confidence_level) * sqrt(variance) / std_error, share
+
+
+def _said(
+    result: Interval | PairedTest, seeds: SeedReplicates, of_seeds: FloatArray, confidence_level: float
+) -> tuple[str, Status]:
+    """Return the warning and status that the number of seeds and their spread add to a result's own."""
+    reasons = [few_seeds(seeds.n_seeds)]
+    factor, share = shortfall(of_seeds, result.std_error, confidence_level)
+    if factor > TOO_NARROW and result.conf_low < result.conf_high:
+        reasons.append(
+            f"{100 * share:.0f} % of the variance is that of {seeds.n_seeds} seeds, for which percentile limits are about {factor:.1f} times "
+            "too narrow"
+        )
+    if not any(reasons):
         return result.warning, result.status
     status: Status = result.status if result.status == "not_estimable" else "caution"
-    return "; ".join(w for w in (result.warning, reason) if w), status
+    return "; ".join(w for w in (result.warning, *reasons) if w), status
 
 
 def hierarchical_interval(seeds: SeedReplicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
-    """Return the mean over seeds of one model's metric with percentile limits; `caution` below five seeds."""
+    """Return the mean over seeds of one model's metric with percentile limits; `caution` below five seeds, and where they are too narrow."""
     found = bootstrap_intervals.percentile(seeds.means, metric, model, confidence_level)
-    warning, status = _said(found, seeds.n_seeds)
+    warning, status = _said(found, seeds, seeds.each[metric][model], confidence_level)
     return replace(found, method=METHOD, warning=warning, status=status)
 
 
 def hierarchical_difference(
     seeds: SeedReplicates, metric: str, i: int, j: int, confidence_level: float = 0.95
 ) -> PairedTest:
-    """Return model i minus model j (i over j for ratios) of the means over seeds; p by inverting the percentile interval."""
+    """Return model i minus model j (i over j for ratios) of the means over seeds; p by inverting the percentile interval.
+
+    `caution` as for one model: with few seeds the test rejects too often, at two seeds that carry all the variance every second time.
+    """
     found = bootstrap_intervals.difference(seeds.means, metric, i, j, "bootstrap_percentile", confidence_level)
-    warning, status = _said(found, seeds.n_seeds)
+    a, b = seeds.each[metric][i], seeds.each[metric][j]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_seeds = np.log(a) - np.log(b) if metric in bootstrap_intervals.RATIO_METRICS else a - b
+    warning, status = _said(found, seeds, of_seeds, confidence_level)
     return replace(found, method=METHOD, warning=warning, status=status)
 
 

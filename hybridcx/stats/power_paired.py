@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, nan, sqrt
+from math import ceil, inf, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -261,20 +261,38 @@ def detectable_difference_mcnemar(
     return float(optimize.brentq(excess, 0.0, discordance, xtol=1e-10)) if excess(0.0) < 0 else 0.0
 
 
-def detectable_difference_normal(std_error: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest difference that a two-sided z test with this standard error detects: (z_{1-alpha/2} + z_power) times
-    it.
+def detectable_difference_normal(
+    std_error: float, power: float = 0.8, alpha: float = 0.05, degrees_of_freedom: float = inf
+) -> float:
+    """The smallest difference that a two-sided z test with this standard error detects, (z_{1-alpha/2} + z_power) times it; or a t test.
 
-    For differences whose standard error is known from the data (AUROC, Brier score); the far tail is neglected. NaN for
+    For differences whose standard error is known from the data (AUROC, Brier score). With `degrees_of_freedom` the error is estimated with so
+    many: d / error is then the noncentrality at which the noncentral t exceeds t_{1-alpha/2} with that power. The far tail is neglected. NaN for
     a NaN error.
 
     Raises:
-        InputError: a negative or infinite error, power or alpha outside 0 to 1, or a power not above alpha.
+        InputError: a negative or infinite error, power or alpha outside 0 to 1, a power not above alpha, or degrees of freedom that are not positive.
     """
     _check_power(power, alpha)
     if std_error < 0 or np.isinf(std_error):
         raise InputError(Problem("a standard error is not negative and finite", value=std_error, column="std_error"))
-    return (float(special.ndtri(power)) - float(special.ndtri(alpha / 2))) * std_error
+    if not degrees_of_freedom > 0:
+        raise InputError(Problem("degrees of freedom are positive", value=degrees_of_freedom))
+    z = float(special.ndtri(power)) - float(special.ndtri(alpha / 2))
+    return std_error * (z if np.isinf(degrees_of_freedom) else _noncentrality(power, alpha, degrees_of_freedom, z))
+
+
+@lru_cache(maxsize=64)
+def _noncentrality(power: float, alpha: float, degrees_of_freedom: float, at_least: float) -> float:
+    critical = float(special.stdtrit(degrees_of_freedom, 1 - alpha / 2))
+
+    def excess(shift: float) -> float:
+        return float(stats.nct.sf(critical, degrees_of_freedom, shift)) - power
+
+    high = at_least
+    while excess(high) < 0:
+        high *= 2
+    return float(optimize.brentq(excess, 0.0, high, xtol=1e-12))
 
 
 def _check_power(power: float, alpha: float) -> None:

@@ -12,6 +12,8 @@ from scipy import stats
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import FloatArray, z_value
 
+NADEAU_BENGIO = "nadeau_bengio"
+
 
 class VarianceComponents(NamedTuple):
     """Two-way random components of a table of cases x seeds.
@@ -71,7 +73,7 @@ def nadeau_bengio(differences: npt.ArrayLike, n_train: int, n_test: int, confide
         raise ValueError("differences must be one number a split")
     if n_train < 1 or n_test < 1:
         raise ValueError("n_train and n_test must be positive")
-    name, splits, mean = "nadeau_bengio", d.size, float(d.mean())
+    name, splits, mean = NADEAU_BENGIO, d.size, float(d.mean())
     if isnan(mean):
         reason = f"the metric is undefined in {int(np.isnan(d).sum())} of {splits} splits"
         return PairedTest(name, nan, conf_level=confidence_level, n=n_test, status="not_estimable", warning=reason)

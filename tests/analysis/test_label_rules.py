@@ -248,3 +248,34 @@ def test_several_seeds_give_one_conclusion_per_rule(frame, analysed):
     primary = table.iloc[0]
     own = made["verdicts"].query("metric == 'accuracy'").iloc[0]
     assert (primary["verdict"], primary["estimate"]) == (own["verdict"], own["estimate"])
+
+
+def held_out(frame: pd.DataFrame, seeds: int = 6) -> pd.DataFrame:
+    """Random splits of the same cases, each a seed: a quarter is tested, the rest trained on; scores vary by seed."""
+    cases, parts = np.sort(frame["case_id"].unique()), []
+    for seed in range(seeds):
+        rng = rng_for(3, "split", seed)
+        test = rng.permutation(cases)[: len(cases) // 4]
+        noise = rng.normal(0, 0.3, len(frame))
+        score = 1 / (1 + np.exp(-(np.log(frame["score"] / (1 - frame["score"])) + noise)))
+        split = np.where(frame["case_id"].isin(test), "test", "train")
+        parts.append(frame.assign(seed=seed, score=score, split=split))
+    return pd.concat(parts, ignore_index=True).drop(columns="y_pred")
+
+
+def test_hold_out_has_the_size_of_its_training_sets_under_every_rule(draw, analysed):
+    truth = draw(("vgg16", "lda"))
+    frame = held_out(read(truth, a=0.0, b=0.1))
+    # Reader a made every label but one: the conclusions are the analysis' own, with n_train as there.
+    other = frame["case_id"] == frame.loc[frame["split"] == "test", "case_id"].iloc[0]
+    frame["reader_a"] = frame["reader_a"].mask(other, frame["reader_a"].map({A: N, N: A}))
+    made = analysed(frame)
+    rows = made["comparisons"].query("method == 'nadeau_bengio' and metric == 'accuracy' and subgroup.isna()")
+    assert {"reader_a", "reader_b", "agreed"} <= set(rows["label.rule"].dropna())
+    assert rows["p.value"].notna().all()
+    own, under = rows[rows["label.rule"].isna()].iloc[0], rows[rows["label.rule"] == "reader_a"].iloc[0]
+    assert under["std.error"] == pytest.approx(own["std.error"], rel=0.5)
+    table = made["label_rules"].query("metric == 'accuracy' and `label.rule` == 'reader_a'")
+    assert table["n.relabelled"].tolist() == [1]
+    assert table["n"].tolist() == [frame.loc[frame["split"] == "test", "case_id"].nunique()]
+    assert table["conclusion.flips"].tolist() == [False]

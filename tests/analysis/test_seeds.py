@@ -423,6 +423,33 @@ def test_without_the_size_of_the_training_set_nothing_is_made_up():
     assert given["p.value"] == pytest.approx(listed["p.value"])
 
 
+def test_validation_rows_alone_and_cases_in_dispute_are_no_training_set():
+    frame = held_out()
+    lonely = one(tables_of(frame[frame["split"] != "train"])["comparisons"], metric="accuracy")
+    assert lonely["status"] == "not_estimable"
+    assert "--n-train" in lonely["warning"]
+    first = frame["case_id"] == frame["case_id"].iloc[0]
+    disputed = frame.assign(split=frame["split"].mask(first, "disputed"))
+    sizes = predictions_from_frame(disputed).training_cases()
+    fitted = disputed[disputed["split"].isin(["train", "validation"])].groupby("seed")["case_id"].nunique()
+    assert sizes == fitted.to_dict()
+
+
+def test_the_detectable_difference_of_few_splits_is_that_of_a_t_test():
+    made = tables_of(held_out(seeds=(1, 2, 3)))
+    row = one(made["comparisons"], metric="auroc", method="nadeau_bengio")
+    found = made["verdicts"].set_index("metric").loc["auroc", "detectable.difference"]
+    assert found == pytest.approx(5.653489266402 * row["std.error"])
+
+
+def test_hold_out_in_folds_is_refused():
+    frame = pd.concat([folded().assign(seed=s) for s in (1, 2)])
+    cases = sorted(frame["case_id"].unique())
+    gone = [(frame["seed"] == s) & (frame["case_id"] == c) for s, c in ((1, cases[0]), (2, cases[1]))]
+    with pytest.raises(InputError, match="no seed tests all"):
+        predictions_from_frame(frame[~(gone[0] | gone[1])])
+
+
 # Folds
 
 

@@ -278,3 +278,13 @@ def test_readings_stand_beside_the_predictions_that_are_evaluated(labelled):
     assert found.loc[0, ["reader_a", "reader_b", "reader_c", "label_given"]].tolist() == [A, A, N, A]
     assert found.loc[1, "reader_a":].isna().all()  # a case of training
     assert found.loc[3, "reader_c"] is None or np.isnan(found.loc[3, "reader_c"])
+
+
+def test_where_divisions_differ_a_case_has_its_readings_on_all_its_rows(labelled):
+    import pandas as pd
+
+    cases, splits = ["c3", "c3", "c1", "c2", "c2"], ["disputed", "disputed", "train", "validation", "test"]
+    found = with_readings(pd.DataFrame({"case_id": cases, "split": splits}), labelled(rule="agreement"))
+    assert (found.groupby("case_id")[["reader_a", "reader_b", "label_given"]].nunique(dropna=False) == 1).all(axis=None)
+    assert found.loc[found["case_id"] == "c2", "reader_a"].notna().all()
+    assert found.loc[found["case_id"] == "c1", "reader_a"].isna().all()  # tested nowhere

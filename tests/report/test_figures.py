@@ -118,3 +118,22 @@ def test_labels_are_cut_and_control_characters_shown() -> None:
 def test_as_file_is_a_document(found: dict[str, pd.DataFrame]) -> None:
     text = svg.as_file(figures.roc(found["roc"]))
     assert ET.fromstring(text.encode()).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_median_of_trainings_ends_where_the_first_of_them_does():
+    from hybridcx.report.figures import _of_trainings
+
+    parts = [sample.history(k).assign(seed=k, fold=None) for k in (1, 2, 3)]
+    parts[1] = parts[1][parts[1]["iteration"] <= 160]  # early stopping
+    parts[2].loc[parts[2]["iteration"] == 48, "validation_loss"] = np.nan  # validated at other iterations
+    median, low, high = _of_trainings(pd.concat(parts, ignore_index=True))
+    for table in (median, low, high):
+        assert table["iteration"].tolist() == list(range(1, 161))
+        assert table.loc[table["iteration"] == 48, "validation_loss"].isna().all()
+        assert table.loc[table["iteration"] == 32, "validation_loss"].notna().all()
+    at = pd.concat(parts).query("iteration == 20")["train_loss"]
+    assert (low["train_loss"][19], median["train_loss"][19], high["train_loss"][19]) == (
+        at.min(),
+        at.median(),
+        at.max(),
+    )

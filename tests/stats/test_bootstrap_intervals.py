@@ -1,12 +1,14 @@
 """Bootstrap intervals: inversion of p-values, fallbacks, failed resamples, degenerate cases, seeds and cases together."""
 
-from math import inf, isnan, nan
+import re
+from itertools import pairwise
+from math import inf, isnan, nan, sqrt
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 
 from hybridcx.stats import bootstrap_intervals as bi
 from hybridcx.stats import hierarchical as hi
@@ -318,7 +320,8 @@ def test_hierarchical():
     for metric in ("accuracy", "auroc", "calibration_slope"):
         found = hi.hierarchical_interval(both, metric, 0)
         assert found.estimate == pytest.approx(flat.observed[metric][:6].mean())
-        assert (found.method, found.status) == (hi.METHOD, "ok")
+        factor, _ = hi.shortfall(both.each[metric][0], found.std_error)
+        assert (found.method, found.status) == (hi.METHOD, "caution" if factor > hi.TOO_NARROW else "ok")
     accuracy = (s.reshape(2, 6, -1) >= 0.5) == y
     shares = hi.variance_shares(both, "accuracy", 0)
     # The variance of the hierarchical bootstrap is that of crossed sampling: cases, seeds and their interaction.
@@ -341,9 +344,8 @@ def test_few_seeds_are_said():
     y, s = seeded(rng, k=2, seeds=3)
     flat = bootstrap_replicates(y, s >= 0.5, None, metrics=["accuracy", "ppv"], n_resamples=100, rng=rng)
     three, one = hi.combine_seeds(flat, 3, rng), hi.combine_seeds(flat, 1, rng)
-    assert (
-        hi.hierarchical_interval(three, "accuracy", 1).warning == "only 3 seeds: the spread over seeds is poorly known"
-    )
+    said = hi.hierarchical_interval(three, "accuracy", 1).warning.split("; ")
+    assert said[0] == "only 3 seeds: the spread over seeds is poorly known"
     alone = hi.hierarchical_difference(one, "accuracy", 0, 1)
     assert (alone.status, alone.warning) == ("caution", hi.ONE_SEED)
     assert isnan(hi.variance_shares(one, "accuracy", 0).case)
@@ -351,6 +353,69 @@ def test_few_seeds_are_said():
         hi.combine_seeds(flat, 4, rng)
     undefined = bootstrap_replicates(y, np.zeros((3, 120), bool), None, metrics=["ppv"], n_resamples=10, rng=rng)
     assert hi.hierarchical_interval(hi.combine_seeds(undefined, 3, rng), "ppv", 0).status == "not_estimable"
+
+
+@pytest.mark.parametrize(("total", "level"), [(2, 0.95), (3, 0.9), (5, 0.95), (10, 0.99)])
+def test_seeds_that_carry_all_the_variance_need_the_limits_of_student(total, level):
+    """With no variance from cases the limits should be those of the t interval of the S values, of which the normal ones around the resamples fall
+    short by t/z sqrt(S/(S - 1))."""
+    values = np.random.default_rng(total).normal(size=total)
+    drawn = values.std(ddof=0) / sqrt(total)  # the standard deviation of means of S of S values
+    factor, share = hi.shortfall(values, drawn, level)
+    t = stats.ttest_1samp(values, 0.0).confidence_interval(level)
+    assert share == pytest.approx(1.0)
+    assert factor == pytest.approx((t.high - t.low) / 2 / (stats.norm.ppf(0.5 + level / 2) * drawn))
+
+
+def test_the_shortfall_vanishes_with_the_seeds_share():
+    values = np.array([0.4, 0.5, 0.6, 0.7])
+    wide = [hi.shortfall(values, error) for error in (0.1, 0.3, 1.0)]
+    assert all(a[0] > b[0] > 1 and a[1] > b[1] for a, b in pairwise(wide))
+    assert wide[-1][0] == pytest.approx(1.0, abs=0.01)
+    assert hi.shortfall(np.full(4, 0.5), 0.1) == (1.0, 0.0)
+    for of_seeds, error in ((values[:1], 0.1), (np.array([0.5, np.inf]), 0.1), (values, 0.0), (values, np.nan)):
+        assert np.isnan(hi.shortfall(of_seeds, error)).all()
+
+
+def test_limits_over_few_seeds_that_differ_say_how_narrow_they_are():
+    rng = np.random.default_rng(4)
+    y = np.tile([True, False], 2000)
+    skill = np.array([0.6, 0.7, 0.8, 0.9, 0.95, 0.75])  # six seeds far apart, on so many cases that these hardly matter
+    calls = np.where(rng.random((12, y.size)) < np.tile(skill, 2)[:, None], y, ~y)
+    calls[6:] = np.where(rng.random((6, y.size)) < 0.75, y, ~y)
+    flat = bootstrap_replicates(y, calls, None, metrics=["accuracy", "lr_positive"], n_resamples=500, rng=rng)
+    seeds = hi.combine_seeds(flat, 6, rng)
+    found = hi.hierarchical_difference(seeds, "accuracy", 0, 1)
+    assert (found.status, hi.few_seeds(6)) == ("caution", "")
+    narrow = re.fullmatch(
+        r"(9\d|100) % of the variance is that of 6 seeds, for which percentile limits are about 1\.4 times too narrow",
+        found.warning,
+    )
+    assert narrow
+    assert "times too narrow" in hi.hierarchical_interval(seeds, "accuracy", 0).warning
+    assert "times too narrow" in hi.hierarchical_difference(seeds, "lr_positive", 0, 1).warning
+    even = hi.hierarchical_interval(seeds, "accuracy", 1)
+    assert (even.status, even.warning) == ("ok", "")  # seeds that differ no more than cases make them
+
+
+@pytest.mark.slow
+def test_the_warning_comes_where_the_test_over_seeds_rejects_too_often():
+    """True null, seeds that differ and cases that hardly matter: rejections of the percentile test, nominally 5 %, and what is said of them."""
+    rng, y = np.random.default_rng(6), np.tile([True, False], 2500)
+    rejected = {}
+    for total in (2, 5, 10):
+        said, below = [], []
+        for _ in range(200):
+            right = rng.normal(0.8, 0.06, (2, total)).clip(0.5, 1.0).reshape(-1)
+            calls = np.where(rng.random((2 * total, y.size)) < right[:, None], y, ~y)
+            flat = bootstrap_replicates(y, calls, None, metrics=["accuracy"], n_resamples=400, rng=rng)
+            found = hi.hierarchical_difference(hi.combine_seeds(flat, total, rng), "accuracy", 0, 1)
+            below.append(found.pvalue < 0.05)
+            said.append("too narrow" in found.warning)
+        rejected[total] = np.mean(below)
+        assert np.mean(said) > 0.8
+    assert rejected[2] > 0.35 > rejected[5] > 0.1, rejected
+    assert rejected[10] < 0.15, rejected
 
 
 def test_every_metric_has_intervals():

@@ -138,6 +138,29 @@ def test_detectable_difference_of_a_normal_estimate():
     assert isnan(power.detectable_difference_normal(nan))
 
 
+@pytest.mark.parametrize(
+    ("freedom", "power_", "alpha", "noncentrality"),
+    [  # R 4.2.2: uniroot(function(d) pt(qt(1 - alpha/2, df), df, d, lower.tail = FALSE) - power, c(0, 60), tol = 1e-13)
+        (2, 0.8, 0.05, 5.653489266402),
+        (4, 0.8, 0.05, 3.761060261001),
+        (9, 0.8, 0.05, 3.149635678272),
+        (99, 0.8, 0.05, 2.829129784255),
+        (4, 0.9, 0.01, 6.768743436408),
+    ],
+)
+def test_detectable_difference_of_a_t_test(freedom, power_, alpha, noncentrality):
+    found = power.detectable_difference_normal(0.02, power_, alpha, freedom)
+    assert found == pytest.approx(0.02 * noncentrality, rel=1e-8)
+
+
+def test_one_degree_of_freedom_detects_little_and_very_many_are_a_z_test():
+    one = power.detectable_difference_normal(1.0, degrees_of_freedom=1)
+    assert stats.nct.sf(stats.t.ppf(0.975, 1), 1, one) == pytest.approx(0.8)
+    assert power.detectable_difference_normal(1.0, degrees_of_freedom=1e6) == pytest.approx(
+        power.detectable_difference_normal(1.0), rel=1e-5
+    )
+
+
 def test_noninferiority_size_and_power_by_simulation():
     rng = np.random.default_rng(6)
     n, margin = 200, 0.1
@@ -228,6 +251,7 @@ def test_auc_variance_of_binormal_scores_is_conservative_and_close():
         lambda: power.detectable_difference_mcnemar(0, 0.1),
         lambda: power.detectable_difference_normal(-1.0),
         lambda: power.detectable_difference_normal(float("inf")),
+        lambda: power.detectable_difference_normal(1.0, degrees_of_freedom=0),
         lambda: power.noninferiority_paired_power(10, 0, 0.1, 0.1),
         lambda: power.noninferiority_paired_n(0.05, 0.05, 0.1),
         lambda: power.noninferiority_paired_n(0.05, 0.05, 0.05, method="wald"),
