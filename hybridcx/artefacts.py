@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from hybridcx.errors import InputError, Problem, printable
 from hybridcx.remade import Parts, difference_words, named, nearest
 
 RECORD = "artefact.json"
+WEIGHTS = "weights"
+"""The folder of pretrained weights within `cache_root()` (deep/weights.py): carried in, not made."""
 _PARTIAL = ".partial"
 _LOOKED_AT = 200  # so many of a stage's youngest artefacts are compared with one that is to be made
 Say = Callable[[str], None]
@@ -64,18 +67,27 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def code_hash(*modules: str) -> str:
     """SHA-256 over the source of modules or packages of hybridcx, so that an artefact made by other code is not taken for this one's.
 
+    The source is that of the first call: code that is replaced while a process runs is not what it computes with.
+
     >>> code_hash("streams") == code_hash("streams")
     True
     """
-    root = Path(__file__).parent
     digest = hashlib.sha256()
     for module in sorted(modules):
-        path = root / module
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-        for file in files:
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+        within = "" if module == "." else f"{module}/"
+        for name, source in _sources():
+            if name == f"{module}.py" or name.startswith(within):
+                digest.update(name.encode() + b"\0")
+                digest.update(source)
     return digest.hexdigest()
+
+
+@cache
+def _sources() -> tuple[tuple[str, bytes], ...]:
+    """Name and content of every module of hybridcx, sorted by name."""
+    root = Path(__file__).parent
+    files = {p.relative_to(root).as_posix(): p for p in root.rglob("*.py")}
+    return tuple((name, files[name].read_bytes().replace(b"\r\n", b"\n")) for name in sorted(files))
 
 
 def cache_root() -> Path:
@@ -153,26 +165,26 @@ class Store:
         self.notice: Say = notice or (lambda _: None)
         self._explains = say is not None
         self._used: set[Path] = set()
+        self._damaged: set[Path] = set()
 
     def find(self, stage: str, key: str) -> Path | None:
-        """The folder of a complete and undamaged artefact, or None. A damaged one is removed and said."""
+        """The folder of a complete and undamaged artefact, or None. That one is damaged is said; `make` replaces it.
+
+        Raises OSError where it cannot be read, which says nothing of what it holds.
+        """
         folder = self.root / stage / key
-        record = folder / RECORD
-        try:
-            listed = json.loads(record.read_text(encoding="utf-8"))["files"]
-            sound = isinstance(listed, dict) and all(
-                (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in listed.items()
-            )
-        except FileNotFoundError:
+        if (sound := _is_sound(folder)) is None:
             return None
-        except (ValueError, KeyError, TypeError, RecursionError, OSError):  # the record itself is damaged
-            sound = False
         if not sound:
-            self.say(f"The kept result {stage}/{key[:12]} is damaged (its hash differs); it is made again.")
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder not in self._damaged:
+                self.say(f"The kept result {stage}/{key[:12]} is damaged (its hash differs); it is made again.")
+            self._damaged.add(folder)
             return None
+        return self._taken(folder)
+
+    def _taken(self, folder: Path) -> Path:
         with contextlib.suppress(OSError):  # a read-only cache can still be read
-            os.utime(record)
+            os.utime(folder / RECORD)
         self._used.add(folder)
         return folder
 
@@ -191,18 +203,21 @@ class Store:
 
         Raises StoppedError where the disk is full or cannot be written; what `build` had finished stays for the next call.
         """
-        if (found := self.find(stage, key)) is not None:
-            return found
         final = self.root / stage / key
         partial = final.with_name(key + _PARTIAL)
         what = named(stage, {**made_from, **(of or {})})
         with disk_faults(self.root, what, partial):
+            if _is_sound(final):
+                return self._taken(final)
             partial.parent.mkdir(parents=True, exist_ok=True)
             busy = f"another run makes {what}"
             with exclusive(final.with_name(key + ".lock"), busy, say=self.notice, wait=True):
                 if self.find(stage, key) is not None:  # made meanwhile
                     shutil.rmtree(partial, ignore_errors=True)
                 else:
+                    shutil.rmtree(
+                        final, ignore_errors=True
+                    )  # damaged, under the lock: another run may just have made it again
                     self.explain(stage, made_from, of)
                     partial.mkdir(exist_ok=True)
                     build(partial)
@@ -252,11 +267,11 @@ class Store:
         return kept
 
     def entries(self) -> list[Entry]:
-        """Everything in the store, the longest unused first."""
+        """Everything in the store, the longest unused first. Pretrained weights beside it, which cannot be made again, do not count."""
         found = []
         if not self.root.is_dir():
             return []
-        for stage in sorted(p for p in self.root.iterdir() if p.is_dir()):
+        for stage in sorted(p for p in self.root.iterdir() if p.is_dir() and p.name != WEIGHTS):
             for path in sorted(p for p in stage.iterdir() if p.suffix not in (".lock", ".holder", ".json")):
                 if path.is_dir():
                     files, complete = [p for p in path.rglob("*") if p.is_file()], (path / RECORD).exists()
@@ -295,6 +310,19 @@ class Store:
             total -= entry.size
             removed.append(entry)
         return removed
+
+
+def _is_sound(folder: Path) -> bool | None:
+    """Whether an artefact's files have the hashes of its record; None where there is none. Raises OSError where they cannot be read."""
+    try:
+        listed = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+        return isinstance(listed, dict) and all(
+            (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in listed.items()
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError):  # the record itself is damaged
+        return False
 
 
 def _subject(parts: Parts) -> tuple[object, object]:

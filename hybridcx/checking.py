@@ -302,13 +302,18 @@ def counts_of(units: Sequence[Unit]) -> Counts:
     return Counts(len(parts[0]) + disputed, train, validation, test + disputed)
 
 
-def said_of_limits(experiment: Experiment, counts: Counts, cache: Path, out: Path) -> list[str]:
-    """What a run will need and what there is, as sentences. Raises InputError, with the numbers, for one that cannot fit."""
+def said_of_limits(
+    experiment: Experiment, counts: Counts, cache: Path, out: Path, *, jobs: int | None = None
+) -> list[str]:
+    """What a run will need and what there is, as sentences. Raises InputError, with the numbers, for one that cannot fit.
+
+    `jobs`: tasks at a time on this machine; 1 where a cluster does them.
+    """
     from hybridcx.deep import devices
     from hybridcx.planned_models import model_names
 
     on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
-    needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor)
+    needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor, jobs=jobs)
     said, problems = check_run(needs, cache, out)
     raise_if_any([*head_problems(experiment, counts), *problems])
     return said

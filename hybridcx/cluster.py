@@ -66,6 +66,11 @@ class Workers:
         """Whether more than one task was asked to be done at a time."""
         return self.scheduler is not None or (self.jobs is not None and self.jobs > 1)
 
+    @property
+    def here(self) -> int | None:
+        """Tasks at a time on this machine, as far as they were asked for; 1 where a cluster does them."""
+        return self.jobs if self.scheduler is None else 1
+
     def record(self) -> dict[str, object]:
         """For provenance.json; without the names of hosts."""
         return {"jobs": self.jobs, "dask": None if self.scheduler is None else _protocol(self.scheduler)}
@@ -150,6 +155,39 @@ def _wrong(address: str, differences: Sequence[str]) -> Problem:
     )
 
 
+class OpenWorkerError(WrongWorkerError):
+    """A worker that came later takes connections from other machines without TLS: its address, and where it listens."""
+
+    def problem(self) -> Problem:
+        return _open_to_others(self.args[1])
+
+
+def _open_to_others(address: str) -> Problem:
+    return Problem(
+        "without TLS the scheduler and all workers must listen on this machine's loopback alone",
+        value=address,
+        remedy="start scheduler and workers with --host 127.0.0.1, or the cluster with --protocol tls (docs/cluster.md)",
+    )
+
+
+def _exposed(listening: Sequence[str]) -> list[str]:
+    """Those of the addresses at which other machines are listened to without TLS."""
+    return [a for a in listening if _protocol(a) != "tls" and not _is_loopback(a)]
+
+
+def _listening() -> tuple[Callable[..., list[str]], Callable[..., list[str]]]:
+    """Where a scheduler and a worker listen, asked of themselves: the address by which one is known may be the loopback all the same."""
+
+    # Nested functions travel by value, so that a scheduler without hybridcx can answer.
+    def of_scheduler(dask_scheduler: Any = None) -> list[str]:
+        return [str(listener.listen_address) for listener in dask_scheduler.listeners]
+
+    def of_worker(dask_worker: Any = None) -> list[str]:
+        return [str(listener.listen_address) for listener in dask_worker.listeners]
+
+    return of_scheduler, of_worker
+
+
 _one_at_a_time = threading.Lock()
 
 
@@ -163,13 +201,16 @@ def _task(
     """One task on a worker. The lock is for a worker with several threads that came later: torch's settings and streams are a process's."""
     from distributed import get_worker
 
+    worker = get_worker()
+    if exposed := _exposed([str(listener.listen_address) for listener in worker.listeners]):
+        raise OpenWorkerError(worker.address, exposed[0])
     if differences := _differences(ours, _state(token, machine)):
-        raise WrongWorkerError(get_worker().address, differences)
+        raise WrongWorkerError(worker.address, differences)
     try:
         with _one_at_a_time:
             return function(*a)
     except FileNotFoundError as error:  # weights in a folder of one machine, say
-        raise WrongWorkerError(get_worker().address, [f"it has no file {error.filename}"]) from error
+        raise WrongWorkerError(worker.address, [f"it has no file {error.filename}"]) from error
 
 
 def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable[[], dict[str, str]]:
@@ -234,14 +275,11 @@ def _problems(
         )
         return
     threads: dict[str, int] = client.nthreads()
-    if _protocol(address) == "tcp":
-        listening = [str(client.scheduler_info(n_workers=0)["address"]), *threads]
-        for open_to_others in (a for a in listening if not _is_loopback(a)):
-            yield Problem(
-                "without TLS the scheduler and all workers must listen on this machine's loopback alone",
-                value=open_to_others,
-                remedy="start the scheduler with --host 127.0.0.1, or the cluster with --protocol tls (docs/cluster.md)",
-            )
+    of_scheduler, of_worker = _listening()
+    listening = list(client.run_on_scheduler(of_scheduler))
+    for found in client.run(of_worker, on_error="return").values():
+        listening += found if isinstance(found, list) else []  # one that has just gone
+    yield from map(_open_to_others, _exposed(listening))
     for worker, n in threads.items():
         if n != 1:
             yield Problem(

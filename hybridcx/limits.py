@@ -85,7 +85,7 @@ def run_needs(
     """What an experiment needs on so many cases.
 
     `models`: how many the experiment makes; `on_processor`: the networks compute on the processor, not on an accelerator with memory of its
-    own; `jobs`: heads fitted at once (default: as `parallel.run_tasks`).
+    own; `jobs`: trainings, and then heads, at a time on this machine (default: one training, heads as `parallel.run_tasks`).
     """
     memory: dict[str, int] = {}
     remedies: dict[str, str] = {}
@@ -102,7 +102,13 @@ def run_needs(
             stage = f"fine-tuning {row.name} with mini-batches of {experiment.train_of(row.name).batch_size}"
             memory[stage] = training_memory(experiment, row, counts.train, on_processor)
             remedies[stage] = "lower train.batch_size (train.network.NAME.batch_size for one network) or images.size_px"
-    fits = list(_head_fits(experiment, counts))
+    side_by_side = min(jobs or 1, len(rows) * experiment.trainings) if train_options.enabled else 1
+    if side_by_side > 1:
+        each = [training_memory(experiment, row, counts.train, on_processor) for row in rows] * experiment.trainings
+        stage = f"{side_by_side} trainings at once"
+        memory[stage] = LIBRARIES + sum(sorted(each, reverse=True)[:side_by_side])
+        remedies[stage] = "do fewer at a time (--jobs), or lower train.batch_size or images.size_px"
+    fits = list(_head_fits(experiment, counts)) * experiment.trainings
     if fits:
         at_once = sorted((size for _, size in fits), reverse=True)[: jobs or default_jobs()]
         own = 0 if len(fits) == 1 or (jobs or default_jobs()) == 1 else WORKER * len(at_once)
@@ -124,7 +130,8 @@ def run_needs(
         cache.append(
             OnDisk("weights", tuple(parameters(r) * 4 for r in rows) * trainings, "finetune/*/weights.safetensors")
         )
-        passing = max(2 * _checkpoint(experiment, r) for r in rows)
+        checkpoints = sorted([2 * _checkpoint(experiment, r) for r in rows] * experiment.trainings, reverse=True)
+        passing = sum(checkpoints[:side_by_side])
     cache.append(OnDisk("heads", tuple(_kept_rows(experiment, counts)) * trainings, ""))
     report = predictions * LEDGER_ROW_ON_DISK + counts.cases * CASE_ON_DISK
     return Needs(memory, tuple(cache), report, passing, remedies)

@@ -136,7 +136,7 @@ def run_experiment(
         check_plan(experiment)
         printed = None if published is None else read_printed(published)
     if (drawn := drawn_counts(experiment)) is not None:
-        said_of_limits(experiment, drawn, store.root, target)
+        said_of_limits(experiment, drawn, store.root, target, jobs=workers.here)
     check_workers(workers)
     with open_output(target, "run", progress.notice) as folder:
         with refusing():
@@ -151,7 +151,7 @@ def run_experiment(
             check_heads(experiment, cohort, size_units)
         for problem in dict.fromkeys(p for split in divisions_of(units) for p in split.warnings):
             progress.say(f"Warning: {problem}")
-        for line in said_of_limits(experiment, counts_of(units), store.root, target):
+        for line in said_of_limits(experiment, counts_of(units), store.root, target, jobs=workers.here):
             progress.tell(line)
         with refusing():
             images = prepare_images(experiment, cohort.to_score(scored_disputed(units)), store, progress)

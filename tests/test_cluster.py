@@ -18,7 +18,7 @@ from tasks import dies_at_first, note_and_square, reads, refuses, sleeps
 
 from hybridcx import api
 from hybridcx.analysis import resampling
-from hybridcx.cluster import Workers, check_workers
+from hybridcx.cluster import OpenWorkerError, Workers, _task, check_workers
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.parallel import run_tasks
 from hybridcx.progress import Progress
@@ -127,6 +127,31 @@ def test_a_worker_that_would_share_its_random_streams_is_refused(tmp_path):
         pytest.raises(InputError, match="2 tasks at a time in one process"),
     ):
         check_workers(Workers(scheduler=made.address))
+
+
+def test_a_worker_that_listens_to_other_machines_is_refused_whatever_its_address(tmp_path):
+    with cluster(tmp_path, workers=[["--host", "0.0.0.0"]]) as made:
+        with pytest.raises(InputError, match="this machine's loopback alone") as raised:
+            check_workers(Workers(scheduler=made.address))
+        assert any("0.0.0.0" in str(p.value) for p in raised.value.problems)
+        with pytest.raises(InputError, match="this machine's loopback alone"):
+            run_tasks(sleeps, [(tmp_path, 1)], workers=Workers(scheduler=made.address))
+
+
+def test_a_worker_that_comes_later_and_listens_to_other_machines_is_given_no_task(monkeypatch):
+    class Listener:
+        listen_address = "tcp://0.0.0.0:1"
+
+    class Worker:
+        listeners = (Listener(),)
+        address = "tcp://127.0.0.1:1"
+
+    monkeypatch.setattr("distributed.get_worker", Worker)
+    done: list[int] = []
+    with pytest.raises(OpenWorkerError) as raised:
+        _task(done.append, (1,), {}, None, None)
+    assert not done
+    assert "loopback alone" in str(raised.value.problem())
 
 
 def test_a_file_that_a_worker_lacks_is_said(two, tmp_path):

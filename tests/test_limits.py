@@ -226,3 +226,19 @@ def test_the_search_in_a_large_cohort_is_counted_as_it_is_made():
     assert near_duplicates_bytes(20_000) > near_duplicates_bytes(50_000) / 2
     assert 1.44e9 / 2 < 0.65e9 + near_duplicates_bytes(50_000) < 1.44e9 * 2
     assert near_duplicates_bytes(500_000) < 5e9
+
+
+def test_trainings_side_by_side_need_memory_of_their_own():
+    """A process each, never more than there are trainings; the heads of all seeds are fitted together."""
+    counts, repeat = Counts(1000, 700, 150), "[repeat]\nseeds = 3\n"
+    one = run_needs(experiment(repeat, names="vgg16"), counts, 4, jobs=1)
+    two = run_needs(experiment(repeat, names="vgg16"), counts, 4, jobs=2)
+    many = run_needs(experiment(repeat, names="vgg16"), counts, 4, jobs=16)
+    alone = next(v for k, v in one.memory.items() if k.startswith("fine-tuning vgg16"))
+    assert not any("trainings at once" in k for k in one.memory)
+    assert 2 * alone < two.memory["2 trainings at once"] < 3 * alone
+    assert many.memory["3 trainings at once"] - two.memory["2 trainings at once"] == alone
+    assert "--jobs" in many.remedies["3 trainings at once"]
+    assert two.passing == 2 * one.passing
+    assert any(k.endswith(", 6 fits at once") for k in many.memory)  # two feature sets of each
+    assert any(k.endswith(", 1 fits at once") for k in one.memory)
