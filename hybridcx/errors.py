@@ -105,6 +105,10 @@ class StoppedError(HybridcxError):
     exit_code = 3
 
 
+class DivergedError(StoppedError):
+    """A training has diverged, which every process that takes part in it finds at the same step."""
+
+
 def raise_if_any(problems: Iterable[Problem]) -> None:
     """Raise InputError if one of `problems` is an error; warnings alone pass."""
     found = list(problems)

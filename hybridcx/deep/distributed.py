@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from hybridcx.deep.steps import StepResult
-from hybridcx.errors import InputError, Problem, StoppedError
+from hybridcx.errors import DivergedError, InputError, Problem, StoppedError
 from hybridcx.experiment import ComputeSection
 
 PATIENCE = timedelta(days=1)
@@ -92,6 +92,8 @@ class Team:
 
 
 _current = Team()
+_failed = False
+"""Whether the leader left a training in the middle: the others are in a sum that will not come, and are told by its end."""
 
 
 def current() -> Team:
@@ -112,7 +114,7 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
     Raises InputError where there are not as many processes as `compute.processes` says, which decides the results, and where tasks are to be done
     `elsewhere` (--jobs, --scheduler), which the team does not reach.
     """
-    global _current
+    global _current, _failed
     if compute.processes > 1 and elsewhere:
         rule = "compute.processes above 1 shares out one training at a time"
         raise InputError(Problem(rule, remedy="leave out --jobs and --scheduler"))
@@ -130,23 +132,33 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
     signal.signal(signal.SIGTERM, _ended)  # what torchrun sends to the others when one has died
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
-    _current = Team(distributed.get_rank(), distributed.get_world_size())
+    _current, _failed = Team(distributed.get_rank(), distributed.get_world_size()), False
     try:
         if not _current.leads:
-            while (work := _current.of_leader(None)) is not None:
+            while (work := _work()) is not None:
                 try:
                     take_part(work)
-                except StoppedError:  # the leader has the same, and says it
+                except (
+                    DivergedError
+                ):  # the leader has the same, and says it; anything else is this process's own, and ends it
                     continue
             sys.exit(0)
         try:
             yield
         finally:
-            with _someone_gone():
-                _current.of_leader(None)
+            if not _failed:
+                with _someone_gone():
+                    _current.of_leader(None)
     finally:
         _current = Team()
         distributed.destroy_process_group()
+
+
+def _work() -> dict[str, Any] | None:
+    """The next training to take part in; None at the end of the run."""
+    with _someone_gone():
+        found: dict[str, Any] | None = _current.of_leader(None)
+    return found
 
 
 @contextmanager
@@ -167,10 +179,20 @@ def _someone_gone() -> Iterator[None]:
 @contextmanager
 def together(work: dict[str, Any]) -> Iterator[None]:
     """A block that the whole team runs: the leader first tells the others what to do (`work`)."""
+    global _failed
     with _someone_gone():
         if _current.leads:
             _current.of_leader(work)
-        yield
+        try:
+            yield
+        except DivergedError:
+            raise
+        except BaseException:
+            _failed = True
+            signal.signal(
+                signal.SIGTERM, signal.SIG_IGN
+            )  # the end of another one, which torchrun passes on, must not come before the reason
+            raise
 
 
 def _ended(*_: object) -> None:

@@ -38,7 +38,7 @@ from hybridcx.deep.task import (
     with_less_memory,
 )
 from hybridcx.deep.weights import WeightsFile
-from hybridcx.errors import StoppedError
+from hybridcx.errors import DivergedError
 from hybridcx.experiment import ComputeSection, TrainSection
 from hybridcx.streams import seed_for
 
@@ -140,7 +140,7 @@ def finetune(
     ------
     InputError
         for arrays and settings that do not fit together, and weights that are not what they should be.
-    StoppedError
+    DivergedError
         when the loss is no longer finite: the epoch, the iteration and what to change.
     """
     row = network(network_name)
@@ -296,7 +296,7 @@ def _train(
     if not finite or (len(task.validation_idx) and not math.isfinite(validation[0])):
         if team.leads:
             checkpoint.delete_checkpoint(task.folder)
-        raise StoppedError(diverged(row, progress.epoch, progress.iteration, last_rate(progress.history), train))
+        raise DivergedError(diverged(row, progress.epoch, progress.iteration, last_rate(progress.history), train))
     path, sha256 = task.folder / WEIGHTS_NAME, ""
     if team.leads:
         sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))

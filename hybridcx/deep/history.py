@@ -9,7 +9,7 @@ from pathlib import Path
 from hybridcx.deep import checkpoint, distributed
 from hybridcx.deep.networks import Network
 from hybridcx.deep.steps import StepResult
-from hybridcx.errors import StoppedError
+from hybridcx.errors import DivergedError
 from hybridcx.experiment import TrainSection
 
 HISTORY_COLUMNS = (
@@ -43,7 +43,7 @@ class Record:
         self._history["validation_loss"][-1], self._history["validation_accuracy"][-1] = loss, accuracy
 
     def read(self, folder: Path) -> None:
-        """Read the steps since the last time. Raises StoppedError, without the checkpoint in `folder`, at the first loss that is not finite."""
+        """Read the steps since the last time. Raises DivergedError, without the checkpoint in `folder`, at the first loss that is not finite."""
         first = len(self._history["iteration"]) - len(self._unread)
         for at, result in enumerate(self._unread, first):
             loss, accuracy = result.read()
@@ -51,7 +51,7 @@ class Record:
                 if distributed.current().leads:
                     checkpoint.delete_checkpoint(folder)
                 epoch, iteration, rate = (self._history[c][at] for c in ("epoch", "iteration", "learning_rate"))
-                raise StoppedError(diverged(self._row, int(epoch), int(iteration), rate, self._train))
+                raise DivergedError(diverged(self._row, int(epoch), int(iteration), rate, self._train))
             self._history["train_loss"][at], self._history["train_accuracy"][at] = loss, accuracy
         self._unread.clear()
 

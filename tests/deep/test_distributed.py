@@ -133,6 +133,43 @@ def test_a_killed_process_ends_the_run_in_words_and_the_same_command_continues(t
     assert (tmp_path / "out2" / "report.html").exists()
 
 
+FAULTY = """
+import os
+if os.environ.get("RANK") == "{rank}":
+    import torch
+    import hybridcx.deep.finetune as finetune
+    real, steps = finetune._gradients, []
+    def failing(*arguments):
+        steps.append(1)
+        if len(steps) == 4:
+            raise {fault}
+        return real(*arguments)
+    finetune._gradients = failing
+"""
+
+
+@pytest.mark.parametrize(
+    ("rank", "fault", "words"),
+    [
+        (1, 'torch.OutOfMemoryError("out of memory")', "The device of process 1 has too little memory"),
+        (0, 'OSError(28, "No space left on device", "checkpoint")', "is too full"),
+    ],
+)
+def test_a_process_that_fails_alone_says_why_and_all_end(tmp_path, rank, fault, words):
+    """The others are in the sum of a step, or would be at the next: nobody may wait for the day that the team's patience lasts."""
+    (tmp_path / "sitecustomize.py").write_text(FAULTY.format(rank=rank, fault=fault), encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        command(tmp_path, 2), env={**environment(tmp_path), "PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert words in done.stderr, done.stderr
+    assert "fault of hybridcx" not in done.stderr
+    assert not (tmp_path / "out2" / "report.html").exists()
+    assert list((tmp_path / "cache" / "finetune").glob("*.partial"))
+
+
 def test_shares_make_up_the_mini_batch_and_their_weights_its_mean():
     x, y = torch.arange(7.0), torch.arange(7)
     for size in (1, 2, 3, 7, 9):
