@@ -215,9 +215,8 @@ class Store:
                 if self.find(stage, key) is not None:  # made meanwhile
                     shutil.rmtree(partial, ignore_errors=True)
                 else:
-                    shutil.rmtree(
-                        final, ignore_errors=True
-                    )  # damaged, under the lock: another run may just have made it again
+                    # A damaged one goes under the lock alone: another run may just have made it again.
+                    shutil.rmtree(final, ignore_errors=True)
                     self.explain(stage, made_from, of)
                     partial.mkdir(exist_ok=True)
                     build(partial)

@@ -138,10 +138,8 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
             while (work := _work()) is not None:
                 try:
                     take_part(work)
-                except (
-                    DivergedError
-                ):  # the leader has the same, and says it; anything else is this process's own, and ends it
-                    continue
+                except DivergedError:
+                    continue  # the leader has the same, and says it; anything else is this process's own, and ends it
             sys.exit(0)
         try:
             yield
@@ -189,9 +187,8 @@ def together(work: dict[str, Any]) -> Iterator[None]:
             raise
         except BaseException:
             _failed = True
-            signal.signal(
-                signal.SIGTERM, signal.SIG_IGN
-            )  # the end of another one, which torchrun passes on, must not come before the reason
+            # The end of another one, which torchrun passes on, must not come before the reason.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise
 
 
