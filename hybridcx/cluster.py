@@ -175,17 +175,14 @@ def _exposed(listening: Sequence[str]) -> list[str]:
     return [a for a in listening if _protocol(a) != "tls" and not _is_loopback(a)]
 
 
-def _listening() -> tuple[Callable[..., list[str]], Callable[..., list[str]]]:
-    """Where a scheduler and a worker listen, asked of themselves: the address by which one is known may be the loopback all the same."""
+def _listening() -> Callable[..., list[str]]:
+    """Where a scheduler or worker listens, asked of itself: the address by which it is known may be the loopback all the same."""
 
-    # Nested functions travel by value, so that a scheduler without hybridcx can answer.
-    def of_scheduler(dask_scheduler: Any = None) -> list[str]:
-        return [str(listener.listen_address) for listener in dask_scheduler.listeners]
+    # A nested function travels by value, so that a scheduler without hybridcx can answer. Dask fills in the one of the two that it is.
+    def listening(dask_scheduler: Any = None, dask_worker: Any = None) -> list[str]:
+        return [str(listener.listen_address) for listener in (dask_scheduler or dask_worker).listeners]
 
-    def of_worker(dask_worker: Any = None) -> list[str]:
-        return [str(listener.listen_address) for listener in dask_worker.listeners]
-
-    return of_scheduler, of_worker
+    return listening
 
 
 _one_at_a_time = threading.Lock()
@@ -202,7 +199,7 @@ def _task(
     from distributed import get_worker
 
     worker = get_worker()
-    if exposed := _exposed([str(listener.listen_address) for listener in worker.listeners]):
+    if exposed := _exposed(_listening()(dask_worker=worker)):
         raise OpenWorkerError(worker.address, exposed[0])
     if differences := _differences(ours, _state(token, machine)):
         raise WrongWorkerError(worker.address, differences)
@@ -275,9 +272,8 @@ def _problems(
         )
         return
     threads: dict[str, int] = client.nthreads()
-    of_scheduler, of_worker = _listening()
-    listening = list(client.run_on_scheduler(of_scheduler))
-    for found in client.run(of_worker, on_error="return").values():
+    listening = list(client.run_on_scheduler(_listening()))
+    for found in client.run(_listening(), on_error="return").values():
         listening += found if isinstance(found, list) else []  # one that has just gone
     yield from map(_open_to_others, _exposed(listening))
     for worker, n in threads.items():

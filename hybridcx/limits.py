@@ -94,19 +94,20 @@ def run_needs(
     near = "the search for nearly identical images"
     memory[near] = LIBRARIES + near_duplicates_bytes(counts.cases)
     remedies[near] = "split the cohort"
+    trained: list[int] = []
     for row in rows:
         stage = f"features of {row.name}"
         memory[stage] = features_memory(experiment, row, on_processor)
         remedies[stage] = "lower images.size_px"
         if train_options.enabled:
             stage = f"fine-tuning {row.name} with mini-batches of {experiment.train_of(row.name).batch_size}"
-            memory[stage] = training_memory(experiment, row, counts.train, on_processor)
+            trained.append(training_memory(experiment, row, counts.train, on_processor))
+            memory[stage] = trained[-1]
             remedies[stage] = "lower train.batch_size (train.network.NAME.batch_size for one network) or images.size_px"
-    side_by_side = min(jobs or 1, len(rows) * experiment.trainings) if train_options.enabled else 1
+    side_by_side = min(jobs or 1, len(trained) * experiment.trainings)
     if side_by_side > 1:
-        each = [training_memory(experiment, row, counts.train, on_processor) for row in rows] * experiment.trainings
         stage = f"{side_by_side} trainings at once"
-        memory[stage] = LIBRARIES + sum(sorted(each, reverse=True)[:side_by_side])
+        memory[stage] = LIBRARIES + sum(sorted(trained * experiment.trainings, reverse=True)[:side_by_side])
         remedies[stage] = "do fewer at a time (--jobs), or lower train.batch_size or images.size_px"
     fits = list(_head_fits(experiment, counts)) * experiment.trainings
     if fits:

@@ -253,13 +253,12 @@ def _choose_in_each_unit(experiment: Experiment, outcome: Outcome) -> None:
 def mark_copies(outcome: Outcome) -> None:
     """Say in the ledger which test cases have nearly their image in training or validation: the column `COPY`, there only if one has.
 
-    With one division it stands on the test rows. Where divisions differ a case is tested in one unit and fitted on in another, and a subgroup needs
-    one value per case: then it stands on all rows of the cases that are tested anywhere.
+    It stands on all rows of the cases that are tested anywhere: where divisions differ a case is tested in one unit and fitted on in another, and
+    a subgroup needs one value per case.
     """
     ledger, copies = outcome.ledger, _copies_in_training(outcome)
     if copies:
-        test = ledger["split"] == "test"
-        told = test if outcome.split is not None else ledger["case_id"].isin(ledger.loc[test, "case_id"])
+        told = ledger["case_id"].isin(ledger.loc[ledger["split"] == "test", "case_id"])
         outcome.ledger[COPY] = ledger["case_id"].isin(copies).map({True: "yes", False: "no"}).where(told, None)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import nan
 
 import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also
+from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, OverSeeds, interval_at, within
 from hybridcx.records.model_names import FINE_TUNED, SOFTMAX, Hybrids, hybrids
@@ -27,11 +26,11 @@ EMPTY_GRID = "no two models are left that fill a grid"
 
 
 def hybrid_tables(
-    part: Slice, plan: Plan, joint: Replicates | None, over: OverSeeds | None = None, n_seeds: int = 1
+    part: Slice, plan: Plan, joint: Replicates | None, over: OverSeeds | None = None
 ) -> dict[str, pd.DataFrame]:
     """A DataFrame for each name of `TABLES`, on all cases; empty where no model is a head on a network's features.
 
-    `joint`: replicates of the models of `part`, in their order, or of their means over `n_seeds` seeds; `over` then knows a pair's interval.
+    `joint`: replicates of the models of `part`, in their order, or of their means over seeds; `over` then knows a pair's interval.
     """
     grid = hybrids(part.models)
     if grid is None or joint is None:
@@ -39,7 +38,7 @@ def hybrid_tables(
     metrics = [m for m in dict.fromkeys((plan.primary_metric, "auroc")) if m in joint.observed]
     return {
         "hybrid_matrix": pd.DataFrame(matrix_rows(part, plan, grid, joint, metrics, over or joint)),
-        "main_effects": pd.DataFrame(effect_rows(part, plan, grid, joint, metrics, n_seeds)),
+        "main_effects": pd.DataFrame(effect_rows(part, plan, grid, joint, metrics, over)),
     }
 
 
@@ -129,7 +128,7 @@ def _adjusted(family: list[Row]) -> None:
 
 
 def effect_rows(
-    part: Slice, plan: Plan, grid: Hybrids, joint: Replicates, metrics: Sequence[str], n_seeds: int = 1
+    part: Slice, plan: Plan, grid: Hybrids, joint: Replicates, metrics: Sequence[str], over: OverSeeds | None = None
 ) -> list[Row]:
     """Rows of main_effects.csv: network, head and fine-tuning over the balanced grid of heads, and heads less the softmax."""
     place = {m: k for k, m in enumerate(part.models)}
@@ -140,8 +139,7 @@ def effect_rows(
             weights = [w for _, w in family if w is not None]
             found = iter(factorial.effects(joint, metric, weights, plan.confidence_level) if weights else ())
             made = [
-                _effect_row(part, plan, metric, said, w, None if w is None else next(found), n_seeds)
-                for said, w in family
+                _effect_row(part, plan, metric, said, w, None if w is None else next(found), over) for said, w in family
             ]
             _adjusted(made)
             rows += made
@@ -229,12 +227,11 @@ def _effect_row(
     said: Row,
     weights: np.ndarray | None,
     found: factorial.Effect | None,
-    n_seeds: int,
+    over: OverSeeds | None,
 ) -> Row:
     test = found.test if found else PairedTest("", nan, conf_level=plan.confidence_level, status="not_estimable")
-    if found and n_seeds > 1:
-        few = hierarchical.few_seeds(n_seeds)
-        test = also(replace(test, method=hierarchical.METHOD), "caution" if few else "ok", few or "")
+    if over is not None and weights is not None:
+        test = hierarchical.over_seeds(test, over.values(metric) @ weights, plan.confidence_level)
     low, high = found.mc_error if found else (nan, nan)
     return {
         "metric": metric, "factor": said["factor"], "level": said["level"], "reference": said["reference"], "features": said["features"],

@@ -89,7 +89,7 @@ def extended(
         {**r, "label.rule": PRIMARY, "n.relabelled": 0, "n.added": 0, "n.left.out": 0, "conclusion.flips": None}
         for r in own
     ]
-    known = {(r["metric"], r["model"], r["comparator"]): r["verdict"] for r in own}
+    known = {(r["metric"], r["model"], r["comparator"]): r["verdict"] for r in own if not pd.isna(r["conf.low"])}
     metric_parts, comparison_parts, concluded = [out["metrics"]], [out["comparisons"]], primary
     for rule, truth in truths(cases):
         if _same(truth, cases.truth):
@@ -212,9 +212,9 @@ def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
 
 
 def _held(row: Row, known: Mapping[tuple[str, str, str], str]) -> Row:
-    """The row held against the analysis' own conclusion."""
+    """The row held against the analysis' own conclusion; without limits on either side there is none to compare."""
     own = known.get((row["metric"], row["model"], row["comparator"]))
-    flips = None if own is None or row["verdict"] is None else bool(own != row["verdict"])
+    flips = None if own is None or row["verdict"] is None or pd.isna(row["conf.low"]) else bool(own != row["verdict"])
     return {**row, "conclusion.flips": flips}
 
 

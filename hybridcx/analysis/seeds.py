@@ -285,7 +285,7 @@ def analyse_seeds(
         **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
         "interactions": seed_interactions.interactions(overall.slices, levels, plan, pairs),
         "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
-        **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall, len(everyone.seeds)),
+        **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall),
         "thresholds": everyone.chosen_thresholds,
         "variance": pd.DataFrame(overall.variance_rows(pairs)),
     }

@@ -47,6 +47,9 @@ class OverSeeds(Protocol):
     def interval_at(self, metric: str, i: int, j: int) -> At | None:
         """The interval of the difference of models i and j as a function of its level."""
 
+    def values(self, metric: str) -> np.ndarray:
+        """(S, k): each seed's value of each model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resampled:

@@ -334,7 +334,7 @@ BESIDE_CONTRACT: Mapping[str, Mapping[str, Column]] = MappingProxyType(
                 "superior, inferior, equivalent, non_inferior, inconclusive",
             ),
             "conclusion.flips": Column(
-                "whether the verdict differs from the one under the labels of the analysis; NA for these themselves",
+                "whether the verdict differs from the one under the labels of the analysis; NA for these themselves, and where one has no interval",
                 "TRUE, FALSE, or NA",
                 "boolean",
             ),

@@ -4,7 +4,7 @@ Seeds and cases are crossed: every resample draws the cases once, for all models
 estimate is the mean over seeds of the per-seed metric. Limits are percentile limits, method `bootstrap_hierarchical`.
 
 Percentiles of S drawn seeds know nothing of Student's t: where the seeds carry much of the variance they are too narrow, at two seeds by far
-(Hesterberg 2015, section 3.2, for one sample). `shortfall` says by how much, and limits that fall short by a tenth are `caution`.
+(Hesterberg 2015, for one sample). `shortfall` says by how much, and limits that fall short by a tenth are `caution`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from scipy import special
@@ -22,6 +23,7 @@ from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.score_inputs import FloatArray, z_value
 from hybridcx.stats.variance import VarianceComponents, two_way_components
 
+R = TypeVar("R", Interval, PairedTest)
 METHOD = "bootstrap_hierarchical"
 FEW_SEEDS = 5
 """Below this number of seeds the spread over seeds is too poorly known: `caution`."""
@@ -110,28 +112,29 @@ def shortfall(of_seeds: FloatArray, std_error: float, confidence_level: float = 
     return t / z_value(confidence_level) * sqrt(variance) / std_error, share
 
 
-def _said(
-    result: Interval | PairedTest, seeds: SeedReplicates, of_seeds: FloatArray, confidence_level: float
-) -> tuple[str, Status]:
-    """Return the warning and status that the number of seeds and their spread add to a result's own."""
-    reasons = [few_seeds(seeds.n_seeds)]
+def over_seeds(result: R, of_seeds: FloatArray, confidence_level: float) -> R:
+    """A percentile result over seeds and cases under its name, `caution` below five seeds and where its limits are too narrow.
+
+    `of_seeds` (S,): the seeds' own values of what is estimated, on the scale of its `std_error`.
+    """
+    reasons: list[str] = [few_seeds(int(of_seeds.size))]
     factor, share = shortfall(of_seeds, result.std_error, confidence_level)
     if factor > TOO_NARROW and result.conf_low < result.conf_high:
         reasons.append(
-            f"{100 * share:.0f} % of the variance is that of {seeds.n_seeds} seeds, for which percentile limits are about {factor:.1f} times "
+            f"{100 * share:.0f} % of the variance is that of {of_seeds.size} seeds, for which percentile limits are about {factor:.1f} times "
             "too narrow"
         )
     if not any(reasons):
-        return result.warning, result.status
+        return replace(result, method=METHOD)
     status: Status = result.status if result.status == "not_estimable" else "caution"
-    return "; ".join(w for w in (result.warning, *reasons) if w), status
+    warning = "; ".join(w for w in (result.warning, *reasons) if w)
+    return replace(result, method=METHOD, warning=warning, status=status)
 
 
 def hierarchical_interval(seeds: SeedReplicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
-    """Return the mean over seeds of one model's metric with percentile limits; `caution` below five seeds, and where they are too narrow."""
+    """Return the mean over seeds of one model's metric with percentile limits; warnings as `over_seeds`."""
     found = bootstrap_intervals.percentile(seeds.means, metric, model, confidence_level)
-    warning, status = _said(found, seeds, seeds.each[metric][model], confidence_level)
-    return replace(found, method=METHOD, warning=warning, status=status)
+    return over_seeds(found, seeds.each[metric][model], confidence_level)
 
 
 def hierarchical_difference(
@@ -139,14 +142,13 @@ def hierarchical_difference(
 ) -> PairedTest:
     """Return model i minus model j (i over j for ratios) of the means over seeds; p by inverting the percentile interval.
 
-    `caution` as for one model: with few seeds the test rejects too often, at two seeds that carry all the variance every second time.
+    Warnings as `over_seeds`: with few seeds the test rejects too often, at two seeds that carry all the variance every second time.
     """
     found = bootstrap_intervals.difference(seeds.means, metric, i, j, "bootstrap_percentile", confidence_level)
     a, b = seeds.each[metric][i], seeds.each[metric][j]
     with np.errstate(divide="ignore", invalid="ignore"):
         of_seeds = np.log(a) - np.log(b) if metric in bootstrap_intervals.RATIO_METRICS else a - b
-    warning, status = _said(found, seeds, of_seeds, confidence_level)
-    return replace(found, method=METHOD, warning=warning, status=status)
+    return over_seeds(found, of_seeds, confidence_level)
 
 
 def variance_shares(seeds: SeedReplicates, metric: str, i: int, j: int | None = None) -> VarianceComponents:

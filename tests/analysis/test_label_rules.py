@@ -279,3 +279,12 @@ def test_hold_out_has_the_size_of_its_training_sets_under_every_rule(draw, analy
     assert table["n.relabelled"].tolist() == [1]
     assert table["n"].tolist() == [frame.loc[frame["split"] == "test", "case_id"].nunique()]
     assert table["conclusion.flips"].tolist() == [False]
+
+
+def test_a_rule_without_an_interval_flips_no_conclusion(draw, analysed):
+    """Under reader c nobody is ill: sensitivity has no interval, which is no other verdict than one that was reached."""
+    frame = read(draw(("vgg16", "lda")), a=0.05, b=0.12)
+    table = analysed(frame.assign(reader_c=N))["label_rules"].set_index(["label.rule", "metric"])
+    assert np.isnan(table.loc[("reader_c", "sensitivity"), "conf.low"])
+    assert pd.isna(table.loc[("reader_c", "sensitivity"), "conclusion.flips"])
+    assert table.loc[("reader_a", "sensitivity"), "conclusion.flips"] in (True, False)
