@@ -227,10 +227,14 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
     """A client of the scheduler, its workers checked, and what every task is given to check its worker by. Raises InputError."""
     try:
         from distributed import Client
+        from distributed.security import Security
     except ImportError:
         raise InputError(Problem("--scheduler needs Dask", remedy='pip install "hybridcx[dask]"')) from None
     address = str(workers.scheduler)
     try:
+        # A client that fails for want of them keeps its loop; collected in the thread of another client it makes that one fail too, after ten seconds.
+        if _protocol(address) == "tls" and Security().get_connection_args("client").get("ssl_context") is None:
+            raise ValueError("no certificates are named for it")
         client = Client(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
     except (OSError, TimeoutError, RuntimeError, TypeError, ValueError) as error:
         remedy = "look whether it runs there and which address it prints"
