@@ -232,7 +232,7 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
         raise InputError(Problem("--scheduler needs Dask", remedy='pip install "hybridcx[dask]"')) from None
     address = str(workers.scheduler)
     try:
-        # A client that fails for want of them keeps its loop; collected in the thread of another client it makes that one fail too, after ten seconds.
+        # A client that fails for want of them keeps its loop; collected in the thread of another client it makes that one fail too.
         if _protocol(address) == "tls" and Security().get_connection_args("client").get("ssl_context") is None:
             raise ValueError("no certificates are named for it")
         client = Client(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
