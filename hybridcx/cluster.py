@@ -227,15 +227,22 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
     """A client of the scheduler, its workers checked, and what every task is given to check its worker by. Raises InputError."""
     try:
         from distributed import Client
-        from distributed.security import Security
     except ImportError:
         raise InputError(Problem("--scheduler needs Dask", remedy='pip install "hybridcx[dask]"')) from None
     address = str(workers.scheduler)
+
+    class Closing(Client):
+        """Closed at once if its start fails: left half open, and collected in the thread of a later client, it makes that one fail too."""
+
+        def start(self, **settings: Any) -> None:
+            try:
+                super().start(**settings)
+            except BaseException:
+                self.close(timeout=CONNECT_S)
+                raise
+
     try:
-        # A client that fails for want of them keeps its loop; collected in the thread of another client it makes that one fail too.
-        if _protocol(address) == "tls" and Security().get_connection_args("client").get("ssl_context") is None:
-            raise ValueError("no certificates are named for it")
-        client = Client(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
+        client = Closing(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
     except (OSError, TimeoutError, RuntimeError, TypeError, ValueError) as error:
         remedy = "look whether it runs there and which address it prints"
         if _protocol(address) == "tls":

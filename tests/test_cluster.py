@@ -122,7 +122,7 @@ def test_a_scheduler_that_is_not_there_is_said_in_seconds(address):
 
 
 def test_an_address_that_was_refused_holds_up_no_later_one():
-    """In one process, a notebook say: Dask's client without certificates was finalized in the thread of the next client, which waited for it."""
+    """In one process, a notebook say: a client that Dask had left half open was finalized in the thread of the next client, which waited for it."""
     program = """
 import gc, time
 import distributed.utils
@@ -134,7 +134,7 @@ def run(*a, **k):
     gc.collect()
     return real(*a, **k)
 distributed.utils.asyncio_run = run
-for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9", "tls://127.0.0.1:9", "tcp://127.0.0.1:9"):
+for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://127.0.0.1:9"):
     begun = time.monotonic()
     try:
         check_workers(Workers(scheduler=address))
@@ -143,7 +143,7 @@ for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9", "tls://127.0.0.1:9", "
         print(address)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
-    assert done.stdout.count("127.0.0.1:9") == 4, done.stderr
+    assert len(done.stdout.splitlines()) == 4, done.stderr
 
 
 def test_a_worker_that_would_share_its_random_streams_is_refused(tmp_path):
