@@ -6,8 +6,10 @@ thread count, deterministic algorithms and full float32 (no TF32) are set there 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,14 @@ class Device:
             description=_describe("cpu", torch.float32, self.threads),
             notes=(*self.notes, note),
         )
+
+
+def return_freed_memory() -> None:
+    """Give memory that tensors have left back to the system. glibc keeps it, and what comes later does not always fit into its gaps."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+        if trim is not None:
+            trim(0)
 
 
 def precision_name(dtype: torch.dtype) -> str:

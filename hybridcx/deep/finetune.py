@@ -270,6 +270,8 @@ def _train(
                 progress.stopped_early = 0 < train.early_stopping <= progress.stale
                 record.validated(*validation)
                 validated = progress.iteration
+            if progress.iteration == 1:
+                devices.return_freed_memory()  # what only a first step and validation need
             if on_progress is not None:
                 on_progress(progress.iteration, total)
             if progress.stopped_early:
@@ -277,9 +279,11 @@ def _train(
         record.read(task.folder)
         progress.epoch = epoch + 1
         unfinished = progress.epoch < train.epochs and not progress.stopped_early
-        if team.leads and unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
-            state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim, average), best)
-            checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
+        if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
+            devices.return_freed_memory()
+            if team.leads:
+                state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim, average), best)
+                checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
             saved_at, best_changed = time.monotonic(), False
 
     if best is not None:

@@ -1,5 +1,9 @@
 """What the [compute] table becomes on this machine and on others."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -84,3 +88,27 @@ def test_the_settings_hold_inside_and_are_restored_after():
         fail()
     assert inside == [(before[0] + 1, True, False)]
     assert settings_now() == before
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another C library keeps no memory that it could be asked for"
+)
+def test_freed_memory_goes_back_to_the_system():
+    """Blocks below glibc's threshold stay with the process as long as a later one lives: here 300 MB of them."""
+    program = """
+import resource
+from hybridcx.deep.devices import return_freed_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+blocks = [bytearray(100_000) for _ in range(3000)]
+last = bytearray(100_000)
+full = resident()
+del blocks
+kept = resident()
+return_freed_memory()
+print(full - kept, kept - resident())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    by_itself, asked = map(int, done.stdout.split())
+    assert by_itself < 50e6
+    assert asked > 250e6
