@@ -233,6 +233,8 @@ def _find(path: Path, shape: tuple[int, ...]) -> tuple[tuple[str, list[list[obje
         with path.open("rb") as fh:
             sound = hashlib.file_digest(fh, "sha256").hexdigest() == digest
         if sound and len(notes) == shape[0] and np.load(path, mmap_mode="r", allow_pickle=False).shape == shape:
+            with suppress(OSError):  # a read-only cache can still be read
+                os.utime(record)  # `cache prune` takes what was not used for longest
             return (digest, notes), ()
     except (OSError, ValueError, KeyError, TypeError):
         pass

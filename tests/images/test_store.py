@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hybridcx.artefacts import Store
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.images import store as module
@@ -62,6 +64,19 @@ def test_a_second_time_nothing_is_decoded(manifest, monkeypatch):
     assert not first.reused
     assert (again.key, again.sha256) == (first.key, first.sha256)
     assert again.notes.equals(first.notes)
+
+
+def test_images_that_are_used_again_are_the_last_to_be_pruned(manifest):
+    prepared = made(manifest)
+    for file in (prepared.path, prepared.path.with_suffix(".json")):
+        os.utime(file, (1000, 1000))
+    other = made(manifest, size_px=8)
+    for file in (other.path, other.path.with_suffix(".json")):
+        os.utime(file, (2000, 2000))
+    made(manifest)
+    folder = prepared.path.parent
+    assert [e.path for e in Store(folder.parent).entries() if e.stage == folder.name] == [other.path, prepared.path]
+    assert prepared.path.stat().st_mtime == 1000, "the array itself is left as it was made"
 
 
 def test_the_key_follows_content_options_and_boxes_but_no_path_or_order(manifest):
