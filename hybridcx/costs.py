@@ -116,7 +116,7 @@ def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed], *, on_p
         known = {s.network: s for s in speeds if s.machine == machine}
         own = [_row(experiment, sizes, machine, n, known.get(n), on_processor) for n in experiment.networks.names]
         rows += own
-        frame = pd.DataFrame(own)
+        frame = pd.DataFrame(own, columns=list(COLUMNS))
         images = sizes.cases * 3 * experiment.images.size_px**2 / 2**30
         missing = frame["total.hours"].isna().any()
         rows.append({
@@ -190,8 +190,11 @@ def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Counts, units:
     lines += [
         "",
         "Features: validations, features of all cases and the casebook's maps. One training after the other, nothing kept from an earlier run; "
-        "decoding, heads, statistics and report (minutes) come on top. Rates are scaled with the number of pixels.",
+        "decoding, heads, statistics and report come on top (minutes for hundreds of cases, an hour for hundreds of thousands). Rates are scaled "
+        "with the number of pixels.",
     ]
+    if costs["total.hours"].isna().any():
+        lines.append("NA: not measured on that machine; --measure takes the speeds of this one.")
     return lines
 
 

@@ -91,6 +91,20 @@ def test_what_was_not_measured_is_na_with_a_reason():
     assert table.loc["resnet101", "total.hours"] > 0
 
 
+def test_an_experiment_of_unmeasured_networks_alone_is_na_and_told_of_measure(tmp_path, capsys):
+    table = table_of(speeds=(replace(SPEED, network="vgg16"),))
+    assert table["total.hours"].isna().all()
+    assert (table["peak.gib"] > 0).all()
+    file = tmp_path / "e.toml"
+    file.write_text(FILE.replace('"resnet101", "densenet201"', '"squeezenet1_1"'), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(file), "--dry-run"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "NA: not measured on that machine; --measure takes the speeds of this one." in said
+    assert said.count("  not measured on this machine") == len({s.machine for s in read_speeds()})
+
+
 @pytest.mark.parametrize(
     "keys",
     [{}, {"validate_every": 1}, {"validate_every": 2}, {"drop_last": False}, {"batch_size": 17}, {"batch_size": 40}],

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hybridcx import shortcuts as module
-from hybridcx.cohort.manifest import read_manifest
+from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.images.store import prepare_store
 from hybridcx.shortcuts import COLUMNS, NAMES, shortcuts, told
 
@@ -52,6 +52,15 @@ def test_a_planted_mark_is_found_under_its_name(tmp_path, mark):
     assert named <= {mark, *({"file_format"} if mark in ("geometry", "border") else ())}  # both change the bytes
     assert warned.severity == "warning"
     assert "SECRET" not in str(warned)
+
+
+def test_the_cohorts_files_are_listed_once_however_many_cases_are_looked_at(tmp_path, monkeypatch):
+    """500,000 cases listed anew for each of 4,000 were an hour."""
+    made, store = cohort(tmp_path)
+    listed, whole = [], Cohort.image_paths.fget
+    monkeypatch.setattr(Cohort, "image_paths", property(lambda c: listed.append(1) or whole(c)))
+    shortcuts(made, store, seed=1)
+    assert len(listed) == 1
 
 
 def test_where_nothing_is_planted_nothing_is_found(tmp_path):
