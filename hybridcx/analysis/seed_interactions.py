@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import nan
 
 import numpy as np
@@ -49,7 +50,7 @@ def _over_seeds(
     """One column's rows of the means over the seeds; the seeds are drawn once for all of its levels, which share the trained models."""
     total = len(overall.seeds)
     drawn = [
-        None if joint is None else hierarchical.combine_seeds(joint, total, rng_for(plan.seed, "seeds", column)).means
+        None if joint is None else hierarchical.combine_seeds(joint, total, rng_for(plan.seed, "seeds", column))
         for _, joint in levels
     ]
     shared = sum(s.n_clusters for s, _ in levels) > overall.n_clusters
@@ -64,16 +65,18 @@ def _over_seeds(
         for metric in metrics:
             sizes = [_size(s, metric) for s, _ in levels]
             joint = [d for d in drawn if d is not None]
-            j = None if comparator is None else place[comparator]
+            j, narrow = None if comparator is None else place[comparator], ""
             if len(joint) < len(drawn):
                 found = heterogeneity.Heterogeneity(
                     nan, nan, nan, len(levels), sum(sizes), heterogeneity.JOINT_METHOD, "not_estimable", OWN_TEST_SETS
                 )
             else:
-                effects, replicates = zip(*(_effect(d, metric, place[model], j) for d in joint), strict=True)
+                effects, replicates, each = zip(*(_effect(d, metric, place[model], j) for d in joint), strict=True)
                 found = heterogeneity.joint_heterogeneity(effects, np.stack(replicates, axis=1), sizes)
+                narrow = _of_seeds(each, replicates, plan.confidence_level)
             estimable = found.status != "not_estimable"
-            words = [found.warning, few if estimable else "", extras.SHARED_PATIENTS if shared and estimable else ""]
+            words = [found.warning]
+            words += [few, narrow, extras.SHARED_PATIENTS if shared else ""] if estimable else []
             said = "; ".join(w for w in words if w)
             rows.append(
                 {
@@ -85,11 +88,32 @@ def _over_seeds(
     return rows
 
 
-def _effect(means: Replicates, metric: str, i: int, j: int | None) -> tuple[float, np.ndarray]:
-    observed, replicates = means.observed[metric], means.replicates[metric]
+def _effect(
+    seeds: hierarchical.SeedReplicates, metric: str, i: int, j: int | None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """One level's effect: the mean over seeds, its replicates (B,), and the seeds' own (S,)."""
+    observed, replicates, each = seeds.means.observed[metric], seeds.means.replicates[metric], seeds.each[metric]
     if j is None:
-        return float(observed[i]), replicates[:, i]
-    return float(observed[i] - observed[j]), replicates[:, i] - replicates[:, j]
+        return float(observed[i]), replicates[:, i], each[i]
+    return float(observed[i] - observed[j]), replicates[:, i] - replicates[:, j], each[i] - each[j]
+
+
+def _of_seeds(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], level: float) -> str:
+    """What few seeds do to the test: that pair of levels counts whose difference rests on them most."""
+    worst, said = hierarchical.TOO_NARROW, ""
+    for a, b in combinations(range(len(each)), 2):
+        gap = replicates[a] - replicates[b]
+        gap = gap[~np.isnan(gap)]
+        if gap.size < 2:
+            continue
+        factor, share = hierarchical.shortfall(each[a] - each[b], float(gap.std(ddof=1)), level)
+        if factor > worst:
+            worst = factor
+            said = (
+                f"{100 * share:.0f} % of the variance of a difference between two subgroups is that of {each[a].size} seeds: "
+                "the test rejects too often"
+            )
+    return said
 
 
 def _size(slices: SeedSlices, metric: str) -> int:

@@ -112,18 +112,24 @@ def shortfall(of_seeds: FloatArray, std_error: float, confidence_level: float = 
     return t / z_value(confidence_level) * sqrt(variance) / std_error, share
 
 
+def too_narrow(of_seeds: FloatArray, std_error: float, confidence_level: float) -> str:
+    """Return by how much percentile limits fall short (`shortfall`) as a sentence, "" where that is less than a tenth."""
+    factor, share = shortfall(of_seeds, std_error, confidence_level)
+    if not factor > TOO_NARROW:
+        return ""
+    return (
+        f"{100 * share:.0f} % of the variance is that of {of_seeds.size} seeds, for which percentile limits are about {factor:.1f} times "
+        "too narrow"
+    )
+
+
 def over_seeds(result: R, of_seeds: FloatArray, confidence_level: float) -> R:
     """A percentile result over seeds and cases under its name, `caution` below five seeds and where its limits are too narrow.
 
     `of_seeds` (S,): the seeds' own values of what is estimated, on the scale of its `std_error`.
     """
-    reasons: list[str] = [few_seeds(int(of_seeds.size))]
-    factor, share = shortfall(of_seeds, result.std_error, confidence_level)
-    if factor > TOO_NARROW and result.conf_low < result.conf_high:
-        reasons.append(
-            f"{100 * share:.0f} % of the variance is that of {of_seeds.size} seeds, for which percentile limits are about {factor:.1f} times "
-            "too narrow"
-        )
+    narrow = too_narrow(of_seeds, result.std_error, confidence_level) if result.conf_low < result.conf_high else ""
+    reasons: list[str] = [few_seeds(int(of_seeds.size)), narrow]
     if not any(reasons):
         return replace(result, method=METHOD)
     status: Status = result.status if result.status == "not_estimable" else "caution"

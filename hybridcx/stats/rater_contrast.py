@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from hybridcx.stats.bootstrap_intervals import quantile7
 from hybridcx.stats.draws import UnitDraws
+from hybridcx.stats.hierarchical import too_narrow
 from hybridcx.stats.results import Status
 from hybridcx.stats.score_inputs import FloatArray, check_groups, z_value
 
 COEFFICIENTS = ("cohen_kappa", "gwet_ac1", "percent_agreement")
 Pairs = tuple[tuple[int, int], ...]
+NO_SEEDS: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def rater_contrasts(
     Limits: percentile bootstrap (type 7) of the cases, or of the clusters in `groups` (n,) whole; every pair of raters shares the draws, so that
     the difference is paired. With `n_seeds` S the first n_models x S raters are the models, each with its seeds side by side: a model's agreement
     is the mean over its seeds, and every resample draws the seeds as well, once for all models (readers have none). Resamples in which a pair
-    has no coefficient are left out and counted. Fewer than two readers have no agreement
+    has no coefficient are left out and counted; limits that few seeds make too
+    narrow are a `caution` that says by how much (`hierarchical.shortfall`). Fewer than two readers have no agreement
     among themselves: `readers` and `differences` are `not_estimable`. Without models there is the readers' mean alone. Raises ValueError for other
     values or without a reader.
     """
@@ -138,18 +141,22 @@ def _of_coefficient(
     n_seeds, n_resamples = shares.shape
     own = n_models * n_seeds * n_readers
     means = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=(1, 2))
+    each = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=2)
     of_seeds = replicates[:own].reshape(n_models, n_seeds, n_readers, n_resamples).mean(axis=2)
     drawn = np.where(shares > 0, of_seeds * shares, 0.0).sum(axis=1)
-    models = tuple(_contrast(float(means[m]), drawn[m], level) for m in range(n_models))
+    models = tuple(_contrast(float(means[m]), drawn[m], level, each[m]) for m in range(n_models))
     if n_readers < 2:
         none = Contrast(nan, status="not_estimable", warning="one reader has no other to agree with")
         return RaterContrasts(none, models, (none,) * n_models)
     mean, of_readers = float(observed[own:].mean()), replicates[own:].mean(axis=0)
-    differences = tuple(_contrast(float(means[m]) - mean, drawn[m] - of_readers, level) for m in range(n_models))
+    differences = tuple(
+        _contrast(float(means[m]) - mean, drawn[m] - of_readers, level, each[m]) for m in range(n_models)
+    )
     return RaterContrasts(_contrast(mean, of_readers, level), models, differences)
 
 
-def _contrast(estimate: float, replicates: FloatArray, level: float) -> Contrast:
+def _contrast(estimate: float, replicates: FloatArray, level: float, each: FloatArray = NO_SEEDS) -> Contrast:
+    """`each` (seeds,): the seeds' own values, or those less what is the same for all."""
     kept = np.sort(replicates[~np.isnan(replicates)])
     asked, failed = replicates.size, replicates.size - kept.size
     if np.isnan(estimate):
@@ -161,5 +168,6 @@ def _contrast(estimate: float, replicates: FloatArray, level: float) -> Contrast
     tail = (1.0 - level) / 2.0
     low, high = quantile7(kept, tail), quantile7(kept, 1.0 - tail)
     many = failed > 0.05 * asked
-    said = f"{failed} of {asked} resamples left a coefficient undefined" if many else ""
-    return Contrast(estimate, low, high, level, asked, failed, "caution" if many else "ok", said)
+    words = [f"{failed} of {asked} resamples left a coefficient undefined"] if many else []
+    words += filter(None, [too_narrow(each, float(kept.std(ddof=1)), level)])
+    return Contrast(estimate, low, high, level, asked, failed, "caution" if words else "ok", "; ".join(words))

@@ -129,6 +129,19 @@ def test_seeds_are_in_the_interval_and_said(draw, analysed):
     assert set(found["hybrid_matrix"]["method"].dropna()) == {"bootstrap_hierarchical"}
 
 
+def test_main_effects_that_rest_on_few_seeds_say_by_how_much_their_limits_are_too_narrow(draw, analysed):
+    names = ("vgg16", "vgg16+lda", "vgg16+knn", "vgg19", "vgg19+lda", "vgg19+knn")
+    frames = [draw(names).assign(seed=s) for s in (1, 2)]
+    worse = frames[1]["model"].str.endswith("+knn")  # in one seed of two knn is a coin for half of the cases
+    frames[1]["score"] = np.where(worse & (np.arange(len(worse)) % 2 == 0), 0.2, frames[1]["score"])
+    for frame in frames:
+        frame["y_pred"] = np.where(frame["score"] >= 0.5, "abnormal", "normal")
+    found = analysed(pd.concat(frames, ignore_index=True))["main_effects"]
+    narrow = found["warning"].str.contains("of the variance is that of 2 seeds", na=False)
+    assert narrow[found["level"] == "knn"].any()
+    assert not narrow[(found["factor"] == "network") & (found["metric"] == "accuracy")].any()
+
+
 def test_the_order_of_models_changes_nothing(draw, analysed):
     models = named()
     one, other = analysed(draw(models), reference="vgg16"), analysed(draw(models[::-1]), reference="vgg16")

@@ -373,6 +373,20 @@ def test_few_seeds_and_test_sets_of_their_own_in_interactions():
     assert own.loc[own["seed"] == 3, "p.value"].notna().any()
 
 
+def test_an_interaction_that_rests_on_few_seeds_says_that_it_rejects_too_often():
+    """Each seed is good in one sex: cases, of which there are many, say that the sexes differ, and another three seeds would not."""
+    frame = seeded(models=("vgg16",), seeds=(1, 2, 3), n=600)
+    favoured = np.where(frame["seed"] == 1, "f", "m")
+    harmed = (frame["sex"] != favoured) & (np.arange(len(frame)) % 2 == 0)
+    frame["score"] = np.where(harmed, 1 - frame["score"], frame["score"])
+    made = tables_of(frame, by=("sex",))["interactions"]
+    row = made[made["seed"].isna() & (made["metric"] == "auroc")].iloc[0]
+    assert row["status"] == "caution"
+    assert "of 3 seeds: the test rejects too often" in row["warning"]
+    calm = tables_of(seeded(models=("vgg16",), spread=0.02), by=("sex",))["interactions"]
+    assert not calm["warning"].fillna("").str.contains("rejects too often").any()
+
+
 # Repeated hold-out
 
 

@@ -119,10 +119,24 @@ def test_a_model_of_several_seeds_has_their_mean_and_the_spread_of_its_seeds():
     same = rater_contrasts(np.vstack([calls[:1]] * 3 + [readers]), 1, rng(), 2000, n_seeds=3)["gwet_ac1"].models[0]
     one = rater_contrasts(np.vstack([calls[:1], readers]), 1, rng(), 2000)["gwet_ac1"].models[0]
     assert (same.estimate, same.conf_low) == (pytest.approx(one.estimate), pytest.approx(one.conf_low, abs=0.02))
+    assert (same.status, same.warning) == ("ok", "")
     # A seed that is always wrong and one that is always right: the mean's interval reaches far to both sides.
     apart = np.vstack([readers[0], 1 - readers[0], readers[0]])
     wide = rater_contrasts(apart, 1, rng(), 2000, n_seeds=2)["percent_agreement"].models[0]
     assert (wide.estimate, wide.conf_low, wide.conf_high) == (0.5, 0.0, 1.0)
+
+
+def test_limits_that_few_seeds_make_too_narrow_say_so_of_the_mean_and_of_the_difference():
+    """Half of two seeds' calls each are the reader's: nothing but the seeds varies beside the cases."""
+    readers = drawn(2, n=400, missing=0)
+    flips = rng().random((3, 400)) < np.array([[0.05], [0.4], [0.3]])
+    models = np.where(flips, 1 - readers[0], readers[0])
+    found = rater_contrasts(np.vstack([models, readers]), 1, rng(), 500, n_seeds=3)["percent_agreement"]
+    for of in (found.models[0], found.differences[0]):
+        assert of.status == "caution"
+        assert "of the variance is that of 3 seeds" in of.warning
+        assert "times too narrow" in of.warning
+    assert found.readers.status == "ok"
 
 
 def test_readers_alone():
