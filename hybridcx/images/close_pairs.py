@@ -99,7 +99,9 @@ def _passing(
     head = np.column_stack([inside[:, :first], outside[first]])
     for a in range(0, n, BLOCK):
         for c in range(a, n, CHUNK):
-            i, j = np.nonzero(head[a : a + BLOCK] @ head[c : c + CHUNK].T > above - SLACK)
+            bound = head[a : a + BLOCK] @ head[c : c + CHUNK].T
+            flat = np.flatnonzero(bound > above - SLACK)  # np.nonzero in two dimensions is six times as slow
+            i, j = np.divmod(flat, bound.shape[1])
             i, j = i + a, j + c
             i, j = i[i < j], j[i < j]
             for s in range(0, len(i), PAIRS):
