@@ -17,7 +17,8 @@ from hybridcx.deep.task import Task, batches_of
 from hybridcx.streams import rng_for
 
 VALIDATION_BATCH = 32
-ON_PROCESSOR = 8  # no slower there, and the float32 maps of 32 images would be the peak of a training
+# On a processor so many pixels at a time: no slower, and the float32 maps of 32 images of 224 px would be the peak of a training.
+ON_PROCESSOR_PX = 8 * 224**2
 Forward = Callable[[Tensor], Tensor]
 
 
@@ -73,7 +74,9 @@ def evaluate(model: nn.Module, forward: Forward, inputs: ImageInputs, task: Task
     """Cross-entropy (nats, mean over cases) and accuracy on the validation cases, in evaluation mode and the ledger's precision."""
     model.eval()
     loss, right, n = 0.0, 0, len(task.validation_idx)
-    size = ON_PROCESSOR if task.device.torch_device == "cpu" else VALIDATION_BATCH
+    size = VALIDATION_BATCH
+    if task.device.torch_device == "cpu":
+        size = min(size, max(1, ON_PROCESSOR_PX // task.images.shape[1] ** 2))
     for begin in range(0, n, size):
         batch = np.arange(begin, min(begin + size, n))
         x = inputs.validation(batch)
