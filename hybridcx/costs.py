@@ -190,8 +190,8 @@ def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Counts, units:
     lines += [
         "",
         "Features: validations, features of all cases and the casebook's maps. One training after the other, nothing kept from an earlier run; "
-        "decoding, heads, statistics and report come on top (minutes for hundreds of cases, an hour for hundreds of thousands). Rates are scaled "
-        "with the number of pixels.",
+        "decoding, checks, heads, statistics and report are not estimated (minutes for hundreds of cases; a quarter of an hour was measured for "
+        "500,000 and two linear heads). Rates are scaled with the number of pixels.",
     ]
     if costs["total.hours"].isna().any():
         lines.append("NA: not measured on that machine; --measure takes the speeds of this one.")

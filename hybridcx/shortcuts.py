@@ -97,7 +97,6 @@ def _features(cohort: Cohort, store: ImageStore, ids: pd.Index, order: np.ndarra
     notes = store.notes.set_index("case_id").loc[ids]
     paths = [PurePosixPath(split_frame(p)[0]) for p in cases["image"]]
     stems = pd.Series([p.stem for p in paths])
-    files = cohort.image_paths
     numbers = stems.map(lambda s: [float(n[-9:]) for n in re.findall(r"[0-9]+", s)])
     made: dict[str, dict[str, Any]] = {
         "file_name": {
@@ -108,7 +107,7 @@ def _features(cohort: Cohort, store: ImageStore, ids: pd.Index, order: np.ndarra
             "last number": numbers.map(lambda n: n[-1] if n else -1.0),
         },
         "file_format": {
-            "bytes": [files[i].stat().st_size for i in order],
+            "bytes": [(cohort.root / p).stat().st_size for p in paths],
             **{c: _codes(notes[c].astype(str)) for c in ("kind", "mode", "bits", "orientation")},
         },
         "geometry": {

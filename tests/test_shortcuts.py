@@ -54,13 +54,13 @@ def test_a_planted_mark_is_found_under_its_name(tmp_path, mark):
     assert "SECRET" not in str(warned)
 
 
-def test_the_cohorts_files_are_listed_once_however_many_cases_are_looked_at(tmp_path, monkeypatch):
+def test_no_files_are_listed_but_those_of_the_cases_that_are_looked_at(tmp_path, monkeypatch):
     """500,000 cases listed anew for each of 4,000 were an hour."""
     made, store = cohort(tmp_path)
     listed, whole = [], Cohort.image_paths.fget
     monkeypatch.setattr(Cohort, "image_paths", property(lambda c: listed.append(1) or whole(c)))
     shortcuts(made, store, seed=1)
-    assert len(listed) == 1
+    assert not listed
 
 
 def test_where_nothing_is_planted_nothing_is_found(tmp_path):

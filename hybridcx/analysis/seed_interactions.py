@@ -65,7 +65,8 @@ def _over_seeds(
         for metric in metrics:
             sizes = [_size(s, metric) for s, _ in levels]
             joint = [d for d in drawn if d is not None]
-            j, narrow = None if comparator is None else place[comparator], ""
+            j = None if comparator is None else place[comparator]
+            too_often = ""
             if len(joint) < len(drawn):
                 found = heterogeneity.Heterogeneity(
                     nan, nan, nan, len(levels), sum(sizes), heterogeneity.JOINT_METHOD, "not_estimable", OWN_TEST_SETS
@@ -73,10 +74,10 @@ def _over_seeds(
             else:
                 effects, replicates, each = zip(*(_effect(d, metric, place[model], j) for d in joint), strict=True)
                 found = heterogeneity.joint_heterogeneity(effects, np.stack(replicates, axis=1), sizes)
-                narrow = _of_seeds(each, replicates, plan.confidence_level)
+                too_often = _too_often(each, replicates, plan.confidence_level)
             estimable = found.status != "not_estimable"
             words = [found.warning]
-            words += [few, narrow, extras.SHARED_PATIENTS if shared else ""] if estimable else []
+            words += [few, too_often, extras.SHARED_PATIENTS if shared else ""] if estimable else []
             said = "; ".join(w for w in words if w)
             rows.append(
                 {
@@ -98,7 +99,7 @@ def _effect(
     return float(observed[i] - observed[j]), replicates[:, i] - replicates[:, j], each[i] - each[j]
 
 
-def _of_seeds(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], level: float) -> str:
+def _too_often(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], level: float) -> str:
     """What few seeds do to the test: that pair of levels counts whose difference rests on them most."""
     worst, said = hierarchical.TOO_NARROW, ""
     for a, b in combinations(range(len(each)), 2):

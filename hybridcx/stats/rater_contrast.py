@@ -78,10 +78,9 @@ def rater_contrasts(
     Limits: percentile bootstrap (type 7) of the cases, or of the clusters in `groups` (n,) whole; every pair of raters shares the draws, so that
     the difference is paired. With `n_seeds` S the first n_models x S raters are the models, each with its seeds side by side: a model's agreement
     is the mean over its seeds, and every resample draws the seeds as well, once for all models (readers have none). Resamples in which a pair
-    has no coefficient are left out and counted; limits that few seeds make too
-    narrow are a `caution` that says by how much (`hierarchical.shortfall`). Fewer than two readers have no agreement
-    among themselves: `readers` and `differences` are `not_estimable`. Without models there is the readers' mean alone. Raises ValueError for other
-    values or without a reader.
+    has no coefficient are left out and counted; limits that few seeds make too narrow are a `caution` that says by how much
+    (`hierarchical.shortfall`). Fewer than two readers have no agreement among themselves: `readers` and `differences` are `not_estimable`.
+    Without models there is the readers' mean alone. Raises ValueError for other values or without a reader.
     """
     z_value(confidence_level)
     called = np.asarray(calls)
@@ -140,8 +139,8 @@ def _of_coefficient(
     """`shares` (seeds, B): how much of the mean over seeds each one is in a resample; a seed that is not drawn may be undefined."""
     n_seeds, n_resamples = shares.shape
     own = n_models * n_seeds * n_readers
-    means = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=(1, 2))
     each = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=2)
+    means = each.mean(axis=1)
     of_seeds = replicates[:own].reshape(n_models, n_seeds, n_readers, n_resamples).mean(axis=2)
     drawn = np.where(shares > 0, of_seeds * shares, 0.0).sum(axis=1)
     models = tuple(_contrast(float(means[m]), drawn[m], level, each[m]) for m in range(n_models))
@@ -168,6 +167,7 @@ def _contrast(estimate: float, replicates: FloatArray, level: float, each: Float
     tail = (1.0 - level) / 2.0
     low, high = quantile7(kept, tail), quantile7(kept, 1.0 - tail)
     many = failed > 0.05 * asked
-    words = [f"{failed} of {asked} resamples left a coefficient undefined"] if many else []
-    words += filter(None, [too_narrow(each, float(kept.std(ddof=1)), level)])
-    return Contrast(estimate, low, high, level, asked, failed, "caution" if words else "ok", "; ".join(words))
+    words = [f"{failed} of {asked} resamples left a coefficient undefined" if many else ""]
+    words += [too_narrow(each, float(kept.std(ddof=1)), level)]
+    said = "; ".join(w for w in words if w)
+    return Contrast(estimate, low, high, level, asked, failed, "caution" if said else "ok", said)
