@@ -105,8 +105,8 @@ def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed], *, on_p
     Returns
     -------
     One row per machine and network and one per machine for all of them ("all"), `COLUMNS`. Hours are those of one process that does one training
-    after the other. peak.gib: the estimate that `run` is held against (`limits`). disk.gib: the fine-tuned weights of every training, prepared
-    images, features. NA with a note where the machine has no row for the network.
+    after the other. peak.gib: the networks' part of what `run` is held against (`limits`). disk.gib: the fine-tuned weights of every training,
+    prepared images, features. NA with a note where the machine has no row for the network.
 
     Time = trained images / training rate + forward passes / extraction rate; a rate at size s is the measured one times (measured size / s)^2.
     Energy = watts x time.

@@ -28,6 +28,8 @@ RESAMPLING = 450_000_000
 """The bootstrap's chunk with its scratch, once there are 16,000 cases (`stats.draws.CHUNK_FLOATS`)."""
 SCREENING = 1_000_000_000
 """Blocks and products of the search for nearly identical images in a large cohort (50,000 images: 1.44 GB in all)."""
+CASE = 2_200
+"""Bytes of memory that a run holds for each case through all its stages: manifest, hashes, notes of the images (with 500,000 cases 1.7 to 2.8 kB)."""
 LEDGER_ROW = 700
 """Bytes of memory for a prediction in a run's ledger and all that is made of it."""
 LEDGER_ROW_ON_DISK = 130
@@ -65,18 +67,26 @@ class OnDisk:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`memory`: bytes at the peak of each stage, by its name; `cache` and `report`: files; `passing`: bytes in the cache that go again."""
+    """`memory`: bytes that each stage adds up to at its peak, by its name, without `held`, what the run holds all along; `cache` and `report`:
+    files; `passing`: bytes in the cache that go again.
+    """
 
     memory: Mapping[str, int]
     cache: tuple[OnDisk, ...]
     report: int
     passing: int
     remedies: Mapping[str, str] = field(default_factory=dict)
+    held: int = 0
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """Bytes at the peak of each stage."""
+        return {stage: own + self.held for stage, own in self.memory.items()}
 
     @property
     def largest(self) -> tuple[str, int]:
         """The stage that needs most memory, and how much."""
-        return max(self.memory.items(), key=lambda item: item[1])
+        return max(self.peaks.items(), key=lambda item: item[1])
 
 
 def run_needs(
@@ -135,7 +145,7 @@ def run_needs(
         passing = sum(checkpoints[:side_by_side])
     cache.append(OnDisk("heads", tuple(_kept_rows(experiment, counts)) * trainings, ""))
     report = predictions * LEDGER_ROW_ON_DISK + counts.cases * CASE_ON_DISK
-    return Needs(memory, tuple(cache), report, passing, remedies)
+    return Needs(memory, tuple(cache), report, passing, remedies, CASE * counts.cases)
 
 
 def parameters(row: Network) -> int:
@@ -269,7 +279,7 @@ def check_run(
         Problem(
             f"{name} needs about {gb(size)} of memory, and there are {gb(there.total)}", remedy=needs.remedies[name]
         )
-        for name, size in needs.memory.items()
+        for name, size in needs.peaks.items()
         if size > there.total
     ]
     missing = {kind.what: _missing(kind, cache) for kind in needs.cache}
