@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from constructed import brightness_state
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -103,8 +104,25 @@ def test_one_iteration_is_the_step_derived_by_hand(pictures, tmp_path, clip):
 SGD = {"rate_in_velocity": True, "lr_drop_epochs": 1, "lr_drop_factor": 0.5, "rotate_deg": 5.0, "translate_px": 60.0}
 ADAMW = {
     "optimizer": "adamw", "learning_rate": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 1, "keep": "best_validation",
-    "batch_norm_statistics": "training_set", "drop_last": False, "epochs": 4, "early_stopping": 5, "validate_every": 1,
+    "batch_norm_statistics": "training_set", "drop_last": False, "epochs": 4, "early_stopping": 4, "validate_every": 1,
 }  # fmt: skip
+BEST = 4  # its best iteration
+
+
+def best_at(iteration, monkeypatch):
+    """Let validation losses fall up to an iteration and rise after it, whatever the training learns."""
+    validates, evaluate, at = module._validates, module.evaluate, [0]
+
+    def noted(task, now, total):
+        at[0] = now
+        return validates(task, now, total)
+
+    def steep(*arguments):
+        loss, accuracy = evaluate(*arguments)
+        return loss + 1000 * abs(at[0] - iteration), accuracy
+
+    monkeypatch.setattr(module, "_validates", noted)
+    monkeypatch.setattr(module, "evaluate", steep)
 
 
 MATLAB = {"preset": "matlab_r2018b", "lr_drop_epochs": 1, "translate_px": 30.0}
@@ -126,7 +144,7 @@ CACHED = {
     ("name", "keys", "stops"),
     [
         ("squeezenet1_1", SGD, (2, 5)),
-        ("mobilenet_v2", ADAMW, (4, 5)),
+        ("mobilenet_v2", ADAMW, (4, 7)),
         ("mobilenet_v2", MATLAB, (4, 7)),
         ("mobilenet_v2", MODERN, (4, 8)),
         ("squeezenet1_1", UNFROZEN, (4, 7)),
@@ -134,9 +152,12 @@ CACHED = {
     ],
     ids=("sgd", "adamw", "matlab", "modern", "unfrozen", "cached"),
 )
-def test_an_interrupted_training_ends_in_the_same_bytes(pictures, tmp_path, name, keys, stops):
+def test_an_interrupted_training_ends_in_the_same_bytes(pictures, tmp_path, monkeypatch, name, keys, stops):
+    if "early_stopping" in keys:  # the counter has to survive an interruption after the best iteration
+        best_at(BEST, monkeypatch)
     whole = tune(pictures, tmp_path / "whole", name, **keys)
-    assert whole.stopped_early == ("early_stopping" in keys)  # in one case the counter has to survive the interruption
+    assert whole.stopped_early == ("early_stopping" in keys)
+    assert not whole.stopped_early or (whole.kept_iteration, whole.n_iterations) == (BEST, BEST + 4)
     broken = tmp_path / "broken"
     for stop in stops:
         with pytest.raises(KeyboardInterrupt):
@@ -236,7 +257,8 @@ def test_what_is_told_of_the_kept_weights_is_their_validation(pictures, tmp_path
             x.contiguous(memory_format=torch.channels_last)
         )
     loss = functional.cross_entropy(logits.double(), torch.from_numpy(LABELS[VALIDATION]))
-    assert found.validation_loss == pytest.approx(float(loss), rel=1e-5)
+    # an error of the logits is one of the loss, which may itself be small
+    assert found.validation_loss == pytest.approx(float(loss), rel=1e-5, abs=1e-5)
     kept = found.history["iteration"].index(found.kept_iteration)
     assert found.validation_loss == pytest.approx(found.history["validation_loss"][kept], rel=1e-12)
 
@@ -381,22 +403,28 @@ def test_out_of_memory_starts_again_smaller(pictures, tmp_path, monkeypatch):
 
 
 def test_it_learns_and_the_file_carries_it(pictures, tmp_path):
+    """From weights set by hand, of which the first step separates the classes: what is learnt is known on every processor."""
     keys = {
-        "learning_rate": 0.005,
+        "learning_rate": 0.001,
         "translate_px": 0.0,
+        "dropout": 0.0,
+        "batch_size": 18,
         "batch_norm_statistics": "training_set",
         "lr_schedule": "cosine",
     }
-    separated = []
-    # Both ways round: a network that learns nothing ranks the cases as it did before, which is right one way and wrong the other (mean 0.5).
     for way, labels in enumerate((1 - LABELS, LABELS)):
-        found = tune(pictures, tmp_path / str(way), "mobilenet_v2", epochs=16, labels=labels, **keys)
-        score = softmax_positive(extract("mobilenet_v2", found.weights_path, pictures, CPU).logits)
-        separated.append((score[labels == 1][:, None] > score[labels == 0]).mean())
-    assert np.mean(separated) > 0.75  # instruction sets differ, and so do the last few cases
+        tuned = tune(
+            pictures, tmp_path / str(way), "mobilenet_v2", weights=brightness_state(), epochs=8, labels=labels, **keys
+        )
+        logits = extract("mobilenet_v2", tuned.weights_path, pictures, CPU).logits
+        odds = logits[:, 1] - logits[:, 0]
+        assert odds[labels == 1].min() > odds[labels == 0].max() + 1
+        assert tuned.history["train_loss"][0] == pytest.approx(math.log(2), rel=1e-6)
+        assert tuned.history["train_loss"][-1] < 0.5
+    score = softmax_positive(logits)
     loss = -np.log(np.where(LABELS == 1, score, 1 - score))[VALIDATION].mean()
-    assert found.validation_loss == pytest.approx(loss, rel=1e-4)
-    assert (found.precision, found.ledger_precision, found.threads) == ("float32", "float32", 1)
+    assert tuned.validation_loss == pytest.approx(loss, rel=1e-4)
+    assert (tuned.precision, tuned.ledger_precision, tuned.threads) == ("float32", "float32", 1)
 
 
 def test_what_is_refused(pictures, tmp_path):
@@ -447,6 +475,7 @@ def test_kept_activations_of_unaugmented_images_are_the_training_without_them(pi
     three = tune(
         pictures,
         tmp_path / "c",
+        weights=untrained_state("squeezenet1_1", 0, last_layer_sd=1.0),
         trainable_stages=0,
         cached_copies=3,
         batch_size=32,
@@ -456,4 +485,4 @@ def test_kept_activations_of_unaugmented_images_are_the_training_without_them(pi
     )
     losses = three.history["train_loss"]
     assert losses[:3] == pytest.approx(losses[3:], rel=1e-5)
-    assert len({round(loss, 4) for loss in losses}) == 3
+    assert np.diff(sorted(losses[:3])).min() > 100 * 1e-5 * max(losses)

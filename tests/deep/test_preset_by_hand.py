@@ -1,4 +1,4 @@
-"""Every option of the presets against a training written out by hand (by_hand.py), to 1e-6: matlab_r2018b
+"""Every option of the presets against a training written out by hand (by_hand.py), to 1e-5: matlab_r2018b
 as a whole, each option changed alone, and modern as a whole."""
 
 import math
@@ -20,6 +20,7 @@ CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
 N, SEED = 40, 3
 Y = np.arange(N) % 2
 TRAIN, VALIDATION = np.arange(3, 29), np.arange(29, 40)
+TOLERANCE = 1e-5  # ten times what float32 rounds away over 18 iterations, a hundredth of what any option changes
 # 26 training cases, batches of 4: 6 iterations an epoch, 2 cases dropped; the rate falls after epochs 1 and 2.
 SMALL = {
     "batch_size": 4,
@@ -111,14 +112,14 @@ def test_training_is_the_one_written_out_by_hand(images, start, tmp_path, keys):
     train, found, after = tuned(images, start, tmp_path, **keys)
     parameters, (mean, var), losses = train_by_hand(start, images, Y, TRAIN, train, SEED)
     assert found.n_iterations == len(losses) == 18
-    np.testing.assert_allclose(found.history["train_loss"], losses, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.history["train_loss"], losses, rtol=0, atol=TOLERANCE)
     for name, expected in parameters.items():
-        np.testing.assert_allclose(after[name], expected, rtol=0, atol=1e-6, err_msg=name)
-    np.testing.assert_allclose(after["norm.running_mean"], mean, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(after["norm.running_var"], var, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(after[name], expected, rtol=0, atol=TOLERANCE, err_msg=name)
+    np.testing.assert_allclose(after["norm.running_mean"], mean, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(after["norm.running_var"], var, rtol=TOLERANCE, atol=TOLERANCE)
     logits, _ = forward(parameters, normalised(images[VALIDATION]), (mean, var))
     loss = -log_softmax(logits)[np.arange(len(VALIDATION)), Y[VALIDATION]].mean()
-    assert found.validation_loss == pytest.approx(loss, abs=1e-6)
+    assert found.validation_loss == pytest.approx(loss, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("keys", ONE_AT_A_TIME[1:], ids=lambda k: next(iter(k)))
@@ -129,7 +130,7 @@ def test_each_option_changes_the_training_by_hand_beyond_the_tolerance(images, s
         train = trained_with(changed)
         p, (mean, var), losses = train_by_hand(start, images, Y, TRAIN, train, SEED)
         results.append(np.concatenate([*(v.ravel() for v in p.values()), mean, var, losses]))
-    assert np.abs(results[0] - results[1]).max() > 1e-5
+    assert np.abs(results[0] - results[1]).max() > 100 * TOLERANCE
 
 
 def test_frozen_biases_do_not_move_at_all(images, start, tmp_path):
