@@ -115,6 +115,7 @@ def test_every_discordant_case_of_the_plan_is_shown_with_all_that_is_known(finis
     assert set(split[near["neighbour"]]) == {"train"}
     pointing = pd.read_csv(folder / "pointing.csv")
     assert set(pointing["network"]) == set(names)
+    assert (pointing["n"] > 0).all()
     assert pointing["n"].max() > 3
     assert pointing["chance"].dropna().between(0, 1).all()
     assert book["readings"].str.contains(": abnormal|: normal").all()

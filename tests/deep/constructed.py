@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hybridcx.deep.features import untrained_state
+from hybridcx.deep.model import build
 from hybridcx.deep.networks import NETWORKS
 
 NAME = "squeezenet1_1"
@@ -91,9 +92,16 @@ def brightness_state() -> dict[str, Tensor]:
 
 
 def constant_state(positive: bool) -> dict[str, Tensor]:
-    """A MobileNetV2 with random weights that gives every image one call: 1280 features from 0 to 6 speak for the positive class by 2e-4 each, 1.5 at
-    most, and the bias decides."""
-    state = untrained_state("mobilenet_v2", 0)
-    state["classifier.1.weight"] = torch.tensor([[-1e-4], [1e-4]]).expand(2, 1280).contiguous()
+    """A MobileNetV2 with random weights that gives every image one call: its 1280 features from 0 to 6 speak for the positive class by 2e-4 each, 1.5
+    at most, and the bias decides. Its normalisations have the statistics of noise, so that the features differ from place to place."""
+    row = NETWORKS["mobilenet_v2"]
+    model = build(row, untrained_state(row.name, 0)).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model(torch.randn(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    state = {name: t.contiguous() for name, t in model.state_dict().items()}
+    state["classifier.1.weight"] = torch.tensor([[-1e-4], [1e-4]]).repeat(1, row.feature_dim)
     state["classifier.1.bias"] = torch.tensor([-4.0, 4.0] if positive else [4.0, -4.0])
     return state

@@ -160,7 +160,7 @@ def test_a_process_that_fails_alone_says_why_and_all_end(tmp_path, rank, fault, 
     (tmp_path / "sitecustomize.py").write_text(FAULTY.format(rank=rank, fault=fault), encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
-        command(tmp_path, 2), env={**environment(tmp_path), "PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        command(tmp_path, 2), env={**environment(tmp_path), "PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip
     assert done.returncode != 0
