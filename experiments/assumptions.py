@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root, code_hash, content_key
 from hybridcx.deep import weights
 from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
@@ -32,6 +31,7 @@ from hybridcx.experiment import Experiment
 from hybridcx.pipeline import load_cohort, prepare_images
 from hybridcx.progress import Progress
 from hybridcx.stats.roc import auroc, delong_paired
+from hybridcx.store.artefacts import Store, cache_root, code_hash, content_key
 from hybridcx.units import split_cohort
 
 RESIDUAL = "has batch normalisation"

@@ -9,14 +9,14 @@ import pandas as pd
 
 from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.plan import level_problems, resample_problems
-from hybridcx.artefacts import sha256_file
 from hybridcx.errors import raise_if_any
-from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, readings_described, write_readings
 from hybridcx.records.ratings import read_ratings
 from hybridcx.report.page import ReportData
+from hybridcx.store.artefacts import sha256_file
+from hybridcx.store.report_folder import open_output
 
 
 def agreement_report(

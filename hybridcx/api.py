@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hybridcx.artefacts import Store, cache_root
 from hybridcx.cluster import Workers
-from hybridcx.disk_faults import disk_faults
 from hybridcx.errors import raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.loading import loading
-from hybridcx.outputs import new_folder, open_output
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import (
@@ -34,6 +31,9 @@ from hybridcx.publish import (
     write_readings,
 )
 from hybridcx.report.hand_on import handing_on
+from hybridcx.store.artefacts import Store, cache_root
+from hybridcx.store.disk import disk_faults
+from hybridcx.store.report_folder import new_folder, open_output
 
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
@@ -284,7 +284,7 @@ def run(
     seed, device : win over the file's.
     fresh : start anew in a folder that holds another experiment's results.
     images : False leaves pictures of cases out of the report; its numbers stay.
-    cache : where the stages keep what they made; default `hybridcx.artefacts.cache_root()`. It keeps the case ids.
+    cache : where the stages keep what they made; default `hybridcx.store.artefacts.cache_root()`. It keeps the case ids.
     jobs : trainings and fits of heads side by side, in so many processes; default: trainings one after the other, heads on all processors.
     scheduler : address of a Dask cluster that does them instead (`docs/cluster.md`). Results depend on neither.
     pseudonymise : as in `compare`.

@@ -15,9 +15,7 @@ from hybridcx.analysis.published import (
     audit,
 )
 from hybridcx.analysis.published_tables import MAX_LISTED, audit_tables
-from hybridcx.artefacts import sha256_file
 from hybridcx.errors import InputError, printable
-from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.records.published import PublishedTable, read_published
@@ -27,6 +25,8 @@ from hybridcx.report.audit_dictionary import descriptions
 from hybridcx.report.page import ReportData
 from hybridcx.report.select import number
 from hybridcx.report.write_csv import write_table
+from hybridcx.store.artefacts import sha256_file
+from hybridcx.store.report_folder import open_output
 
 MAX_NAMED = 6
 FEW_MODELS = 3

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store
 from hybridcx.casebook.make import FOLDER, Space, casebook_tables
 from hybridcx.casebook.pictures import pair_name, thumbnail
 from hybridcx.experiment import Experiment
@@ -19,6 +18,7 @@ from hybridcx.network_stage import Outcome
 from hybridcx.progress import Progress
 from hybridcx.report.casebook_section import CasebookView
 from hybridcx.report.leakage import MAX_PICTURED, in_order
+from hybridcx.store.artefacts import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ import pandas as pd
 
 from hybridcx import shortcuts
 from hybridcx.analysis.printed import read_printed
-from hybridcx.artefacts import Store, cache_root
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
 from hybridcx.errors import InputError, Problem, raise_if_any
@@ -35,6 +34,7 @@ from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
+from hybridcx.store.artefacts import Store, cache_root
 from hybridcx.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]

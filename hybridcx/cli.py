@@ -62,7 +62,7 @@ app.add_typer(weights_app, name="weights")
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     if version:
-        from hybridcx.provenance import version as installed
+        from hybridcx.store.provenance import version as installed
 
         print(installed())
         raise typer.Exit

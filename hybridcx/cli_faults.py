@@ -7,8 +7,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from hybridcx.disk_faults import FULL, QUOTA, READ_ONLY, disk_fault
 from hybridcx.errors import HybridcxError, InputError, StoppedError, printable_path
+from hybridcx.store.disk import FULL, QUOTA, READ_ONLY, disk_fault
 
 ISSUES = "the issue tracker of hybridcx"
 

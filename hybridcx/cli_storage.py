@@ -18,7 +18,7 @@ def cache_list(debug: Debug = False) -> None:
     """List what the stages keep, the longest unused first."""
     import datetime as dt
 
-    from hybridcx.artefacts import Store, cache_root
+    from hybridcx.store.artefacts import Store, cache_root
 
     store = Store(cache_root())
     entries = store.entries()
@@ -36,7 +36,7 @@ def cache_prune(
     debug: Debug = False,
 ) -> None:
     """Remove the longest unused results until the limit is met. A run that needs one makes it again."""
-    from hybridcx.artefacts import Store, cache_root
+    from hybridcx.store.artefacts import Store, cache_root
 
     removed = Store(cache_root()).prune(int(limit_mb * 1e6))
     print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from hybridcx.artefacts import code_hash, write_atomic
 from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
-from hybridcx.provenance import package_versions, version
+from hybridcx.store.artefacts import code_hash, write_atomic
+from hybridcx.store.provenance import package_versions, version
 
 T = TypeVar("T")
 ATTEMPTS = 3

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.artefacts import sha256_file
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions, ScoreKind, predictions_from_frame, read_predictions
 from hybridcx.records.ratings import Ratings, ratings_from_frame, read_ratings
 from hybridcx.run_folders import joined
+from hybridcx.store.artefacts import sha256_file
 
 Input = str | Path | pd.DataFrame | Sequence[str | Path]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from hybridcx import pace
-from hybridcx.artefacts import Store, cache_root
 from hybridcx.checking import asked_for, counts_of
 from hybridcx.costs import Speed, cost, lines_of, read_speeds
 from hybridcx.deep import devices
@@ -19,6 +18,7 @@ from hybridcx.phantoms.cohort import plan_phantom
 from hybridcx.pipeline import load_cohort
 from hybridcx.planned_models import check_plan
 from hybridcx.progress import Progress
+from hybridcx.store.artefacts import Store, cache_root
 from hybridcx.units import make_units
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridcx.capacity import Memory, disk_free, gb, memory_there
 from hybridcx.deep.networks import NETWORKS, Network
 from hybridcx.errors import Problem
 from hybridcx.experiment import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
 from hybridcx.images.near_duplicates import ALL_PAIRS
 from hybridcx.parallel import default_jobs
+from hybridcx.store.machine import Memory, disk_free, gb, memory_there
 
 LIBRARIES = 650_000_000
 """A process with torch, scikit-learn and the rest, before it has any data."""

@@ -22,10 +22,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from hybridcx.artefacts import RECORD, Store, content_key, write_atomic
 from hybridcx.experiment import Experiment
-from hybridcx.provenance import now
 from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
+from hybridcx.store.artefacts import RECORD, Store, content_key, write_atomic
+from hybridcx.store.provenance import now
 
 PLANS = "plans"
 DEFAULT_COMPARISONS = (

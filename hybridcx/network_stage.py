@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.artefacts import Store
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.cohort.splits import Split
 from hybridcx.deep.features import softmax_positive
@@ -22,6 +21,7 @@ from hybridcx.heads.persist import load_head
 from hybridcx.network_work import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
 from hybridcx.progress import Progress
 from hybridcx.records.lineage import Fit, FitKind, Lineage
+from hybridcx.store.artefacts import Store
 from hybridcx.units import Unit, divisions_of
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.array_files import save_array
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.deep import devices, weights
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment import Experiment
 from hybridcx.progress import OnProgress
-from hybridcx.provenance import versions_of
+from hybridcx.store.arrays import save_array
+from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.store.provenance import versions_of
 
 DISPUTED, UNUSED = "disputed", "unused"
 """Parts beside train, validation and test: test cases without a label (scored, never fitted on, in no primary metric), and cases that have

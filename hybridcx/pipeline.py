@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from hybridcx import shortcuts
-from hybridcx.artefacts import Store, code_hash, content_key
 from hybridcx.cluster import Workers
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
@@ -37,10 +36,11 @@ from hybridcx.network_work import (
 from hybridcx.parallel import default_jobs, run_tasks
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
-from hybridcx.provenance import versions_of
 from hybridcx.pseudonyms import Pseudonyms
 from hybridcx.records.lineage import Fit
 from hybridcx.records.model_names import CHOSEN
+from hybridcx.store.artefacts import Store, code_hash, content_key
+from hybridcx.store.provenance import versions_of
 from hybridcx.units import Unit, divisions_of, scored_disputed
 
 MIN_PATIENTS_FOR_HEADS = 3

@@ -14,10 +14,10 @@ from hybridcx import planning_words
 from hybridcx.analysis.planned import Assumptions, Question, plan_table
 from hybridcx.api import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.outputs import open_output
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.report.page import ReportData
+from hybridcx.store.report_folder import open_output
 
 QUESTIONS: tuple[Question, ...] = get_args(Question)
 Values = float | Sequence[float] | None

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from hybridcx.analysis.planned import Assumptions, answers
-from hybridcx.provenance import version
 from hybridcx.report import tables as rounded
+from hybridcx.store.provenance import version
 
 Row = Mapping[str, Any]
 

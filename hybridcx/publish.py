@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx import provenance
 from hybridcx.analysis.plan import Plan
-from hybridcx.artefacts import write_atomic
-from hybridcx.outputs import OutputFolder, file_hashes
 from hybridcx.progress import Progress
 from hybridcx.recompute_program import COMMANDS, program
 from hybridcx.records.ratings import Ratings
@@ -22,6 +19,9 @@ from hybridcx.report.hand_on import wanted, write_forms
 from hybridcx.report.journal_style import current
 from hybridcx.report.page import ReportData, content_of, render
 from hybridcx.report.write_csv import write_table, write_tables
+from hybridcx.store import provenance
+from hybridcx.store.artefacts import write_atomic
+from hybridcx.store.report_folder import OutputFolder, file_hashes
 
 
 class Clock:

@@ -24,7 +24,6 @@ from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import printed_and_found
 from hybridcx.analysis.training_size import training_size_tables
-from hybridcx.artefacts import sha256_file
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings
@@ -36,6 +35,7 @@ from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.write_csv import write_table, write_tables
 from hybridcx.size_ledger import size_ledger
+from hybridcx.store.artefacts import sha256_file
 from hybridcx.units import hashes_sha256
 
 _TRAINED = "made in training, which is not repeated"

@@ -14,12 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.artefacts import sha256_file
 from hybridcx.errors import InputError, Problem
-from hybridcx.outputs import PROVENANCE
-from hybridcx.provenance import SCHEMA_VERSION
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.report.runs_section import OF_RUNS
+from hybridcx.store.artefacts import sha256_file
+from hybridcx.store.provenance import SCHEMA_VERSION
+from hybridcx.store.report_folder import PROVENANCE
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
 COMMANDS = ("run", "compare")

@@ -18,7 +18,6 @@ from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
 from hybridcx.analysis.resampling import resampled_by
 from hybridcx.analysis.training_size import training_size_tables
-from hybridcx.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem
@@ -35,18 +34,19 @@ from hybridcx.experiment import Experiment
 from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome
-from hybridcx.outputs import OutputFolder, open_output
 from hybridcx.pipeline import COPY, check_heads, load_cohort, prepare_images, run_stages
 from hybridcx.planned_models import check_plan, planned_pairs
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import LEDGER_COLUMNS, Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.remade import differences
 from hybridcx.report.checklist import checklist
 from hybridcx.report.page import ReportData
 from hybridcx.report.write_csv import write_table
 from hybridcx.size_stage import run_sizes
+from hybridcx.store.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.store.differences import differences
+from hybridcx.store.report_folder import OutputFolder, open_output
 from hybridcx.units import (
     divisions_of,
     divisions_sha256,

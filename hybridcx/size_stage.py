@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.artefacts import Store
 from hybridcx.cluster import Workers
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.experiment import Experiment
@@ -16,6 +15,7 @@ from hybridcx.network_stage import Outcome
 from hybridcx.pipeline import check_lineage, train_units
 from hybridcx.progress import Progress
 from hybridcx.size_ledger import size_ledger
+from hybridcx.store.artefacts import Store
 from hybridcx.units import Unit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridcx.array_files import array_in_pieces
+from hybridcx.store.arrays import array_in_pieces
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (0, 4), (5,), (4, 2, 2)])

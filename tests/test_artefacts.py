@@ -13,8 +13,9 @@ import threading
 import numpy as np
 import pytest
 
-from hybridcx.array_files import save_array
-from hybridcx.artefacts import (
+from hybridcx.errors import InputError, StoppedError
+from hybridcx.store.arrays import save_array
+from hybridcx.store.artefacts import (
     RECORD,
     Store,
     cache_root,
@@ -24,7 +25,6 @@ from hybridcx.artefacts import (
     sha256_file,
     write_atomic,
 )
-from hybridcx.errors import InputError, StoppedError
 
 KEY = "ab" * 32
 
@@ -111,7 +111,7 @@ def test_a_lock_that_is_free_leaves_no_holder(tmp_path):
 
 def test_another_process_is_told_who_holds_the_lock(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from hybridcx.artefacts import exclusive\n"
+        "import sys; from pathlib import Path; from hybridcx.store.artefacts import exclusive\n"
         f"with exclusive(Path({str(tmp_path / 'lock')!r}), 'busy'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
@@ -323,7 +323,7 @@ def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch):
         raise OSError(116, "Stale file handle", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr("hybridcx.artefacts.sha256_file", stale)
+        patched.setattr("hybridcx.store.artefacts.sha256_file", stale)
         with pytest.raises(OSError, match="Stale"):
             store.find("features", KEY)
         with pytest.raises((OSError, StoppedError), match="Stale"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridcx.capacity import Memory, disk_free, memory_there
+from hybridcx.store.machine import Memory, disk_free, memory_there
 
 GIB = 1 << 30
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hybridcx import api, provenance
+from hybridcx import api
 from hybridcx.errors import StoppedError
+from hybridcx.store import provenance
 
 HEADER = "case_id,y_true,model,y_pred,score\n"
 
@@ -226,7 +227,7 @@ def test_the_folder_of_another_command_is_refused(here, call, earlier):
 def test_38_the_second_writer_is_told_who_holds_the_folder(here, call, earlier):
     write(here / "p.csv", GOOD)
     code = (
-        "import sys; from pathlib import Path; from hybridcx.outputs import open_output\n"
+        "import sys; from pathlib import Path; from hybridcx.store.report_folder import open_output\n"
         f"with open_output(Path({str(earlier)!r}), 'compare'):\n    print('held', flush=True); sys.stdin.read()\n"
     )
     before = {n: b for n, b in tree(earlier).items() if ".hybridcx" not in n}
@@ -242,7 +243,7 @@ def test_38_the_second_writer_is_told_who_holds_the_folder(here, call, earlier):
 
 
 def test_36_an_interrupted_replacement_is_finished_by_the_next_command(here, call, monkeypatch):
-    from hybridcx.outputs import OutputFolder
+    from hybridcx.store.report_folder import OutputFolder
 
     write(here / "p.csv", GOOD)
     arguments = ["compare", "p.csv", "--out", "o", "--n-bootstrap", 100, "--quiet"]
@@ -278,7 +279,7 @@ def test_36_an_interrupted_replacement_is_finished_by_the_next_command(here, cal
 
 
 def test_cache_list_and_prune(here, call):
-    from hybridcx.artefacts import Store
+    from hybridcx.store.artefacts import Store
 
     Store(here / "cache").make("features", "ab" * 32, lambda f: (f / "x").write_bytes(b"0" * 2_000_000) and None, {})
     code, out, _ = call("cache", "list")

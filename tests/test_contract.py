@@ -297,7 +297,7 @@ def test_patients_do_not_reach_the_report(clustered):
 
 
 def test_provenance_lists_every_file_with_its_hash(report):
-    from hybridcx.outputs import file_hashes
+    from hybridcx.store.report_folder import file_hashes
 
     made, _ = report
     record = json.loads((made.folder / "provenance.json").read_text(encoding="utf-8"))

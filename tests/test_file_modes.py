@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from hybridcx import api
-from hybridcx.artefacts import write_atomic
+from hybridcx.store.artefacts import write_atomic
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 

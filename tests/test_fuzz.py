@@ -23,7 +23,6 @@ from mutations import BYTES, TEXT, TOML, Mutation, bounded, cell, column
 from PIL import Image
 from pydicom import uid
 
-from hybridcx.artefacts import sha256_file
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError
 from hybridcx.experiment import read_experiment
@@ -31,6 +30,7 @@ from hybridcx.images.decode import decode_bytes
 from hybridcx.records.predictions import read_predictions
 from hybridcx.records.published import read_published
 from hybridcx.records.ratings import read_ratings
+from hybridcx.store.artefacts import sha256_file
 
 MANY = 3000
 SEARCHING = not settings().derandomize

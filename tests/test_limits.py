@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.capacity import Memory
 from hybridcx.errors import InputError
 from hybridcx.experiment import parse_experiment
 from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, near_duplicates_bytes, parameters, run_needs
+from hybridcx.store.machine import Memory
 
 GB = 10**9
 PLENTY = Memory(1 << 45, 1 << 45)

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from hybridcx import locking
-from hybridcx.artefacts import RECORD, Store
 from hybridcx.errors import InputError
 from hybridcx.experiment import AnalysisSection, parse_experiment
+from hybridcx.store.artefacts import RECORD, Store
 
 DATA = {"manifest": "m1", "images": "i1", "published table": "t1"}
 TEXT = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hybridcx.errors import InputError, StoppedError
-from hybridcx.outputs import COMMIT, INNER, PROVENANCE, STATE, file_hashes, open_output
+from hybridcx.store.report_folder import COMMIT, INNER, PROVENANCE, STATE, file_hashes, open_output
 
 
 def write_results(folder, files):

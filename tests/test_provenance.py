@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from hybridcx import provenance
+from hybridcx.store import provenance
 
 
 def test_environment_can_be_written_and_says_what_counts():

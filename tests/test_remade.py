@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 import hybridcx
-from hybridcx import provenance
-from hybridcx.artefacts import RECORD, Store
 from hybridcx.experiment import Experiment, parse_experiment, with_changes
 from hybridcx.progress import Progress
-from hybridcx.remade import difference_words, named, nearest
+from hybridcx.store import provenance
+from hybridcx.store.artefacts import RECORD, Store
+from hybridcx.store.differences import difference_words, named, nearest
 
 A, B = "squeezenet1_1", "mobilenet_v2"
 TEXT = f"""name = "small"
@@ -117,7 +117,7 @@ def other_version(package):
 
 def other_code(room):
     def change(base, monkeypatch):
-        from hybridcx.artefacts import code_hash
+        from hybridcx.store.artefacts import code_hash
 
         for name, module in list(sys.modules.items()):
             if name.startswith("hybridcx.") and getattr(module, "code_hash", None) is code_hash:

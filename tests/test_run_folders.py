@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.artefacts import sha256_file
 from hybridcx.cli import main
 from hybridcx.errors import InputError
 from hybridcx.records.lineage import Fit, Lineage
+from hybridcx.store.artefacts import sha256_file
 
 
 def ledger(

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx import provenance
 from hybridcx.cell_comparison import alike, compare_cells
 from hybridcx.errors import InputError
 from hybridcx.recomputation import read_written
+from hybridcx.store import provenance
 from hybridcx.streams import rng_for
 from hybridcx.verifying import lines_of
 

@@ -125,7 +125,7 @@ def array_of_pictures(n: int, size_px: int) -> Path:
     """What the image store of n cases is: an .npy of (n, size, size, 3) uint8."""
 
     def make(path: Path) -> None:
-        from hybridcx.array_files import array_in_pieces
+        from hybridcx.store.arrays import array_in_pieces
 
         rng = np.random.default_rng(3)
         with array_in_pieces(path, (n, size_px, size_px, 3), np.uint8) as append:

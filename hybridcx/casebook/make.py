@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.array_files import save_array
-from hybridcx.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.casebook import lesions as true_lesions
 from hybridcx.casebook import pictures
 from hybridcx.casebook.neighbours import neighbour_rows
@@ -27,7 +25,9 @@ from hybridcx.deep.saliency import GRID, Maps, saliency
 from hybridcx.experiment import ComputeSection, ImagesSection
 from hybridcx.images.store import ImageStore
 from hybridcx.progress import Progress
-from hybridcx.provenance import versions_of
+from hybridcx.store.arrays import save_array
+from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
+from hybridcx.store.provenance import versions_of
 
 FOLDER = "casebook"
 MAX_OCCLUDED = 16

@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hybridcx.array_files import array_in_pieces
 from hybridcx.deep import augment, devices
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
 from hybridcx.deep.networks import check_images, network
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment import ComputeSection
+from hybridcx.store.arrays import array_in_pieces
 
 __all__ = ["Extracted", "extract", "initial_state", "read_state", "softmax_positive", "untrained_state"]
 

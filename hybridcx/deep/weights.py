@@ -29,9 +29,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hybridcx.artefacts import write_atomic
 from hybridcx.deep.networks import NETWORKS, Network, network
 from hybridcx.errors import InputError, Problem
+from hybridcx.store.artefacts import write_atomic
 
 WeightsSource = Literal["imagenet", "folder", "none"]
 ENVIRONMENT_VARIABLE = "HYBRIDCX_WEIGHTS"

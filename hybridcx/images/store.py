@@ -25,15 +25,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from hybridcx.artefacts import Say, code_hash, content_key, exclusive, write_atomic
 from hybridcx.cohort.files import hash_files
 from hybridcx.cohort.manifest import CROP, Cohort
-from hybridcx.disk_faults import disk_faults, size_words
 from hybridcx.errors import InputError, Problem, StoppedError, printable_path, raise_if_any
 from hybridcx.images.decode import decode_bytes, is_dicom
 from hybridcx.images.prepare import Box, Pad, Resample, check_options, prepare
-from hybridcx.provenance import versions_of
-from hybridcx.remade import difference_words
+from hybridcx.store.artefacts import Say, code_hash, content_key, exclusive, write_atomic
+from hybridcx.store.differences import difference_words
+from hybridcx.store.disk import disk_faults, size_words
+from hybridcx.store.provenance import versions_of
 
 NOTES = ("kind", "mode", "bits", "width_px", "height_px", "orientation", "note", "caution", "pixel_sha256")
 _T = TypeVar("_T")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hybridcx.capacity import Memory, gb, memory_there
 from hybridcx.errors import InputError, Problem
+from hybridcx.store.machine import Memory, gb, memory_there
 
 LIBRARIES = 250_000_000
 """The process before it reads anything."""

@@ -41,9 +41,7 @@ class Constructed:
         # the inverse of the normalisation: the mean of the three channels' grey values
         state["features.0.weight"][0, :, 1, 1] = std / 3
         state["features.0.weight"][1, :, 1, 1] = -std / 3
-        state["features.0.bias"][:2] = torch.stack(
-            [mean.mean() - self.threshold, self.dark_threshold - mean.mean()]
-        )
+        state["features.0.bias"][:2] = torch.stack([mean.mean() - self.threshold, self.dark_threshold - mean.mean()])
         for i in FIRES:
             for layer in ("squeeze", "expand1x1"):
                 for channel in (0, 1):

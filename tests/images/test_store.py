@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybridcx.artefacts import Store
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.images import store as module
@@ -18,6 +17,7 @@ from hybridcx.images.decode import decode
 from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import prepare_store
+from hybridcx.store.artefacts import Store
 
 BUSI = Path(__file__).parents[2] / "../shared/data/busi"
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hybridcx.capacity import Memory
 from hybridcx.errors import InputError
 from hybridcx.records.room import LIBRARIES, check_room, size_of
+from hybridcx.store.machine import Memory
 
 
 def frame(cases: int, models: int = 2, label: str = "") -> pd.DataFrame:

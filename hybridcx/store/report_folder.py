@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from hybridcx.artefacts import Say, exclusive, sha256_file, write_atomic
-from hybridcx.disk_faults import FULL, disk_fault, disk_faults
 from hybridcx.errors import InputError, Problem, StoppedError
-from hybridcx.provenance import SCHEMA_VERSION
+from hybridcx.store.artefacts import Say, exclusive, sha256_file, write_atomic
+from hybridcx.store.disk import FULL, disk_fault, disk_faults
+from hybridcx.store.provenance import SCHEMA_VERSION
 
 INNER = ".hybridcx"
 PROVENANCE = "provenance.json"

@@ -23,9 +23,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from hybridcx.disk_faults import disk_faults
 from hybridcx.errors import InputError, Problem, printable
-from hybridcx.remade import Parts, difference_words, named, nearest
+from hybridcx.store.differences import Parts, difference_words, named, nearest
+from hybridcx.store.disk import disk_faults
 
 RECORD = "artefact.json"
 WEIGHTS = "weights"
@@ -85,7 +85,7 @@ def code_hash(*modules: str) -> str:
 @cache
 def _sources() -> tuple[tuple[str, bytes], ...]:
     """Name and content of every module of hybridcx, sorted by name."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     files = {p.relative_to(root).as_posix(): p for p in root.rglob("*.py")}
     return tuple((name, files[name].read_bytes().replace(b"\r\n", b"\n")) for name in sorted(files))
 

@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-from hybridcx.artefacts import code_hash
+from hybridcx.store.artefacts import code_hash
 
 SCHEMA_VERSION = 1
 PACKAGES = (
