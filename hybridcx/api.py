@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hybridcx.cluster import Workers
 from hybridcx.errors import raise_if_any
 from hybridcx.experiment import Experiment
 from hybridcx.loading import loading
@@ -34,6 +33,7 @@ from hybridcx.report.hand_on import handing_on
 from hybridcx.store.artefacts import Store, cache_root
 from hybridcx.store.disk import disk_faults
 from hybridcx.store.report_folder import new_folder, open_output
+from hybridcx.workers.dask import Workers
 
 if TYPE_CHECKING:
     from hybridcx.checking import Checked
@@ -385,8 +385,8 @@ def phantom(
     """Write a phantom cohort (images, manifest, two readers' ratings) and return its manifest."""
     progress = progress or Progress(quiet=True)
     from hybridcx.cohort.manifest import read_manifest
-    from hybridcx.parallel import default_jobs
     from hybridcx.phantoms.cohort import write_phantom
+    from hybridcx.workers.local import default_jobs
 
     target = Path(folder)
     with new_folder(target), disk_faults(target, "the phantom cohort"):

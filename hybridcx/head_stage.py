@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridcx.cluster import Workers
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
-from hybridcx.parallel import run_tasks
 from hybridcx.progress import OnProgress
 from hybridcx.store.artefacts import RECORD, Store, code_hash, content_key, sha256_file
 from hybridcx.store.provenance import versions_of
+from hybridcx.workers.dask import Workers
+from hybridcx.workers.local import run_tasks
 
 THREADS = 1  # bits depend on the number of threads; one is what every machine has
 

@@ -17,8 +17,8 @@ from hybridcx.errors import Problem
 from hybridcx.experiment import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
 from hybridcx.images.near_duplicates import ALL_PAIRS
-from hybridcx.parallel import default_jobs
 from hybridcx.store.machine import Memory, disk_free, gb, memory_there
+from hybridcx.workers.local import default_jobs
 
 LIBRARIES = 650_000_000
 """A process with torch, scikit-learn and the rest, before it has any data."""

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from hybridcx import shortcuts
-from hybridcx.cluster import Workers
 from hybridcx.cohort.manifest import Cohort, read_manifest
 from hybridcx.cohort.readers import with_readings
 from hybridcx.deep import weights
@@ -33,7 +32,6 @@ from hybridcx.network_work import (
     make_initial_features,
     train_and_extract,
 )
-from hybridcx.parallel import default_jobs, run_tasks
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import Pseudonyms
@@ -42,6 +40,8 @@ from hybridcx.records.model_names import CHOSEN
 from hybridcx.store.artefacts import Store, code_hash, content_key
 from hybridcx.store.provenance import versions_of
 from hybridcx.units import Unit, divisions_of, scored_disputed
+from hybridcx.workers.dask import Workers
+from hybridcx.workers.local import default_jobs, run_tasks
 
 MIN_PATIENTS_FOR_HEADS = 3
 COPY = "copy_in_training"
@@ -61,7 +61,7 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
     options = experiment.cohort.phantom
     parts = {
         "options": options.model_dump(),
-        "code": code_hash("phantoms", "streams", "parallel"),
+        "code": code_hash("phantoms", "streams", "workers/local"),
         "packages": versions_of("numpy", "scipy", "pillow"),
     }
 

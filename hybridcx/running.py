@@ -21,7 +21,6 @@ from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem
-from hybridcx.cluster import Workers, check_workers
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
@@ -56,6 +55,7 @@ from hybridcx.units import (
     split_counts,
     split_frame,
 )
+from hybridcx.workers.dask import Workers, check_workers
 
 CODE = (
     "deep",

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.cluster import Workers
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.experiment import Experiment
 from hybridcx.images.store import ImageStore
@@ -17,6 +16,7 @@ from hybridcx.progress import Progress
 from hybridcx.size_ledger import size_ledger
 from hybridcx.store.artefacts import Store
 from hybridcx.units import Unit
+from hybridcx.workers.dask import Workers
 
 
 def run_sizes(

@@ -18,10 +18,10 @@ from tasks import dies_at_first, note_and_square, reads, refuses, sleeps
 
 from hybridcx import api
 from hybridcx.analysis import resampling
-from hybridcx.cluster import OpenWorkerError, Workers, _task, check_workers
 from hybridcx.errors import InputError, StoppedError
-from hybridcx.parallel import run_tasks
 from hybridcx.progress import Progress
+from hybridcx.workers.dask import OpenWorkerError, Workers, _task, check_workers
+from hybridcx.workers.local import run_tasks
 
 EXPERIMENT = """
 name = "small"
@@ -126,7 +126,7 @@ def test_an_address_that_was_refused_holds_up_no_later_one():
     program = """
 import gc, time
 import distributed.utils
-from hybridcx.cluster import Workers, check_workers
+from hybridcx.workers.dask import Workers, check_workers
 from hybridcx.errors import InputError
 gc.disable()
 real = distributed.utils.asyncio_run

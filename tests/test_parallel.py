@@ -12,9 +12,9 @@ import time
 import pytest
 from tasks import dies_at_first, note_and_square, refuses
 
-from hybridcx.cluster import ATTEMPTS, Workers
 from hybridcx.errors import InputError, Problem, StoppedError
-from hybridcx.parallel import run_tasks
+from hybridcx.workers.dask import ATTEMPTS, Workers
+from hybridcx.workers.local import run_tasks
 
 N = 5
 
@@ -69,8 +69,8 @@ def test_problems_survive_pickling():
 @pytest.mark.skipif(os.name != "posix", reason="processes are looked for by their ids")
 def test_processes_end_with_the_one_that_began_them(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from tasks import sleeps; from hybridcx.cluster import Workers; "
-        "from hybridcx.parallel import run_tasks; run_tasks(sleeps, [(Path(sys.argv[1]), i) for i in range(2)], workers=Workers(2))"
+        "import sys; from pathlib import Path; from tasks import sleeps; from hybridcx.workers.dask import Workers; "
+        "from hybridcx.workers.local import run_tasks; run_tasks(sleeps, [(Path(sys.argv[1]), i) for i in range(2)], workers=Workers(2))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment)

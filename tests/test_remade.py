@@ -77,7 +77,7 @@ def stages(experiment: Experiment, base: Path, cache: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch):
-    monkeypatch.setattr("hybridcx.parallel.default_jobs", lambda: 1)
+    monkeypatch.setattr("hybridcx.workers.local.default_jobs", lambda: 1)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def first(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     hybridcx.phantom(folder / "given" / "phantom", patients=60, seed=3)
     with pytest.MonkeyPatch.context() as m:
-        m.setattr("hybridcx.parallel.default_jobs", lambda: 1)
+        m.setattr("hybridcx.workers.local.default_jobs", lambda: 1)
         said = stages(parse_experiment(TEXT), folder / "given", folder / "cache")
     assert "what is kept differs" not in said
     assert set(kept(folder / "cache").values()) == IMAGES | INITIAL | TUNED | HEADS

@@ -376,7 +376,6 @@ def again(o: argparse.Namespace) -> None:
 
 def heads(o: argparse.Namespace) -> None:
     """All heads on the features of untrained networks, as a run fits them."""
-    from hybridcx.cluster import Workers
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
@@ -385,6 +384,7 @@ def heads(o: argparse.Namespace) -> None:
     from hybridcx.images.store import prepare_store
     from hybridcx.phantoms.cohort import write_phantom
     from hybridcx.store.artefacts import Store, content_key
+    from hybridcx.workers.dask import Workers
 
     def write(features: np.ndarray, into: Path) -> None:
         np.save(into / "features.npy", features)

@@ -16,10 +16,10 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hybridcx.cluster import Workers
-from hybridcx.parallel import run_tasks
 from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
+from hybridcx.workers.dask import Workers
+from hybridcx.workers.local import run_tasks
 
 SHARED_FROM = 2_000_000_000
 """Cases x models x resamples from which they are shared out: about ten seconds of one processor."""

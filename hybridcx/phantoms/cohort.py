@@ -27,15 +27,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridcx.cluster import Workers
 from hybridcx.errors import InputError, Problem
-from hybridcx.parallel import run_tasks
 from hybridcx.phantoms.attenuation import View, bone_thickness, soft_thickness
 from hybridcx.phantoms.detector import SCANNERS, Exposure, draw_exposure, expose, jpeg_bytes
 from hybridcx.phantoms.geometry import Anatomy, build_anatomy
 from hybridcx.phantoms.pathology import Severities
 from hybridcx.phantoms.readers import LABELS, OCCASIONS, READERS, ReadingModel, recruit
 from hybridcx.streams import rng_for
+from hybridcx.workers.dask import Workers
+from hybridcx.workers.local import run_tasks
 
 SIZE_PX = (400, 640)
 _FILMS_PER_TASK = 13

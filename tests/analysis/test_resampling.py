@@ -7,10 +7,10 @@ import pytest
 
 from hybridcx.analysis import resampling
 from hybridcx.analysis.resampling import joint_replicates, resampled_by
-from hybridcx.cluster import Workers
-from hybridcx.parallel import run_tasks
 from hybridcx.stats.bootstrap import bootstrap_replicates
 from hybridcx.stats.confusion import METRICS
+from hybridcx.workers.dask import Workers
+from hybridcx.workers.local import run_tasks
 
 N, K, B = 160, 5, 150
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from hybridcx.cluster import ATTEMPTS, Workers, on_cluster, task_kills
 from hybridcx.progress import OnProgress
+from hybridcx.workers.dask import ATTEMPTS, Workers, on_cluster, task_kills
 
 if TYPE_CHECKING:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor

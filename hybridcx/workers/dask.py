@@ -214,10 +214,10 @@ def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable
     # A nested function travels by value, so that a worker without hybridcx can say so.
     def report() -> dict[str, str]:
         try:
-            from hybridcx import cluster
+            from hybridcx.workers.dask import _state
         except ImportError as error:
             return {"hybridcx": f"absent ({error})"}
-        return cluster._state(token, machine)
+        return _state(token, machine)
 
     return report
 

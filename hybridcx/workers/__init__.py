@@ -1,0 +1,1 @@
+"""Parallel work: processes on this machine, or a Dask cluster."""
