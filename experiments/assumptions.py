@@ -27,7 +27,7 @@ import pandas as pd
 from hybridcx.deep import weights
 from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.pipeline import load_cohort, prepare_images
 from hybridcx.progress import Progress
 from hybridcx.stats.roc import auroc, delong_paired

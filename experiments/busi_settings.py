@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import hybridcx
-from hybridcx.experiment import read_experiment, with_changes
+from hybridcx.experiment.file import read_experiment, with_changes
 
 SEEDS = (1,)
 RATES, EPOCHS, HEAD_FACTORS = (0.001, 0.003, 0.01), (8,), (1.0, 10.0)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hybridcx.experiment import Experiment, keys_table
-from hybridcx.presets import PRESETS, preset
-from hybridcx.training_options import TrainSection
+from hybridcx.experiment.file import Experiment, keys_table
+from hybridcx.experiment.presets import PRESETS, preset
+from hybridcx.experiment.train import TrainSection
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -57,7 +57,7 @@ def presets() -> str:
     lines = [
         "# Presets of fine-tuning",
         "",
-        "Made by `python experiments/make_docs.py` from the tables in `hybridcx/resources/presets`, whose comments say where each value is from.",
+        "Made by `python experiments/make_docs.py` from the tables in `hybridcx/experiment/presets`, whose comments say where each value is from.",
         "`train.preset` fills in the keys that the experiment file leaves out; a key in the file wins, also over what the preset says for",
         "single networks. Keys that are the same in all columns are left out.",
         "",

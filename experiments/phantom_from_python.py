@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import hybridcx
-from hybridcx.experiment import CohortSection, HeadsSection, ImagesSection, NetworksSection, TrainSection
+from hybridcx.experiment.file import CohortSection, HeadsSection, ImagesSection, NetworksSection, TrainSection
 from hybridcx.progress import Progress
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hybridcx.api import Report, agreement, audit, check, compare, demo, phantom, run
     from hybridcx.dry_run import Estimate, estimate
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
-    from hybridcx.experiment import Experiment, read_experiment
+    from hybridcx.experiment.file import Experiment, read_experiment
     from hybridcx.planning import plan
     from hybridcx.verifying import Verification, verify
 
@@ -24,7 +24,7 @@ _PLACES = {
         "hybridcx.api",
     ),
     **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
-    **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment"),
+    **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment.file"),
     **dict.fromkeys(("Estimate", "estimate"), "hybridcx.dry_run"),
     "plan": "hybridcx.planning",
     **dict.fromkeys(("Verification", "verify"), "hybridcx.verifying"),

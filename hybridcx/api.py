@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from hybridcx.errors import raise_if_any
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.loading import loading
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hybridcx.casebook.make import FOLDER, Space, casebook_tables
 from hybridcx.casebook.pictures import pair_name, thumbnail
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.network_stage import Outcome
 from hybridcx.progress import Progress

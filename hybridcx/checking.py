@@ -21,14 +21,14 @@ from hybridcx.analysis.printed import read_printed
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment, read_experiment, with_changes
+from hybridcx.experiment.file import Experiment, read_experiment, with_changes
+from hybridcx.experiment.partial import PartialExperiment, partial_experiment
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, run_needs
-from hybridcx.partial_experiment import PartialExperiment, partial_experiment
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from hybridcx.deep.networks import NETWORKS
-from hybridcx.experiment import Experiment, TrainSection
+from hybridcx.experiment.file import Experiment, TrainSection
 from hybridcx.limits import Counts, feature_sets, features_memory, parameters, training_memory
 
 MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image

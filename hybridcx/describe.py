@@ -21,7 +21,7 @@ from hybridcx.describe_seeds import (
 )
 from hybridcx.describe_sizes import size_methods
 from hybridcx.describe_training import training_methods
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.records.predictions import Predictions
 from hybridcx.report import answers, label_rules, select
 from hybridcx.units import scored_disputed

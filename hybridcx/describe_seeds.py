@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.hierarchical import few_seeds
 from hybridcx.units import Unit, split_counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 
 
 def size_methods(experiment: Experiment, sizes: pd.DataFrame) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hybridcx.experiment import Experiment
-from hybridcx.presets import Statement, preset
-from hybridcx.training_options import TrainOverride, TrainSection
+from hybridcx.experiment.file import Experiment
+from hybridcx.experiment.presets import Statement, preset
+from hybridcx.experiment.train import TrainOverride, TrainSection
 
 STUDY = {
     "image size": "224 x 224 x 3",

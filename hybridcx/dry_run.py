@@ -12,7 +12,7 @@ from hybridcx import pace
 from hybridcx.checking import asked_for, counts_of
 from hybridcx.costs import Speed, cost, lines_of, read_speeds
 from hybridcx.deep import devices
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.limits import Counts, counts_by_shares
 from hybridcx.phantoms.cohort import plan_phantom
 from hybridcx.pipeline import load_cohort

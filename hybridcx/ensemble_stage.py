@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import logit
 
 from hybridcx.analysis.ensembles import MEAN
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.heads.stack import fit_stack
 from hybridcx.network_stage import Outcome
 from hybridcx.network_work import Cases

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hybridcx.deep.networks import NETWORKS, Network
 from hybridcx.errors import Problem
-from hybridcx.experiment import Experiment, FeatureSet
+from hybridcx.experiment.file import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
 from hybridcx.images.near_duplicates import ALL_PAIRS
 from hybridcx.store.machine import Memory, disk_free, gb, memory_there

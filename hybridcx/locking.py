@@ -22,8 +22,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from hybridcx.experiment import Experiment
-from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
+from hybridcx.experiment.file import Experiment
+from hybridcx.experiment.sections import EnsemblesSection, RepeatSection
 from hybridcx.store.artefacts import RECORD, Store, content_key, write_atomic
 from hybridcx.store.provenance import now
 

@@ -15,7 +15,7 @@ from hybridcx.cohort.splits import Split
 from hybridcx.deep.features import softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME
 from hybridcx.errors import Problem
-from hybridcx.experiment import FeatureSet
+from hybridcx.experiment.file import FeatureSet
 from hybridcx.head_stage import HeadWork
 from hybridcx.heads.persist import load_head
 from hybridcx.network_work import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork

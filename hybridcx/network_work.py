@@ -16,7 +16,7 @@ import pandas as pd
 from hybridcx.deep import devices, weights
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.progress import OnProgress
 from hybridcx.store.arrays import save_array
 from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic

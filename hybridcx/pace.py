@@ -16,7 +16,7 @@ from hybridcx.deep import devices
 from hybridcx.deep.features import extract
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import untrained_state
-from hybridcx.experiment import ComputeSection, TrainSection
+from hybridcx.experiment.file import ComputeSection, TrainSection
 
 STEPS = 3
 """Steps that are timed, after one that warms up."""

@@ -18,7 +18,7 @@ from hybridcx.cohort.readers import with_readings
 from hybridcx.deep import weights
 from hybridcx.ensemble_stage import add_ensembles
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.head_stage import fit_all
 from hybridcx.images import duplicates, near_duplicates
 from hybridcx.images.rules import image_rules

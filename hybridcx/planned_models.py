@@ -6,7 +6,7 @@ import difflib
 
 from hybridcx.ensemble_stage import ensemble_names
 from hybridcx.errors import Problem, raise_if_any
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.network_stage import Outcome
 from hybridcx.records.model_names import CHOSEN
 

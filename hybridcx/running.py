@@ -29,7 +29,7 @@ from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings
 from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.errors import InputError, Problem
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.network_stage import Outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from hybridcx.cohort.manifest import Cohort
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.network_stage import Outcome
 from hybridcx.pipeline import check_lineage, train_units

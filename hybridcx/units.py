@@ -18,7 +18,7 @@ from hybridcx.cohort.manifest import SPLITS, Cohort
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.cohort.subsets import training_subsets
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.records.lineage import unit_name
 
 

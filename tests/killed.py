@@ -122,7 +122,7 @@ def small_demo(given: Path) -> None:
 def command(which: str, given: Path, at: Path) -> None:
     """The command, working in the folder `at`."""
     import hybridcx
-    from hybridcx.experiment import parse_experiment
+    from hybridcx.experiment.file import parse_experiment
 
     if which == "demo":
         small_demo(given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     CohortSection,
     ComputeSection,

@@ -15,7 +15,7 @@ from hybridcx.costs import Speed, cost, passes_of, read_speeds
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import batches_of
-from hybridcx.experiment import ComputeSection, TrainSection, parse_experiment
+from hybridcx.experiment.file import ComputeSection, TrainSection, parse_experiment
 from hybridcx.limits import Counts, counts_by_shares, parameters, run_needs
 
 FILE = """

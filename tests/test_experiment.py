@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybridcx.errors import InputError
-from hybridcx.experiment import Experiment, keys_table, parse_experiment, read_experiment
+from hybridcx.experiment.file import Experiment, keys_table, parse_experiment, read_experiment
 
 ROOT = Path(__file__).parents[1]
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'

@@ -25,7 +25,7 @@ from pydicom import uid
 
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError
-from hybridcx.experiment import read_experiment
+from hybridcx.experiment.file import read_experiment
 from hybridcx.images.decode import decode_bytes
 from hybridcx.records.predictions import read_predictions
 from hybridcx.records.published import read_published

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 
 KEYS = ["model", "metric", "method", "label.rule"]
 

@@ -61,7 +61,7 @@ def test_a_demo_killed_at_every_tenth_of_its_writes(tmp_path):
 def program(given: Path, where: Path, cache: Path) -> subprocess.Popen[bytes]:
     """The run in a process of its own, with a cache that others may share."""
     script = (
-        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment import parse_experiment; from killed import EXPERIMENT; "
+        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment.file import parse_experiment; from killed import EXPERIMENT; "
         "g, w, c = map(Path, sys.argv[1:]); "
         "hybridcx.run(parse_experiment(EXPERIMENT), base=g, out=w, cache=c, images=False)"
     )

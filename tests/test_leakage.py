@@ -21,12 +21,7 @@ from small_run import small_experiment
 import hybridcx
 from hybridcx import pipeline
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
-    CohortSection,
-    Experiment,
-    HeadsSection,
-    TrainSection,
-)
+from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, TrainSection
 from hybridcx.network_work import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hybridcx.errors import InputError
-from hybridcx.experiment import parse_experiment
+from hybridcx.experiment.file import parse_experiment
 from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, near_duplicates_bytes, parameters, run_needs
 from hybridcx.store.machine import Memory
 
@@ -35,7 +35,7 @@ MEASURED = """
 import json, resource, sys
 from pathlib import Path
 import numpy as np
-from hybridcx.experiment import parse_experiment
+from hybridcx.experiment.file import parse_experiment
 what, name, size, n, text, folder = json.loads(sys.argv[1])
 e = parse_experiment(text)
 rng = np.random.default_rng(0)

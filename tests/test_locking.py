@@ -8,7 +8,7 @@ import pytest
 
 from hybridcx import locking
 from hybridcx.errors import InputError
-from hybridcx.experiment import AnalysisSection, parse_experiment
+from hybridcx.experiment.file import AnalysisSection, parse_experiment
 from hybridcx.store.artefacts import RECORD, Store
 
 DATA = {"manifest": "m1", "images": "i1", "published table": "t1"}

@@ -12,7 +12,7 @@ from PIL import Image
 
 import hybridcx
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     CohortSection,
     ComputeSection,

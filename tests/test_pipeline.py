@@ -22,7 +22,7 @@ from small_run import small_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     Experiment,
     HeadsSection,
@@ -244,7 +244,7 @@ def test_a_killed_run_continues_to_the_same_bytes(finished, cohort, tmp_path):
     text = small().model_dump_json(exclude_none=True)
     (tmp_path / "experiment.json").write_text(text, encoding="utf-8")
     script = (
-        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment import Experiment; "
+        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment.file import Experiment; "
         "e = Experiment.model_validate_json(Path(sys.argv[1]).read_text(encoding='utf-8')); "
         "hybridcx.run(e, base=sys.argv[2], out=sys.argv[3], cache=sys.argv[4])"
     )

@@ -11,7 +11,7 @@ import pytest
 from small_run import small_experiment
 
 import hybridcx
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     CohortSection,
     Experiment,
@@ -19,7 +19,7 @@ from hybridcx.experiment import (
     TrainSection,
     parse_experiment,
 )
-from hybridcx.labels_section import LabelsSection
+from hybridcx.experiment.sections import LabelsSection
 from hybridcx.records.lineage import Lineage
 
 AGREEMENT = LabelsSection(rule="agreement", dispute_reasons=["reader disagreement"])

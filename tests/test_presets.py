@@ -9,9 +9,9 @@ import pytest
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.describe_training import training_methods, training_settings
 from hybridcx.errors import InputError
-from hybridcx.experiment import Experiment, parse_experiment
-from hybridcx.presets import PRESETS, preset
-from hybridcx.training_options import TrainSection
+from hybridcx.experiment.file import Experiment, parse_experiment
+from hybridcx.experiment.presets import PRESETS, preset
+from hybridcx.experiment.train import TrainSection
 
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'
 

@@ -18,7 +18,7 @@ from PIL import Image
 import hybridcx
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     CohortSection,
     ComputeSection,

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 import hybridcx
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     CohortSection,
     ComputeSection,

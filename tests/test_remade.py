@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import hybridcx
-from hybridcx.experiment import Experiment, parse_experiment, with_changes
+from hybridcx.experiment.file import Experiment, parse_experiment, with_changes
 from hybridcx.progress import Progress
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import RECORD, Store

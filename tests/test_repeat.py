@@ -12,10 +12,9 @@ from small_run import small_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
-from hybridcx.experiment import CohortSection, Experiment, HeadsSection, NetworksSection, SplitSection
-from hybridcx.labels_section import LabelsSection
+from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, NetworksSection, SplitSection
+from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection
 from hybridcx.records.lineage import Lineage
-from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
 
 
 def experiment(repeat: RepeatSection, seed: int = 5, **changes: object) -> Experiment:

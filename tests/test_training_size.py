@@ -14,16 +14,11 @@ import hybridcx
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.errors import InputError
-from hybridcx.experiment import (
-    Experiment,
-    HeadsSection,
-    parse_experiment,
-)
+from hybridcx.experiment.file import Experiment, HeadsSection, parse_experiment
+from hybridcx.experiment.sections import RepeatSection, TrainingSizeSection
 from hybridcx.locking import plan_of
 from hybridcx.pseudonyms import Pseudonyms
 from hybridcx.records.lineage import Lineage
-from hybridcx.repeat_sections import RepeatSection
-from hybridcx.training_size_section import TrainingSizeSection
 
 
 def experiment(shares: list[float], **changes: object) -> Experiment:

@@ -37,7 +37,7 @@ def child(folder: str, network: str, weights: str, out: str, changes: str) -> No
 
     from hybridcx.deep.features import extract
     from hybridcx.deep.finetune import finetune
-    from hybridcx.experiment import ComputeSection, TrainSection
+    from hybridcx.experiment.file import ComputeSection, TrainSection
 
     kept = np.load(Path(folder) / "cohort.npz", allow_pickle=False)
     compute = ComputeSection(**({"device": "cpu", "threads": 1, "training_precision": "float32"} | json.loads(changes)))
@@ -121,7 +121,7 @@ def networks(folder: Path) -> None:
 def run_of(folder: Path, threads: int) -> Path:
     """A small run with so many threads, from an empty cache."""
     import hybridcx
-    from hybridcx.experiment import Experiment
+    from hybridcx.experiment.file import Experiment
 
     experiment = Experiment.model_validate(
         {

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 import hybridcx
-from hybridcx.experiment import Experiment
+from hybridcx.experiment.file import Experiment
 from hybridcx.progress import Progress
 
 DEMO = Path(__file__).resolve().parents[1] / "demo.toml"

@@ -230,7 +230,7 @@ def near_duplicates_500k() -> str:
 def features_500k() -> str:
     """SqueezeNet on 500,000 pictures of 32 px from a memory map to a file."""
     from hybridcx.deep.features import extract, untrained_state
-    from hybridcx.experiment import ComputeSection
+    from hybridcx.experiment.file import ComputeSection
 
     images = np.load(array_of_pictures(500_000, 32), mmap_mode="r")
     path = FOLDER / "features-500000.npy"
@@ -269,7 +269,7 @@ features = ["fine_tuned"]
 def run_500k() -> str:
     """A whole `hybridcx run` of 500,000 JPEG files, nothing kept from before: decoding, checks, an epoch, features, heads, report."""
     import hybridcx
-    from hybridcx.experiment import parse_experiment
+    from hybridcx.experiment.file import parse_experiment
 
     experiment, folder = parse_experiment(RUN), cohort(500_000).parent
     with tempfile.TemporaryDirectory(dir=FOLDER) as made:

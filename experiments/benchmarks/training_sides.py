@@ -142,7 +142,7 @@ def ours_step(network: str, **options: Any) -> None:
     import numpy as np
 
     from hybridcx.deep.finetune import finetune
-    from hybridcx.experiment import ComputeSection, TrainSection
+    from hybridcx.experiment.file import ComputeSection, TrainSection
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (N_IMAGES, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
@@ -161,7 +161,7 @@ def ours_extraction(network: str, precision: str) -> None:
 
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
-    from hybridcx.experiment import ComputeSection
+    from hybridcx.experiment.file import ComputeSection
 
     images = np.random.default_rng(0).integers(0, 256, (EXTRACTED * 1000, 1), dtype=np.uint8)
     shown = np.broadcast_to(images[:, :, None, None], (len(images), SIZE_PX, SIZE_PX, 3))

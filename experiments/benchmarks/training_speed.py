@@ -192,7 +192,7 @@ def extraction(o: argparse.Namespace) -> None:
 def table(o: argparse.Namespace) -> None:
     """hybridcx's own speeds, for the cost estimate. With OMP_NUM_THREADS=1 they are those of the processor time, which another load changes less."""
     from hybridcx.deep.devices import has_bfloat16
-    from hybridcx.experiment import ComputeSection
+    from hybridcx.experiment.file import ComputeSection
     from hybridcx.pace import WATTS_PER_CORE, machine_name
 
     one = os.environ.get("OMP_NUM_THREADS") == "1"
@@ -379,7 +379,7 @@ def heads(o: argparse.Namespace) -> None:
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
-    from hybridcx.experiment import ALL_HEADS, ComputeSection
+    from hybridcx.experiment.file import ALL_HEADS, ComputeSection
     from hybridcx.head_stage import HeadWork, fit_all
     from hybridcx.images.store import prepare_store
     from hybridcx.phantoms.cohort import write_phantom
@@ -428,7 +428,7 @@ def precision(o: argparse.Namespace) -> None:
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.deep.features import extract, softmax_positive
     from hybridcx.deep.finetune import finetune
-    from hybridcx.experiment import ComputeSection, TrainSection
+    from hybridcx.experiment.file import ComputeSection, TrainSection
     from hybridcx.images.store import prepare_store
 
     with tempfile.TemporaryDirectory() as name:
@@ -468,7 +468,7 @@ def gpu(o: argparse.Namespace) -> None:
     from hybridcx.deep.finetune import finetune
     from hybridcx.deep.model import build, untrained_state
     from hybridcx.deep.networks import network as row_of
-    from hybridcx.experiment import ComputeSection, TrainSection
+    from hybridcx.experiment.file import ComputeSection, TrainSection
 
     if not torch.cuda.is_available():
         print("no CUDA device here: nothing was measured")

@@ -22,7 +22,7 @@ from hybridcx.casebook.pointing import METHODS, pointing_rows, saliency_rows
 from hybridcx.cohort.manifest import Cohort
 from hybridcx.deep import devices
 from hybridcx.deep.saliency import GRID, Maps, saliency
-from hybridcx.experiment import ComputeSection, ImagesSection
+from hybridcx.experiment.file import ComputeSection, ImagesSection
 from hybridcx.images.store import ImageStore
 from hybridcx.progress import Progress
 from hybridcx.store.arrays import save_array

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hybridcx.cohort.readers import calls_of
 from hybridcx.errors import InputError, Problem
-from hybridcx.labels_section import LabelsSection
+from hybridcx.experiment.sections import LabelsSection
 from hybridcx.records.cells import listed, nearest, some
 from hybridcx.records.ratings import Ratings, ReadingColumn
 from hybridcx.records.strict_csv import Table

@@ -15,7 +15,7 @@ from hybridcx.cohort.consensus import labelled
 from hybridcx.cohort.files import check_files, split_frame
 from hybridcx.cohort.readers import reading_problems
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.labels_section import LabelsSection
+from hybridcx.experiment.sections import LabelsSection
 from hybridcx.records.cells import (
     check_spellings,
     check_text,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 
 REFERENCE_SIZE_PX = 224
 Parameters = dict[str, np.ndarray]

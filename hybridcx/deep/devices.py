@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 
 
 @dataclass(frozen=True, slots=True)

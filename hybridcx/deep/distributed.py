@@ -24,7 +24,7 @@ from torch import Tensor, distributed, nn
 
 from hybridcx.deep.steps import StepResult
 from hybridcx.errors import DivergedError, InputError, Problem, StoppedError
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 
 PATIENCE = timedelta(days=1)
 """How long a process waits for the others; one that has ended is noticed at once."""

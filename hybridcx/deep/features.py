@@ -22,7 +22,7 @@ from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
 from hybridcx.deep.networks import check_images, network
 from hybridcx.errors import InputError, Problem
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 from hybridcx.store.arrays import array_in_pieces
 
 __all__ = ["Extracted", "extract", "initial_state", "read_state", "softmax_positive", "untrained_state"]

@@ -39,7 +39,7 @@ from hybridcx.deep.task import (
 )
 from hybridcx.deep.weights import WeightsFile
 from hybridcx.errors import DivergedError
-from hybridcx.experiment import ComputeSection, TrainSection
+from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import seed_for
 
 WEIGHTS_NAME = "weights.safetensors"

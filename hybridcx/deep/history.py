@@ -10,7 +10,7 @@ from hybridcx.deep import checkpoint, distributed
 from hybridcx.deep.networks import Network
 from hybridcx.deep.steps import StepResult
 from hybridcx.errors import DivergedError
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 
 HISTORY_COLUMNS = (
     "iteration",

@@ -18,7 +18,7 @@ from torch import nn
 from hybridcx.deep.networks import Network
 from hybridcx.deep.stages import stage_of_parameter
 from hybridcx.errors import InputError, Problem
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 
 
 def _is_normalisation(module: nn.Module) -> bool:

@@ -17,7 +17,7 @@ from hybridcx.deep.networks import Network, check_images
 from hybridcx.deep.stages import check_stages
 from hybridcx.deep.weights import WeightsFile
 from hybridcx.errors import InputError, Problem, StoppedError
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 from hybridcx.streams import rng_for
 
 RESIDENT_LIMIT_BYTES = 2 << 30

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from hybridcx.experiment import HeadName
+from hybridcx.experiment.file import HeadName
 
 SOFTMAX, FINE_TUNED = "softmax", "fine_tuned"
 CHOSEN = "chosen"

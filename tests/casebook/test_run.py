@@ -16,7 +16,7 @@ import hybridcx
 from hybridcx.casebook import make
 from hybridcx.casebook.lesions import read_lesions
 from hybridcx.cohort.manifest import read_manifest
-from hybridcx.experiment import (
+from hybridcx.experiment.file import (
     AnalysisSection,
     Experiment,
     HeadsSection,

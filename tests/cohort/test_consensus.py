@@ -10,7 +10,7 @@ from hybridcx.cohort.manifest import read_manifest
 from hybridcx.cohort.readers import analysed_apart, chosen_by_agreement, reader_ratings, reading_warnings, with_readings
 from hybridcx.cohort.splits import manifest_split, stratified_split
 from hybridcx.errors import InputError
-from hybridcx.labels_section import LabelsSection
+from hybridcx.experiment.sections import LabelsSection
 
 HEADER = "case_id,patient_id,image,label,excluded,reader_a,reader_b,reader_c"
 A, N = "abnormal", "normal"

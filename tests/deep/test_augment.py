@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hybridcx.deep import augment
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 from hybridcx.streams import rng_for
 
 NONE = {"flip_horizontal": 0.0, "translate_px": 0.0}

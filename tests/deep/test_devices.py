@@ -9,7 +9,7 @@ import torch
 
 from hybridcx.deep import devices
 from hybridcx.deep.devices import computing, has_bfloat16, resolve
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 
 
 def test_processor(monkeypatch):

@@ -13,7 +13,7 @@ from hybridcx.deep.features import extract, initial_state, softmax_positive, unt
 from hybridcx.deep.model import build
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.errors import InputError
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 
 CPU = ComputeSection(device="cpu", threads=1)
 VGGS = ("vgg16", "vgg19")

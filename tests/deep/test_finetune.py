@@ -19,7 +19,7 @@ from hybridcx.deep.model import build
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import Task, batches_of, order_of_epoch, with_less_memory
 from hybridcx.errors import InputError, StoppedError
-from hybridcx.experiment import ComputeSection, TrainSection
+from hybridcx.experiment.file import ComputeSection, TrainSection
 
 CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
 PLAIN = {"flip_horizontal": 0.0, "translate_px": 0.0, "dropout": 0.0}

@@ -9,7 +9,7 @@ from torchvision.models import get_model, get_model_weights
 
 from hybridcx.deep.networks import IMAGENET_MEAN, NETWORKS, check_size, network
 from hybridcx.errors import InputError
-from hybridcx.experiment import NetworkName
+from hybridcx.experiment.file import NetworkName
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -13,7 +13,7 @@ from hybridcx.deep import model, networks, stages
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import new_last_layer
 from hybridcx.deep.task import batches_of
-from hybridcx.experiment import ComputeSection, TrainSection
+from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import rng_for
 
 CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")

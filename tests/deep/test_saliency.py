@@ -15,7 +15,7 @@ from hybridcx.deep.model import build
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.saliency import GRID, LAST_MAP, saliency, tile_edges
 from hybridcx.errors import InputError
-from hybridcx.experiment import ComputeSection
+from hybridcx.experiment.file import ComputeSection
 
 CPU = ComputeSection(device="cpu", threads=1)
 VGGS = ("vgg16", "vgg19")

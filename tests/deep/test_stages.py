@@ -7,7 +7,7 @@ from hybridcx.deep.model import build
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.optimizer import parameter_groups
 from hybridcx.deep.stages import STAGES, Learner, learning_stages, n_stages, stages
-from hybridcx.experiment import TrainSection
+from hybridcx.experiment.file import TrainSection
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hybridcx.experiment import ALL_HEADS
+from hybridcx.experiment.file import ALL_HEADS
 from hybridcx.heads.table import COMPONENTS, HEADS, MAX_CANDIDATES
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybridcx.experiment import ALL_HEADS, CohortSection, Experiment, NetworksSection, PhantomCohort
+from hybridcx.experiment.file import ALL_HEADS, CohortSection, Experiment, NetworksSection, PhantomCohort
 from hybridcx.records.model_names import HEADS, SOFTMAX, hybrids, parse_model_name
 
 

@@ -1,4 +1,4 @@
-"""Presets of fine-tuning: whole tables of options under one name, each a TOML file in resources/presets that a reader sees as a table.
+"""Presets of fine-tuning: whole tables of options under one name, each a TOML file in the folder presets that a reader sees as a table.
 
 A preset fills in the keys of [train] that the experiment file leaves out; a key in the file wins, also over what the preset says for
 single networks. What a preset takes for granted (assumptions) and cannot do (deviations) stands in its file and goes into the report.
@@ -47,7 +47,7 @@ class Preset:
 @cache
 def preset(name: str) -> Preset:
     """Read the preset `name` (one of `PRESETS`)."""
-    path = resources.files("hybridcx") / "resources" / "presets" / f"{name}.toml"
+    path = resources.files("hybridcx.experiment") / "presets" / f"{name}.toml"
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     said = {
         kind: tuple(Statement(s["text"], tuple(s.get("networks", ()))) for s in data.get(kind, ()))

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hybridcx.experiment import Experiment, keys_table
+from hybridcx.experiment.file import Experiment, keys_table
 
 _ROUNDS = 20  # each takes out at least one key
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hybridcx.presets import PRESETS, PresetName, filled_in
+from hybridcx.experiment.presets import PRESETS, PresetName, filled_in
 
 NetworkName = Literal[
     "vgg16", "vgg19", "resnet101", "densenet201", "alexnet", "mobilenet_v2", "squeezenet1_1",
@@ -43,7 +43,7 @@ class TrainSection(Section):
     preset: PresetName = Field(
         "none",
         description="fills in the keys that the file leaves out: `matlab_r2018b` (what the study's toolbox did), `modern` (what we would do today); "
-        "`none`: the defaults of this table. The presets are tables in hybridcx/resources/presets",
+        "`none`: the defaults of this table. The presets are tables in hybridcx/experiment/presets",
     )
     enabled: bool = Field(True, description="false: no fine-tuning, heads on pretrained features alone")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with momentum, or AdamW")

@@ -17,11 +17,9 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.labels_section import LabelsSection
-from hybridcx.repeat_sections import EnsemblesSection, RepeatSection
-from hybridcx.training_options import NetworkName, TrainSection
-from hybridcx.training_options import Section as _Section
-from hybridcx.training_size_section import TrainingSizeSection
+from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection, TrainingSizeSection
+from hybridcx.experiment.train import NetworkName, TrainSection
+from hybridcx.experiment.train import Section as _Section
 
 HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
 FeatureSet = Literal["pretrained", "fine_tuned"]

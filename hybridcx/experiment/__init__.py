@@ -1,0 +1,1 @@
+"""The experiment file (TOML): its sections, presets and checks."""
