@@ -18,8 +18,9 @@ import pandas as pd
 
 from hybridcx import shortcuts
 from hybridcx.analysis.printed import read_printed
+from hybridcx.cohort.cohort import CROP, REQUIRED, Cohort
 from hybridcx.cohort.files import safe_relative, split_frame
-from hybridcx.cohort.manifest import CROP, REQUIRED, Cohort, read_manifest
+from hybridcx.cohort.manifest import read_manifest
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment.file import Experiment, read_experiment, with_changes
 from hybridcx.experiment.partial import PartialExperiment, partial_experiment

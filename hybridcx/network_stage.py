@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split
 from hybridcx.deep.features import softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME

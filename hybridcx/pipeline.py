@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from hybridcx import shortcuts
-from hybridcx.cohort.manifest import Cohort, read_manifest
+from hybridcx.cohort.cohort import Cohort
+from hybridcx.cohort.manifest import read_manifest
 from hybridcx.cohort.readers import with_readings
 from hybridcx.deep import weights
 from hybridcx.ensemble_stage import add_ensembles

@@ -22,7 +22,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from hybridcx.cohort.manifest import Cohort
+    from hybridcx.cohort.cohort import Cohort
     from hybridcx.cohort.splits import Split
     from hybridcx.images.store import ImageStore
     from hybridcx.network_stage import Outcome

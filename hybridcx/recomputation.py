@@ -24,9 +24,10 @@ from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.printed import printed_and_found
 from hybridcx.analysis.training_size import training_size_tables
+from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
-from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings
+from hybridcx.cohort.readers import analysed_apart, reader_ratings
 from hybridcx.cohort.splits import Split
 from hybridcx.errors import InputError, Problem
 from hybridcx.planning import plan

@@ -21,9 +21,10 @@ from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem
+from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
-from hybridcx.cohort.readers import Kind, analysed_apart, reader_ratings, reading_warnings
+from hybridcx.cohort.readers import analysed_apart, reader_ratings, reading_warnings
 from hybridcx.deep.devices import device_line
 from hybridcx.describe import caveats, comparison_methods, run_methods
 from hybridcx.describe_training import training_settings

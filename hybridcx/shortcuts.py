@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hybridcx.cohort.cohort import CROP, Cohort
 from hybridcx.cohort.files import split_frame
-from hybridcx.cohort.manifest import CROP, Cohort
 from hybridcx.errors import InputError, Problem
 from hybridcx.heads.probe import out_of_fold
 from hybridcx.images.store import ImageStore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.network_stage import Outcome

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.cohort.folds import fold_splits
-from hybridcx.cohort.manifest import SPLITS, Cohort
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.cohort.subsets import training_subsets
 from hybridcx.errors import InputError, Problem, raise_if_any

@@ -11,7 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hybridcx import shortcuts as module
-from hybridcx.cohort.manifest import Cohort, read_manifest
+from hybridcx.cohort.cohort import Cohort
+from hybridcx.cohort.manifest import read_manifest
 from hybridcx.images.store import prepare_store
 from hybridcx.shortcuts import COLUMNS, NAMES, shortcuts, told
 

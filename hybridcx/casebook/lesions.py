@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import CROP, Cohort
+from hybridcx.cohort.cohort import CROP, Cohort
 from hybridcx.errors import Problem
 from hybridcx.images.prepare import Box, Pad, place
 from hybridcx.images.store import ImageStore

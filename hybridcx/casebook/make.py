@@ -19,7 +19,7 @@ from hybridcx.casebook import lesions as true_lesions
 from hybridcx.casebook import pictures
 from hybridcx.casebook.neighbours import neighbour_rows
 from hybridcx.casebook.pointing import METHODS, pointing_rows, saliency_rows
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.deep import devices
 from hybridcx.deep.saliency import GRID, Maps, saliency
 from hybridcx.experiment.file import ComputeSection, ImagesSection

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.readers import calls_of
+from hybridcx.cohort.calls import calls_of
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.sections import LabelsSection
 from hybridcx.records.cells import listed, nearest, some

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from hybridcx.cohort.manifest import SPLITS, Cohort
+from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.cohort.splits import Split
 
 FLOW_COLUMNS = ("step", "kind", "reason", "split", "label", "n", "n.patients")

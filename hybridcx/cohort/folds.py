@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split, grouped_stratified_folds, make_split, place_patients
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.streams import rng_for, seed_for

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split
 
 READINGS = ("reader_", "rating_")

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.records.cells import is_blank, listed, some, text_array
-from hybridcx.records.ratings import Ratings, Scale, build_ratings
+from hybridcx.cohort.calls import _FORMS, Kind, _ratings
+from hybridcx.errors import InputError, Problem
+from hybridcx.records.ratings import Ratings
 from hybridcx.records.strict_csv import Table
 
 if TYPE_CHECKING:
-    from hybridcx.cohort.manifest import Cohort
-
-Kind = Literal["call", "rating"]
-
-_FORMS: dict[Kind, tuple[str, Scale]] = {"call": ("reader_", "nominal"), "rating": ("rating_", "measurement")}
+    from hybridcx.cohort.cohort import Cohort
 
 
 def reader_ratings(cohort: Cohort, kind: Kind = "call") -> Ratings | None:
@@ -33,13 +29,6 @@ def reader_ratings(cohort: Cohort, kind: Kind = "call") -> Ratings | None:
     known = cohort.frame.loc[cohort.frame["label"].str.strip() != "", "label"].unique().tolist()
     table = Table(cohort.frame, cohort.rows, cohort.source, Path(cohort.source).name)
     return _ratings(table, kind, known)
-
-
-def calls_of(table: Table) -> Ratings | None:
-    """Return the readers' calls of a manifest whose labels are still to be made of them. Raises InputError for columns that cannot be read."""
-    columns = [c for c in table.frame.columns if c.startswith("reader_")]
-    found = pd.unique(table.frame[columns].to_numpy(dtype=object).ravel()).tolist() if columns else []
-    return _ratings(table, "call", found)
 
 
 def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
@@ -108,24 +97,3 @@ def reading_problems(frame: pd.DataFrame, rows: np.ndarray, path: Path, known: l
             # Case ids are checked once, by the manifest.
             out += [p for p in e.problems if p.column != "case_id"]
     return out
-
-
-def _ratings(table: Table, kind: Kind, known: list[str]) -> Ratings | None:
-    prefix, scale = _FORMS[kind]
-    columns = [c for c in table.frame.columns if c.startswith(prefix)]
-    if not columns:
-        return None
-    problems: list[Problem] = []
-    if kind == "call":
-        for column in columns:
-            cells = table.frame[column]
-            at = np.flatnonzero(~cells.isin(known).to_numpy() & ~is_blank(text_array(cells)))
-            rule = "a reader's call that is none of the labels"
-            remedy = f"the labels are {some(sorted(known))}; numbers go into columns rating_<name>"
-            problems += listed(rule, table.rows[at].tolist(), cells.iloc[at].tolist(), file=table.file, column=column,
-                               remedy=remedy)  # fmt: skip
-    try:
-        ratings = build_ratings(table, problems, scale, (prefix,), others_expected=True)
-    finally:
-        raise_if_any(problems)
-    return ratings

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import SPLITS, Cohort
+from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import listed, some
 from hybridcx.records.strict_csv import scan_csv

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split, make_split
 from hybridcx.errors import Problem, raise_if_any
 from hybridcx.streams import rng_for

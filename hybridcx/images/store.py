@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from hybridcx.cohort.cohort import CROP, Cohort
 from hybridcx.cohort.files import hash_files
-from hybridcx.cohort.manifest import CROP, Cohort
 from hybridcx.errors import InputError, Problem, StoppedError, printable_path, raise_if_any
 from hybridcx.images.decode import decode_bytes, is_dicom
 from hybridcx.images.prepare import Box, Pad, Resample, check_options, prepare

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.folds import fold_splits
-from hybridcx.cohort.manifest import Cohort
 from hybridcx.errors import InputError
 from tests.cohort.test_splits import STUDY, cohort
 

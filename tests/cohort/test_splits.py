@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridcx.cohort.manifest import Cohort
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import (
     grouped_stratified_folds,
     manifest_split,
