@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hybridcx.deep.networks import WEIGHTS_URL, Network
-from hybridcx.deep.weights import WeightsFile, by_hand, is_published, published_as, sha256_of
+from hybridcx.deep.weights_file import WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.errors import InputError, Problem, StoppedError
 
 CHUNK_BYTES = 1 << 20

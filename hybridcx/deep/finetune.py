@@ -37,7 +37,7 @@ from hybridcx.deep.task import (
     setting_notes,
     with_less_memory,
 )
-from hybridcx.deep.weights import WeightsFile
+from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import DivergedError
 from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import seed_for

@@ -10,7 +10,8 @@ from torchvision.models import get_model
 
 from hybridcx.deep.dense_block import join_dense_blocks
 from hybridcx.deep.networks import Network, network
-from hybridcx.deep.weights import WeightsFile, load_state_dict
+from hybridcx.deep.weights import load_state_dict
+from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import InputError, Problem
 from hybridcx.streams import seed_for
 

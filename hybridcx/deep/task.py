@@ -15,7 +15,7 @@ from torch import Tensor
 from hybridcx.deep import checkpoint, devices
 from hybridcx.deep.networks import Network, check_images
 from hybridcx.deep.stages import check_stages
-from hybridcx.deep.weights import WeightsFile
+from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import TrainSection
 from hybridcx.streams import rng_for

@@ -13,7 +13,6 @@ says which of the two it was. What is fetched is kept as safetensors, with the S
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
@@ -30,25 +29,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hybridcx.deep.networks import NETWORKS, Network, network
+from hybridcx.deep.weights_file import ENVIRONMENT_VARIABLE, WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.errors import InputError, Problem
 from hybridcx.store.artefacts import write_atomic
 
 WeightsSource = Literal["imagenet", "folder", "none"]
-ENVIRONMENT_VARIABLE = "HYBRIDCX_WEIGHTS"
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsFile:
-    """A weights file that was found and whose hash was checked.
-
-    `origin` says in words how sure it is that these are ImageNet's weights: by a published hash, vouched for by a `.sha256` file, or not at
-    all (safetensors).
-    """
-
-    network: str
-    path: Path
-    sha256: str
-    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +68,6 @@ def default_folder() -> Path:
 def file_names(row: Network) -> tuple[str, ...]:
     """The names under which a network's weights are looked for, in this order."""
     return (row.weights_file, f"{row.name}.safetensors", f"{row.name}.pth")
-
-
-def by_hand(row: Network, folder: Path) -> str:
-    """How to bring a file without this machine's network."""
-    return (
-        f"run `hybridcx weights fetch {row.name}` where there is internet, or carry {row.weights_file} (or {row.name}.safetensors) by hand into "
-        f"{folder}; networks.weights_dir or the environment variable {ENVIRONMENT_VARIABLE} names another folder, "
-        'networks.weights = "none" does without'
-    )
 
 
 def find(row: Network, folder: Path) -> Path | None:
@@ -130,24 +106,6 @@ def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile
     raise InputError(
         Problem(f"the weights of {row.title} are not here", str(folders[0]), remedy=by_hand(row, folders[0]))
     )
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_published(row: Network, sha256: str) -> bool:
-    """Whether a SHA-256 is the published one: torchvision's prefix, or in the table in full."""
-    return sha256 in row.known_sha256 or sha256.startswith(row.sha256_prefix)
-
-
-def published_as(row: Network, sha256: str) -> str:
-    """How sure a hash makes it that these are the published weights, in words."""
-    if sha256 in row.known_sha256:
-        return "ImageNet weights as torchvision publishes them, by their whole SHA-256"
-    return f"ImageNet weights as torchvision publishes them, by the eight digits of their SHA-256 that it publishes ({row.sha256_prefix})"
 
 
 def _origin(row: Network, path: Path, sha256: str) -> str:
