@@ -25,7 +25,6 @@ refused: what decodes it is under the GPL.
 from __future__ import annotations
 
 import io
-import logging
 import warnings
 from typing import Any
 
@@ -35,30 +34,15 @@ from pydicom import uid
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
 
-from hybridcx.images.apart import decode_apart
 from hybridcx.images.decoded import Decoded, RefusedError
-
-HEADER = (
-    "SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
-    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "BurnedInAnnotation", "RecognizableVisualFeatures",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData", "FloatPixelData", "DoubleFloatPixelData",
-)  # fmt: skip
-"""The fields that are read, by DICOM's keywords. Whoever adds one looks up that it cannot identify a patient."""
+from hybridcx.images.gdcm import HEADER
+from hybridcx.images.isolated import decode_apart
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _OFTEN_BURNED_IN = tuple(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("3.1", "6", "7"))  # ultrasound, secondary captures
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pylibjpeg", "pyjpegls")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FEW_LEVELS = 32
-
-# pydicom says what stands in a header, on the log and as warnings; a person's name must not stand there.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 _DAMAGED = ("a DICOM file that is truncated or damaged", "copy it again from its source, or exclude the case")
 
@@ -181,13 +165,6 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
             if plugin == (plugins or [""])[-1]:
                 raise
     raise RefusedError(*_DAMAGED)
-
-
-def stored_by_gdcm(data: bytes, index: int) -> np.ndarray:
-    """Return the stored values of one frame as GDCM decodes them; called in a process apart."""
-    ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
-    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin="gdcm")[0])
 
 
 def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:

@@ -112,7 +112,9 @@ def prepare_store(
     record: dict[str, object] = {
         "images": made_from,
         **options,
-        "code": code_hash("images/apart", "images/decode", "images/decoded", "images/dicom", "images/prepare"),
+        "code": code_hash(
+            "images/decode", "images/decoded", "images/dicom", "images/gdcm", "images/isolated", "images/prepare"
+        ),
         "decoders": versions_of(*decoders),
     }
     key = content_key(record)

@@ -20,7 +20,8 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing
 
 from hybridcx.errors import InputError
-from hybridcx.images import apart, dicom
+from hybridcx.images import dicom
+from hybridcx.images import isolated as apart
 from hybridcx.images.decode import decode, decode_bytes
 
 SHARED = Path(__file__).parents[2] / "../shared/data/dicom"

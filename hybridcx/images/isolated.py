@@ -68,7 +68,7 @@ def _start() -> subprocess.Popen[bytes]:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-c", "from hybridcx.images.apart import serve; serve()"],
+        [sys.executable, "-c", "from hybridcx.images.isolated import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -104,7 +104,7 @@ if hasattr(os, "register_at_fork"):
 
 def serve() -> None:
     """The child: read a file and a frame, write the array as .npy, or nothing where it cannot be decoded; until the parent is gone."""
-    from hybridcx.images.dicom import stored_by_gdcm
+    from hybridcx.images.gdcm import stored_by_gdcm
 
     given, taken = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get among the answers

@@ -1,0 +1,34 @@
+"""Stored values of a DICOM file, decoded by GDCM."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import numpy as np
+import pydicom
+from pydicom.pixels import get_decoder
+
+HEADER = (
+    "SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "BurnedInAnnotation", "RecognizableVisualFeatures",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableDescriptor",
+    "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData", "FloatPixelData", "DoubleFloatPixelData",
+)  # fmt: skip
+"""The fields that are read, by DICOM's keywords. Whoever adds one looks up that it cannot identify a patient."""
+
+
+# pydicom says what stands in a header, on the log and as warnings; a person's name must not stand there.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+
+def stored_by_gdcm(data: bytes, index: int) -> np.ndarray:
+    """Return the stored values of one frame as GDCM decodes them; called in a process apart."""
+    ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin="gdcm")[0])
