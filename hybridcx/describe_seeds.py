@@ -9,7 +9,7 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.experiment.file import Experiment
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats.hierarchical import few_seeds
+from hybridcx.stats.resampling.hierarchical import few_seeds
 from hybridcx.units import Unit, split_counts
 
 ONE_SEED = (

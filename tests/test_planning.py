@@ -17,7 +17,7 @@ import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.planning import QUESTIONS
 from hybridcx.planning_words import sentence
-from hybridcx.stats import power
+from hybridcx.stats.power import questions as power
 
 EXAMPLES = {
     "mcnemar": ("--p10", 0.15, "--p01", 0.05),

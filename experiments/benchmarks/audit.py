@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hybridcx.stats.confusion import count_metrics
-from hybridcx.stats.published import READINGS, compatible, target
+from hybridcx.stats.published.matrices import READINGS, compatible, target
 from hybridcx.streams import rng_for
 
 STUDY = Path(__file__).parents[1] / "published" / "cervical_table3.csv"

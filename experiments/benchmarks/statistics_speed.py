@@ -196,8 +196,8 @@ def packages(repeats: int) -> None:
 
 def resample(y: np.ndarray, given: np.ndarray, metrics: list[str], n_resamples: int) -> None:
     """Our side: joint resamples of all models, and the percentile limits of each metric."""
-    from hybridcx.stats.bootstrap import bootstrap_replicates
-    from hybridcx.stats.bootstrap_intervals import percentile
+    from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+    from hybridcx.stats.resampling.intervals import percentile
 
     calls, scores = (None, given) if metrics == ["auroc"] else (given == 1, None)
     made = bootstrap_replicates(
@@ -212,9 +212,9 @@ def large(repeats: int) -> None:
     """16 models, a million cases: the count metrics' bootstrap, and every DeLong pair."""
     from itertools import combinations
 
-    from hybridcx.stats.bootstrap import bootstrap_replicates
-    from hybridcx.stats.bootstrap_intervals import bca, difference
     from hybridcx.stats.confusion import METRICS
+    from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+    from hybridcx.stats.resampling.intervals import bca, difference
     from hybridcx.stats.roc import delong_covariance, delong_paired_from
 
     y, scores = cases(16, 1_000_000)

@@ -12,11 +12,12 @@ from one_model import Binormal
 from scipy import special, stats
 from tally import Key, Tally
 
-from hybridcx.stats import bootstrap_intervals as bi
-from hybridcx.stats import hierarchical, mcnemar, multiplicity, paired, readers, roc, variance
-from hybridcx.stats.bootstrap import bootstrap_replicates
+from hybridcx.stats import mcnemar, multiplicity, paired, readers, roc, variance
 from hybridcx.stats.clusters import mcnemar_cluster
 from hybridcx.stats.clusters_roc import delong_cluster, delong_cluster_interval
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling import intervals as bi
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 
 ACCURACY = 0.90
 IMAGES = 4

@@ -22,9 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy import special
 
-from hybridcx.stats import hierarchical
-from hybridcx.stats.bootstrap import bootstrap_replicates
-from hybridcx.stats.power_law import learning_curve
+from hybridcx.stats.power.learning_curve import learning_curve
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 
 SIZES = np.array([58.0, 116.0, 174.0, 232.0])
 PRESENT = 232.0

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats import agreement as coefficients
+from hybridcx.stats.agreement import names as coefficients
 from hybridcx.stats.results import Agreement
 from hybridcx.streams import rng_for
 

@@ -25,8 +25,8 @@ from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats.bootstrap import Replicates
 from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.resampling.bootstrap import Replicates
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",

@@ -10,17 +10,9 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, assumes_independence, comparison_row
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, doubt_of_bca, margin_tests, within
-from hybridcx.stats import (
-    bootstrap_intervals,
-    clusters,
-    clusters_roc,
-    mcnemar,
-    paired,
-    predictive_values,
-    roc,
-    roc_permutation,
-)
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats import clusters, clusters_roc, mcnemar, paired, predictive_values, roc, roc_permutation
+from hybridcx.stats.resampling import intervals as bootstrap_intervals
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.streams import rng_for
 

@@ -11,7 +11,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import RATIOS, Slice
 from hybridcx.stats import multiplicity
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling.bootstrap import Replicates
 
 FAMILY = ["metric", "method", "subgroup", "level", "seed", "label.rule", "threshold", "prevalence"]
 ADJUSTMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

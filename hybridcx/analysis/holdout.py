@@ -15,10 +15,10 @@ from hybridcx.analysis.rows import Row, also, comparison_row, metric_row
 from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats import hierarchical
-from hybridcx.stats.bootstrap import Replicates
-from hybridcx.stats.bootstrap_intervals import RATIO_METRICS
 from hybridcx.stats.prevalence import at_prevalence
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import Replicates
+from hybridcx.stats.resampling.intervals import RATIO_METRICS
 from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.stats.variance import NADEAU_BENGIO, nadeau_bengio
 

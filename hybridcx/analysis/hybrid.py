@@ -13,8 +13,9 @@ from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, OverSeeds, interval_at, within
 from hybridcx.records.model_names import FINE_TUNED, SOFTMAX, Hybrids, hybrids
-from hybridcx.stats import factorial, hierarchical, mcnemar, multiplicity, paired
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats import factorial, mcnemar, multiplicity, paired
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 
 TABLES = ("hybrid_matrix", "main_effects")

@@ -8,9 +8,10 @@ from typing import Literal
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row
 from hybridcx.analysis.slices import PROPORTIONS, Slice
-from hybridcx.stats import bootstrap_intervals, calibration, proportions, roc
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats import calibration, proportions, roc
 from hybridcx.stats.confusion import Confusion, fraction
+from hybridcx.stats.resampling import intervals as bootstrap_intervals
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval
 
 PREDICTIVE_VALUES: tuple[Literal["ppv"], Literal["npv"]] = ("ppv", "npv")

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError
-from hybridcx.stats import power
-from hybridcx.stats.power import SampleSize
+from hybridcx.stats.power import questions as power
+from hybridcx.stats.power.questions import SampleSize
 
 Question = Literal["mcnemar", "precision", "noninferiority", "auc", "detectable"]
 Row = dict[str, object]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hybridcx.records.published import PublishedTable
-from hybridcx.stats.published import (
+from hybridcx.stats.published.matrices import (
     READINGS,
     Miss,
     Solutions,

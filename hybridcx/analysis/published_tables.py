@@ -12,8 +12,8 @@ import pandas as pd
 from hybridcx.analysis.published import ALL_READINGS, MEANING, OTHER_TOTALS, OTHER_TOTALS_EACH, PRINTED_IS, Audit
 from hybridcx.stats import paired, proportions
 from hybridcx.stats.confusion import COUNT_METRICS, PROPORTIONS, Confusion, count_metrics, fraction, undefined_reason
-from hybridcx.stats.published import IntArray
-from hybridcx.stats.published_pairs import TESTS, PairRange, pair_range
+from hybridcx.stats.published.matrices import IntArray
+from hybridcx.stats.published.pairs import TESTS, PairRange, pair_range
 from hybridcx.stats.results import Interval, PairedTest
 
 MAX_LISTED = 10_000

@@ -16,9 +16,9 @@ from hybridcx.analysis.rows import Row
 from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT
-from hybridcx.stats import hierarchical
-from hybridcx.stats.bootstrap import bootstrap_replicates
-from hybridcx.stats.rater_contrast import Contrast, RaterContrasts
+from hybridcx.stats.agreement.rater_contrast import Contrast, RaterContrasts
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.streams import rng_for
 

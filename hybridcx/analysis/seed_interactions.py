@@ -14,8 +14,9 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.verdicts import CORRECT, within
-from hybridcx.stats import heterogeneity, hierarchical
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats import heterogeneity
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.streams import rng_for
 
 Pairs = tuple[tuple[str, str], ...]

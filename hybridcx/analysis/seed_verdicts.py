@@ -11,7 +11,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.verdicts import conclusions
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling.bootstrap import Replicates
 
 VERDICTS = ("superior", "inferior", "equivalent", "non_inferior", "inconclusive")
 METRICS = ("accuracy", "sensitivity", "specificity", "auroc")

@@ -32,10 +32,12 @@ from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.analysis.slices import RATIOS
 from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats import bootstrap_intervals, hierarchical, readers
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats import readers
 from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.prevalence import at_prevalence
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling import intervals as bootstrap_intervals
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.variance import VarianceComponents
 from hybridcx.streams import rng_for

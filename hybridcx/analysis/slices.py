@@ -11,8 +11,8 @@ from hybridcx.analysis.resampling import joint_replicates
 from hybridcx.analysis.rows import Keys
 from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
-from hybridcx.stats.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.confusion import METRICS, Confusion
+from hybridcx.stats.resampling.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.results import Status
 from hybridcx.streams import rng_for
 

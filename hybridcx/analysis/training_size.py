@@ -16,9 +16,9 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row, also
 from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.records.predictions import predictions_from_frame
-from hybridcx.stats import hierarchical
 from hybridcx.stats.confusion import METRICS
-from hybridcx.stats.power_law import METHOD, MIN_SIZES, LearningCurve, learning_curve
+from hybridcx.stats.power.learning_curve import METHOD, MIN_SIZES, LearningCurve, learning_curve
+from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.results import Interval
 from hybridcx.streams import rng_for
 

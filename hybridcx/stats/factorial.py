@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats import bootstrap_intervals
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling import intervals as bootstrap_intervals
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import FloatArray
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.score_inputs import FloatArray
 
 

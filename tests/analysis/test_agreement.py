@@ -14,7 +14,7 @@ import pytest
 
 from hybridcx.analysis.agreement import AGREEMENT_COLUMNS, UNNUMBERED_NOTE, agreement_table
 from hybridcx.errors import InputError
-from hybridcx.stats import agreement as ag
+from hybridcx.stats.agreement import names as ag
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 KEY = ["metric", "method", "scope", "readers", "occasion", "subset"]

@@ -17,7 +17,7 @@ from hybridcx.analysis.published import audit
 from hybridcx.analysis.published_tables import audit_tables
 from hybridcx.records.published import RATIOS, read_published
 from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
-from hybridcx.stats.published import seen
+from hybridcx.stats.published.matrices import seen
 
 STUDY = Path(__file__).parents[2] / "experiments" / "published" / "cervical_table3.csv"
 

@@ -12,7 +12,8 @@ from hybridcx.analysis.reader_view import TABLES, reader_view
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.ratings import ratings_from_frame
-from hybridcx.stats import agreement, paired, proportions
+from hybridcx.stats import paired, proportions
+from hybridcx.stats.agreement import names as agreement
 from hybridcx.streams import rng_for
 
 PLAN = Plan(n_resamples=200)

@@ -10,8 +10,9 @@ from hybridcx.analysis.compare import TABLES, analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
-from hybridcx.stats import hierarchical, mcnemar, paired, readers, roc, variance
-from hybridcx.stats.bootstrap import bootstrap_replicates
+from hybridcx.stats import mcnemar, paired, readers, roc, variance
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.streams import rng_for
 
 SKILL = {"vgg16": 1.4, "lda": 0.9, "knn": 0.6}

@@ -10,7 +10,7 @@ import pandas as pd
 from hybridcx.analysis.verdicts import POWER
 from hybridcx.report import answers, meaning, result_tables, select
 from hybridcx.report.page import ReportData, render
-from hybridcx.stats.bootstrap_intervals import RATIO_METRICS
+from hybridcx.stats.resampling.intervals import RATIO_METRICS
 
 NAN = float("nan")
 

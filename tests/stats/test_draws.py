@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hybridcx.stats import draws
-from hybridcx.stats.draws import UnitDraws
+from hybridcx.stats.resampling import draws
+from hybridcx.stats.resampling.draws import UnitDraws
 
 
 def columns(counts, strata=None, n=20_000, seed=1):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridcx.stats import factorial
-from hybridcx.stats.bootstrap import bootstrap_replicates
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 
 SHAPE = (2, 3, 4)
 K = int(np.prod(SHAPE))

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from hybridcx.stats import power_law
-from hybridcx.stats.power_law import EXPONENTS, fit_power_law, learning_curve
+from hybridcx.stats.power import learning_curve as power_law
+from hybridcx.stats.power.learning_curve import EXPONENTS, fit_power_law, learning_curve
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "power_law"
 SIZES = np.array([58.0, 116.0, 174.0, 232.0])

@@ -5,11 +5,11 @@ from math import isnan
 import numpy as np
 import pytest
 
-from hybridcx.stats.bootstrap import bootstrap_replicates
-from hybridcx.stats.bootstrap_intervals import percentile
 from hybridcx.stats.confusion import Confusion
 from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.proportions import predictive_value_mercaldo
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+from hybridcx.stats.resampling.intervals import percentile
 
 
 def drawn(y, called):

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridcx.stats import published
 from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
-from hybridcx.stats.published import READINGS, compatible, compatible_with_n, nearest_miss, seen, target
+from hybridcx.stats.published import matrices as published
+from hybridcx.stats.published.matrices import READINGS, compatible, compatible_with_n, nearest_miss, seen, target
 
 BOUNDED = [m for m in COUNT_METRICS if m not in ("lr_positive", "lr_negative", "diagnostic_odds_ratio")]
 

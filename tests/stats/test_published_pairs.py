@@ -7,8 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hybridcx.stats import mcnemar, paired, published_pairs
-from hybridcx.stats.published_pairs import TESTS, pair_range
+from hybridcx.stats import mcnemar, paired
+from hybridcx.stats.published import pairs as published_pairs
+from hybridcx.stats.published.pairs import TESTS, pair_range
 
 STUDY = {"VGG-16": (23, 23), "VGG-19": (23, 22), "ResNet-101": (21, 23), "DenseNet-201": (22, 20)}
 EXACT = {  # PAPER: ranges over all pairings within the classes, exact test

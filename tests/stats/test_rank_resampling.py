@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hybridcx.stats import rank_resampling
-from hybridcx.stats.rank_resampling import RankBlocks, RankPlan, rank_plan
-from hybridcx.stats.score_resampling import ScoreRows, score_patterns
+from hybridcx.stats.resampling import ranks as rank_resampling
+from hybridcx.stats.resampling.ranks import RankBlocks, RankPlan, rank_plan
+from hybridcx.stats.resampling.scores import ScoreRows, score_patterns
 
 
 def clustered(n, digits, seed=3):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridcx.stats import agreement
-from hybridcx.stats.rater_contrast import pair_coefficients, rater_contrasts
+from hybridcx.stats.agreement import names as agreement
+from hybridcx.stats.agreement.rater_contrast import pair_coefficients, rater_contrasts
 
 
 def drawn(raters=5, n=80, missing=0.1, seed=4):

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import agreement, hierarchical, paired, roc
-from hybridcx.stats import bootstrap_intervals as bi
-from hybridcx.stats.bootstrap import bootstrap_replicates
+from hybridcx.stats import paired, roc
+from hybridcx.stats.agreement import names as agreement
 from hybridcx.stats.confusion import METRICS
+from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling import intervals as bi
+from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 FOLDER = REFERENCE / "resampled"

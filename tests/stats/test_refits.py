@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from hybridcx.stats import refits
 from hybridcx.stats.calibration import fit_intercept, fit_slope
-from hybridcx.stats.refits import EXPANSION_ERROR, Refits
-from hybridcx.stats.score_resampling import ScoreRows, score_patterns
+from hybridcx.stats.resampling import refits
+from hybridcx.stats.resampling.refits import EXPANSION_ERROR, Refits
+from hybridcx.stats.resampling.scores import ScoreRows, score_patterns
 
 METRICS = ("calibration_slope", "calibration_intercept")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import icc, kappa, mcnemar, proportions, roc
+from hybridcx.stats import mcnemar, proportions, roc
+from hybridcx.stats.agreement import icc, kappa
 from hybridcx.stats.confusion import Confusion
 
 NAN = float("nan")

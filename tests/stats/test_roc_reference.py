@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import bootstrap_intervals as bi
 from hybridcx.stats import calibration, clusters_roc, readers, roc, utility, variance
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling import intervals as bi
+from hybridcx.stats.resampling.bootstrap import Replicates
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

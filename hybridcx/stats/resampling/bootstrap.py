@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hybridcx.stats.confusion import METRICS, count_metrics
-from hybridcx.stats.draws import CHUNK_FLOATS, UnitDraws, Weights
-from hybridcx.stats.rank_resampling import (
+from hybridcx.stats.resampling.draws import CHUNK_FLOATS, UnitDraws, Weights
+from hybridcx.stats.resampling.ranks import (
     RANK_METRICS,
     FoldedRankPlan,
     RankBlocks,
@@ -30,9 +30,9 @@ from hybridcx.stats.rank_resampling import (
     rank_metrics,
     rank_plan,
 )
-from hybridcx.stats.refits import REFIT_METRICS, Refits
+from hybridcx.stats.resampling.refits import REFIT_METRICS, Refits
+from hybridcx.stats.resampling.scores import LINEAR_METRICS, LinearMetrics, ScoreRows, score_patterns
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_groups, check_scores, check_truth
-from hybridcx.stats.score_resampling import LINEAR_METRICS, LinearMetrics, ScoreRows, score_patterns
 
 Clusters = tuple[npt.NDArray[np.intp], int]
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.rating_tables import Floats, check_level, dropped_note, join_notes, measurements
+from hybridcx.stats.agreement.tables import Floats, check_level, dropped_note, join_notes, measurements
 from hybridcx.stats.results import Agreement, Status
 
 ErrorKind = Literal["anova", "consistency"]

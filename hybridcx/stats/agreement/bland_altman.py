@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.rating_tables import check_level, dropped_note, join_notes, measurements
+from hybridcx.stats.agreement.tables import check_level, dropped_note, join_notes, measurements
 from hybridcx.stats.results import Agreement, Status
 
 _METRICS = ("bland_altman_bias", "bland_altman_lower", "bland_altman_upper")

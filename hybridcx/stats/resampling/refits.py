@@ -21,8 +21,8 @@ import numpy.typing as npt
 from scipy import special
 
 from hybridcx.stats.calibration import clipped_logit, fit_intercept, fit_slope
+from hybridcx.stats.resampling.scores import ScoreRows
 from hybridcx.stats.score_inputs import BoolArray, FloatArray
-from hybridcx.stats.score_resampling import ScoreRows
 
 REFIT_METRICS = ("calibration_slope", "calibration_intercept")
 EXPANSION_ERROR = 1e-8

@@ -17,8 +17,8 @@ from typing import TypeVar
 import numpy as np
 from scipy import special
 
-from hybridcx.stats import bootstrap_intervals
-from hybridcx.stats.bootstrap import Replicates
+from hybridcx.stats.resampling import intervals as bootstrap_intervals
+from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.score_inputs import FloatArray, z_value
 from hybridcx.stats.variance import VarianceComponents, two_way_components

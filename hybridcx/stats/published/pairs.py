@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hybridcx.stats.mcnemar import asymptotic_pvalues, corrected_pvalues, exact_pvalues, midp_pvalues
-from hybridcx.stats.published import IntArray
+from hybridcx.stats.published.matrices import IntArray
 
 FloatArray = npt.NDArray[np.float64]
 TESTS: Mapping[str, Callable[[npt.ArrayLike, npt.ArrayLike], FloatArray]] = {

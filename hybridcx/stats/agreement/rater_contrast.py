@@ -13,9 +13,9 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.bootstrap_intervals import quantile7
-from hybridcx.stats.draws import UnitDraws
-from hybridcx.stats.hierarchical import too_narrow
+from hybridcx.stats.resampling.draws import UnitDraws
+from hybridcx.stats.resampling.hierarchical import too_narrow
+from hybridcx.stats.resampling.intervals import quantile7
 from hybridcx.stats.results import Status
 from hybridcx.stats.score_inputs import FloatArray, check_groups, z_value
 

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.kappa import t_interval
-from hybridcx.stats.rating_tables import (
+from hybridcx.stats.agreement.kappa import t_interval
+from hybridcx.stats.agreement.tables import (
     Codes,
     Floats,
     Weights,

@@ -4,11 +4,11 @@ One method family a file; this module gathers them: `icc`, `sem` and `mdc95` (ic
 (kappa.py), percent agreement, AC1, AC2 and alpha (agreement_coefficients.py), limits of agreement (bland_altman.py).
 """
 
-from hybridcx.stats.agreement_coefficients import gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
-from hybridcx.stats.bland_altman import bland_altman
-from hybridcx.stats.icc import ICC_FORMS, icc, mdc95, sem
-from hybridcx.stats.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa, fleiss_kappa_counts
-from hybridcx.stats.rating_tables import is_number, sorted_categories
+from hybridcx.stats.agreement.bland_altman import bland_altman
+from hybridcx.stats.agreement.coefficients import gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
+from hybridcx.stats.agreement.icc import ICC_FORMS, icc, mdc95, sem
+from hybridcx.stats.agreement.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa, fleiss_kappa_counts
+from hybridcx.stats.agreement.tables import is_number, sorted_categories
 
 __all__ = [
     "ICC_FORMS",

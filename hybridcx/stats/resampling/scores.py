@@ -18,7 +18,7 @@ from hybridcx.stats.calibration import (
     log_loss_terms,
     score_bin,
 )
-from hybridcx.stats.draws import Weights
+from hybridcx.stats.resampling.draws import Weights
 from hybridcx.stats.score_inputs import BoolArray, FloatArray
 from hybridcx.stats.utility import net_benefit_terms
 

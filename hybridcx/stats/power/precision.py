@@ -8,7 +8,7 @@ from typing import Literal
 from scipy import optimize, stats
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.power_paired import SampleSize, check_n, check_share
+from hybridcx.stats.power.paired import SampleSize, check_n, check_share
 
 ProportionMethod = Literal["wilson", "clopper_pearson"]
 AucMethod = Literal["obuchowski", "hanley_mcneil"]

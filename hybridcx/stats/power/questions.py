@@ -5,7 +5,7 @@ This module gathers power_paired.py (McNemar, the detectable difference, non-inf
 (half-width, AUC).
 """
 
-from hybridcx.stats.power_paired import (
+from hybridcx.stats.power.paired import (
     SampleSize,
     connor_n,
     detectable_difference_mcnemar,
@@ -15,7 +15,7 @@ from hybridcx.stats.power_paired import (
     noninferiority_paired_n,
     noninferiority_paired_power,
 )
-from hybridcx.stats.power_precision import (
+from hybridcx.stats.power.precision import (
     auc_detectable_difference,
     auc_paired_n,
     auc_paired_power,

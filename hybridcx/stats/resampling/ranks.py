@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.draws import Weights
+from hybridcx.stats.resampling.draws import Weights
+from hybridcx.stats.resampling.scores import ScoreRows
 from hybridcx.stats.score_inputs import BoolArray, FloatArray
-from hybridcx.stats.score_resampling import ScoreRows
 
 RANK_METRICS = ("auroc", "auprc")
 _EXACT_HALVES = 1 << 23  # sums of halves up to here are exact in float32, and so was every sum on the way

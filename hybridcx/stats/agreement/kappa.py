@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.rating_tables import (
+from hybridcx.stats.agreement.tables import (
     Floats,
     Weights,
     agreement_weights,

@@ -20,7 +20,7 @@ from math import inf, isfinite, isnan, nan
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.bootstrap_intervals import MANY_FAILED, quantile7
+from hybridcx.stats.resampling.intervals import MANY_FAILED, quantile7
 from hybridcx.stats.results import Interval, Status
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, z_value
 

@@ -1,0 +1,1 @@
+"""Agreement and reliability of readers: ICC, kappa and its kin, Bland-Altman."""
