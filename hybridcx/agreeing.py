@@ -7,8 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
-from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.plan import level_problems, resample_problems
+from hybridcx.analysis.readers.agreement import agreement_table
 from hybridcx.errors import raise_if_any
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms

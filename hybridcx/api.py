@@ -102,7 +102,7 @@ def compare(
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
-    from hybridcx.analysis.reader_view import reader_view
+    from hybridcx.analysis.readers.models import reader_view
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
     from hybridcx.comparing import compared, readings_of
     from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question

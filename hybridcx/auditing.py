@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.analysis.published import (
-    OTHER_TOTALS,
-    OTHER_TOTALS_EACH,
-    PRINTED_IS,
-    Audit,
-    audit,
-)
-from hybridcx.analysis.published_tables import MAX_LISTED, audit_tables
+from hybridcx.analysis.published.readings import OTHER_TOTALS, OTHER_TOTALS_EACH, PRINTED_IS, Audit, audit
+from hybridcx.analysis.published.tables import MAX_LISTED, audit_tables
 from hybridcx.errors import InputError, printable
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance

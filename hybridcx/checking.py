@@ -17,7 +17,7 @@ from typing import Literal
 import pandas as pd
 
 from hybridcx import shortcuts
-from hybridcx.analysis.printed import read_printed
+from hybridcx.analysis.published.printed import read_printed
 from hybridcx.cohort.cohort import CROP, REQUIRED, Cohort
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import read_manifest

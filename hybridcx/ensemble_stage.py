@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from hybridcx.analysis.ensembles import MEAN
+from hybridcx.analysis.repeats.ensembles import MEAN
 from hybridcx.experiment.file import Experiment
 from hybridcx.heads.stack import fit_stack
 from hybridcx.network_stage import Outcome

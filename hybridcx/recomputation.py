@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from hybridcx import api
-from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
-from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.printed import printed_and_found
-from hybridcx.analysis.training_size import training_size_tables
+from hybridcx.analysis.published.printed import printed_and_found
+from hybridcx.analysis.readers.agreement import agreement_table
+from hybridcx.analysis.repeats.ensembles import over_seeds
+from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.analysis.agreement import agreement_table
 from hybridcx.analysis.compare import analyse
-from hybridcx.analysis.ensembles import over_seeds
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.printed import COLUMNS as PRINTED_COLUMNS
-from hybridcx.analysis.printed import READ_COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.published.printed import COLUMNS as PRINTED_COLUMNS
+from hybridcx.analysis.published.printed import READ_COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.readers.agreement import agreement_table
+from hybridcx.analysis.repeats.ensembles import over_seeds
+from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.analysis.resampling import resampled_by
-from hybridcx.analysis.training_size import training_size_tables
 from hybridcx.case_stage import make_casebook
 from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem

@@ -218,7 +218,7 @@ def test_a_folder_of_another_command_is_refused(here, call, earlier):
 
 
 def test_the_documentation_names_every_metric_and_reading():
-    from hybridcx.analysis.published import ALL_READINGS
+    from hybridcx.analysis.published.readings import ALL_READINGS
     from hybridcx.records.published_names import ALIASES, known_metric
 
     text = (STUDY.parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")

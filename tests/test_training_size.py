@@ -12,7 +12,7 @@ from small_run import small_experiment
 
 import hybridcx
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.training_size import training_size_tables
+from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, HeadsSection, parse_experiment
 from hybridcx.experiment.sections import RepeatSection, TrainingSizeSection

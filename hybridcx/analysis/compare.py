@@ -7,20 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import (
-    cases,
-    comparisons,
-    curves,
-    extras,
-    families,
-    folds,
-    hybrid,
-    label_rules,
-    metrics,
-    seeds,
-    verdicts,
-)
+from hybridcx.analysis import cases, comparisons, curves, extras, families, hybrid, label_rules, metrics, verdicts
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats import crossed as seeds
+from hybridcx.analysis.repeats import folds
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.errors import InputError, Problem

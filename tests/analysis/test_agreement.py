@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx.analysis.agreement import AGREEMENT_COLUMNS, UNNUMBERED_NOTE, agreement_table
+from hybridcx.analysis.readers.agreement import AGREEMENT_COLUMNS, UNNUMBERED_NOTE, agreement_table
 from hybridcx.errors import InputError
 from hybridcx.stats.agreement import names as ag
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx.analysis.printed import COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.published.printed import COLUMNS, printed_and_found, read_printed
 from hybridcx.errors import InputError
 
 ROOT = Path(__file__).parents[2]

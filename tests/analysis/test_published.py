@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridcx.analysis.published import audit
-from hybridcx.analysis.published_tables import audit_tables
+from hybridcx.analysis.published.readings import audit
+from hybridcx.analysis.published.tables import audit_tables
 from hybridcx.records.published import RATIOS, read_published
 from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
 from hybridcx.stats.published.matrices import seen

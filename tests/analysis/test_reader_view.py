@@ -8,7 +8,7 @@ import pytest
 
 from hybridcx import api
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.reader_view import TABLES, reader_view
+from hybridcx.analysis.readers.models import TABLES, reader_view
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.ratings import ratings_from_frame

@@ -11,8 +11,8 @@ import pandas as pd
 
 from hybridcx.analysis import extras
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.verdicts import CORRECT, within
 from hybridcx.stats import heterogeneity
 from hybridcx.stats.resampling import hierarchical

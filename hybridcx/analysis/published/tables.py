@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis.published import ALL_READINGS, MEANING, OTHER_TOTALS, OTHER_TOTALS_EACH, PRINTED_IS, Audit
+from hybridcx.analysis.published.readings import (
+    ALL_READINGS,
+    MEANING,
+    OTHER_TOTALS,
+    OTHER_TOTALS_EACH,
+    PRINTED_IS,
+    Audit,
+)
 from hybridcx.stats import paired, proportions
 from hybridcx.stats.confusion import COUNT_METRICS, PROPORTIONS, Confusion, count_metrics, fraction, undefined_reason
 from hybridcx.stats.published.matrices import IntArray

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Keys, Row, also
-from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.power.learning_curve import METHOD, MIN_SIZES, LearningCurve, learning_curve

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.reader_rows import (
+from hybridcx.analysis.readers.rows import (
     MadeTruth,
     ReaderCalls,
     adjusted,
@@ -16,9 +16,9 @@ from hybridcx.analysis.reader_rows import (
     comparison_rows,
     performance_rows,
 )
-from hybridcx.analysis.reader_seeds import SeedsAndReaders
+from hybridcx.analysis.readers.seeds import SeedsAndReaders
+from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Keys
-from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.slices import Slice
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.predictions import Predictions

@@ -13,22 +13,14 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import (
-    comparisons,
-    curves,
-    extras,
-    families,
-    folds,
-    hybrid,
-    metrics,
-    seed_interactions,
-    seed_verdicts,
-    verdicts,
-)
-from hybridcx.analysis.holdout import HoldOut
+from hybridcx.analysis import comparisons, curves, extras, families, hybrid, metrics, verdicts
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats import folds
+from hybridcx.analysis.repeats import interactions as seed_interactions
+from hybridcx.analysis.repeats import verdicts as seed_verdicts
+from hybridcx.analysis.repeats.holdout import HoldOut
+from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
-from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.analysis.slices import RATIOS
 from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
 from hybridcx.records.predictions import Predictions

@@ -8,8 +8,8 @@ from typing import Protocol
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.verdicts import conclusions
 from hybridcx.stats.resampling.bootstrap import Replicates
 

@@ -11,8 +11,8 @@ import numpy as np
 from hybridcx.analysis import verdicts
 from hybridcx.analysis.metrics import PREDICTIVE_VALUES
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Row, also, comparison_row, metric_row
-from hybridcx.analysis.seed_slices import SeedSlices, spread
 from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.prevalence import at_prevalence

@@ -9,11 +9,11 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import reader_rows
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.reader_rows import MadeTruth, ReaderCalls
+from hybridcx.analysis.readers import rows as reader_rows
+from hybridcx.analysis.readers.rows import MadeTruth, ReaderCalls
+from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.seed_slices import SeedSlices
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT
 from hybridcx.stats.agreement.rater_contrast import Contrast, RaterContrasts

@@ -1,0 +1,1 @@
+"""Published tables: readings, matrices, tests, and values printed beside ours."""

@@ -1,0 +1,1 @@
+"""Readers: their agreement, and models beside them."""

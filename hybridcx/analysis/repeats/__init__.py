@@ -1,0 +1,1 @@
+"""Several trainings: seeds, repeated hold-out, folds, ensembles, training sizes."""
