@@ -14,7 +14,7 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, readings_described, write_readings
 from hybridcx.records.ratings import read_ratings
-from hybridcx.report.page import ReportData
+from hybridcx.report.content import ReportData
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
 

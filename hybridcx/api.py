@@ -29,7 +29,7 @@ from hybridcx.publish import (
     write_ledger,
     write_readings,
 )
-from hybridcx.report.hand_on import handing_on
+from hybridcx.report.formats.all_forms import handing_on
 from hybridcx.store.artefacts import Store, cache_root
 from hybridcx.store.disk import disk_faults
 from hybridcx.store.report_folder import new_folder, open_output
@@ -145,8 +145,8 @@ def compare(
             write_readings(new, ratings)
         ledger = without_patients(read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()]))
         write_ledger(new, ledger)
-        from hybridcx.report.checklist import checklist
-        from hybridcx.report.page import ReportData
+        from hybridcx.report.content import ReportData
+        from hybridcx.report.sections.checklist import checklist
 
         methods = comparison_methods(read, plan, tables)
         data = ReportData(

@@ -13,12 +13,13 @@ from hybridcx.errors import InputError, printable
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.records.published import PublishedTable, read_published
-from hybridcx.report import meaning, tables
+from hybridcx.report import meaning
+from hybridcx.report import numbers as tables
 from hybridcx.report.answers import in_sentence
 from hybridcx.report.audit_dictionary import descriptions
-from hybridcx.report.page import ReportData
-from hybridcx.report.select import number
-from hybridcx.report.write_csv import write_table
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.csv import write_table
+from hybridcx.report.shown_rows import number
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
 

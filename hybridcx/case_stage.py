@@ -16,8 +16,8 @@ from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.network_stage import Outcome
 from hybridcx.progress import Progress
-from hybridcx.report.casebook_section import CasebookView
-from hybridcx.report.leakage import MAX_PICTURED, in_order
+from hybridcx.report.casebook_view import CasebookView
+from hybridcx.report.sections.leakage import MAX_PICTURED, in_order
 from hybridcx.store.artefacts import Store
 
 

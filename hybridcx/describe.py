@@ -23,7 +23,9 @@ from hybridcx.describe_sizes import size_methods
 from hybridcx.describe_training import training_methods
 from hybridcx.experiment.file import Experiment
 from hybridcx.records.predictions import Predictions
-from hybridcx.report import answers, label_rules, select
+from hybridcx.report import answers
+from hybridcx.report import shown_rows as select
+from hybridcx.report.sections import label_rules
 from hybridcx.units import scored_disputed
 
 if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without

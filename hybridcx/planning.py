@@ -16,7 +16,7 @@ from hybridcx.api import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
-from hybridcx.report.page import ReportData
+from hybridcx.report.content import ReportData
 from hybridcx.store.report_folder import open_output
 
 QUESTIONS: tuple[Question, ...] = get_args(Question)

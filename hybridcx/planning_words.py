@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hybridcx.analysis.planned import Assumptions, answers
-from hybridcx.report import tables as rounded
+from hybridcx.report import numbers as rounded
 from hybridcx.store.provenance import version
 
 Row = Mapping[str, Any]

@@ -13,12 +13,13 @@ import pandas as pd
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.progress import Progress
-from hybridcx.recompute_program import COMMANDS, program
 from hybridcx.records.ratings import Ratings
-from hybridcx.report.hand_on import wanted, write_forms
-from hybridcx.report.journal_style import current
-from hybridcx.report.page import ReportData, content_of, render
-from hybridcx.report.write_csv import write_table, write_tables
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.all_forms import wanted, write_forms
+from hybridcx.report.formats.csv import write_table, write_tables
+from hybridcx.report.formats.html import content_of, render
+from hybridcx.report.formats.journal_style import current
+from hybridcx.report.formats.r_program import COMMANDS, program
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.store.report_folder import OutputFolder, file_hashes
@@ -124,7 +125,7 @@ def finish(
     described = {("predictions", c): LEDGER_COLUMNS.get(c, readings.get(c, further)) for c in ledger_columns}
     described |= dict(extra or {})
     write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
-    from hybridcx.report.svg import pictures  # matplotlib: only where a page is made
+    from hybridcx.report.figures.svg import pictures  # matplotlib: only where a page is made
 
     with pictures(keep=bool(wanted())) as drawn:
         content = content_of(data)

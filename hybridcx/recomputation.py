@@ -34,7 +34,7 @@ from hybridcx.planning import plan
 from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
-from hybridcx.report.write_csv import write_table, write_tables
+from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.size_ledger import size_ledger
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.units import hashes_sha256

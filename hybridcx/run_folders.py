@@ -16,7 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
-from hybridcx.report.runs_section import OF_RUNS
+from hybridcx.report.sections.runs import OF_RUNS
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.provenance import SCHEMA_VERSION
 from hybridcx.store.report_folder import PROVENANCE

@@ -40,9 +40,9 @@ from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import LEDGER_COLUMNS, Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.report.checklist import checklist
-from hybridcx.report.page import ReportData
-from hybridcx.report.write_csv import write_table
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.csv import write_table
+from hybridcx.report.sections.checklist import checklist
 from hybridcx.size_stage import run_sizes
 from hybridcx.store.artefacts import Store, code_hash, sha256_file, write_atomic
 from hybridcx.store.differences import differences

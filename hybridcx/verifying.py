@@ -23,8 +23,8 @@ from hybridcx.cell_comparison import Compared, compare_cells
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.progress import Progress
 from hybridcx.recomputation import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
-from hybridcx.recompute_program import program
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
+from hybridcx.report.formats.r_program import program
 from hybridcx.store import provenance
 from hybridcx.store.report_folder import INNER, PROVENANCE, file_hashes
 

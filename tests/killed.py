@@ -142,7 +142,7 @@ WARM = {
         "pyarrow.parquet",
         "scipy.stats",
         "hybridcx.analysis.compare",
-        "hybridcx.report.sections",
+        "hybridcx.report.order",
     ),
     "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.running"),
 }

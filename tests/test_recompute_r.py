@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.recompute_program import _literal, program
+from hybridcx.report.formats.r_program import _literal, program
 from hybridcx.streams import rng_for
 
 ROOT = Path(__file__).parents[1]

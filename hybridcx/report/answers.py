@@ -10,8 +10,10 @@ from math import isfinite, isnan
 
 import pandas as pd
 
-from hybridcx.report import meaning, select, tables
-from hybridcx.report.select import Pair
+from hybridcx.report import meaning
+from hybridcx.report import numbers as tables
+from hybridcx.report import shown_rows as select
+from hybridcx.report.shown_rows import Pair
 
 MAX_SENTENCES = 12
 MAX_NAME_CHARS = 80

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-from hybridcx.report.tables import Table
+from hybridcx.report.numbers import Table
 
 if TYPE_CHECKING:
-    from hybridcx.report.casebook_section import CasebookPage
+    from hybridcx.report.casebook_view import CasebookPage
 
 _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 FIRST_LEARNING_FIGURE = 2

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from hybridcx.report.case_dictionary import CASE_TABLES, OF_CASES, OF_IMAGES
-from hybridcx.report.checklist import OF_CHECKLIST
 from hybridcx.report.further_tables import OF_COMPARISON, OF_READERS
 from hybridcx.report.further_tables import OUR_TABLES as FURTHER_TABLES
-from hybridcx.report.leakage import OF_LEAKAGE
-from hybridcx.report.runs_section import OF_RUNS
+from hybridcx.report.sections.checklist import OF_CHECKLIST
+from hybridcx.report.sections.leakage import OF_LEAKAGE
+from hybridcx.report.sections.runs import OF_RUNS
 from hybridcx.report.size_dictionary import OF_TRAINING_SIZE
 
 Kind = Literal["text", "number", "integer", "boolean"]

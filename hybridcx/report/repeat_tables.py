@@ -6,9 +6,11 @@ import re
 
 import pandas as pd
 
-from hybridcx.report import meaning, select, tables
-from hybridcx.report.result_tables import CAP_ROWS
-from hybridcx.report.tables import Cell, Notes, Table, table
+from hybridcx.report import meaning
+from hybridcx.report import numbers as tables
+from hybridcx.report import shown_rows as select
+from hybridcx.report.numbers import Cell, Notes, Table, table
+from hybridcx.report.sections.comparisons import CAP_ROWS
 
 _VERDICTS = ("superior", "inferior", "equivalent", "non_inferior", "inconclusive")
 _OF_SEED = re.compile(r"(?P<model>.+) \((?:mean of seeds|seed \d+)\)")

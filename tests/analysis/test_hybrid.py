@@ -16,7 +16,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys
 from hybridcx.analysis.slices import Slice
 from hybridcx.records.model_names import HEADS
-from hybridcx.report import page
+from hybridcx.report.formats import html as page
 
 NETWORKS = ("vgg16", "vgg19")
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "factorial"

@@ -17,8 +17,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from hybridcx.report.page import ReportData
-from hybridcx.report.write_csv import COLUMNS
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.csv import COLUMNS
 
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
 HEADS = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
@@ -353,8 +353,8 @@ def run_report(heads: int = 7, **changed: object) -> ReportData:
 
 
 if __name__ == "__main__":
-    from hybridcx.report.page import render
-    from hybridcx.report.write_csv import write_tables
+    from hybridcx.report.formats.csv import write_tables
+    from hybridcx.report.formats.html import render
 
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report import answers, select
-from hybridcx.report.page import ReportData, render
-from hybridcx.report.write_csv import COLUMNS
+from hybridcx.report import answers
+from hybridcx.report import shown_rows as select
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.csv import COLUMNS
+from hybridcx.report.formats.html import render
 
 
 def _comparison(**changed: object) -> dict[str, object]:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report.page import render
+from hybridcx.report.formats.html import render
 
 pytestmark = pytest.mark.browser
 WIDTHS = (390, 768, 1280)

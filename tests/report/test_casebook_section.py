@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from hybridcx.analysis.cases import BAND, MAX_SHOWN
-from hybridcx.report import casebook_section
 from hybridcx.report.blocks import Numbers
-from hybridcx.report.casebook_section import CasebookView, casebook_page
-from hybridcx.report.page import ReportData, render
+from hybridcx.report.casebook_view import CasebookView
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.html import render
+from hybridcx.report.sections import casebook as casebook_section
+from hybridcx.report.sections.casebook import casebook_page
 
 EVIL = '<script>alert(1)</script>"><img onerror=x>'
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report import figures, svg
-from hybridcx.report.flow import _kinds, cohort_flow
+from hybridcx.report.figures import plots as figures
+from hybridcx.report.figures import svg
+from hybridcx.report.figures.flow import _kinds, cohort_flow
 
 NAMES = ["<script>1</script>", r"$\frac{1}{2}$", "_x", "{{7*7}}"]
 
@@ -121,7 +122,7 @@ def test_as_file_is_a_document(found: dict[str, pd.DataFrame]) -> None:
 
 
 def test_the_median_of_trainings_ends_where_the_first_of_them_does():
-    from hybridcx.report.figures import _of_trainings
+    from hybridcx.report.figures.plots import _of_trainings
 
     parts = [sample.history(k).assign(seed=k, fold=None) for k in (1, 2, 3)]
     parts[1] = parts[1][parts[1]["iteration"] <= 160]  # early stopping

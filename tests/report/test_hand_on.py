@@ -21,14 +21,18 @@ from markdown_it import MarkdownIt
 
 import hybridcx
 from hybridcx.errors import InputError
-from hybridcx.report import hand_on, latex, markdown, meaning, svg
-from hybridcx.report.hand_on import FORMS, figures_of, forms_of, handing_on
-from hybridcx.report.journal_style import styled
-from hybridcx.report.page import Content, ReportData, content_of
-from hybridcx.report.paper import _citations, _works, paper
-from hybridcx.report.parquet import parquet
-from hybridcx.report.tables import Table
-from hybridcx.report.word import word
+from hybridcx.report import meaning
+from hybridcx.report.content import Content, ReportData
+from hybridcx.report.figures import svg
+from hybridcx.report.formats import all_forms as hand_on
+from hybridcx.report.formats import latex, markdown
+from hybridcx.report.formats.all_forms import FORMS, figures_of, forms_of, handing_on
+from hybridcx.report.formats.html import content_of
+from hybridcx.report.formats.journal_style import styled
+from hybridcx.report.formats.paper import _citations, _works, paper
+from hybridcx.report.formats.parquet import parquet
+from hybridcx.report.formats.word import word
+from hybridcx.report.numbers import Table
 
 NAMES = [
     *(
@@ -280,7 +284,7 @@ def test_parquet_has_the_values_of_the_csv(report: ReportData, tmp_path: Path) -
         data = parquet(name, table)
         assert parquet(name, table) == data
         read = pd.read_parquet(io.BytesIO(data))
-        hybridcx.report.write_csv.write_tables(tmp_path, {name: table}, command="compare")
+        hybridcx.report.formats.csv.write_tables(tmp_path, {name: table}, command="compare")
         with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)  # not pandas, whose versions differ in the last digit and at NUL
         assert list(read.columns) == header

@@ -8,9 +8,10 @@ import pytest
 import sample
 
 from hybridcx.errors import InputError
-from hybridcx.report import answers, meaning, tables
-from hybridcx.report.journal_style import STYLES, current, emphasised, read_style, styled
-from hybridcx.report.page import render
+from hybridcx.report import answers, meaning
+from hybridcx.report import numbers as tables
+from hybridcx.report.formats.html import render
+from hybridcx.report.formats.journal_style import STYLES, current, emphasised, read_style, styled
 
 P_VALUES = {
     "plain": ["0.0496", "<0.001", ">0.999", "1", "0.0502", "0.031", "0.009", "0.012", "0.050", "NA"],

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report import flow, label_rules
-from hybridcx.report.page import render
+from hybridcx.report.figures import flow
+from hybridcx.report.formats.html import render
+from hybridcx.report.sections import label_rules
 
 FLOW = pd.DataFrame(
     [

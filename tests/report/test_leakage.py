@@ -10,7 +10,7 @@ import pandas as pd
 
 from hybridcx.case_stage import _pair_pictures
 from hybridcx.report.blocks import Numbers
-from hybridcx.report.leakage import MAX_PICTURED, in_order, marks_table, pairs_table, section
+from hybridcx.report.sections.leakage import MAX_PICTURED, in_order, marks_table, pairs_table, section
 
 PAIRS = pd.DataFrame(
     {

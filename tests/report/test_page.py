@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report.page import ReportData, render
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.html import render
 
 CANARIES = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "{{7*7}}", r"$\frac$", "_x", "a\u202eb"]
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from hybridcx.report.page import ReportData, render
-from hybridcx.report.printed_table import printed_table
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.html import render
+from hybridcx.report.sections.printed import printed_table
 
 ROWS = pd.DataFrame(
     {

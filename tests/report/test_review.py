@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.verdicts import POWER
-from hybridcx.report import answers, meaning, result_tables, select
-from hybridcx.report.page import ReportData, render
+from hybridcx.report import answers, meaning
+from hybridcx.report import shown_rows as select
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.html import render
+from hybridcx.report.sections import comparisons as result_tables
 from hybridcx.stats.resampling.intervals import RATIO_METRICS
 
 NAN = float("nan")

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report import answers, select, subgroups
+from hybridcx.report import answers
+from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers
-from hybridcx.report.write_csv import COLUMNS
+from hybridcx.report.formats.csv import COLUMNS
+from hybridcx.report.sections import subgroups
 
 NAMES = ["vgg16", "vgg19", "lda"]
 

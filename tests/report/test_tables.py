@@ -7,8 +7,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from hybridcx.report import meaning, tables
-from hybridcx.report.tables import Cell, Notes
+from hybridcx.report import meaning
+from hybridcx.report import numbers as tables
+from hybridcx.report.numbers import Cell, Notes
 
 ACCURACY, AUROC, LR = meaning.metric("accuracy"), meaning.metric("auroc"), meaning.metric("lr_positive")
 

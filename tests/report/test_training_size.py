@@ -9,8 +9,8 @@ import pytest
 
 from hybridcx.report import meaning
 from hybridcx.report.blocks import Numbers
+from hybridcx.report.sections.training_size import figure, needed_table, section, sentence, size_table, unsettled
 from hybridcx.report.size_dictionary import OF_TRAINING_SIZE
-from hybridcx.report.training_size import figure, needed_table, section, sentence, size_table, unsettled
 
 ACCURACY = meaning.metric("accuracy")
 BEYOND = "beyond the sizes that were trained: it holds only if the power law goes on"

@@ -12,7 +12,14 @@ import pytest
 import sample
 
 from hybridcx.report.dictionary import OUR_TABLES
-from hybridcx.report.write_csv import COLUMNS, DICTIONARY, TABLES_OF_COMMAND, data_dictionary, write_table, write_tables
+from hybridcx.report.formats.csv import (
+    COLUMNS,
+    DICTIONARY,
+    TABLES_OF_COMMAND,
+    data_dictionary,
+    write_table,
+    write_tables,
+)
 
 CONTRACT = Path(__file__).parents[2] / "../shared/CONTRACT.md"
 

@@ -1,0 +1,51 @@
+"""The R program that travels with a report, `recompute.R`: base R alone recomputes the numbers beside it. Its parts lie in the folder recompute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+
+COMMANDS = ("agreement", "compare", "run")
+"""The commands whose folders get the program: those with predictions or readings to recompute from."""
+PARTS = ("1_tools.R", "2_one_model.R", "3_two_models.R", "4_tables.R", "5_agreement.R", "6_all.R")
+_HEAD = """\
+# Recomputes the numbers of this report from predictions.csv (and ratings.csv or cohort.csv) beside it, with base R alone (4.0 or newer):
+#     Rscript recompute.R          from any directory, or source("recompute.R")
+# The formulas are written from the papers named beside them, apart from the code that made the report. Each number is compared to a relative
+# 1e-9 (searched roots 1e-7, fitted calibration lines and noncentral t quantiles 1e-5); bootstrap percentile limits of accuracy and AUROC are
+# drawn anew and held within four Monte Carlo errors. Prints PASS or the difference by file and method, what it does not recompute with its
+# count, and ends with status 1 where a number differs.
+
+"""
+
+
+def program(options: Mapping[str, object]) -> str:
+    """The program for a report with these recorded options: what it needs of them stands at its top, so that R reads no JSON."""
+    settings = {
+        "positive": options.get("positive"),
+        "conf.level": options.get("confidence_level", 0.95),
+        "stratified": bool(options.get("stratified", False)),
+        "scale": options.get("scale") or "nominal",
+        "na_is_call": False,
+    }
+    listed = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
+    folder = resources.files("hybridcx.report.formats") / "recompute"
+    parts = [(folder / name).read_text(encoding="utf-8") for name in PARTS]
+    return _HEAD + f"settings <- list({listed})\n\n" + "\n".join(parts)
+
+
+def _literal(value: object) -> str:
+    """A value as R writes it, in ASCII."""
+    if value is None:
+        return "NA_character_"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return '"' + "".join(_character(c) for c in str(value)) + '"'
+
+
+def _character(c: str) -> str:
+    if c in '"\\':
+        return "\\" + c
+    return c if " " <= c <= "~" else f"\\U{ord(c):08X}"
