@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from hybridcx import vocabulary
 from hybridcx.analysis.published.readings import OTHER_TOTALS, OTHER_TOTALS_EACH, PRINTED_IS, Audit, audit
 from hybridcx.analysis.published.tables import MAX_LISTED, audit_tables
 from hybridcx.errors import InputError, printable
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.records.published import PublishedTable, read_published
-from hybridcx.report import meaning
 from hybridcx.report import numbers as tables
 from hybridcx.report.answers import in_sentence
-from hybridcx.report.audit_dictionary import descriptions
 from hybridcx.report.content import ReportData
 from hybridcx.report.formats.csv import write_table
 from hybridcx.report.shown_rows import number
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
+from hybridcx.vocabulary.audit import descriptions
 
 MAX_NAMED = 6
 FEW_MODELS = 3
@@ -238,7 +238,7 @@ def _printed_is(found: Audit, reading: str) -> str:
         real = PRINTED_IS[reading].get(v.metric)
         if real:
             pairs[printable(v.printed_as)] = (
-                (in_sentence(real) if real in meaning.METRICS else real) if not v.complement else f"1 minus {real}"
+                (in_sentence(real) if real in vocabulary.METRICS else real) if not v.complement else f"1 minus {real}"
             )
     said = "; ".join(
         f"what is printed as {name} is {real if ' ' in real else 'the ' + real}" for name, real in pairs.items()
@@ -300,7 +300,7 @@ def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
     if not strict and lowest["p.value.min"] < alpha:
         tango = by_method["tango"]
         row = tango[(tango["model"] == lowest["model"]) & (tango["comparator"] == lowest["comparator"])].iloc[0]
-        kind = meaning.metric("accuracy")
+        kind = vocabulary.metric("accuracy")
         low, high = (tables.difference(kind, number(row[c])) for c in ("conf.low", "conf.high"))
         b, c = (tables.count(number(row[k])) for k in "bc")
         said.append(

@@ -23,6 +23,7 @@ from hybridcx.report.formats.r_program import COMMANDS, program
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.store.report_folder import OutputFolder, file_hashes
+from hybridcx.vocabulary.run import LEDGER_COLUMNS
 
 
 class Clock:
@@ -77,29 +78,6 @@ def write_readings(folder: Path, ratings: Ratings) -> None:
 def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
     """The columns of ratings.csv for the data dictionary."""
     return {("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in ratings.columns]]}
-
-
-LEDGER_COLUMNS = {
-    "case_id": ("the case", "as given in the input"),
-    "y_true": ("the truth", "a label of the input; NA where the split is disputed"),
-    "model": ("the model", "as named in the input, or as the run names it"),
-    "y_pred": ("the model's call", "a label of the input"),
-    "score": ("the positive class's probability (or rank score)", "number"),
-    "patient_id": ("who belongs together: a code, not the patient's id", "g00000, g00001, ..."),
-    "split": (
-        "the part of the cohort; only test is evaluated, disputed (test cases without a truth) apart",
-        "train, validation, test, disputed",
-    ),
-    "seed": ("seed of the training", "integer"),
-    "fold": ("fold of the cross-validation", "as given in the input"),
-    "share": ("share of the training cases that the models were trained on", "above 0, at most 1"),
-    "n_train": ("training cases that the models were trained on", "whole number from 1"),
-    "copy_in_training": (
-        "whether training or validation has nearly the image of this case where it is a test case (near_duplicates.csv)",
-        "yes, no, or NA",
-    ),
-    "label_given": ("the label of the manifest, where the truth comes from the readers", "a label of the input, or NA"),
-}
 
 
 def finish(

@@ -16,10 +16,10 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
-from hybridcx.report.sections.runs import OF_RUNS
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.provenance import SCHEMA_VERSION
 from hybridcx.store.report_folder import PROVENANCE
+from hybridcx.vocabulary.run import OF_RUNS
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
 COMMANDS = ("run", "compare")

@@ -38,7 +38,7 @@ from hybridcx.pipeline import COPY, check_heads, load_cohort, prepare_images, ru
 from hybridcx.planned_models import check_plan, planned_pairs
 from hybridcx.progress import Progress
 from hybridcx.pseudonyms import pseudonyms
-from hybridcx.publish import LEDGER_COLUMNS, Clock, finish, page_provenance, plan_options, write_ledger
+from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.report.content import ReportData
 from hybridcx.report.formats.csv import write_table
@@ -56,6 +56,7 @@ from hybridcx.units import (
     split_counts,
     split_frame,
 )
+from hybridcx.vocabulary.run import CURVE_COLUMNS, HEAD_COLUMNS, LEDGER_COLUMNS, SPLIT_COLUMNS
 from hybridcx.workers.dask import Workers, check_workers
 
 CODE = (
@@ -77,38 +78,6 @@ CODE = (
     "ensemble_stage",
     "size_stage",
 )
-
-CURVE_COLUMNS = {
-    "network": "the network",
-    "iteration": "mini-batches seen",
-    "epoch": "passes over the training cases",
-    "train_loss": "cross-entropy of the mini-batch",
-    "train_accuracy": "accuracy on the mini-batch",
-    "learning_rate": "the rate of this step",
-    "validation_loss": "cross-entropy on the validation cases, where validated",
-    "validation_accuracy": "accuracy on the validation cases, where validated",
-    "seed": "seed of the training",
-    "fold": "fold of the cross-validation, from 1; NA without one",
-}
-HEAD_COLUMNS = {
-    "model": "the model's name in the other tables",
-    "network": "the network whose penultimate features the head is fitted on",
-    "features": "pretrained, untrained or fine_tuned",
-    "head": "the classifier",
-    "parameters": "the candidate that cross-validation chose (JSON)",
-    "n_fitted": "cases that the head was fitted on",
-    "cv_auroc": "AUROC of the chosen candidate in cross-validation within the fitted cases",
-    "cv_log_loss": "log loss of the chosen candidate in cross-validation within the fitted cases",
-    "notes": "what was done otherwise than asked, and why",
-    "seed": "seed of the training",
-    "fold": "fold of the cross-validation, from 1; NA without one",
-}
-SPLIT_COLUMNS = {
-    "case_id": "the case",
-    "split": "its part of the cohort",
-    "seed": "seed of the training, where trainings divide the cohort differently",
-    "fold": "fold of the cross-validation, from 1; NA without one",
-}
 
 
 def run_experiment(

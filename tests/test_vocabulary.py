@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api
-from hybridcx.report import meaning
-from hybridcx.report.dictionary import DICTIONARY
+from hybridcx import api, vocabulary
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.tables import DICTIONARY
 
 
 def words(text):
@@ -159,8 +158,8 @@ def test_each_word_is_described_and_has_a_name_on_the_page():
     assert said("agreement", "metric") == AGREEMENT
     assert said("multiplicity", "p.adjust.method") == ADJUSTMENTS
     assert said("verdicts", "verdict") == VERDICTS
-    assert set(meaning.METRICS) == METRICS
-    assert set(meaning.METHODS) >= INTERVALS | COMPARISONS | OF_SEVERAL_SEEDS | OMNIBUS
-    assert set(meaning.AGREEMENT) == AGREEMENT
-    assert set(meaning.VERDICTS) == VERDICTS
-    assert set(meaning.ADJUSTMENTS) == ADJUSTMENTS
+    assert set(vocabulary.METRICS) == METRICS
+    assert set(vocabulary.METHODS) >= INTERVALS | COMPARISONS | OF_SEVERAL_SEEDS | OMNIBUS
+    assert set(vocabulary.AGREEMENT) == AGREEMENT
+    assert set(vocabulary.VERDICTS) == VERDICTS
+    assert set(vocabulary.ADJUSTMENTS) == ADJUSTMENTS

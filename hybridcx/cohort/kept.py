@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +10,9 @@ import pandas as pd
 
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split
+from hybridcx.vocabulary.run import KEPT_COLUMNS
 
 READINGS = ("reader_", "rating_")
-KEPT_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "case_id": ("the case, excluded ones too", "as given in the manifest, or its pseudonym"),
-    "patient_id": ("whose case it is: a code of this file, not the patient's id", "p00000, p00001, ..."),
-    "label": ("the label of the analysis; NA where there is none", "a label of the input, or NA"),
-    "split": (
-        "the part of the cohort; NA for cases that belong to none, and where trainings divide the cohort differently (split.csv)",
-        "train, validation, test, or NA",
-    ),
-    "excluded": ("why the case is not analysed; NA for analysed cases", "text, or NA"),
-    "in.dispute": ("whether the case has no label because the readers differ", "TRUE, FALSE"),
-}
 
 
 def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:

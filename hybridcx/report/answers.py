@@ -10,7 +10,7 @@ from math import isfinite, isnan
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.shown_rows import Pair
@@ -73,7 +73,7 @@ def smallest_margin(chosen: Sequence[Pair]) -> str:
     known = sorted(p.smallest_margin for p in chosen if isfinite(p.smallest_margin))
     if not known:
         return ""
-    kind = meaning.metric(chosen[0].metric)
+    kind = vocabulary.metric(chosen[0].metric)
     size, several = _range(kind, known)
     asked = {p.margin for p in chosen if isfinite(p.margin)}
     given = ""
@@ -87,7 +87,7 @@ def smallest_margin(chosen: Sequence[Pair]) -> str:
     )
 
 
-def _range(kind: meaning.Metric, known: Sequence[float]) -> tuple[str, bool]:
+def _range(kind: vocabulary.Metric, known: Sequence[float]) -> tuple[str, bool]:
     """Sorted sizes as "12.3" or "12.3 to 15.0" with their unit, and whether they are several."""
     scale = 100 if kind.unit == "percent" else 1
     low, high = (tables.fixed(x, kind.decimals, scale=scale) for x in (known[0], known[-1]))
@@ -104,7 +104,7 @@ def leading(
     """
     if len(chosen) <= limit or planned:
         return list(chosen[:limit]), ""
-    kind = meaning.metric(chosen[0].metric)
+    kind = vocabulary.metric(chosen[0].metric)
     models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
     values = _values(found)
     seen = {m: select.number(values[m, kind.name]["estimate"]) for m in models if (m, kind.name) in values}
@@ -125,7 +125,7 @@ def decided(p: Pair) -> bool:
     """Whether the pair's answer is that one model is better: by its verdict, or without one by interval and adjusted p."""
     if p.verdict:
         return p.verdict in ("superior", "inferior")
-    null = meaning.metric(p.metric).null
+    null = vocabulary.metric(p.metric).null
     alpha = 1 - p.conf_level if isfinite(p.conf_level) else 0.05
     excludes = p.low > null or p.high < null
     judged = p.adjusted if isfinite(p.adjusted) else p.p
@@ -166,7 +166,7 @@ def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> 
 
 def in_sentence(metric: str) -> str:
     """The metric's name as it stands inside a sentence."""
-    label = meaning.metric(metric).label
+    label = vocabulary.metric(metric).label
     return (
         label
         if label[:2].isupper() or label[:2] == "F1" or label.startswith(("Youden", "Brier"))
@@ -181,7 +181,7 @@ def named(model: str) -> str:
 
 def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     """One comparison in one sentence."""
-    kind = meaning.metric(p.metric)
+    kind = vocabulary.metric(p.metric)
     start = f"{named(p.model)} against {named(p.comparator)}: {in_sentence(p.metric)}"
     both = [r for r in (values.get((m, p.metric)) for m in (p.model, p.comparator)) if r is not None]
     if len(both) == 2:
@@ -199,12 +199,12 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], select.Row]) -> str:
     limits = ""
     if select.has_limits(p):
         low, high = (tables.difference(kind, x, p.margin) for x in (p.low, p.high))
-        limits = f"{tables.confidence(p.conf_level, low, high)}, {meaning.method_label(p.method)}"
+        limits = f"{tables.confidence(p.conf_level, low, high)}, {vocabulary.method_label(p.method)}"
     tests = []
     if not isnan(p.p):
         tests.append(_test(p))
     if not isnan(p.adjusted):
-        tests.append(f"{meaning.ADJUSTMENTS.get(p.adjustment, p.adjustment)}-adjusted {tables.p_equals(p.adjusted)}")
+        tests.append(f"{vocabulary.ADJUSTMENTS.get(p.adjustment, p.adjustment)}-adjusted {tables.p_equals(p.adjusted)}")
     inside = "; ".join(x for x in (limits, *tests) if x)
     text += f" ({inside})" if inside else ""
     if p.verdict:
@@ -219,12 +219,12 @@ def _test(p: Pair) -> str:
     short = {"mcnemar_midp": ("McNemar ", "mid-p"), "mcnemar_exact": ("McNemar exact ", "p")}
     if p.test in short:
         return short[p.test][0] + tables.p_equals(p.p, short[p.test][1])
-    return ("" if p.test == p.method else f"{meaning.method_label(p.test)}: ") + tables.p_equals(p.p)
+    return ("" if p.test == p.method else f"{vocabulary.method_label(p.test)}: ") + tables.p_equals(p.p)
 
 
 def verdict_text(p: Pair) -> str:
     """The verdict in words, with the margin that it speaks of."""
-    kind = meaning.metric(p.metric)
+    kind = vocabulary.metric(p.metric)
     margin = (
         tables.fixed(p.margin, kind.decimals, scale=100 if kind.unit == "percent" else 1) if isfinite(p.margin) else ""
     )
@@ -235,7 +235,7 @@ def verdict_text(p: Pair) -> str:
         "equivalent": f"equivalent within ±{margin}{unit}",
         "non_inferior": f"not inferior by more than {margin}{unit}",
     }
-    return words.get(p.verdict, meaning.VERDICTS.get(p.verdict, p.verdict))
+    return words.get(p.verdict, vocabulary.VERDICTS.get(p.verdict, p.verdict))
 
 
 def detectable(chosen: Sequence[Pair]) -> str:
@@ -243,7 +243,7 @@ def detectable(chosen: Sequence[Pair]) -> str:
     known = sorted(p.detectable for p in chosen if isfinite(p.detectable))
     if not known:
         return ""
-    kind = meaning.metric(chosen[0].metric)
+    kind = vocabulary.metric(chosen[0].metric)
     size, several = _range(kind, known)
     return (
         f"The smallest difference in {in_sentence(kind.name)} that a test set like this one could be expected to detect is "
@@ -261,14 +261,14 @@ def of_models(found: Mapping[str, pd.DataFrame]) -> list[str]:
         for name in ("accuracy", "sensitivity", "specificity", "auroc"):
             row = values.get((model, name))
             if row is not None:
-                kind = meaning.metric(name)
+                kind = vocabulary.metric(name)
                 parts.append(f"{in_sentence(name)} {_with_level(kind, row)}")
         if parts:
             sentences.append(f"{named(model)}: {', '.join(parts)}.")
     return sentences
 
 
-def _with_level(kind: meaning.Metric, row: select.Row) -> str:
+def _with_level(kind: vocabulary.Metric, row: select.Row) -> str:
     """An estimate with its limits as a sentence has them: "84.6% (95% CI 78.1 to 89.4)"."""
     estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
     shown = tables.value(kind, estimate)
@@ -282,9 +282,9 @@ def _with_level(kind: meaning.Metric, row: select.Row) -> str:
 def _of_agreement(agreement: pd.DataFrame) -> list[str]:
     sentences = []
     for r in agreement.to_dict("records")[:MAX_SENTENCES]:
-        name = meaning.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
+        name = vocabulary.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
         share = str(r["metric"]) == "percent_agreement"
-        kind = meaning.Metric(name, name, "percent", 1) if share else meaning.coefficient(str(r["metric"]))
+        kind = vocabulary.Metric(name, name, "percent", 1) if share else vocabulary.coefficient(str(r["metric"]))
         shown = _with_level(kind, {str(k): v for k, v in r.items()})
         readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""
@@ -306,6 +306,6 @@ def _of_audit(found: Mapping[str, pd.DataFrame]) -> list[str]:
         least = compared.sort_values("p.value.min", kind="stable").iloc[0]
         sentences.append(
             f"Whatever the pairing of the errors, the smallest possible p-value of any pair is {tables.p_value(float(least['p.value.min']))} "
-            f"({least['model']} and {least['comparator']}, {meaning.method_label(least['method'])})."
+            f"({least['model']} and {least['comparator']}, {vocabulary.method_label(least['method'])})."
         )
     return sentences

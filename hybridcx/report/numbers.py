@@ -24,7 +24,7 @@ from math import isfinite, isinf, isnan, nan
 from numbers import Real
 
 from hybridcx.report.formats.journal_style import current
-from hybridcx.report.meaning import Metric
+from hybridcx.vocabulary.metrics import Metric
 
 NA = "NA"
 MINUS = "−"

@@ -7,7 +7,8 @@ from numbers import Real
 
 import pandas as pd
 
-from hybridcx.report import answers, meaning
+from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Figure, Numbers, Section
@@ -134,7 +135,7 @@ def _forest(primary: Sequence[select.Pair], planned: bool, found: Mapping[str, p
     rows = pd.DataFrame([(p.model, p.comparator, p.estimate, p.low, p.high) for p in shown], columns=columns)
     margins = {p.margin for p in shown if p.margin == p.margin}
     margin = margins.pop() if len(margins) == 1 else None
-    methods = ", ".join(dict.fromkeys(meaning.method_label(p.method) for p in shown))
+    methods = ", ".join(dict.fromkeys(vocabulary.method_label(p.method) for p in shown))
     level = next((tables.level(p.conf_level) for p in shown if p.conf_level == p.conf_level), "")
     caption = f"Differences in {answers.in_sentence(metric)}, model minus comparator, with "
     caption += f"{level + ' ' if level else ''}confidence intervals ({methods})."
@@ -281,7 +282,7 @@ def _comparisons(
         if any(p.role == "confirmatory" for p in pairs)
         else report.plan_note or "No plan named comparisons beforehand: all are exploratory."
     )
-    own = meaning.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
+    own = vocabulary.in_order([metric, *("accuracy", "auroc", "sensitivity", "specificity")], [metric])
     for name in own:
         chosen = [p for p in pairs if p.metric == name]
         role = ", ".join(dict.fromkeys(p.role for p in chosen if p.role))

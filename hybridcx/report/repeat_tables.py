@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.numbers import Cell, Notes, Table, table
@@ -25,7 +25,7 @@ def seed_verdicts_table(stability: pd.DataFrame, primary: str) -> Table | None:
     if stability.empty:
         return None
     own = stability[stability["metric"] == primary]
-    kind = meaning.metric(primary)
+    kind = vocabulary.metric(primary)
     unit = tables.unit(kind, of_difference=True)
     scale = 100 if kind.unit == "percent" else 1
     rows = []
@@ -70,7 +70,7 @@ def ensembles_table(metrics: pd.DataFrame, compared: pd.DataFrame, primary: str)
     shown = select.overall(metrics)
     shown = shown[(shown["metric"] == primary) & (shown["recommended"] == True)]  # noqa: E712
     value = {str(r["model"]): r for r in shown.to_dict("records")}
-    kind = meaning.metric(primary)
+    kind = vocabulary.metric(primary)
     rows = []
     for name in (m for m in value if m.endswith("(mean of seeds)")):
         found = _OF_SEED.fullmatch(name)

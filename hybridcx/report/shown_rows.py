@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 
 Row = dict[str, Any]
 _SLICES = ("subgroup", "level", "seed", "label.rule", "prevalence")
@@ -62,11 +62,11 @@ def _records(table: pd.DataFrame) -> list[Row]:
 
 
 def shown_values(metrics: pd.DataFrame, keys: Sequence[str] = ("model", "metric")) -> dict[tuple[str, ...], Row]:
-    """(model, metric) -> the row to show: the recommended one, or the first by `meaning.INTERVAL_ORDER`."""
+    """(model, metric) -> the row to show: the recommended one, or the first by `vocabulary.INTERVAL_ORDER`."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for r in _records(metrics):
         found.setdefault(tuple(str(r[k]) for k in keys), []).append(r)
-    return {key: _best_first(rows, meaning.INTERVAL_ORDER)[0] for key, rows in found.items()}
+    return {key: _best_first(rows, vocabulary.INTERVAL_ORDER)[0] for key, rows in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,8 @@ def pairs(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None = None, metri
 def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pair:
     by_method = {r["method"]: r for r in rows}
     with_limits = [r for r in rows if r["method"] not in _TESTS_ALONE]
-    interval = _best_first(with_limits or rows, meaning.DIFFERENCE_ORDER)[0]
-    tests = _best_first([r for r in rows if pd.notna(r["p.value"])], meaning.TEST_ORDER)
+    interval = _best_first(with_limits or rows, vocabulary.DIFFERENCE_ORDER)[0]
+    tests = _best_first([r for r in rows if pd.notna(r["p.value"])], vocabulary.TEST_ORDER)
     test = tests[0] if tests else {}
     used = [interval, *tests[:1]]
     adjustment = _text(test.get("p.adjust.method"))

@@ -6,8 +6,8 @@ from math import nan
 
 import pandas as pd
 
-from hybridcx.report.further_tables import OUR_TABLES
 from hybridcx.report.sections import further as further_results
+from hybridcx.vocabulary.comparison import OUR_TABLES
 
 
 def overlap(**changed):

@@ -20,8 +20,8 @@ from docx.oxml.ns import qn
 from markdown_it import MarkdownIt
 
 import hybridcx
+from hybridcx import vocabulary
 from hybridcx.errors import InputError
-from hybridcx.report import meaning
 from hybridcx.report.content import Content, ReportData
 from hybridcx.report.figures import svg
 from hybridcx.report.formats import all_forms as hand_on
@@ -304,14 +304,14 @@ def test_parquet_has_the_values_of_the_csv(report: ReportData, tmp_path: Path) -
 
 def test_every_word_of_the_vocabulary_has_its_name_and_its_work_where_there_is_one() -> None:
     known = _citations()
-    for method in meaning.METHODS:
+    for method in vocabulary.METHODS:
         assert (
             any(method in known[g] for g in ("intervals", "differences", "tests", "omnibus"))
             or method == "non_inferiority"
         )
-    assert set(meaning.AGREEMENT) == set(known["agreement"])
-    assert set(meaning.ADJUSTMENTS) - {"none"} == set(known["adjustments"])
-    assert set(known["metrics"]) <= set(meaning.METRICS)
+    assert set(vocabulary.AGREEMENT) == set(known["agreement"])
+    assert set(vocabulary.ADJUSTMENTS) - {"none"} == set(known["adjustments"])
+    assert set(known["metrics"]) <= set(vocabulary.METRICS)
     cited = {k for group in known.values() for _, *keys in group.values() for k in keys}
     assert cited == set(_works())
 

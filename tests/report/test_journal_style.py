@@ -7,8 +7,9 @@ from math import nan
 import pytest
 import sample
 
+from hybridcx import vocabulary
 from hybridcx.errors import InputError
-from hybridcx.report import answers, meaning
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report.formats.html import render
 from hybridcx.report.formats.journal_style import STYLES, current, emphasised, read_style, styled
@@ -71,7 +72,7 @@ def test_no_p_value_is_printed_as_0_or_1(style: str) -> None:
     ],
 )
 def test_intervals(style: str, auroc: str, share: str, gap: str, said: str) -> None:
-    area, accuracy = meaning.metric("auroc"), meaning.metric("accuracy")
+    area, accuracy = vocabulary.metric("auroc"), vocabulary.metric("accuracy")
     with styled(style):
         assert tables.interval(area, 0.912, 0.84, 0.96) == auroc
         assert tables.interval(accuracy, 0.939, 0.835, 0.979) == share
@@ -82,7 +83,7 @@ def test_intervals(style: str, auroc: str, share: str, gap: str, said: str) -> N
 
 @pytest.mark.parametrize("style", STYLES)
 def test_what_does_not_exist_is_na_in_every_style(style: str) -> None:
-    accuracy = meaning.metric("accuracy")
+    accuracy = vocabulary.metric("accuracy")
     with styled(style):
         assert tables.interval(accuracy, nan, nan, nan) == "NA"
         assert tables.difference_interval(accuracy, nan, nan, nan) == "NA"
@@ -93,21 +94,21 @@ def test_what_does_not_exist_is_na_in_every_style(style: str) -> None:
 
 def test_what_can_exceed_1_keeps_its_zero() -> None:
     with styled("apa"):
-        assert tables.value(meaning.metric("lr_negative"), 0.25) == "0.25"
-        assert tables.value(meaning.metric("log_loss"), 0.25) == "0.250"
-        assert tables.difference(meaning.metric("mcc"), 0.25) == "0.250"  # of two values in -1 to 1: up to 2
-        assert tables.value(meaning.metric("mcc"), -0.25) == "−.250"
-        assert tables.value(meaning.metric("auroc"), 1.0) == "1.000"
-        assert tables.value(meaning.metric("auroc"), 0.99996) == ">.999"
+        assert tables.value(vocabulary.metric("lr_negative"), 0.25) == "0.25"
+        assert tables.value(vocabulary.metric("log_loss"), 0.25) == "0.250"
+        assert tables.difference(vocabulary.metric("mcc"), 0.25) == "0.250"  # of two values in -1 to 1: up to 2
+        assert tables.value(vocabulary.metric("mcc"), -0.25) == "−.250"
+        assert tables.value(vocabulary.metric("auroc"), 1.0) == "1.000"
+        assert tables.value(vocabulary.metric("auroc"), 0.99996) == ">.999"
 
 
 def test_agreement_in_the_unit_of_the_readings_keeps_its_zero() -> None:
     with styled("apa"):
-        assert tables.value(meaning.coefficient("icc2"), 0.912) == ".912"
-        assert tables.value(meaning.coefficient("cohen_kappa"), 0.99996) == ">.999"
-        assert tables.value(meaning.coefficient("sem"), 0.912) == "0.912"
-        assert tables.value(meaning.coefficient("bland_altman_bias"), -0.7) == "−0.700"
-    assert tables.value(meaning.coefficient("sem"), 0.99996) == "1.000"  # no bound to be kept away from
+        assert tables.value(vocabulary.coefficient("icc2"), 0.912) == ".912"
+        assert tables.value(vocabulary.coefficient("cohen_kappa"), 0.99996) == ">.999"
+        assert tables.value(vocabulary.coefficient("sem"), 0.912) == "0.912"
+        assert tables.value(vocabulary.coefficient("bland_altman_bias"), -0.7) == "−0.700"
+    assert tables.value(vocabulary.coefficient("sem"), 0.99996) == "1.000"  # no bound to be kept away from
 
 
 def test_each_style_says_its_source_and_what_was_not_checked() -> None:

@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pandas as pd
 
+from hybridcx import vocabulary
 from hybridcx.analysis.verdicts import POWER
-from hybridcx.report import answers, meaning
+from hybridcx.report import answers
 from hybridcx.report import shown_rows as select
 from hybridcx.report.content import ReportData
 from hybridcx.report.formats.html import render
@@ -94,7 +95,7 @@ def test_doubtful_limits_of_a_calibration_curve_are_said() -> None:
 
 
 def test_the_page_and_the_statistics_agree_on_what_is_a_ratio() -> None:
-    assert {m.name for m in meaning.METRICS.values() if m.null == 1} == set(RATIO_METRICS)
+    assert {m.name for m in vocabulary.METRICS.values() if m.null == 1} == set(RATIO_METRICS)
 
 
 def test_the_detectable_difference_states_the_power_it_was_computed_for() -> None:

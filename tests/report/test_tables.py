@@ -7,11 +7,11 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report.numbers import Cell, Notes
 
-ACCURACY, AUROC, LR = meaning.metric("accuracy"), meaning.metric("auroc"), meaning.metric("lr_positive")
+ACCURACY, AUROC, LR = vocabulary.metric("accuracy"), vocabulary.metric("auroc"), vocabulary.metric("lr_positive")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_table_that_is_cut_says_so_and_names_the_file() -> None:
 
 
 def test_a_metric_knows_its_meaning() -> None:
-    assert [meaning.metric(m).better for m in ("accuracy", "brier", "calibration_slope")] == [1, -1, 0]
+    assert [vocabulary.metric(m).better for m in ("accuracy", "brier", "calibration_slope")] == [1, -1, 0]
     assert tables.unit(ACCURACY, of_difference=True) == "percentage points"
     assert tables.unit(LR, of_difference=True) == "ratio"
-    assert meaning.metric("unheard_of").label == "unheard_of"
+    assert vocabulary.metric("unheard_of").label == "unheard_of"

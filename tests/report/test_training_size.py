@@ -7,12 +7,12 @@ from math import inf, nan
 import pandas as pd
 import pytest
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report.blocks import Numbers
 from hybridcx.report.sections.training_size import figure, needed_table, section, sentence, size_table, unsettled
-from hybridcx.report.size_dictionary import OF_TRAINING_SIZE
+from hybridcx.vocabulary.training_size import OF_TRAINING_SIZE
 
-ACCURACY = meaning.metric("accuracy")
+ACCURACY = vocabulary.metric("accuracy")
 BEYOND = "beyond the sizes that were trained: it holds only if the power law goes on"
 BOUND = "46 % of the resamples lie on a bound of the fit"
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report.dictionary import OUR_TABLES
 from hybridcx.report.formats.csv import (
     COLUMNS,
     DICTIONARY,
@@ -20,6 +19,7 @@ from hybridcx.report.formats.csv import (
     write_table,
     write_tables,
 )
+from hybridcx.vocabulary.tables import OUR_TABLES
 
 CONTRACT = Path(__file__).parents[2] / "../shared/CONTRACT.md"
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report.figures.svg import (
     INK,
@@ -73,7 +73,7 @@ def forest(
 
     A row whose estimate is NaN says so; one without limits is a hollow mark. `margin` draws the equivalence band.
     """
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     scale = 100 if kind.unit == "percent" else 1
     n = len(rows)
     with style():

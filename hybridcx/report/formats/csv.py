@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.report.dictionary import BESIDE_CONTRACT, COLUMNS, DICTIONARY, SHARED, TABLES_OF_COMMAND, Column, Kind
+from hybridcx.vocabulary.columns import SHARED, Column, Kind
+from hybridcx.vocabulary.tables import BESIDE_CONTRACT, COLUMNS, DICTIONARY, TABLES_OF_COMMAND
 
 __all__ = ["COLUMNS", "DICTIONARY", "TABLES_OF_COMMAND", "Column", "data_dictionary", "write_table", "write_tables"]
 

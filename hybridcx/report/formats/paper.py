@@ -15,7 +15,8 @@ from math import isfinite
 
 import pandas as pd
 
-from hybridcx.report import answers, meaning
+from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.content import Content, ReportData
@@ -64,7 +65,7 @@ def paper(data: ReportData, content: Content) -> dict[str, str]:
 
 def _said(group: str, name: str, used: Used) -> str:
     """What the method is called, with its citation; the name itself where the list does not have it."""
-    said, *keys = _citations()[group].get(name, [meaning.method_label(name)])
+    said, *keys = _citations()[group].get(name, [vocabulary.method_label(name)])
     used.update(dict.fromkeys(keys))
     return escaped(said) + (f" [{'; '.join('@' + k for k in keys)}]" if keys else "")
 
@@ -75,7 +76,7 @@ def _several(names: Iterable[str]) -> str:
 
 
 def _metrics(names: Iterable[str]) -> str:
-    return _several(escaped(answers.in_sentence(m)) for m in meaning.in_order(names, meaning.METRIC_ORDER))
+    return _several(escaped(answers.in_sentence(m)) for m in vocabulary.in_order(names, vocabulary.METRIC_ORDER))
 
 
 def _table(data: ReportData, name: str) -> pd.DataFrame:
@@ -104,7 +105,7 @@ def _intervals(metrics: pd.DataFrame, used: Used) -> str:
     for (_, name), row in shown.items():
         by_method.setdefault(str(row["method"]), []).append(name)
     level = next((tables.level(x) for x in metrics["conf.level"] if pd.notna(x)), "")
-    order = meaning.in_order(by_method, meaning.INTERVAL_ORDER)
+    order = vocabulary.in_order(by_method, vocabulary.INTERVAL_ORDER)
     parts = [f"{_said('intervals', m, used)} for {_metrics(by_method[m])}" for m in order]
     text = f"Confidence intervals{f' are at the {level} level' if level else ''}: {'; '.join(parts)}."
     drawn = [r for r in shown.values() if str(r["method"]).startswith("bootstrap") and pd.notna(r.get("n.resamples"))]
@@ -113,7 +114,7 @@ def _intervals(metrics: pd.DataFrame, used: Used) -> str:
         n = max(float(r["n.resamples"]) for r in drawn)
         text += f" The bootstrap drew {tables.count(n)} resamples of {units}."
     defined = _citations()["metrics"]
-    cited = [m for m in meaning.in_order({name for _, name in shown}, meaning.METRIC_ORDER) if m in defined]
+    cited = [m for m in vocabulary.in_order({name for _, name in shown}, vocabulary.METRIC_ORDER) if m in defined]
     if cited:
         text += f" Definitions: {_several(_said('metrics', m, used) for m in cited)}."
     return text

@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pandas as pd
 
-from hybridcx.report.dictionary import Kind
 from hybridcx.report.formats.csv import as_written
+from hybridcx.vocabulary.columns import Kind
 
 
 def parquet(name: str, table: pd.DataFrame) -> bytes:

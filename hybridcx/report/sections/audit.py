@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers, Section
@@ -136,7 +136,7 @@ def _recomputed(metrics: pd.DataFrame, names: Sequence[str], key: str, caption: 
             rows.append([Cell(str(model)), *(_value(by_name[n], notes) for n in names)])
         levels = of_reading["conf.level"].dropna().unique()
         text = caption + (f", with {tables.level(float(levels[0]))} limits" if len(levels) else "")
-        head = ["Model", *(meaning.metric(n).label for n in names)]
+        head = ["Model", *(vocabulary.metric(n).label for n in names)]
         method = (
             "Wilson intervals."
             if names is PROPORTIONS
@@ -157,7 +157,7 @@ def _recomputed(metrics: pd.DataFrame, names: Sequence[str], key: str, caption: 
 
 
 def _value(row: Mapping[str, object], notes: tables.Notes) -> Cell:
-    kind = meaning.metric(str(row["metric"]))
+    kind = vocabulary.metric(str(row["metric"]))
     low, high = select.number(row["conf.low"]), select.number(row["conf.high"])
     limits = f"{tables.value(kind, low)} to {tables.value(kind, high)}" if low == low and high == high else ""
     marks = notes.mark(row["warning"]) if row["status"] != "ok" else ()
@@ -172,7 +172,7 @@ def _pairs(compared: pd.DataFrame) -> Table | None:
         return None
     accuracy = compared[compared["metric"] == "accuracy"]
     notes = tables.Notes()
-    kind = meaning.metric("accuracy")
+    kind = vocabulary.metric("accuracy")
     rows = []
     for (model, comparator), mine in accuracy.groupby(["model", "comparator"], sort=False):
         by_method: dict[str, select.Row] = {
@@ -195,7 +195,7 @@ def _pairs(compared: pd.DataFrame) -> Table | None:
     head = [
         "Model",
         "Comparator",
-        *tables.p_heading(*(meaning.method_label(t).replace("McNemar, ", "p, ") for t in TESTS)),
+        *tables.p_heading(*(vocabulary.method_label(t).replace("McNemar, ", "p, ") for t in TESTS)),
         "Best b, c",
         "Tango there, percentage points",
     ]
@@ -221,7 +221,7 @@ def _printed(values: pd.DataFrame, metrics: pd.DataFrame) -> Table | None:
     for r in metrics.to_dict("records") if not metrics.empty else []:
         for name in (_text(r["printed.as"]) or "").split("; "):
             labels = real.setdefault((str(r["model"]), name), [])
-            labels += [x for x in [meaning.metric(str(r["metric"])).label] if x not in labels]
+            labels += [x for x in [vocabulary.metric(str(r["metric"])).label] if x not in labels]
     notes = tables.Notes()
     rows = []
     for r in values.to_dict("records"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Block, Numbers, Section, data_uri
@@ -90,7 +90,7 @@ def pointing_table(found: pd.DataFrame, caption: str) -> Table | None:
     """Hits of each network's maps, with Wilson's interval, beside what chance would hit."""
     if found.empty:
         return None
-    kind = meaning.Metric("pointing", "hits", unit="percent", decimals=1)
+    kind = vocabulary.Metric("pointing", "hits", unit="percent", decimals=1)
     notes = Notes()
     rows = []
     everywhere = found[(found["method"] == "occlusion") | (found["subset"] == "test")]  # the rest is in the file

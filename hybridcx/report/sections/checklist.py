@@ -16,32 +16,21 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers, Section
 from hybridcx.report.content import ReportData
-from hybridcx.report.further_tables import Described
 from hybridcx.report.numbers import Cell
+from hybridcx.vocabulary.run import EVIDENCED, NOT_HERE, OF_CHECKLIST, PARTLY
 
 GUIDELINES = ("tripod_ai", "claim_2024", "stard_2015")
 COMMANDS = ("run", "compare")
-EVIDENCED, PARTLY, NOT_HERE = "evidenced", "partly", "not evidenced here"
 NO_SCORE = (
     "What this report itself shows for the items of three reporting guidelines, to be completed by hand. Numbers are the guidelines', topics "
     "are told in our words; read the guideline for what an item asks. Partly: the report has some of it. Items that are not listed are not "
     "evidenced here. There is no score."
 )
-OF_CHECKLIST: dict[str, Described] = {
-    "checklist": {
-        "guideline": ("the reporting guideline", "TRIPOD+AI, CLAIM 2024, STARD 2015"),
-        "item": ("number of the item in the guideline", "text"),
-        "topic": ("what the item is about, in our words", "text"),
-        "evidence": ("what this report has for it", "text, or NA"),
-        "location": ("where in this report or folder", "section or file, or NA"),
-        "evidenced": ("whether this report evidences the item", f"{EVIDENCED}, {PARTLY}, {NOT_HERE}"),
-    }
-}
 
 Fact = tuple[str, str]
 """What the report has, in words, and where."""
@@ -250,7 +239,7 @@ def _measures(report: ReportData) -> Fact | None:
         for n in ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auroc", "brier")
         if n in set(metrics["metric"])
     ]
-    return ", ".join(meaning.metric(n).label for n in names), "Performance of each model; Methods"
+    return ", ".join(vocabulary.metric(n).label for n in names), "Performance of each model; Methods"
 
 
 def _comparisons(report: ReportData) -> Fact | None:

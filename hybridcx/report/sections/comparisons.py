@@ -8,7 +8,8 @@ from math import isfinite, isnan
 
 import pandas as pd
 
-from hybridcx.report import answers, meaning
+from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.numbers import Cell, Notes, Table, table
@@ -29,7 +30,7 @@ def _value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
     """One model's metric: estimate, limits, and what the reader has to know beside it."""
     if row is None:
         return Cell(tables.NA)
-    kind = meaning.metric(str(row["metric"]))
+    kind = vocabulary.metric(str(row["metric"]))
     estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
     said = []
     if row["status"] != "ok" and isinstance(row["warning"], str):
@@ -37,14 +38,14 @@ def _value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
     elif isinstance(row["warning"], str):
         said.append(row["warning"])
     if isfinite(low) and row["method"] != common:
-        said.append(f"interval: {meaning.method_label(row['method'])}")
+        said.append(f"interval: {vocabulary.method_label(row['method'])}")
     top, bottom = select.number(row["numerator"]), select.number(row["denominator"])
     sub = "" if isnan(top) or isnan(bottom) else f"{tables.count(top)}/{tables.count(bottom)}"
     errors = [select.number(row.get(f"mc.error.{side}")) for side in ("low", "high")]
     return Cell(tables.interval(kind, estimate, low, high), _monte_carlo(kind, errors) or sub, notes.mark(*said))
 
 
-def _monte_carlo(kind: meaning.Metric, errors: Sequence[float]) -> str:
+def _monte_carlo(kind: vocabulary.Metric, errors: Sequence[float]) -> str:
     """The Monte Carlo errors of resampled limits, in the limits' unit and with a decimal more."""
     if not any(map(isfinite, errors)):
         return ""
@@ -102,7 +103,7 @@ def prevalence_table(metrics: pd.DataFrame, caption: str) -> Table | None:
 
 
 def heading(metric: str) -> str:
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     of = tables.unit(kind)
     return f"{kind.label}, {of}" if of else kind.label
 
@@ -111,10 +112,10 @@ def _intervals_remark(values: dict[tuple[str, ...], Row], common: dict[str, str 
     by_method: dict[str, list[str]] = {}
     for metric, method in common.items():
         if method not in (None, "None", "nan"):  # the last two: rows to which no interval belongs
-            by_method.setdefault(method, []).append(meaning.metric(metric).label)
+            by_method.setdefault(method, []).append(vocabulary.metric(metric).label)
     levels = {tables.level(select.number(r["conf.level"])) for r in values.values()} - {""}
     level = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
-    said = "; ".join(f"{', '.join(m)}: {meaning.method_label(method)}" for method, m in by_method.items())
+    said = "; ".join(f"{', '.join(m)}: {vocabulary.method_label(method)}" for method, m in by_method.items())
     errors = any(isfinite(select.number(r.get("mc.error.low"))) for r in values.values())
     return f"{level} in {tables.brackets()}. {said}.{MC_REMARK if errors else ''}" if said else ""
 
@@ -123,7 +124,7 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
     """The comparisons on one metric: difference with interval, discordant cases, tests, adjusted p, verdict."""
     if not pairs:
         return None
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     notes = Notes()
     counts, verdicts = any(isfinite(p.b) for p in pairs), any(p.verdict for p in pairs)
     # with clusters McNemar's tests of independent cases are cautions: they stand in the CSV, the cluster test has the column
@@ -145,13 +146,15 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
     head += ["b", "c"] if counts else []
     head += tables.p_heading("p, exact", "p, mid-p") if mcnemar else []
     head += tables.p_heading("p") if other else []
-    head += tables.p_heading(f"p, {meaning.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted") if adjusted else []
+    head += tables.p_heading(f"p, {vocabulary.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted") if adjusted else []
     head += ["Verdict"] if verdicts else []
     rows = []
     for p in pairs:
         said = [f"caution: {w}" for w in p.warnings]
-        said += [f"interval: {meaning.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
-        said += [f"test: {meaning.method_label(p.test)}"] if p.test and p.test != test else []
+        said += (
+            [f"interval: {vocabulary.method_label(p.method)}"] if p.method != method and select.has_limits(p) else []
+        )
+        said += [f"test: {vocabulary.method_label(p.test)}"] if p.test and p.test != test else []
         row = [Cell(p.model), Cell(p.comparator, number=False)]
         shown = tables.difference_interval(kind, p.estimate, p.low, p.high, p.margin)
         row.append(Cell(shown, _monte_carlo(kind, p.mc_errors), notes.mark(*said)))
@@ -161,14 +164,12 @@ def pairs_table(pairs: Sequence[Pair], metric: str, caption: str) -> Table | Non
         row += [Cell(tables.p_value(p.adjusted))] if adjusted else []
         row += [Cell(answers.verdict_text(p) if p.verdict else tables.NA, number=False)] if verdicts else []
         rows.append(row)
-    remark = (
-        f"{word}: model {'over' if kind.null == 1 else 'minus'} comparator; interval: {meaning.method_label(method)}."
-    )
+    remark = f"{word}: model {'over' if kind.null == 1 else 'minus'} comparator; interval: {vocabulary.method_label(method)}."
     remark += " b, c: cases that only the model, only the comparator got right." if counts else ""
     remark += MC_REMARK if any(map(_resampled, pairs)) else ""
     remark += CLUSTER_REMARK if clustered else ""
     remark += (
-        f" Test{' behind the adjusted p' if mcnemar and adjusted else ''}: {meaning.method_label(test)}."
+        f" Test{' behind the adjusted p' if mcnemar and adjusted else ''}: {vocabulary.method_label(test)}."
         if test
         else ""
     )
@@ -188,11 +189,11 @@ def other_pairs_table(pairs: Sequence[Pair], caption: str) -> Table | None:
     """The comparisons on all other metrics in one table, metric by metric."""
     notes = Notes()
     rows = []
-    order = meaning.in_order([p.metric for p in pairs], meaning.METRIC_ORDER)
+    order = vocabulary.in_order([p.metric for p in pairs], vocabulary.METRIC_ORDER)
     for p in sorted(pairs, key=lambda p: order.index(p.metric)):
-        kind = meaning.metric(p.metric)
+        kind = vocabulary.metric(p.metric)
         of = {"percentage points": "points", "ratio": "ratio"}.get(tables.unit(kind, of_difference=True), "")
-        test = "" if p.test in ("", p.method) else f"; p: {meaning.method_label(p.test)}"
+        test = "" if p.test in ("", p.method) else f"; p: {vocabulary.method_label(p.test)}"
         said = notes.mark(*(f"caution: {w}" for w in p.warnings))
         rows.append(
             [
@@ -204,13 +205,13 @@ def other_pairs_table(pairs: Sequence[Pair], caption: str) -> Table | None:
                 ),
                 Cell(tables.p_value(p.p)),
                 Cell(tables.p_value(p.adjusted)),
-                Cell(meaning.method_label(p.method) + test, number=False),
+                Cell(vocabulary.method_label(p.method) + test, number=False),
             ]
         )
     if not rows:
         return None
     level = next((tables.level(p.conf_level) for p in pairs if isfinite(p.conf_level)), "")
-    adjustments = dict.fromkeys(meaning.ADJUSTMENTS.get(p.adjustment, p.adjustment) for p in pairs if p.adjustment)
+    adjustments = dict.fromkeys(vocabulary.ADJUSTMENTS.get(p.adjustment, p.adjustment) for p in pairs if p.adjustment)
     head = ["Metric", "Model", "Comparator", f"Difference or ratio ({level + ' ' if level else ''}CI)"]
     head += tables.p_heading("p")
     head += tables.p_heading(f"p, {' or '.join(adjustments)}-adjusted") if adjustments else ["Adjusted p"]
@@ -241,8 +242,8 @@ def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], captio
         cells[(str(r["metric"]), str(r["model"]), str(r["comparator"]), str(r["p.adjust.method"]))] = select.number(
             r["adj.p.value"]
         )
-    columns = meaning.in_order(
-        [a for a in meaning.ADJUSTMENTS if any((*w, a) in cells for w in wanted)], meaning.ADJUSTMENTS
+    columns = vocabulary.in_order(
+        [a for a in vocabulary.ADJUSTMENTS if any((*w, a) in cells for w in wanted)], vocabulary.ADJUSTMENTS
     )
     if not columns:
         return None
@@ -250,9 +251,9 @@ def multiplicity_table(multiplicity: pd.DataFrame, pairs: Sequence[Pair], captio
         [Cell(w[1]), Cell(w[2], number=False), *(Cell(tables.p_value(cells.get((*w, a)))) for a in columns)]
         for w in wanted
     ]
-    remark = "Test: " + ", ".join(meaning.method_label(t) for t in sorted(tests) if t) + "."
+    remark = "Test: " + ", ".join(vocabulary.method_label(t) for t in sorted(tests) if t) + "."
     remark += " Max-T: joint bootstrap of all comparisons." if "maxT" in columns else ""
-    head = ["Model", "Comparator", *(meaning.ADJUSTMENTS[a] for a in columns)]
+    head = ["Model", "Comparator", *(vocabulary.ADJUSTMENTS[a] for a in columns)]
     return table("multiplicity", caption, head, rows, remark=remark, source="multiplicity.csv", cap=CAP_ROWS)
 
 
@@ -265,9 +266,9 @@ def omnibus_table(omnibus: pd.DataFrame, caption: str) -> Table | None:
         said = r["warning"] if r["status"] != "ok" else ""
         rows.append(
             [
-                Cell(meaning.metric(str(r["metric"])).label),
+                Cell(vocabulary.metric(str(r["metric"])).label),
                 *([Cell(tables.count(select.number(r["seed"])))] if seeds else []),
-                Cell(meaning.method_label(r["method"]), number=False),
+                Cell(vocabulary.method_label(r["method"]), number=False),
                 Cell(tables.fixed(select.number(r["statistic"]), 2), "", notes.mark(said)),
                 Cell(tables.count(select.number(r["parameter"]))),
                 Cell(tables.p_value(select.number(r["p.value"]))),
@@ -311,7 +312,9 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
     slices = [c for c in ("readers", "occasion", "subset") if frame[c].notna().any()]
     for r in frame.to_dict("records"):
         name = str(r["metric"])
-        kind = meaning.Metric(name, name, "percent", 1) if name == "percent_agreement" else meaning.coefficient(name)
+        kind = (
+            vocabulary.Metric(name, name, "percent", 1) if name == "percent_agreement" else vocabulary.coefficient(name)
+        )
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         shown += "" if name != "percent_agreement" or shown == tables.NA else " %"
         said = r["warning"] if r["status"] != "ok" else ""
@@ -319,7 +322,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
         f = tables.fixed(select.number(r["statistic"]), 2)
         if isfinite(df[0]):
             f += f" ({', '.join(tables.count(x) for x in df if isfinite(x))})"
-        label = meaning.AGREEMENT.get(name, name)
+        label = vocabulary.AGREEMENT.get(name, name)
         method = "" if pd.isna(r["method"]) or r["method"] in ("anova", "unweighted", "wilson") else f", {r['method']}"
         rows.append(
             [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.numbers import Cell, Notes, Table, table
@@ -71,7 +71,7 @@ def ranking_table(ranking: pd.DataFrame, caption: str) -> Table | None:
         found = [shares[model, m] for m in columns]
         cells = [Cell(tables.percent(select.number(r["prob.best"]), 1), "", notes.mark(_said(r))) for r in found]
         rows.append([Cell(model), *cells])
-    head = ["Model", *(f"{meaning.metric(m).label}, %" for m in columns)]
+    head = ["Model", *(f"{vocabulary.metric(m).label}, %" for m in columns)]
     return table("ranking", caption, head, rows, notes=notes, remark=RANK_REMARK, source="ranking.csv", cap=CAP_ROWS)
 
 
@@ -135,7 +135,7 @@ def curve_differences_table(curves: pd.DataFrame, caption: str) -> Table | None:
         return None
     curves, seed = select.one_seed(curves)
     caption += _of_seed(seed)
-    kind = meaning.metric("net_benefit")
+    kind = vocabulary.metric("net_benefit")
     cells: dict[tuple[str, str], dict[float, Cell]] = {}
     notes = Notes()
     for t in SHOWN_THRESHOLDS:
@@ -170,7 +170,7 @@ def interactions_table(interactions: pd.DataFrame, caption: str, pairs: Sequence
     rows = [
         [
             Cell(str(r["subgroup"])),
-            Cell(meaning.metric(str(r["metric"])).label, number=False),
+            Cell(vocabulary.metric(str(r["metric"])).label, number=False),
             Cell(str(r["model"]) if pd.isna(r["comparator"]) else f"{r['model']} − {r['comparator']}", number=False),
             Cell(tables.fixed(select.number(r["statistic"]), 2), "", notes.mark(_said(r))),
             Cell(tables.count(select.number(r["parameter"]))),

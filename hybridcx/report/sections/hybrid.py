@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Figure, Numbers, Section, our_own
@@ -85,7 +85,7 @@ def _in_short(effects: pd.DataFrame) -> list[str]:
     if effects.empty:
         return []
     metric = _metrics(effects)[0]
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     unit = tables.unit(kind, of_difference=True)
     own = effects[(effects["metric"] == metric) & effects["estimate"].notna()]
     said = []
@@ -118,7 +118,7 @@ def matrix_table(matrix: pd.DataFrame, metric: str) -> Table | None:
     own = matrix[matrix["metric"] == metric]
     if own.empty:
         return None
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     notes = Notes()
     records = own.to_dict("records")
     networks = list(dict.fromkeys(str(r["network"]) for r in records))
@@ -133,7 +133,7 @@ def matrix_table(matrix: pd.DataFrame, metric: str) -> Table | None:
         cells.setdefault((str(r["features"]), str(r["head"])), {})[str(r["network"])] = _cell(kind, r, notes)
     for (features, head), row in cells.items():
         rows.append([Cell(head), Cell(_plain(features), number=False), *(row[n] for n in networks)])
-    methods = ", ".join(meaning.method_label(m) for m in dict.fromkeys(own["method"].dropna().astype(str)))
+    methods = ", ".join(vocabulary.method_label(m) for m in dict.fromkeys(own["method"].dropna().astype(str)))
     level = next((tables.level(x) for x in own["conf.level"] if pd.notna(x)), "")
     of = tables.unit(kind, of_difference=True)
     caption = (
@@ -149,7 +149,7 @@ def matrix_table(matrix: pd.DataFrame, metric: str) -> Table | None:
     return table(key, caption, columns, rows, notes=notes, remark=remark, source="hybrid_matrix.csv", cap=CAP_ROWS)
 
 
-def _cell(kind: meaning.Metric, r: Mapping[Any, Any], notes: Notes) -> Cell:
+def _cell(kind: vocabulary.Metric, r: Mapping[Any, Any], notes: Notes) -> Cell:
     estimate, low, high = _limits(r)
     if not isfinite(estimate):
         return Cell(tables.NA, "", notes.mark(_said(r)))
@@ -171,7 +171,7 @@ def _forest(effects: pd.DataFrame, metric: str, part: str, numbers: Numbers) -> 
         [(_level(r), str(r["reference"]), *_limits(r)) for r in records],
         columns=["model", "comparator", "estimate", "conf.low", "conf.high"],
     )
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     what = "Heads less the softmax" if part == "softmax" else "Main effects of network, head and fine-tuning"
     level = tables.level(select.number(records[0]["conf.level"]))
     caption = f"{what}: {kind.label}, averaged over the models of the grid, with {level} limits by resampling cases."
@@ -191,7 +191,7 @@ def effects_table(effects: pd.DataFrame) -> Table | None:
     rows = []
     errors: dict[str, float] = {}
     for r in effects.to_dict("records"):
-        kind = meaning.metric(str(r["metric"]))
+        kind = vocabulary.metric(str(r["metric"]))
         estimate, low, high = _limits(r)
         for error in (select.number(r["mc.error.low"]), select.number(r["mc.error.high"])):
             if isfinite(error):
@@ -228,7 +228,7 @@ def effects_table(effects: pd.DataFrame) -> Table | None:
         "Models",
     ]
     largest = "; ".join(
-        f"{meaning.metric(m).label} {tables.fixed(100 * x, 2) + ' points' if meaning.metric(m).unit == 'percent' else tables.fixed(x, 4)}"
+        f"{vocabulary.metric(m).label} {tables.fixed(100 * x, 2) + ' points' if vocabulary.metric(m).unit == 'percent' else tables.fixed(x, 4)}"
         for m, x in errors.items()
     )
     remark = "Points: percentage points. Holm within one metric, effect and feature set."

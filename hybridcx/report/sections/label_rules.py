@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.report import answers, meaning
+from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import FOLD_ROWS, Numbers, Section
@@ -116,7 +117,7 @@ def _counts(rules: pd.DataFrame) -> Table:
 def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
     if shown.empty:
         return None
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     rows = []
     for r in shown.to_dict("records"):
         limits = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
@@ -125,7 +126,7 @@ def _conclusions(shown: pd.DataFrame, metric: str) -> Table | None:
             [
                 Cell(f"{r['model']} and {r['comparator']}"),
                 Cell(str(r["label.rule"]), number=False),
-                Cell(meaning.VERDICTS.get(str(r["verdict"]), tables.NA), number=False),
+                Cell(vocabulary.VERDICTS.get(str(r["verdict"]), tables.NA), number=False),
                 Cell("" if r["label.rule"] == PRIMARY else flips, number=False),
                 Cell(tables.count(select.number(r["n"]))),
                 Cell(tables.difference_interval(kind, *limits)),
@@ -165,7 +166,7 @@ def _disputed(metrics: pd.DataFrame, apart: bool) -> Table | None:
         for m, r in zip(columns, found, strict=True):
             limits = [select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")] if r else [float("nan")] * 3
             said = str(r["warning"]) if r and r["status"] == "not_estimable" else ""
-            cells.append(Cell(tables.interval(meaning.metric(m), *limits), "", notes.mark(said)))
+            cells.append(Cell(tables.interval(vocabulary.metric(m), *limits), "", notes.mark(said)))
         rows.append([Cell(model), Cell(rule, number=False), Cell(tables.count(n)), *cells])
     head = ["Model", "Against", "Cases", *(heading(m) for m in columns)]
     caption = "Cases in dispute between the readers, scored apart." if apart else "Cases on which the readings differ."

@@ -7,46 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Block, Numbers, PicturePair, Section, data_uri
-from hybridcx.report.further_tables import Described
 from hybridcx.report.numbers import Cell, Notes, Table
 
 MAX_PAIRS = 30
 MAX_PICTURED = 12
 _SIDES = (("case_id", "label", "split"), ("other_case_id", "other_label", "other_split"))
-_P = "0 to 1, or NA"
 
-NEAR_DUPLICATES: Described = {
-    "case_id": ("a case", "as given in the input"),
-    "other_case_id": ("a case with nearly the same image", "as given in the input"),
-    "correlation": (
-        "correlation of the two images in their particular detail (border, coarse structure and the cohort's mean taken off)",
-        "0.8 to 1",
-        "number",
-    ),
-    "pixel.identical": ("whether the decoded images are the same pixel for pixel", "TRUE, FALSE", "boolean"),
-    "same.patient": ("whether both cases are of one patient", "TRUE, FALSE", "boolean"),
-    "label": ("label of the case", "a label of the input, or in dispute"),
-    "other_label": ("label of the other case", "a label of the input, or in dispute"),
-    "split": ("part of the cohort that the case stands in", "train, validation, test"),
-    "other_split": ("part of the cohort that the other case stands in", "train, validation, test"),
-}
-SHORTCUTS: Described = {
-    "mark": ("what the probe saw", "file_name, file_format, geometry, border, row"),
-    "metric": ("how well it tells the label", "auroc"),
-    "method": ("how the limits were computed", "delong, delong_cluster"),
-    "estimate": ("mean AUROC of the folds that the probe was not fitted on", _P, "number"),
-    "conf.low": ("lower confidence limit", _P, "number"),
-    "conf.high": ("upper confidence limit", _P, "number"),
-    "conf.level": ("confidence level of the two limits", _P, "number"),
-    "n": ("distinct cases", "whole number from 0, or NA", "integer"),
-    "status": ("whether the row can be used as it stands", "ok, not_estimable, caution"),
-    "warning": ("why the status is not ok, or what to know beside the number", "text, or NA"),
-}
-OF_LEAKAGE: dict[str, Described] = {"near_duplicates": NEAR_DUPLICATES, "shortcuts": SHORTCUTS}
 
 MARKS = {
     "file_name": "Names of files and folders",
@@ -135,7 +105,7 @@ def marks_table(marks: pd.DataFrame) -> Table | None:
     """How well each kind of mark tells the label."""
     if marks.empty:
         return None
-    notes, rows, kind = Notes(), [], meaning.metric("auroc")
+    notes, rows, kind = Notes(), [], vocabulary.metric("auroc")
     for r in marks.to_dict("records"):
         estimate, low, high = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
         shown = tables.interval(kind, estimate, low, high) if estimate == estimate else tables.NA

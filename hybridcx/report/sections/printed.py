@@ -6,7 +6,7 @@ from math import isfinite
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.numbers import Cell, Notes, Table
@@ -35,7 +35,7 @@ def printed_table(published: pd.DataFrame) -> Table | None:
         rows.append(row)
     head = ["Model"]
     for metric in metrics:
-        label, unit = meaning.metric(metric).label, tables.unit(meaning.metric(metric))
+        label, unit = vocabulary.metric(metric).label, tables.unit(vocabulary.metric(metric))
         said = f" ({unit})" if unit else ""
         head += [f"{label}, printed{said}", f"{label}, found here{said}"]
     level = tables.level(next((select.number(x) for x in published["conf.level"].dropna()), None))
@@ -47,7 +47,7 @@ def _pair(row: select.Row | None, metric: str, notes: Notes) -> tuple[Cell, Cell
     """The printed value and the one found here, which is marked where its interval does not hold the printed one."""
     if row is None:
         return Cell(tables.NA), Cell(tables.NA)
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     estimate, low, high = (select.number(row[c]) for c in ("estimate", "conf.low", "conf.high"))
     said = []
     if pd.notna(row["inside"]) and not bool(row["inside"]):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers, Section
@@ -64,7 +64,7 @@ def reader_agreement_table(found: pd.DataFrame, caption: str) -> Table | None:
             by.setdefault((str(r["metric"]), str(r["rater"])), {})[str(r["kind"])] = r
     rows = []
     for (metric, model), kinds in by.items():
-        label = meaning.AGREEMENT.get(metric, metric)
+        label = vocabulary.AGREEMENT.get(metric, metric)
         own, gap = kinds["mean_model_reader"], kinds["difference"]
         rows.append(
             [
@@ -84,7 +84,7 @@ def reader_agreement_table(found: pd.DataFrame, caption: str) -> Table | None:
 
 
 def _coefficient(r: Mapping[Any, Any], notes: Notes, *, sign: bool = False) -> Cell:
-    kind = meaning.Metric("coefficient", "coefficient", low=-1.0, decimals=2)
+    kind = vocabulary.Metric("coefficient", "coefficient", low=-1.0, decimals=2)
     numbers = [select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")]
     shown = tables.difference_interval(kind, *numbers) if sign else tables.interval(kind, *numbers)
     return Cell(shown, "", notes.mark(_said(r)))
@@ -97,13 +97,13 @@ def reader_performance_table(found: pd.DataFrame, caption: str) -> Table | None:
     notes = Notes()
     cells: dict[str, dict[str, Cell]] = {}
     for r in found.to_dict("records"):
-        kind = meaning.metric(str(r["metric"]))
+        kind = vocabulary.metric(str(r["metric"]))
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         top, bottom = (tables.count(select.number(r[c])) for c in ("numerator", "denominator"))
         cells.setdefault(str(r["reader"]), {})[kind.name] = Cell(shown, f"{top}/{bottom}", notes.mark(_said(r)))
     columns = list(dict.fromkeys(str(m) for m in found["metric"]))
     rows = [[Cell(reader), *(c[m] for m in columns)] for reader, c in cells.items()]
-    head = ["Reader", *(f"{meaning.metric(m).label}, %" for m in columns)]
+    head = ["Reader", *(f"{vocabulary.metric(m).label}, %" for m in columns)]
     return table("reader-performance", caption, head, rows, notes=notes, remark="Wilson intervals, on the cases that the reader read.",
                  source="reader_performance.csv", cap=CAP_ROWS)  # fmt: skip
 
@@ -120,7 +120,7 @@ def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
     if over_seeds:
         interval = test = "bootstrap_hierarchical"
     by = {(str(r["model"]), str(r["reader"]), str(r["method"])): r for r in frame.to_dict("records")}
-    kind = meaning.metric("accuracy")
+    kind = vocabulary.metric("accuracy")
     rows = []
     for model, reader in dict.fromkeys(k[:2] for k in by):
         limits, tested = by[model, reader, interval], by[model, reader, test]
@@ -143,7 +143,7 @@ def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
         "c",
         *tables.p_heading("p", "p, Holm-adjusted"),
     ]
-    remark = f"Model minus reader on the cases that the reader read; interval: {meaning.method_label(interval)}, test: {meaning.method_label(test)}."
+    remark = f"Model minus reader on the cases that the reader read; interval: {vocabulary.method_label(interval)}, test: {vocabulary.method_label(test)}."
     return table(
         "reader-comparisons",
         caption,

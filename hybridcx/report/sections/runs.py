@@ -8,17 +8,9 @@ import pandas as pd
 
 from hybridcx.report import numbers as tables
 from hybridcx.report.blocks import Numbers, Section
-from hybridcx.report.further_tables import Described
 from hybridcx.report.numbers import Cell
 
 MAX_CHARACTERS = 60
-OF_RUNS: dict[str, Described] = {
-    "runs": {
-        "run": ("folder of the run, as short as tells it from the others", "text"),
-        "key": ("key of the configuration, the software or the inputs that is not the same in all runs", "text"),
-        "value": ("its value in this run", "text; NA where the run has no such key"),
-    }
-}
 
 
 def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:

@@ -13,7 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from hybridcx.report import answers, meaning
+from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Figure, Numbers, Section, our_own
@@ -66,7 +67,7 @@ def section(
     margin = margins.pop() if len(margins) == 1 else nan
     if panels:
         svg = forest(panels, metric, difference=bool(shown), margin=margin)
-        of = f"Differences in {answers.in_sentence(metric)}" if shown else meaning.metric(metric).label
+        of = f"Differences in {answers.in_sentence(metric)}" if shown else vocabulary.metric(metric).label
         caption = f"{of} in each level of the subgroups, with confidence intervals (exploratory)."
         caption += " The band is the margin." if isfinite(margin) else ""
         if 0 < len(shown) < len(primary):
@@ -149,7 +150,7 @@ def _differences(panels: Sequence[Panel], metric: str, margin: float) -> Table |
     """The numbers of the forest plot: levels in rows, pairs in columns."""
     if not panels:
         return None
-    kind, notes = meaning.metric(metric), Notes()
+    kind, notes = vocabulary.metric(metric), Notes()
     keys = list(dict.fromkeys((e.subgroup, e.level) for p in panels for e in p.effects))
     by = [{(e.subgroup, e.level): e for e in p.effects} for p in panels]
     rows = []
@@ -185,7 +186,7 @@ def _said(panel: Panel) -> list[str]:
 
 def forest(panels: Sequence[Panel], metric: str, *, difference: bool, margin: float = nan) -> str:
     """The panels side by side: levels in rows under the name of their subgroup, where the p-value of interaction stands."""
-    kind = meaning.metric(metric)
+    kind = vocabulary.metric(metric)
     scale = 100 if kind.unit == "percent" else 1
     effects = {(e.subgroup, e.level): e for p in panels for e in p.effects}
     rows: list[tuple[str, str, str]] = []  # kind of row, subgroup, level

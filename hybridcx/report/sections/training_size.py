@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Figure, Numbers, Section, our_own
 from hybridcx.report.figures.plots import outer_labels
 from hybridcx.report.figures.svg import MARKERS, MUTED, SERIES, grid, label, new_figure, style, to_svg
-from hybridcx.report.meaning import Metric
 from hybridcx.report.numbers import Cell, Notes, Table
+from hybridcx.vocabulary.metrics import Metric
 
 MAX_PANELS = 6
 MAX_TIMES = 100
@@ -38,7 +38,7 @@ def section(found: Mapping[str, pd.DataFrame], primary: Sequence[str], metric: s
     if points.empty:
         return made
     points, terms = (t[t["metric"] == metric] for t in (points, terms))
-    kind, everyone = meaning.metric(metric), list(dict.fromkeys(points["model"]))
+    kind, everyone = vocabulary.metric(metric), list(dict.fromkeys(points["model"]))
     models = [m for m in primary if m in everyone] or everyone
     shown = models[:MAX_PANELS]
     made.items([sentence(points, terms, m, kind) for m in shown])

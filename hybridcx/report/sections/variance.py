@@ -6,7 +6,7 @@ from math import isfinite
 
 import pandas as pd
 
-from hybridcx.report import meaning
+from hybridcx import vocabulary
 from hybridcx.report import numbers as tables
 from hybridcx.report import shown_rows as select
 from hybridcx.report.numbers import Cell, Notes, Table, table
@@ -22,12 +22,12 @@ def variance_table(variance: pd.DataFrame, primary: str) -> Table | None:
     notes = Notes()
     own = variance["comparator"].isna()
     chosen = variance[(own & variance["metric"].isin([primary, *SHOWN])) | (~own & (variance["metric"] == primary))]
-    order = meaning.in_order([primary, *chosen["metric"]], meaning.METRIC_ORDER)
+    order = vocabulary.in_order([primary, *chosen["metric"]], vocabulary.METRIC_ORDER)
     records = sorted(chosen.to_dict("records"), key=lambda r: order.index(r["metric"]))
     rows = []
     shares = any(isfinite(select.number(r["share.case"])) for r in records)
     for r in records:
-        kind = meaning.metric(str(r["metric"]))
+        kind = vocabulary.metric(str(r["metric"]))
         scale = 100 if kind.unit == "percent" else 1
         low, high, sd = (
             tables.fixed(select.number(r[c]), kind.decimals, scale=scale) for c in ("seed.min", "seed.max", "sd.seeds")
@@ -63,7 +63,7 @@ def obuchowski_table(comparisons: pd.DataFrame, primary: str) -> Table | None:
     notes = Notes()
     rows = []
     for r in frame.sort_values("metric", key=lambda m: m != primary, kind="stable").to_dict("records"):
-        kind = meaning.metric(str(r["metric"]))
+        kind = vocabulary.metric(str(r["metric"]))
         said = r["warning"] if r["status"] != "ok" and isinstance(r["warning"], str) else ""
         limits = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
         unit = tables.unit(kind, of_difference=True)

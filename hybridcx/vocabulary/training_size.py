@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybridcx.report.further_tables import Described
+from hybridcx.vocabulary.comparison import Described
 
 _COUNT = "whole number from 0, or NA"
 _N = "number, Inf or NA"
