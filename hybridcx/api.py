@@ -105,7 +105,8 @@ def compare(
     from hybridcx.analysis.readers.models import reader_view
     from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
     from hybridcx.comparing import compared, readings_of
-    from hybridcx.describe import READERS_METHOD, caveats, comparison_methods, comparison_question
+    from hybridcx.narrative.caveats import caveats
+    from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 
     asked = parse_threshold(threshold)
     plan = Plan(

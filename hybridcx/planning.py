@@ -10,10 +10,10 @@ from math import isnan, nan
 from pathlib import Path
 from typing import get_args
 
-from hybridcx import planning_words
 from hybridcx.analysis.planned import Assumptions, Question, plan_table
 from hybridcx.api import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.narrative import planning as planning_words
 from hybridcx.progress import Progress
 from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.report.content import ReportData
@@ -94,7 +94,7 @@ def plan(
 
     Returns
     -------
-    Report: `tables["plan"]` holds the rows of plan.csv, whose part `answer` answers; `hybridcx.planning_words.sentence(tables["plan"])` words it.
+    Report: `tables["plan"]` holds the rows of plan.csv, whose part `answer` answers; `hybridcx.narrative.planning.sentence(tables["plan"])` words it.
 
     Raises
     ------

@@ -26,13 +26,15 @@ from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import analysed_apart, reader_ratings, reading_warnings
 from hybridcx.deep.devices import device_line
-from hybridcx.describe import caveats, comparison_methods, run_methods
-from hybridcx.describe_training import training_settings
 from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment
 from hybridcx.limits import drawn_counts
 from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
+from hybridcx.narrative.caveats import caveats
+from hybridcx.narrative.comparison import comparison_methods
+from hybridcx.narrative.run import run_methods
+from hybridcx.narrative.training import training_settings
 from hybridcx.network_stage import Outcome
 from hybridcx.pipeline import COPY, check_heads, load_cohort, prepare_images, run_stages
 from hybridcx.planned_models import check_plan, planned_pairs

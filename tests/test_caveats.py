@@ -12,7 +12,7 @@ import pytest
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.cohort import Cohort
-from hybridcx.describe import caveats
+from hybridcx.narrative.caveats import caveats
 from hybridcx.records.predictions import predictions_from_frame
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import hybridcx
 from hybridcx.errors import InputError
+from hybridcx.narrative.planning import sentence
 from hybridcx.planning import QUESTIONS
-from hybridcx.planning_words import sentence
 from hybridcx.stats.power import questions as power
 
 EXAMPLES = {

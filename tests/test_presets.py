@@ -7,11 +7,11 @@ import json
 import pytest
 
 from hybridcx.deep.networks import NETWORKS
-from hybridcx.describe_training import training_methods, training_settings
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, parse_experiment
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
+from hybridcx.narrative.training import training_methods, training_settings
 
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'
 

@@ -342,7 +342,7 @@ def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
 
 
 def test_the_page_says_where_single_seeds_would_have_come_to_another_verdict():
-    from hybridcx.describe_seeds import stability
+    from hybridcx.narrative.repeats import stability
 
     row = {"metric": "auroc", "model": "a", "comparator": "b", "n.seeds": 10, "n.same": 4}
     frame = pd.DataFrame([row, {**row, "comparator": "c", "n.same": 10}, {**row, "metric": "accuracy", "n.same": 1}])

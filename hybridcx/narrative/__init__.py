@@ -1,0 +1,1 @@
+"""Methods, results and caveats in words."""

@@ -1,0 +1,94 @@
+"""The methods of a run in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hybridcx.cohort.consensus import ONE_READER
+from hybridcx.experiment.file import Experiment
+from hybridcx.narrative.repeats import (
+    division_methods,
+    ensemble_methods,
+)
+from hybridcx.narrative.training import training_methods
+from hybridcx.units import scored_disputed
+
+if TYPE_CHECKING:
+    from hybridcx.network_stage import Outcome
+
+
+def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
+    """Paragraphs on cohort, images, training and heads, for the methods section of `run`."""
+    images, train, heads = experiment.images, experiment.train, experiment.heads
+    pad = "stretched to a square" if images.pad == "none" else f"padded to a square ({images.pad}, both sides)"
+    text = [
+        *label_methods(outcome),
+        f"Images were cropped to the manifest's box where it has one, {pad} and resized to {images.size_px} x {images.size_px} pixels "
+        f"({images.resample}, antialiased). {division_methods(experiment, outcome.units)}",
+    ]
+    start = outcome.networks.set_index("network")["weights"].to_dict()
+    text.append("Networks (torchvision): " + "; ".join(f"{k}, {v}" for k, v in start.items()) + ".")
+    if train.enabled:
+        text += training_methods(experiment)
+    if heads.names:
+        text.append(
+            "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
+            f"tuned and calibrated by {heads.folds}-fold stratified, patient-grouped cross-validation within the training cases; on "
+            "fine-tuned features, which their network has bent to the training labels, on the validation cases alone. For each network the "
+            "head with the largest cross-validated AUROC is compared with the network's softmax"
+            + (
+                ", chosen anew in every training and named <network>+chosen (which one it was stands in heads.csv)."
+                if "chosen" in outcome.heads
+                else ": " + "; ".join(f"{model} for {network}" for network, model in outcome.chosen.items()) + "."
+            )
+        )
+    more = [*ensemble_methods(experiment), *size_methods(experiment, outcome.sizes)]
+    return [*text, *more, *dict.fromkeys(outcome.notes)]
+
+
+def label_methods(outcome: Outcome) -> list[str]:
+    """Where the labels come from: the rule, who read, and how many cases have no label by it."""
+    cohort = outcome.cohort
+    options, n_disputed = cohort.labels_by, len(cohort.in_dispute)
+    occasion = {"first": "first occasion", "last": "last occasion", "all": "all occasions"}[options.occasion]
+    readings = f"{', '.join(cohort.votes)}; {occasion}"
+    said = {
+        "given": "The labels are those of the manifest.",
+        "agreement": f"A case has the label on which all its readers agree, at least two of them ({readings}).",
+        "majority": f"A case has the label of most of its readings, by at least two readers ({readings}); ties have none.",
+        "reader": f"A case has the label that {options.reader} called ({readings}).",
+        "adjudicated": f"A case has the label on which all its readers agree ({readings}), or else the one in the column {options.adjudicator}.",
+    }[options.rule]
+    if n_disputed:
+        n_test = len(scored_disputed(outcome.units))
+        said += (
+            f" {n_disputed} cases are in dispute and have no label: none of them was fitted on or counted in a primary metric. The split sends "
+            f"them by the shares of the others; the {n_test} in test are scored and reported apart."
+        )
+    short = int(cohort.frame["excluded"].eq(ONE_READER).sum())
+    if short:
+        said += f" {short} cases that only one reader read are excluded, with that as the reason."
+    return [said] if cohort.votes or options.rule != "given" or n_disputed else []
+
+
+def size_methods(experiment: Experiment, sizes: pd.DataFrame) -> list[str]:
+    """A paragraph on what was trained on which shares, and how the curve was fitted; none where there are no sizes."""
+    if sizes.empty:
+        return []
+    each = sizes.groupby("share")["n_train"].agg(["min", "max"])
+    said = [f"{low}" if low == high else f"{low} to {high}" for low, high in zip(each["min"], each["max"], strict=True)]
+    tuned = experiment.train.enabled and experiment.heads.names and "fine_tuned" in experiment.heads.features
+    return [
+        f"Everything was trained again on {len(said) - 1} shares of the training cases ({', '.join(said[:-1])} of {said[-1]}): drawn for each seed, "
+        "nested, by class, whole patients, with the same validation and test cases and the same options (as many epochs, hence fewer iterations)."
+        + (
+            " Heads on fine-tuned features are fitted on the validation cases, whose number stays; their curve shows the network's part alone."
+            if tuned
+            else ""
+        )
+        + " Learning curves: metric = a - b n^(-c) (Cortes et al. 1993; Figueroa et al. 2012; Hestness et al. 2017), least squares over the sizes, "
+        "a within the metric's range, b from 0, c from 0.05 to 2, fitted to the means over seeds and to each joint resample of cases and seeds; "
+        "percentile limits. They are given these training cases, and hold as far as the law does."
+    ]
