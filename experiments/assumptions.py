@@ -28,11 +28,11 @@ from hybridcx.deep import weights
 from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment.file import Experiment
-from hybridcx.pipeline import load_cohort, prepare_images
+from hybridcx.pipeline.cohort import load_cohort, prepare_images
+from hybridcx.pipeline.units import split_cohort
 from hybridcx.progress import Progress
 from hybridcx.stats.roc import auroc, delong_paired
 from hybridcx.store.artefacts import Store, cache_root, code_hash, content_key
-from hybridcx.units import split_cohort
 
 RESIDUAL = "has batch normalisation"
 CHANGES: tuple[tuple[str, dict[str, object], str], ...] = (

@@ -10,8 +10,8 @@ import pandas as pd
 from hybridcx.analysis.plan import level_problems, resample_problems
 from hybridcx.analysis.readers.agreement import agreement_table
 from hybridcx.errors import raise_if_any
+from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
-from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import Clock, finish, page_provenance, readings_described, write_readings
 from hybridcx.records.ratings import read_ratings
 from hybridcx.report.content import ReportData

@@ -17,8 +17,8 @@ import pandas as pd
 from hybridcx.errors import raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.loading import loading
+from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
-from hybridcx.pseudonyms import pseudonyms
 from hybridcx.publish import (
     Clock,
     finish,

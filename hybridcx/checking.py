@@ -16,7 +16,6 @@ from typing import Literal
 
 import pandas as pd
 
-from hybridcx import shortcuts
 from hybridcx.analysis.published.printed import read_printed
 from hybridcx.cohort.cohort import CROP, REQUIRED, Cohort
 from hybridcx.cohort.files import safe_relative, split_frame
@@ -29,14 +28,15 @@ from hybridcx.images.duplicates import pixel_identical
 from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
-from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, run_needs
+from hybridcx.pipeline import shortcuts
+from hybridcx.pipeline.costs.memory import Counts, check_run, drawn_counts, head_problems, run_needs
+from hybridcx.pipeline.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.store.artefacts import Store, cache_root
-from hybridcx.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -254,8 +254,9 @@ def _of_experiment(
     partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress
 ) -> Counts | None:
     """Check what an experiment says and names, as far as its keys are known; how many cases it has, where that can be told."""
-    from hybridcx.pipeline import check_heads, load_cohort  # torch
-    from hybridcx.planned_models import check_plan, model_names
+    from hybridcx.pipeline.cohort import load_cohort  # torch
+    from hybridcx.pipeline.planned_models import check_plan, model_names
+    from hybridcx.pipeline.stages import check_heads
 
     experiment, sure = partial.experiment, partial.sure_of
     if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
@@ -311,7 +312,7 @@ def said_of_limits(
     `jobs`: tasks at a time on this machine; 1 where a cluster does them.
     """
     from hybridcx.deep import devices
-    from hybridcx.planned_models import model_names
+    from hybridcx.pipeline.planned_models import model_names
 
     on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
     needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor, jobs=jobs)
@@ -367,7 +368,7 @@ def with_every_problem(experiment: Experiment, base: Path, file: str, progress: 
 def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     """Weights (hash, content, names and shapes), sizes of images, and the device."""
     from hybridcx.deep import devices, networks, weights
-    from hybridcx.pipeline import locate_weights
+    from hybridcx.pipeline.stages import locate_weights
 
     experiment, sure = partial.experiment, partial.sure_of
     for name in experiment.networks.names if sure("networks.names", "images.size_px") else ():

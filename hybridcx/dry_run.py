@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx import pace
 from hybridcx.checking import asked_for, counts_of
-from hybridcx.costs import Speed, cost, lines_of, read_speeds
 from hybridcx.deep import devices
 from hybridcx.experiment.file import Experiment
-from hybridcx.limits import Counts, counts_by_shares
 from hybridcx.phantoms.cohort import plan_phantom
-from hybridcx.pipeline import load_cohort
-from hybridcx.planned_models import check_plan
+from hybridcx.pipeline.cohort import load_cohort
+from hybridcx.pipeline.costs import speed as pace
+from hybridcx.pipeline.costs.estimate import Speed, cost, lines_of, read_speeds
+from hybridcx.pipeline.costs.memory import Counts, counts_by_shares
+from hybridcx.pipeline.planned_models import check_plan
+from hybridcx.pipeline.units import make_units
 from hybridcx.progress import Progress
 from hybridcx.store.artefacts import Store, cache_root
-from hybridcx.units import make_units
 
 
 @dataclass(frozen=True, slots=True)

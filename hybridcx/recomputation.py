@@ -30,14 +30,14 @@ from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import analysed_apart, reader_ratings
 from hybridcx.cohort.splits import Split
 from hybridcx.errors import InputError, Problem
+from hybridcx.pipeline.training_sizes import size_ledger
+from hybridcx.pipeline.units import hashes_sha256
 from hybridcx.planning import plan
 from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.formats.csv import write_table, write_tables
-from hybridcx.size_ledger import size_ledger
 from hybridcx.store.artefacts import sha256_file
-from hybridcx.units import hashes_sha256
 
 _TRAINED = "made in training, which is not repeated"
 _IMAGES = "made from the images, which are not in the folder"

@@ -18,38 +18,30 @@ from hybridcx.analysis.readers.agreement import agreement_table
 from hybridcx.analysis.repeats.ensembles import over_seeds
 from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.analysis.resampling import resampled_by
-from hybridcx.case_stage import make_casebook
-from hybridcx.casebook.lesions import lesion_file
 from hybridcx.checking import counts_of, said_of_limits, with_every_problem
 from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import kept_cohort, kept_described
 from hybridcx.cohort.readers import analysed_apart, reader_ratings, reading_warnings
 from hybridcx.deep.devices import device_line
-from hybridcx.ensemble_stage import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment
-from hybridcx.limits import drawn_counts
-from hybridcx.locking import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import comparison_methods
 from hybridcx.narrative.run import run_methods
 from hybridcx.narrative.training import training_settings
-from hybridcx.network_stage import Outcome
-from hybridcx.pipeline import COPY, check_heads, load_cohort, prepare_images, run_stages
-from hybridcx.planned_models import check_plan, planned_pairs
-from hybridcx.progress import Progress
-from hybridcx.pseudonyms import pseudonyms
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
-from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.report.content import ReportData
-from hybridcx.report.formats.csv import write_table
-from hybridcx.report.sections.checklist import checklist
-from hybridcx.size_stage import run_sizes
-from hybridcx.store.artefacts import Store, code_hash, sha256_file, write_atomic
-from hybridcx.store.differences import differences
-from hybridcx.store.report_folder import OutputFolder, open_output
-from hybridcx.units import (
+from hybridcx.pipeline.casebook.lesions import lesion_file
+from hybridcx.pipeline.casebook.stage import make_casebook
+from hybridcx.pipeline.cohort import load_cohort, prepare_images
+from hybridcx.pipeline.costs.memory import drawn_counts
+from hybridcx.pipeline.ensembles import COLUMNS as ENSEMBLE_COLUMNS
+from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
+from hybridcx.pipeline.planned_models import check_plan, planned_pairs
+from hybridcx.pipeline.pseudonyms import pseudonyms
+from hybridcx.pipeline.stages import COPY, check_heads, run_stages
+from hybridcx.pipeline.training_sizes import run_sizes
+from hybridcx.pipeline.units import (
     divisions_of,
     divisions_sha256,
     make_size_units,
@@ -58,6 +50,15 @@ from hybridcx.units import (
     split_counts,
     split_frame,
 )
+from hybridcx.progress import Progress
+from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
+from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.report.content import ReportData
+from hybridcx.report.formats.csv import write_table
+from hybridcx.report.sections.checklist import checklist
+from hybridcx.store.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.store.differences import differences
+from hybridcx.store.report_folder import OutputFolder, open_output
 from hybridcx.vocabulary.run import CURVE_COLUMNS, HEAD_COLUMNS, LEDGER_COLUMNS, SPLIT_COLUMNS
 from hybridcx.workers.dask import Workers, check_workers
 
@@ -69,16 +70,8 @@ CODE = (
     "phantoms",
     "stats",
     "analysis",
-    "casebook",
-    "streams",
     "pipeline",
-    "planned_models",
-    "units",
-    "network_work",
-    "network_stage",
-    "head_stage",
-    "ensemble_stage",
-    "size_stage",
+    "streams",
 )
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import hybridcx
-from hybridcx import pace
 from hybridcx.cli import main
-from hybridcx.costs import Speed, cost, passes_of, read_speeds
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import batches_of
 from hybridcx.experiment.file import ComputeSection, TrainSection, parse_experiment
-from hybridcx.limits import Counts, counts_by_shares, parameters, run_needs
+from hybridcx.pipeline.costs import speed as pace
+from hybridcx.pipeline.costs.estimate import Speed, cost, passes_of, read_speeds
+from hybridcx.pipeline.costs.memory import Counts, counts_by_shares, parameters, run_needs
 
 FILE = """
 name = "cost"

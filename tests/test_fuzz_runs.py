@@ -25,10 +25,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from test_fuzz import damaged, damages, examples
 
-from hybridcx import network_stage, run_folders
+from hybridcx import run_folders
 from hybridcx.deep import weights
 from hybridcx.deep.model import initial_state
 from hybridcx.errors import InputError, StoppedError
+from hybridcx.pipeline import networks as network_stage
 from hybridcx.records.finished_lineage import lineage_problems
 from hybridcx.records.lineage import Fit, Lineage
 from hybridcx.store.artefacts import Store, content_key, sha256_file

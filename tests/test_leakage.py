@@ -19,10 +19,10 @@ import pytest
 from small_run import small_experiment
 
 import hybridcx
-from hybridcx import pipeline
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, TrainSection
-from hybridcx.network_work import Cases
+from hybridcx.pipeline import stages as pipeline
+from hybridcx.pipeline.training import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
 KINDS = get_args(FitKind)

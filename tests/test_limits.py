@@ -12,7 +12,15 @@ import pytest
 
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import parse_experiment
-from hybridcx.limits import Counts, check_run, drawn_counts, head_problems, near_duplicates_bytes, parameters, run_needs
+from hybridcx.pipeline.costs.memory import (
+    Counts,
+    check_run,
+    drawn_counts,
+    head_problems,
+    near_duplicates_bytes,
+    parameters,
+    run_needs,
+)
 from hybridcx.store.machine import Memory
 
 GB = 10**9
@@ -200,7 +208,7 @@ def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):
     code, out, err = call("check", "e.toml")
     assert code == 0
     assert "This run needs about" in out
-    monkeypatch.setattr("hybridcx.limits.memory_there", lambda: Memory(GB // 2, GB // 2))
+    monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: Memory(GB // 2, GB // 2))
     code, out, err = call("run", "e.toml", "--out", "out")
     assert code == 2
     assert "and there are 0.5 GB" in err
@@ -209,8 +217,8 @@ def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):
     code, out, err = call("check", "e.toml")
     assert code == 1
     assert "and there are 0.5 GB" in out
-    monkeypatch.setattr("hybridcx.limits.memory_there", lambda: PLENTY)
-    monkeypatch.setattr("hybridcx.limits.disk_free", lambda _: 1000)
+    monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: PLENTY)
+    monkeypatch.setattr("hybridcx.pipeline.costs.memory.disk_free", lambda _: 1000)
     code, out, err = call("run", "e.toml", "--out", "out")
     assert code == 2
     assert "0.001 MB are free" in err

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from hybridcx import locking
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import AnalysisSection, parse_experiment
+from hybridcx.pipeline import plan_lock as locking
 from hybridcx.store.artefacts import RECORD, Store
 
 DATA = {"manifest": "m1", "images": "i1", "published table": "t1"}

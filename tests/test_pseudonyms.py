@@ -28,8 +28,8 @@ from hybridcx.experiment.file import (
     NetworksSection,
     TrainSection,
 )
+from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.progress import Progress
-from hybridcx.pseudonyms import Pseudonyms, pseudonyms
 
 CASE, FILE = "zqcase", "zqfile"
 CANARIES = (CASE, FILE, "zqpatient", "zqscan")

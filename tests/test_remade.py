@@ -64,7 +64,8 @@ def kept(cache: Path) -> dict[Path, tuple]:
 
 def stages(experiment: Experiment, base: Path, cache: Path) -> str:
     """All stages of a run before its statistics; what was said."""
-    from hybridcx import pipeline, units
+    from hybridcx.pipeline import stages as pipeline
+    from hybridcx.pipeline import units
 
     with Progress(quiet=True) as progress:
         store = Store(cache, progress.say, progress.notice)

@@ -317,9 +317,9 @@ def test_ensembles_without_members_are_refused(changes, message):
 
 def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
     from hybridcx.cohort.splits import Split
-    from hybridcx.network_stage import Outcome
-    from hybridcx.pipeline import COPY, mark_copies
-    from hybridcx.units import Unit
+    from hybridcx.pipeline.outcome import Outcome
+    from hybridcx.pipeline.stages import COPY, mark_copies
+    from hybridcx.pipeline.units import Unit
 
     def split(**parts: str) -> Split:
         return Split(pd.Series(parts).rename_axis("case_id"), pd.DataFrame(), "fold")

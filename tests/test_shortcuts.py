@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from hybridcx import shortcuts as module
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.images.store import prepare_store
-from hybridcx.shortcuts import COLUMNS, NAMES, shortcuts, told
+from hybridcx.pipeline import shortcuts as module
+from hybridcx.pipeline.shortcuts import COLUMNS, NAMES, shortcuts, told
 
 N = 120
 

@@ -16,8 +16,8 @@ from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, HeadsSection, parse_experiment
 from hybridcx.experiment.sections import RepeatSection, TrainingSizeSection
-from hybridcx.locking import plan_of
-from hybridcx.pseudonyms import Pseudonyms
+from hybridcx.pipeline.plan_lock import plan_of
+from hybridcx.pipeline.pseudonyms import Pseudonyms
 from hybridcx.records.lineage import Lineage
 
 

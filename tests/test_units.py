@@ -7,7 +7,7 @@ import pytest
 from hybridcx.cohort.splits import stratified_split
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import parse_experiment
-from hybridcx.units import divisions_of, divisions_sha256, hashes_sha256, make_units, split_counts, split_frame
+from hybridcx.pipeline.units import divisions_of, divisions_sha256, hashes_sha256, make_units, split_counts, split_frame
 from tests.cohort.test_splits import STUDY, cohort
 
 TEXT = 'name = "x"\nseed = 7\n[cohort]\nmanifest = "m.csv"\n[networks]\nnames = ["vgg16", "vgg19"]\n[repeat]\n'

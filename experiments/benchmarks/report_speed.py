@@ -30,11 +30,12 @@ import pandas as pd
 from PIL import Image
 
 import hybridcx
-from hybridcx import pipeline, running
+from hybridcx import running
 from hybridcx.analysis import compare as analysis
-from hybridcx.head_stage import HeadWork
-from hybridcx.network_stage import NetworkStage
 from hybridcx.phantoms.cohort import manifest_rows, plan_phantom
+from hybridcx.pipeline import stages as pipeline
+from hybridcx.pipeline.heads import HeadWork
+from hybridcx.pipeline.networks import NetworkStage
 from hybridcx.streams import rng_for
 
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")

@@ -10,7 +10,7 @@
         heads        7 heads x 2 feature sets x 4 networks with tuning, 331 cases
         precision    predicted classes that bfloat16 would have changed
         gpu          all of Table II on one card: seconds, images per second, share of the card's peak
-        table        steps and extraction of hybridcx alone, written to hybridcx/resources/speeds.csv, which `hybridcx run --dry-run` reads
+        table        steps and extraction of hybridcx alone, written to hybridcx/pipeline/costs/speeds.csv, which `hybridcx run --dry-run` reads
 
 timm and fastai are no dependencies: install them beside hybridcx in an environment of its own (pip install -c constraints.txt -e . timm fastai) and
 run this there. Both sides are processes of their own that take turns step by step, so that another load on the machine meets both; the ratio
@@ -193,7 +193,7 @@ def table(o: argparse.Namespace) -> None:
     """hybridcx's own speeds, for the cost estimate. With OMP_NUM_THREADS=1 they are those of the processor time, which another load changes less."""
     from hybridcx.deep.devices import has_bfloat16
     from hybridcx.experiment.file import ComputeSection
-    from hybridcx.pace import WATTS_PER_CORE, machine_name
+    from hybridcx.pipeline.costs.speed import WATTS_PER_CORE, machine_name
 
     one = os.environ.get("OMP_NUM_THREADS") == "1"
     threads = 1 if one else o.threads
@@ -380,9 +380,9 @@ def heads(o: argparse.Namespace) -> None:
     from hybridcx.deep.features import extract
     from hybridcx.deep.model import untrained_state
     from hybridcx.experiment.file import ALL_HEADS, ComputeSection
-    from hybridcx.head_stage import HeadWork, fit_all
     from hybridcx.images.store import prepare_store
     from hybridcx.phantoms.cohort import write_phantom
+    from hybridcx.pipeline.heads import HeadWork, fit_all
     from hybridcx.store.artefacts import Store, content_key
     from hybridcx.workers.dask import Workers
 

@@ -1,4 +1,4 @@
-"""How often the probe for shortcuts (`hybridcx.shortcuts`) warns where no mark tells the label, and where one does.
+"""How often the probe for shortcuts (`hybridcx.pipeline.shortcuts`) warns where no mark tells the label, and where one does.
 
     python experiments/simulations/shortcut_probe.py --replications 200
 
@@ -17,7 +17,7 @@ from math import sqrt
 import numpy as np
 from scipy.stats import norm
 
-from hybridcx.shortcuts import probed
+from hybridcx.pipeline.shortcuts import probed
 
 SIZES = (49, 120, 331)
 PREVALENCE = 0.5

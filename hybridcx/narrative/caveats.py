@@ -19,7 +19,7 @@ from hybridcx.report import shown_rows as select
 from hybridcx.report.sections import label_rules
 
 if TYPE_CHECKING:
-    from hybridcx.network_stage import Outcome
+    from hybridcx.pipeline.outcome import Outcome
 
 
 FEW_CASES = 100

@@ -8,9 +8,9 @@ import pandas as pd
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.experiment.file import Experiment
+from hybridcx.pipeline.units import Unit, split_counts
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.resampling.hierarchical import few_seeds
-from hybridcx.units import Unit, split_counts
 
 ONE_SEED = (
     "One set of predictions per model (one seed): the results are conditional on the trained models; how far another training would have moved "

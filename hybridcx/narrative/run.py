@@ -13,10 +13,10 @@ from hybridcx.narrative.repeats import (
     ensemble_methods,
 )
 from hybridcx.narrative.training import training_methods
-from hybridcx.units import scored_disputed
+from hybridcx.pipeline.units import scored_disputed
 
 if TYPE_CHECKING:
-    from hybridcx.network_stage import Outcome
+    from hybridcx.pipeline.outcome import Outcome
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from hybridcx.casebook.neighbours import cosine_distances, neighbour_rows
-from hybridcx.casebook.pointing import (
+from hybridcx.pipeline.casebook.neighbours import cosine_distances, neighbour_rows
+from hybridcx.pipeline.casebook.pointing import (
     covered_cells,
     covered_share,
     inside,

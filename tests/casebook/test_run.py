@@ -13,8 +13,6 @@ from safetensors.torch import save_file
 from small_run import small_experiment
 
 import hybridcx
-from hybridcx.casebook import make
-from hybridcx.casebook.lesions import read_lesions
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.experiment.file import (
     AnalysisSection,
@@ -27,6 +25,8 @@ from hybridcx.experiment.file import (
 from hybridcx.images.decode import decode
 from hybridcx.images.prepare import place
 from hybridcx.images.store import prepare_store
+from hybridcx.pipeline.casebook import make
+from hybridcx.pipeline.casebook.lesions import read_lesions
 
 MAX_WITH, MAX_WITHOUT = 15e6, 2e6
 SIZE = 48

@@ -11,7 +11,7 @@ from hybridcx.cohort.splits import stratified_split
 from hybridcx.cohort.subsets import training_subsets
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import parse_experiment
-from hybridcx.units import make_size_units, make_units
+from hybridcx.pipeline.units import make_size_units, make_units
 from tests.cohort.test_splits import STUDY, cohort
 
 SPLIT = stratified_split(STUDY, seed=3)

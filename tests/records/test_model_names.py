@@ -30,7 +30,7 @@ def test_what_is_no_name_of_the_scheme_is_none(name):
 
 @pytest.mark.parametrize("weights", ["imagenet", "none"])
 def test_every_name_that_a_run_makes_is_read_back(weights):
-    from hybridcx.planned_models import model_names
+    from hybridcx.pipeline.planned_models import model_names
 
     experiment = Experiment(
         name="x", cohort=CohortSection(phantom=PhantomCohort()), networks=NetworksSection(weights=weights)

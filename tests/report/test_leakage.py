@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from hybridcx.case_stage import _pair_pictures
+from hybridcx.pipeline.casebook.stage import _pair_pictures
 from hybridcx.report.blocks import Numbers
 from hybridcx.report.sections.leakage import MAX_PICTURED, in_order, marks_table, pairs_table, section
 

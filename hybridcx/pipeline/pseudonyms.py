@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hybridcx.cohort.cohort import Cohort
     from hybridcx.cohort.splits import Split
     from hybridcx.images.store import ImageStore
-    from hybridcx.network_stage import Outcome
+    from hybridcx.pipeline.outcome import Outcome
     from hybridcx.records.predictions import Predictions
     from hybridcx.records.ratings import Ratings
 

@@ -12,8 +12,8 @@ from scipy.special import logit
 from hybridcx.analysis.repeats.ensembles import MEAN
 from hybridcx.experiment.file import Experiment
 from hybridcx.heads.stack import fit_stack
-from hybridcx.network_stage import Outcome
-from hybridcx.network_work import Cases
+from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.training import Cases
 from hybridcx.records.lineage import Fit
 
 COLUMNS = {

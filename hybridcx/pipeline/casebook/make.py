@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.casebook import lesions as true_lesions
-from hybridcx.casebook import pictures
-from hybridcx.casebook.neighbours import neighbour_rows
-from hybridcx.casebook.pointing import METHODS, pointing_rows, saliency_rows
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.deep import devices
 from hybridcx.deep.saliency import GRID, Maps, saliency
 from hybridcx.experiment.file import ComputeSection, ImagesSection
 from hybridcx.images.store import ImageStore
+from hybridcx.pipeline.casebook import lesions as true_lesions
+from hybridcx.pipeline.casebook import pictures
+from hybridcx.pipeline.casebook.neighbours import neighbour_rows
+from hybridcx.pipeline.casebook.pointing import METHODS, pointing_rows, saliency_rows
 from hybridcx.progress import Progress
 from hybridcx.store.arrays import save_array
 from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
@@ -189,7 +189,7 @@ def _write_pictures(
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
         "maps": {f"{n} {m}": hashlib.sha256(a.tobytes()).hexdigest() for (n, m), a in arrays.items()},
         "packages": versions_of("pillow", "numpy"),
-        "code": code_hash("casebook/pictures"),
+        "code": code_hash("pipeline/casebook/pictures"),
     }
 
     def build(folder: Path) -> None:

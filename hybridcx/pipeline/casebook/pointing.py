@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hybridcx.casebook.lesions import DIFFUSE, EDGES
+from hybridcx.pipeline.casebook.lesions import DIFFUSE, EDGES
 from hybridcx.stats.proportions import wilson
 
 CONSTANT = "the map has one value everywhere: nothing spoke for the positive class"

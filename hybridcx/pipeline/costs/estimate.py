@@ -1,6 +1,6 @@
 """What an experiment will cost: hours, memory, disk and energy, estimated from measured speeds before anything is trained.
 
-The speeds stand in `resources/speeds.csv`, one row per machine and network, which `experiments/benchmarks/training_speed.py table` writes, or are
+The speeds stand in `speeds.csv`, one row per machine and network, which `experiments/benchmarks/training_speed.py table` writes, or are
 measured on this very machine (`pace`). It is an estimate: it scales a rate measured at one size with the number of pixels, which is
 right for convolutions alone (the VGGs' fully connected layers cost the same at any size), and counts neither heads, statistics nor report.
 """
@@ -17,7 +17,7 @@ import pandas as pd
 
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.experiment.file import Experiment, TrainSection
-from hybridcx.limits import Counts, feature_sets, features_memory, parameters, training_memory
+from hybridcx.pipeline.costs.memory import Counts, feature_sets, features_memory, parameters, training_memory
 
 MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image
 COLUMNS = (
@@ -57,7 +57,7 @@ class Speed:
 
 def read_speeds() -> tuple[Speed, ...]:
     """The measured speeds that come with hybridcx."""
-    text = (resources.files("hybridcx.resources") / "speeds.csv").read_text(encoding="utf-8")
+    text = (resources.files("hybridcx.pipeline.costs") / "speeds.csv").read_text(encoding="utf-8")
     numbers = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Speed)}
     return tuple(Speed(**{k: numbers[k](v) for k, v in row.items()}) for row in csv.DictReader(text.splitlines()))
 

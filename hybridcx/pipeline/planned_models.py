@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 
-from hybridcx.ensemble_stage import ensemble_names
 from hybridcx.errors import Problem, raise_if_any
 from hybridcx.experiment.file import Experiment
-from hybridcx.network_stage import Outcome
+from hybridcx.pipeline.ensembles import ensemble_names
+from hybridcx.pipeline.outcome import Outcome
 from hybridcx.records.model_names import CHOSEN
 
 

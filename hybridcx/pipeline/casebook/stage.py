@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.casebook.make import FOLDER, Space, casebook_tables
-from hybridcx.casebook.pictures import pair_name, thumbnail
 from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
-from hybridcx.network_stage import Outcome
+from hybridcx.pipeline.casebook.make import FOLDER, Space, casebook_tables
+from hybridcx.pipeline.casebook.pictures import pair_name, thumbnail
+from hybridcx.pipeline.outcome import Outcome
 from hybridcx.progress import Progress
 from hybridcx.report.casebook_view import CasebookView
 from hybridcx.report.sections.leakage import MAX_PICTURED, in_order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +10,11 @@ import pandas as pd
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
-from hybridcx.network_stage import Outcome
-from hybridcx.pipeline import check_lineage, train_units
+from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.stages import check_lineage, train_units
+from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
-from hybridcx.size_ledger import size_ledger
 from hybridcx.store.artefacts import Store
-from hybridcx.units import Unit
 from hybridcx.workers.dask import Workers
 
 
@@ -52,3 +51,15 @@ def run_sizes(
     whole.notes += [n for n in dict.fromkeys(parts.notes) if n not in whole.notes]
     n_train = {u.seed: int((u.split.assignment == "train").sum()) for u in whole.units}
     whole.sizes = size_ledger(parts.ledger, whole.ledger, n_train)
+
+
+COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "share", "n_train")
+"""Those of the ledger, the share of the training cases, and their number."""
+
+
+def size_ledger(parts: pd.DataFrame, whole: pd.DataFrame, n_train: Mapping[int, int]) -> pd.DataFrame:
+    """The test rows of all sizes: those of the shares, and those of the same models trained on all training cases (`n_train` by seed)."""
+    own = whole[(whole["split"] == "test") & whole["model"].isin(parts["model"].unique())]
+    own = own.assign(share=1.0, n_train=own["seed"].astype(int).map(n_train))
+    columns = list(COLUMNS)
+    return pd.concat([parts[columns], own[columns]], ignore_index=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridcx.costs import Speed
 from hybridcx.deep import devices
 from hybridcx.deep.features import extract
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import untrained_state
 from hybridcx.experiment.file import ComputeSection, TrainSection
+from hybridcx.pipeline.costs.estimate import Speed
 
 STEPS = 3
 """Steps that are timed, after one that warms up."""

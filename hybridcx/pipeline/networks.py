@@ -4,60 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hybridcx.cohort.cohort import Cohort
-from hybridcx.cohort.splits import Split
 from hybridcx.deep.features import softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME
-from hybridcx.errors import Problem
 from hybridcx.experiment.file import FeatureSet
-from hybridcx.head_stage import HeadWork
 from hybridcx.heads.persist import load_head
-from hybridcx.network_work import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
+from hybridcx.pipeline.heads import HeadWork
+from hybridcx.pipeline.outcome import Made, Outcome
+from hybridcx.pipeline.training import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
+from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
-from hybridcx.records.lineage import Fit, FitKind, Lineage
+from hybridcx.records.lineage import Fit, FitKind
 from hybridcx.store.artefacts import Store
-from hybridcx.units import Unit, divisions_of
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A network's features of every case as the run leaves them, whose they are, and its fine-tuned weights if there are any."""
-
-    which: str
-    features: np.ndarray
-    weights: Path | None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run made: everything that the analysis and the report are told of it."""
-
-    cohort: Cohort
-    units: tuple[Unit, ...]
-    ledger: pd.DataFrame = field(default_factory=pd.DataFrame)
-    lineage: Lineage = field(default_factory=Lineage)
-    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
-    heads: pd.DataFrame = field(default_factory=pd.DataFrame)
-    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    chosen: dict[str, str] = field(default_factory=dict)
-    made: dict[str, Made] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
-    shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
-    ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sizes: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    @property
-    def split(self) -> Split | None:
-        """The one division that all units share; None where they differ."""
-        return self.units[0].split if len(divisions_of(self.units)) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""A run from cohort to predictions: stages, units, the locked plan, costs, the casebook."""
