@@ -11,23 +11,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hybridcx.api import Report, agreement, audit, check, compare, demo, phantom, run
-    from hybridcx.dry_run import Estimate, estimate
+    from hybridcx.commands.agreement import agreement
+    from hybridcx.commands.audit import audit
+    from hybridcx.commands.check import check
+    from hybridcx.commands.compare import compare
+    from hybridcx.commands.estimate import Estimate, estimate
+    from hybridcx.commands.phantom import phantom
+    from hybridcx.commands.plan import plan
+    from hybridcx.commands.result import Report
+    from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment.file import Experiment, read_experiment
-    from hybridcx.planning import plan
     from hybridcx.verifying import Verification, verify
 
 _PLACES = {
-    **dict.fromkeys(
-        ("Estimate", "Report", "agreement", "audit", "check", "compare", "demo", "estimate", "phantom", "run"),
-        "hybridcx.api",
-    ),
-    **dict.fromkeys(("HybridcxError", "InputError", "Problem", "StoppedError"), "hybridcx.errors"),
-    **dict.fromkeys(("Experiment", "read_experiment"), "hybridcx.experiment.file"),
-    **dict.fromkeys(("Estimate", "estimate"), "hybridcx.dry_run"),
-    "plan": "hybridcx.planning",
-    **dict.fromkeys(("Verification", "verify"), "hybridcx.verifying"),
+    "Estimate": "hybridcx.commands.estimate",
+    "Experiment": "hybridcx.experiment.file",
+    "HybridcxError": "hybridcx.errors",
+    "InputError": "hybridcx.errors",
+    "Problem": "hybridcx.errors",
+    "Report": "hybridcx.commands.result",
+    "StoppedError": "hybridcx.errors",
+    "Verification": "hybridcx.verifying",
+    "agreement": "hybridcx.commands.agreement",
+    "audit": "hybridcx.commands.audit",
+    "check": "hybridcx.commands.check",
+    "compare": "hybridcx.commands.compare",
+    "demo": "hybridcx.commands.run",
+    "estimate": "hybridcx.commands.estimate",
+    "phantom": "hybridcx.commands.phantom",
+    "plan": "hybridcx.commands.plan",
+    "read_experiment": "hybridcx.experiment.file",
+    "run": "hybridcx.commands.run",
+    "verify": "hybridcx.verifying",
 }
 
 __all__ = [

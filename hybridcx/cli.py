@@ -1,4 +1,4 @@
-"""The command line: one thin function per command over `hybridcx.api`. It parses, calls and prints; what it prints is results.
+"""The command line: one thin function per command over its twin in Python. It parses, calls and prints; what it prints is results.
 
 Exit codes: 0 done; 1 done, and the answer is a finding; 2 bad input or usage, nothing written; 3 stopped partway, finished work kept;
 70 our own fault; 130 interrupted.
@@ -80,10 +80,11 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Draw a phantom cohort, run the demo's experiment on it, and print where the report is."""
-    from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        made = api.demo(out=out, seed=seed, images=not no_images, jobs=jobs, scheduler=scheduler, progress=progress)
+        made = hybridcx.demo(
+            out=out, seed=seed, images=not no_images, jobs=jobs, scheduler=scheduler, progress=progress
+        )
         print(made.page)
 
 
@@ -115,9 +116,8 @@ def run(
         if dry_run:
             print(hybridcx.estimate(experiment, seed=seed, device=device, measure=measure, progress=progress).text)
             return
-        from hybridcx import api
 
-        made = api.run(
+        made = hybridcx.run(
             experiment,
             out=out,
             seed=seed,
@@ -177,14 +177,13 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Statistics and report alone, on predictions made by anyone."""
-    from hybridcx import api
 
     if score_kind not in ("probability", "rank"):
         raise InputError("--score-kind is probability or rank")
     if readers_made_truth not in ("yes", "no", "unknown"):
         raise InputError("--readers-made-truth is yes, no or unknown")
     with progress_of(quiet, verbose) as progress:
-        made = api.compare(
+        made = hybridcx.compare(
             predictions,
             out=out,
             positive=positive,
@@ -235,12 +234,11 @@ def agreement(
     debug: Debug = False,
 ) -> None:
     """Reader agreement and reliability."""
-    from hybridcx import api
 
     if scale not in (None, "measurement", "nominal", "ordinal"):
         raise InputError("--scale is measurement, nominal or ordinal")
     with progress_of(quiet, verbose) as progress:
-        made = api.agreement(
+        made = hybridcx.agreement(
             ratings,
             out=out,
             scale=scale,  # type: ignore[arg-type]
@@ -280,11 +278,10 @@ def audit(
     debug: Debug = False,
 ) -> None:
     """Can a published table be true, which confusion matrices produce it, and what could its paired tests have shown."""
-    from hybridcx import api
-    from hybridcx.auditing import can_be_true, units_of
+    from hybridcx.commands.audit import can_be_true, units_of
 
     with progress_of(quiet, verbose) as progress:
-        made = api.audit(
+        made = hybridcx.audit(
             published,
             positives=positives,
             negatives=negatives,
@@ -316,7 +313,6 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Tell every problem of a file, and of what it names, before anything runs. Exit code 1 if there is one."""
-    from hybridcx import api
 
     if kind not in (None, "experiment", "cohort", "predictions", "ratings"):
         raise InputError("--kind is experiment, cohort, predictions or ratings")
@@ -325,7 +321,9 @@ def check(
     if scale not in (None, "measurement", "nominal", "ordinal"):
         raise InputError("--scale is measurement, nominal or ordinal")
     with progress_of(quiet, verbose) as progress:
-        found = api.check(file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)  # type: ignore[arg-type]
+        found = hybridcx.check(
+            file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress
+        )  # type: ignore[arg-type]
     print_checked(file, found)
     if not found.sound:
         raise typer.Exit(1)
@@ -360,10 +358,9 @@ def phantom(
     debug: Debug = False,
 ) -> None:
     """Write a phantom cohort: images, manifest, two readers' ratings."""
-    from hybridcx import api
 
     with progress_of(quiet, verbose) as progress:
-        api.phantom(folder, patients=patients, seed=seed or 0, progress=progress)
+        hybridcx.phantom(folder, patients=patients, seed=seed or 0, progress=progress)
         print(folder / "manifest.csv")
 
 

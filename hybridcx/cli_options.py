@@ -100,7 +100,7 @@ def progress_of(quiet: bool, verbose: bool) -> Any:
 
 def print_checked(file: Path, found: Any) -> None:
     """Print what `hybridcx.check` found: the kind of file and what it holds, then each problem in a line."""
-    from hybridcx.checking import NAMES
+    from hybridcx.commands.check import NAMES
 
     errors = [p for p in found.problems if p.severity == "error"]
     warnings = [p for p in found.problems if p.severity != "error"]

@@ -54,8 +54,8 @@ def _plan() -> None:
 
 
 def _answer(quiet: bool, verbose: bool, question: str, options: dict[str, Any]) -> None:
+    from hybridcx.commands.plan import plan
     from hybridcx.narrative.planning import sentence
-    from hybridcx.planning import plan
 
     with progress_of(quiet, verbose) as progress:
         made = plan(question, progress=progress, **options)

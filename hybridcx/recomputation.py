@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridcx import api
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.published.printed import printed_and_found
@@ -29,11 +28,14 @@ from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import analysed_apart, reader_ratings
 from hybridcx.cohort.splits import Split
+from hybridcx.commands.agreement import agreement
+from hybridcx.commands.audit import audit
+from hybridcx.commands.compare import compare
+from hybridcx.commands.plan import plan
+from hybridcx.commands.publish import plan_options
 from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.training_sizes import size_ledger
 from hybridcx.pipeline.units import hashes_sha256
-from hybridcx.planning import plan
-from hybridcx.publish import plan_options
 from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.formats.csv import write_table, write_tables
@@ -186,7 +188,7 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         readers = read_written(folder / "ratings.csv")
         if "readers" in inputs:
             readers = copies[inputs["readers"]] = _copy(readers, inputs["readers"], new)
-    api.compare(
+    compare(
         predictions,
         out=new / "report",
         positive=options["positive"],
@@ -206,7 +208,7 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         seed=options["seed"],
         seed_design=options.get("seed_design", "nested"),
         n_train=options.get("n_train"),
-        **_further(api.compare, record),
+        **_further(compare, record),
     )
     made = _finished(new / "report", record, copies)
     if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
@@ -220,7 +222,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
     options = record["options"]
     name = _inputs(record, "ratings").get("ratings", "ratings.csv")
     copy = _copy(read_written(folder / "ratings.csv"), name, new)
-    api.agreement(
+    agreement(
         copy,
         out=new / "report",
         scale=options["scale"],
@@ -228,7 +230,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
         confidence_level=options["confidence_level"],
         n_bootstrap=options["n_bootstrap"],
         seed=options["seed"],
-        **_further(api.agreement, record),
+        **_further(agreement, record),
     )
     return _finished(new / "report", record, {name: copy})
 
@@ -237,14 +239,14 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options = record["options"]
     inputs, table = _inputs(record, "published"), read_written(folder / "published.csv")
     copies = {n: _copy(table, n, new) for n in inputs.values()}
-    api.audit(
+    audit(
         next(iter(copies.values()), table),
         positives=options["positives"],
         negatives=options["negatives"],
         out=new / "report",
         unit=options["unit"],
         confidence_level=options["confidence_level"],
-        **_further(api.audit, record),
+        **_further(audit, record),
     )
     return _finished(new / "report", record, copies)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from hybridcx import api
+import hybridcx
 from hybridcx.cli import main
 
 # The same examples in every run: a new counterexample is found when one looks for it (--hypothesis-profile=search), not by chance in CI.
@@ -47,5 +47,5 @@ def earlier(tmp_path_factory):
             labels = [("normal", "abnormal")[k] for k in (i % 2, score >= 0.5)]
             lines.append(f"c{i:02d},{labels[0]},{model},{labels[1]},{score:.4f}")
     (folder / "p.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    api.compare(folder / "p.csv", out=folder / "out", n_bootstrap=100)
+    hybridcx.compare(folder / "p.csv", out=folder / "out", n_bootstrap=100)
     return folder / "out"

@@ -114,9 +114,9 @@ def write_inputs(which: str, given: Path) -> None:
 
 def small_demo(given: Path) -> None:
     """Let `hybridcx demo` run the experiment in the folder `given`."""
-    from hybridcx import api
+    from hybridcx.commands import run
 
-    api.resources = SimpleNamespace(files=lambda _: given, as_file=contextlib.nullcontext)  # type: ignore[assignment]
+    run.resources = SimpleNamespace(files=lambda _: given, as_file=contextlib.nullcontext)  # type: ignore[assignment]
 
 
 def command(which: str, given: Path, at: Path) -> None:
@@ -144,7 +144,7 @@ WARM = {
         "hybridcx.analysis.compare",
         "hybridcx.report.order",
     ),
-    "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.running"),
+    "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.commands.run"),
 }
 
 

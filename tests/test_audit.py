@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx import auditing
+from hybridcx.commands import audit as auditing
 from hybridcx.errors import InputError
 from hybridcx.report.formats.csv import COLUMNS
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import get_model
 
 import hybridcx
-from hybridcx.checking import recognise
+from hybridcx.commands.check import recognise
 from hybridcx.errors import InputError
 
 PREDICTIONS = "case_id,y_true,model,y_pred\n" + "".join(
@@ -309,7 +309,7 @@ def test_images_of_cases_in_dispute_are_decoded_too(cohort):
 
 
 def test_a_phantom_experiment_and_a_missing_manifest(tmp_path, monkeypatch):
-    demo = Path(hybridcx.__file__).parent / "resources/demo.toml"
+    demo = Path(hybridcx.__file__).parent / "commands/demo.toml"
     found = hybridcx.check(demo)
     assert found.sound, said(found)
     assert "on a phantom cohort that is drawn when it runs" in found.holds

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridcx import api
+import hybridcx
 from hybridcx.errors import StoppedError
 from hybridcx.store import provenance
 
@@ -124,7 +124,7 @@ def raising(error):
 
 
 def test_interrupted_is_130(call, monkeypatch):
-    monkeypatch.setattr(api, "compare", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(hybridcx, "compare", raising(KeyboardInterrupt()))
     code, out, err = call("compare", "p.csv")
     assert (code, out) == (130, "")
     assert "Interrupted" in err
@@ -139,7 +139,7 @@ def test_interrupted_is_130(call, monkeypatch):
     ],
 )
 def test_stopped_partway_is_3(call, monkeypatch, error):
-    monkeypatch.setattr(api, "run", raising(error))
+    monkeypatch.setattr(hybridcx, "run", raising(error))
     code, out, err = call("run", "e.toml")
     assert (code, out) == (3, "")
     assert "What was finished is kept" in err
@@ -147,7 +147,7 @@ def test_stopped_partway_is_3(call, monkeypatch, error):
 
 
 def test_our_own_fault_is_70_and_says_how_to_report_it(call, monkeypatch):
-    monkeypatch.setattr(api, "compare", raising(ZeroDivisionError("secret of a patient")))
+    monkeypatch.setattr(hybridcx, "compare", raising(ZeroDivisionError("secret of a patient")))
     code, out, err = call("compare", "p.csv")
     assert (code, out) == (70, "")
     assert "ZeroDivisionError" in err

@@ -16,7 +16,7 @@ import pytest
 from clusters import cluster
 from tasks import dies_at_first, note_and_square, reads, refuses, sleeps
 
-from hybridcx import api
+import hybridcx
 from hybridcx.analysis import resampling
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.progress import Progress
@@ -240,13 +240,13 @@ def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(
     file.write_text(EXPERIMENT, encoding="utf-8")
     runs = {}
     for name, options in (("one", {"jobs": 1}), ("two", {"jobs": 2})):
-        api.run(file, out=tmp_path / name, cache=tmp_path / f"cache_{name}", **options)
+        hybridcx.run(file, out=tmp_path / name, cache=tmp_path / f"cache_{name}", **options)
         runs[name] = contents(tmp_path / name)
     cache, killed, progress = tmp_path / "cache_dask", [], Progress(quiet=True)
     with cluster(tmp_path) as made:
         watch = threading.Thread(target=kill_at_work, args=(cache, {w.pid for w in made.workers}, killed))
         watch.start()
-        api.run(file, out=tmp_path / "dask", cache=cache, scheduler=made.address, progress=progress)
+        hybridcx.run(file, out=tmp_path / "dask", cache=cache, scheduler=made.address, progress=progress)
         watch.join()
         assert [w.poll() for w in made.workers if w.pid in killed] == [-signal.SIGKILL]
     assert re.search(r"the worker tcp://127\.0\.0\.1:\d+ has gone", progress.log)
@@ -262,7 +262,7 @@ def test_two_experiments_at_once_on_one_cluster(tmp_path):
     for name, heads in (("first", '"lda", "knn"'), ("second", '"lda", "logistic"')):
         files[name] = tmp_path / f"{name}.toml"
         files[name].write_text(EXPERIMENT.replace('"lda", "knn"', heads), encoding="utf-8")
-        api.run(files[name], out=tmp_path / f"alone_{name}", cache=tmp_path / "cache_alone", jobs=1)
+        hybridcx.run(files[name], out=tmp_path / f"alone_{name}", cache=tmp_path / "cache_alone", jobs=1)
         alone[name] = contents(tmp_path / f"alone_{name}")
     with cluster(tmp_path) as made:
         command = [sys.executable, "-m", "hybridcx", "run"]

@@ -38,7 +38,7 @@ def test_the_shipped_experiments_are_valid(path):
 
 
 def test_the_packaged_demo_is_the_one_in_experiments():
-    assert (ROOT / "hybridcx/resources/demo.toml").read_bytes() == (ROOT / "experiments/demo.toml").read_bytes()
+    assert (ROOT / "hybridcx/commands/demo.toml").read_bytes() == (ROOT / "experiments/demo.toml").read_bytes()
 
 
 def test_a_typo_gets_the_nearest_name_and_every_unknown_key_comes_in_one_go():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api
+import hybridcx
 from hybridcx.errors import InputError
 
 N = 30
@@ -26,7 +26,7 @@ def compared(tmp_path, **options):
     frame = pd.concat(frames, ignore_index=True)
     change = options.pop("change", None)
     frame = change(frame) if change else frame
-    return api.compare(frame, out=tmp_path / "out", positive="1", **{"n_bootstrap": 200, **options})
+    return hybridcx.compare(frame, out=tmp_path / "out", positive="1", **{"n_bootstrap": 200, **options})
 
 
 def rows(report, table, metric, **where):
@@ -168,7 +168,7 @@ def test_ranks_alone(tmp_path):
 def agreed(tmp_path, columns, **options):
     frame = pd.DataFrame({"case_id": [f"c{i:02d}" for i in range(len(next(iter(columns.values()))))], **columns})
     frame.to_csv(tmp_path / "r.csv", index=False)
-    made = api.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100, **options)
+    made = hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100, **options)
     return made.tables["agreement"].set_index("metric"), made
 
 

@@ -112,7 +112,7 @@ READERS = {
     "published": lambda path: read_published(path),
 }
 FILE_OF = {"ranks": "predictions", "ordinal": "ratings", "nominal": "ratings"}
-EXPERIMENT = (Path(__file__).parents[1] / "hybridcx/resources/demo.toml").read_bytes()
+EXPERIMENT = (Path(__file__).parents[1] / "hybridcx/commands/demo.toml").read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from test_fuzz import damaged, damages, examples
 
-from hybridcx import run_folders
+from hybridcx.commands import finished_runs as run_folders
 from hybridcx.deep import weights
 from hybridcx.deep.model import initial_state
 from hybridcx.errors import InputError, StoppedError

@@ -359,7 +359,7 @@ def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_explorat
 
 def test_the_packaged_demo_is_the_one_in_experiments():
     root = Path(__file__).resolve().parents[1]
-    assert (root / "experiments/demo.toml").read_bytes() == (root / "hybridcx/resources/demo.toml").read_bytes()
+    assert (root / "experiments/demo.toml").read_bytes() == (root / "hybridcx/commands/demo.toml").read_bytes()
 
 
 def test_the_table_of_keys_is_up_to_date():

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import hybridcx
+from hybridcx.commands.plan import QUESTIONS
 from hybridcx.errors import InputError
 from hybridcx.narrative.planning import sentence
-from hybridcx.planning import QUESTIONS
 from hybridcx.stats.power import questions as power
 
 EXAMPLES = {

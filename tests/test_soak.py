@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridcx import api
+import hybridcx
 
 MIB = 1024**2
 
@@ -24,7 +24,7 @@ def growth(earlier: Path, out: Path, warm_up: int, n: int) -> float:
     for i in range(warm_up + n):
         if i == warm_up:
             begun = resident()
-        api.compare(earlier.parent / "p.csv", out=out, n_bootstrap=100, seed=i)
+        hybridcx.compare(earlier.parent / "p.csv", out=out, n_bootstrap=100, seed=i)
     return resident() - begun
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api, vocabulary
+import hybridcx
+from hybridcx import vocabulary
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary.tables import DICTIONARY
 
@@ -76,14 +77,14 @@ def predictions(n=200):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     out = tmp_path_factory.mktemp("plain") / "out"
-    return api.compare(predictions(), out=out, margin=0.05, prevalences=[0.1], n_bootstrap=200)
+    return hybridcx.compare(predictions(), out=out, margin=0.05, prevalences=[0.1], n_bootstrap=200)
 
 
 @pytest.fixture(scope="module")
 def clustered(tmp_path_factory):
     frame = predictions()
     frame["patient_id"] = "p" + (frame["case_id"].str[1:].astype(int) // 2).astype(str)
-    return api.compare(frame, out=tmp_path_factory.mktemp("clustered") / "out", n_bootstrap=100)
+    return hybridcx.compare(frame, out=tmp_path_factory.mktemp("clustered") / "out", n_bootstrap=100)
 
 
 def test_metrics_and_intervals(plain):
@@ -113,7 +114,7 @@ def test_omnibus_adjustments_and_verdicts(plain, tmp_path):
     assert set(plain.tables["omnibus"]["method"]) == OMNIBUS
     assert set(plain.tables["multiplicity"]["p.adjust.method"]) == ADJUSTMENTS
     verdicts = set(plain.tables["verdicts"]["verdict"])
-    wide = api.compare(predictions(), out=tmp_path / "wide", margin=0.12, n_bootstrap=100, reference="a")
+    wide = hybridcx.compare(predictions(), out=tmp_path / "wide", margin=0.12, n_bootstrap=100, reference="a")
     assert verdicts | set(wide.tables["verdicts"]["verdict"]) == VERDICTS
 
 
@@ -134,7 +135,7 @@ def test_agreement(tmp_path):
         ("measured", measured, {}), ("ordered", ordered, {"scale": "ordinal"}), ("called", called, {"positive": "abnormal"}),
     ):  # fmt: skip
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-        table = api.agreement(tmp_path / f"{name}.csv", out=tmp_path / name, n_bootstrap=100, **options).tables[
+        table = hybridcx.agreement(tmp_path / f"{name}.csv", out=tmp_path / name, n_bootstrap=100, **options).tables[
             "agreement"
         ]
         assert set(table["scope"]) == {"between", "within"}

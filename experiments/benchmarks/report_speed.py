@@ -30,8 +30,8 @@ import pandas as pd
 from PIL import Image
 
 import hybridcx
-from hybridcx import running
 from hybridcx.analysis import compare as analysis
+from hybridcx.commands import run as running
 from hybridcx.phantoms.cohort import manifest_rows, plan_phantom
 from hybridcx.pipeline import stages as pipeline
 from hybridcx.pipeline.heads import HeadWork

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api
+import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.stats import calibration, utility
@@ -96,8 +96,8 @@ def shuffled(frame, seed=1):
 def test_the_order_of_rows_decides_nothing(draw, tmp_path):
     """Models stand in the order of their names, so a shuffled file gives the same pairs with the same signs, to the byte."""
     frame = draw(("vgg16", "lda", "knn"), patients=True)
-    first = api.compare(frame, out=tmp_path / "a", n_bootstrap=100, margin=0.1, by=["sex"])
-    again = api.compare(shuffled(frame), out=tmp_path / "b", n_bootstrap=100, margin=0.1, by=["sex"])
+    first = hybridcx.compare(frame, out=tmp_path / "a", n_bootstrap=100, margin=0.1, by=["sex"])
+    again = hybridcx.compare(shuffled(frame), out=tmp_path / "b", n_bootstrap=100, margin=0.1, by=["sex"])
     names = sorted(p.name for p in first.folder.glob("*.csv"))
     assert names == sorted(p.name for p in again.folder.glob("*.csv"))
     for name in names:
@@ -107,7 +107,7 @@ def test_the_order_of_rows_decides_nothing(draw, tmp_path):
 
 
 def test_a_reference_comes_second_whatever_its_name(draw, tmp_path):
-    made = api.compare(draw(), out=tmp_path / "a", n_bootstrap=100, reference="knn")
+    made = hybridcx.compare(draw(), out=tmp_path / "a", n_bootstrap=100, reference="knn")
     compared = made.tables["comparisons"]
     assert list(dict.fromkeys(zip(compared["model"], compared["comparator"], strict=True))) == [
         ("lda", "knn"),
@@ -120,9 +120,9 @@ def test_a_reference_comes_second_whatever_its_name(draw, tmp_path):
 
 def test_cluster_takes_the_place_of_patient_id(draw, tmp_path):
     frame = draw(("vgg16", "lda"), patients=True)
-    want = api.compare(frame, out=tmp_path / "a", n_bootstrap=100)
+    want = hybridcx.compare(frame, out=tmp_path / "a", n_bootstrap=100)
     named = frame.rename(columns={"patient_id": "woman"})
-    found = api.compare(named, out=tmp_path / "b", n_bootstrap=100, cluster="woman")
+    found = hybridcx.compare(named, out=tmp_path / "b", n_bootstrap=100, cluster="woman")
     for name in ("metrics", "comparisons", "verdicts"):
         pd.testing.assert_frame_equal(found.tables[name], want.tables[name])
     ledger = pd.read_csv(tmp_path / "b" / "predictions.csv")
@@ -170,14 +170,14 @@ def test_the_page_of_many_models_stays_readable_and_the_files_hold_all(draw, tmp
     names = [f"model{i:02d}" for i in range(14)]
     frame = draw(names, n=40)
     with pytest.raises(InputError, match="--reference MODEL"):
-        api.compare(frame, out=tmp_path / "none", n_bootstrap=100)
-    made = api.compare(frame, out=tmp_path / "all", n_bootstrap=100, all_pairs=True)
+        hybridcx.compare(frame, out=tmp_path / "none", n_bootstrap=100)
+    made = hybridcx.compare(frame, out=tmp_path / "all", n_bootstrap=100, all_pairs=True)
     assert len(made.tables["error_overlap"]) == 91
     assert len(made.tables["decision_curve_differences"]) == 91 * 99
     page = made.page.read_text(encoding="utf-8")
     assert "The first 40 of 91 rows; all are in error_overlap.csv" in page
     assert "further comparisons are in comparisons.csv. Shown are those of" in page
     assert made.page.stat().st_size < 1_000_000
-    one = api.compare(frame, out=tmp_path / "one", n_bootstrap=100, reference="model03")
+    one = hybridcx.compare(frame, out=tmp_path / "one", n_bootstrap=100, reference="model03")
     assert set(one.tables["comparisons"]["comparator"]) == {"model03"}
     assert one.tables["comparisons"]["model"].nunique() == 13

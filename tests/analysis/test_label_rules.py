@@ -174,7 +174,7 @@ def test_the_agreed_rows_are_the_primary_ones_where_agreement_made_the_labels(ap
 
 
 def test_the_ledger_comes_back_from_a_file(frame, apart, analysed, tmp_path):
-    from hybridcx.publish import write_ledger
+    from hybridcx.commands.publish import write_ledger
     from hybridcx.records.predictions import read_predictions
 
     write_ledger(tmp_path, disputed(frame))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api
+import hybridcx
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.readers.models import TABLES, reader_view
 from hybridcx.errors import InputError
@@ -247,7 +247,7 @@ def test_seeds_with_test_sets_of_their_own_have_no_limits_over_the_seeds(draw):
 
 def test_the_report_of_several_seeds(draw, tmp_path):
     frame = of_seeds(draw(("vgg16", "lda")), (1, 2, 3, 4, 5))
-    made = api.compare(frame, out=tmp_path / "out", readers=readings(draw(("lda",))), by=("sex",), n_bootstrap=100)
+    made = hybridcx.compare(frame, out=tmp_path / "out", readers=readings(draw(("lda",))), by=("sex",), n_bootstrap=100)
     page = made.page.read_text(encoding="utf-8")
     for words in ("come with 5 seeds", "seeds (of the models) and cases", "Tests of interaction", "Wald"):
         assert words in page
@@ -264,7 +264,7 @@ def test_the_report(draw, tmp_path):
     extra = pd.concat([ratings, pd.DataFrame([["z1", "normal", "normal"]], columns=ratings.columns)])
     ratings_file = tmp_path / "readers.csv"
     extra.to_csv(ratings_file, index=False)
-    made = api.compare(frame, out=tmp_path / "out", readers=ratings_file, n_bootstrap=100)
+    made = hybridcx.compare(frame, out=tmp_path / "out", readers=ratings_file, n_bootstrap=100)
     page = made.page.read_text(encoding="utf-8")
     for words in (
         "Models beside the readers",
@@ -278,6 +278,6 @@ def test_the_report(draw, tmp_path):
         header = pd.read_csv(made.folder / f"{name}.csv").columns
         assert list(header) == list(described.loc[described["file"] == f"{name}.csv", "column"])
     assert (made.folder / "ratings.csv").exists()
-    without = api.compare(frame, out=tmp_path / "without", n_bootstrap=100)
+    without = hybridcx.compare(frame, out=tmp_path / "without", n_bootstrap=100)
     assert "Models beside the readers" not in without.page.read_text(encoding="utf-8")
     assert pd.read_csv(without.folder / "reader_agreement.csv").empty

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx import api
+import hybridcx
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
@@ -103,10 +103,10 @@ def test_numbers_stay_numbers():
 
 
 def test_the_report_says_it(frame, tmp_path):
-    report = api.compare(frame, out=tmp_path / "out", threshold="specificity=0.9", n_bootstrap=100)
+    report = hybridcx.compare(frame, out=tmp_path / "out", threshold="specificity=0.9", n_bootstrap=100)
     page = report.page.read_text(encoding="utf-8")
     assert "chosen by the rule specificity=0.9 on its 60 validation cases, never on test cases" in page
     assert len(pd.read_csv(tmp_path / "out" / "thresholds.csv")) == 2
-    given = api.compare(frame, out=tmp_path / "given", n_bootstrap=100)
+    given = hybridcx.compare(frame, out=tmp_path / "given", n_bootstrap=100)
     assert pd.read_csv(given.folder / "thresholds.csv").empty
     assert np.isnan(pd.read_csv(given.folder / "metrics.csv")["threshold"].iloc[0])

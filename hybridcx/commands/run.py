@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.published.printed import COLUMNS as PRINTED_COLUMNS
 from hybridcx.analysis.published.printed import READ_COLUMNS, printed_and_found, read_printed
-from hybridcx.analysis.readers.agreement import agreement_table
-from hybridcx.analysis.repeats.ensembles import over_seeds
-from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.analysis.resampling import resampled_by
-from hybridcx.checking import counts_of, said_of_limits, with_every_problem
-from hybridcx.cohort.calls import Kind
-from hybridcx.cohort.exclusions import flow
-from hybridcx.cohort.kept import kept_cohort, kept_described
-from hybridcx.cohort.readers import analysed_apart, reader_ratings, reading_warnings
+from hybridcx.cohort.kept import kept_described
+from hybridcx.cohort.readers import reading_warnings
+from hybridcx.commands.check import counts_of, said_of_limits, with_every_problem
+from hybridcx.commands.publish import (
+    Clock,
+    finish,
+    page_provenance,
+    plan_options,
+    write_ledger,
+)
+from hybridcx.commands.result import Report, default_out
 from hybridcx.deep.devices import device_line
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment
@@ -30,6 +36,7 @@ from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import comparison_methods
 from hybridcx.narrative.run import run_methods
 from hybridcx.narrative.training import training_settings
+from hybridcx.pipeline.analysed import _analysed
 from hybridcx.pipeline.casebook.lesions import lesion_file
 from hybridcx.pipeline.casebook.stage import make_casebook
 from hybridcx.pipeline.cohort import load_cohort, prepare_images
@@ -37,9 +44,9 @@ from hybridcx.pipeline.costs.memory import drawn_counts
 from hybridcx.pipeline.ensembles import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
-from hybridcx.pipeline.planned_models import check_plan, planned_pairs
+from hybridcx.pipeline.planned_models import check_plan
 from hybridcx.pipeline.pseudonyms import pseudonyms
-from hybridcx.pipeline.stages import COPY, check_heads, run_stages
+from hybridcx.pipeline.stages import check_heads, run_stages
 from hybridcx.pipeline.training_sizes import run_sizes
 from hybridcx.pipeline.units import (
     divisions_of,
@@ -48,19 +55,21 @@ from hybridcx.pipeline.units import (
     make_units,
     scored_disputed,
     split_counts,
-    split_frame,
 )
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance, plan_options, write_ledger
-from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.records.predictions import Predictions
 from hybridcx.report.content import ReportData
+from hybridcx.report.formats.all_forms import handing_on
 from hybridcx.report.formats.csv import write_table
 from hybridcx.report.sections.checklist import checklist
-from hybridcx.store.artefacts import Store, code_hash, sha256_file, write_atomic
+from hybridcx.store.artefacts import Store, cache_root, code_hash, sha256_file, write_atomic
 from hybridcx.store.differences import differences
 from hybridcx.store.report_folder import OutputFolder, open_output
 from hybridcx.vocabulary.run import CURVE_COLUMNS, HEAD_COLUMNS, LEDGER_COLUMNS, SPLIT_COLUMNS
 from hybridcx.workers.dask import Workers, check_workers
+
+if TYPE_CHECKING:
+    pass
 
 CODE = (
     "deep",
@@ -236,65 +245,6 @@ def _changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]
     ]
 
 
-def _analysed(
-    experiment: Experiment, outcome: Outcome, progress: Progress, *, locked: bool
-) -> tuple[dict[str, pd.DataFrame], Predictions, Plan]:
-    options = experiment.analysis
-    plan = Plan(
-        seed=experiment.seed,
-        confidence_level=options.confidence_level,
-        n_resamples=options.n_bootstrap,
-        threshold=options.threshold,
-        primary_metric=options.primary_metric,
-        pairs=planned_pairs(experiment, outcome),
-        locked=locked,
-        margin=options.margin,
-        by=(COPY,) if COPY in outcome.ledger else (),
-    )
-    predictions = predictions_from_frame(
-        outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
-    )
-    tables = analyse(predictions, plan, progress.track("statistics"))
-    if agreements := list(_agreements(experiment, outcome)):
-        tables["agreement"] = pd.concat(agreements, ignore_index=True)
-    if outcome.histories:
-        curves = [history.assign(network=network) for network, history in outcome.histories.items()]
-        tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
-    if not outcome.heads.empty:
-        tables["heads"] = outcome.heads[[*HEAD_COLUMNS, *(["chosen"] if "chosen" in outcome.heads else [])]]
-    if not outcome.ensembles.empty:
-        tables["ensembles"] = outcome.ensembles
-    if experiment.ensembles.seeds:
-        tables |= over_seeds(outcome.ledger, experiment.networks.names, outcome.cohort.positive, plan)
-    tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
-    if len(outcome.sizes):
-        tables |= training_size_tables(outcome.sizes, outcome.cohort.positive, plan)
-    tables["flow"] = flow(outcome.cohort, outcome.split)
-    tables["split"] = split_frame(outcome.units)
-    tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
-    return tables, predictions, plan
-
-
-def _agreements(experiment: Experiment, outcome: Outcome) -> Iterator[pd.DataFrame]:
-    """Agreement of ratings and of calls: on all cases read, and on those analysed where these were chosen by it."""
-    cohort, options = outcome.cohort, experiment.analysis
-    kinds: tuple[Kind, Kind] = ("rating", "call")
-    for kind in kinds:
-        every = reader_ratings(cohort, kind)
-        for subset, ratings, note in (
-            () if every is None else (("all cases read", every, ""), *analysed_apart(cohort, every))
-        ):
-            yield agreement_table(
-                ratings,
-                positive=cohort.positive if kind == "call" else None,
-                confidence_level=options.confidence_level,
-                n_resamples=options.n_bootstrap,
-                seed=experiment.seed,
-                subset=f"{kind}s, {subset}",
-                note=note,
-            )
-
-
 def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> None:
     """What travels with the report so that it can be recomputed: predictions, lineage, configuration (the split is a table)."""
     write_ledger(folder, outcome.ledger)
@@ -349,3 +299,113 @@ def _question(networks: Sequence[str], primary: Sequence[str], outcome: Outcome,
     if len(networks) > 1:
         return f"Which of {len(networks)} networks, and which of their heads, {task}"
     return f"Which of {' and '.join(primary)} {task}"
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Leave Python's garbage collector off for a block of imports, which it would walk through again and again (a run starts in 3.5 s for 4.4)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def run(
+    experiment: str | Path | Experiment,
+    *,
+    out: str | Path | None = None,
+    base: str | Path | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    fresh: bool = False,
+    images: bool = True,
+    cache: str | Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
+    progress: Progress | None = None,
+) -> Report:
+    """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
+
+    Parameters
+    ----------
+    experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
+    seed, device : win over the file's.
+    fresh : start anew in a folder that holds another experiment's results.
+    images : False leaves pictures of cases out of the report; its numbers stay.
+    cache : where the stages keep what they made; default `hybridcx.store.artefacts.cache_root()`. It keeps the case ids.
+    jobs : trainings and fits of heads side by side, in so many processes; default: trainings one after the other, heads on all processors.
+    scheduler : address of a Dask cluster that does them instead (`docs/cluster.md`). Results depend on neither.
+    pseudonymise : as in `compare`.
+    also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
+
+    Raises
+    ------
+    InputError
+        for bad input, and for a folder that holds a run with other data, configuration or code (with what differs).
+    StoppedError
+        when training diverges, a task kills its workers or the disk is full; what is finished is kept and the same call continues.
+    """
+    progress = progress or Progress(quiet=True)
+    workers = Workers(jobs, scheduler)
+    from hybridcx.commands.check import asked_for
+
+    read, folder, file = asked_for(experiment, base, seed, device, progress)
+    with loading():
+        from hybridcx.commands.run import run_experiment  # torch: only when the file is known to be good
+        from hybridcx.deep.distributed import team
+        from hybridcx.deep.finetune import take_part
+
+    target = Path(out) if out is not None else default_out(read.name)
+    root = Path(cache) if cache is not None else cache_root()
+    if scheduler is not None:  # workers begin elsewhere
+        root, folder = root.absolute(), folder.absolute()
+    store = Store(root, progress.say, progress.notice)
+    with team(read.compute, take_part, elsewhere=workers.several), handing_on(also, style):
+        tables = run_experiment(
+            read,
+            folder,
+            target,
+            store,
+            progress,
+            fresh=fresh,
+            with_images=images,
+            key=pseudonymise,
+            workers=workers,
+            file=file,
+        )
+    return Report(target, target / "report.html", tables)
+
+
+def demo(
+    *,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    images: bool = True,
+    cache: str | Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """The main job on the embedded default: a phantom cohort and the demo's experiment."""
+    progress = progress or Progress(quiet=True)
+    packaged = resources.files("hybridcx.commands") / "demo.toml"
+    with resources.as_file(packaged) as path:
+        # fresh: an updated hybridcx may run its own demo again without being told so; what still holds comes from the cache
+        return run(
+            path,
+            out=out,
+            base=Path(),
+            seed=seed,
+            fresh=True,
+            images=images,
+            cache=cache,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=progress,
+        )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -37,6 +37,9 @@ from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.store.artefacts import Store, cache_root
+
+if TYPE_CHECKING:
+    from hybridcx.commands.check import Checked
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -384,3 +387,25 @@ def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
                 found.collect(lambda f=file, n=network: weights.load_state_dict(f, n))  # type: ignore[misc]
 
     found.collect(located)
+
+
+def check(
+    file: str | Path,
+    *,
+    kind: Literal["experiment", "cohort", "predictions", "ratings"] | None = None,
+    positive: str | None = None,
+    score_kind: Literal["probability", "rank"] = "probability",
+    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Every problem of an experiment, a cohort manifest, a predictions or a ratings file, all at once, before anything runs.
+
+    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. `kind` says what the file is;
+    without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
+    `table` has one row per problem; `sound` says whether there is none that would be refused.
+
+    Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
+    """
+    from hybridcx.commands.check import check_file
+
+    return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from hybridcx.analysis.plan import level_problems, resample_problems
 from hybridcx.analysis.readers.agreement import agreement_table
+from hybridcx.commands.publish import (
+    Clock,
+    finish,
+    page_provenance,
+    readings_described,
+    write_readings,
+)
+from hybridcx.commands.result import Report, default_out
 from hybridcx.errors import raise_if_any
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance, readings_described, write_readings
 from hybridcx.records.ratings import read_ratings
 from hybridcx.report.content import ReportData
+from hybridcx.report.formats.all_forms import handing_on
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
+
+if TYPE_CHECKING:
+    pass
 
 
 def agreement_report(
@@ -81,3 +93,39 @@ def agreement_report(
             progress=progress,
         )
     return tables
+
+
+def agreement(
+    ratings: str | Path,
+    *,
+    out: str | Path | None = None,
+    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
+    positive: str | None = None,
+    confidence_level: float = 0.95,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+    pseudonymise: str | Path | None = None,
+    also: Sequence[str] = (),
+    style: str = "plain",
+    progress: Progress | None = None,
+) -> Report:
+    """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion).
+
+    `pseudonymise`: as in `compare`.
+    """
+    from hybridcx.commands.agreement import agreement_report
+
+    target = Path(out) if out is not None else default_out(Path(ratings).stem)
+    with handing_on(also, style):
+        tables = agreement_report(
+            Path(ratings),
+            target,
+            scale=scale,
+            positive=positive,
+            confidence_level=confidence_level,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+            key=pseudonymise,
+            progress=progress or Progress(quiet=True),
+        )
+    return Report(target, target / "report.html", tables)

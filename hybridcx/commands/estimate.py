@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.checking import asked_for, counts_of
+from hybridcx.commands.check import asked_for, counts_of
 from hybridcx.deep import devices
 from hybridcx.experiment.file import Experiment
 from hybridcx.phantoms.cohort import plan_phantom

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from hybridcx.commands.finished_runs import joined
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions, ScoreKind, predictions_from_frame, read_predictions
 from hybridcx.records.ratings import Ratings, ratings_from_frame, read_ratings
-from hybridcx.run_folders import joined
 from hybridcx.store.artefacts import sha256_file
 
 Input = str | Path | pd.DataFrame | Sequence[str | Path]

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hybridcx.analysis.published.readings import audit
+from hybridcx.analysis.published import readings
 from hybridcx.analysis.published.tables import audit_tables
-from hybridcx.errors import InputError
+from hybridcx.commands.publish import (
+    Clock,
+    finish,
+    page_provenance,
+)
+from hybridcx.commands.result import Report, default_out
+from hybridcx.errors import InputError, raise_if_any
 from hybridcx.narrative.audit import METHODS, caveats, sentences
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.records.published import read_published
 from hybridcx.report.content import ReportData
+from hybridcx.report.formats.all_forms import handing_on
 from hybridcx.report.formats.csv import write_table
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
 from hybridcx.vocabulary.audit import descriptions
+
+if TYPE_CHECKING:
+    pass
 
 
 def audit_report(
@@ -43,7 +53,7 @@ def audit_report(
     inputs = {Path(published).name: sha256_file(Path(published))} if is_file else {}  # type: ignore[arg-type]
     clock = Clock()
     with open_output(target, "audit", progress.notice) as folder:
-        found = audit(read)
+        found = readings.audit(read)
         made = audit_tables(found, confidence_level)
         new = folder.begin()
         write_table(new / "published.csv", read.frame)
@@ -94,3 +104,43 @@ def can_be_true(made: Mapping[str, pd.DataFrame]) -> bool:
     """Whether every model of an audit's tables has a confusion matrix as printed."""
     readings = made["audit_readings"].set_index("reading")
     return bool(readings.loc["as_printed", "fits"])
+
+
+def audit(
+    published: str | Path | pd.DataFrame,
+    *,
+    positives: int | None = None,
+    negatives: int | None = None,
+    out: str | Path | None = None,
+    unit: str | Mapping[str, str] | None = None,
+    confidence_level: float = 0.95,
+    also: Sequence[str] = (),
+    style: str = "plain",
+    progress: Progress | None = None,
+) -> Report:
+    """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
+
+    `published`: CSV (or a DataFrame with text as values) with the columns model, metric and value as printed. `positives`, `negatives`: the
+    class totals, unless the table has columns or rows of that name. `unit`: percent or proportion, for all metrics or by printed name; without
+    it each metric's unit is decided over the whole table. `tables["audit_readings"]` of the result says which readings fit, and
+    `hybridcx.commands.audit.can_be_true(tables)` whether the table can be true as printed.
+
+    Raises InputError for anything wrong with the table or the options; then nothing has been written.
+    """
+    from hybridcx.analysis.plan import level_problems
+    from hybridcx.commands.audit import audit_report
+
+    raise_if_any(level_problems(confidence_level))
+    name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
+    target = Path(out) if out is not None else default_out(name)
+    with handing_on(also, style):
+        tables = audit_report(
+            published,
+            target,
+            positives=positives,
+            negatives=negatives,
+            unit=unit,
+            confidence_level=confidence_level,
+            progress=progress or Progress(quiet=True),
+        )
+    return Report(target, target / "report.html", tables)

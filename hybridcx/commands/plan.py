@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import get_args
 
 from hybridcx.analysis.planned import Assumptions, Question, plan_table
-from hybridcx.api import Report, default_out
+from hybridcx.commands.publish import Clock, finish, page_provenance
+from hybridcx.commands.result import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.narrative import planning as planning_words
 from hybridcx.progress import Progress
-from hybridcx.publish import Clock, finish, page_provenance
 from hybridcx.report.content import ReportData
 from hybridcx.store.report_folder import open_output
 

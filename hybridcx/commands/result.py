@@ -1,0 +1,28 @@
+"""The result of a command: its folder, page and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a command made: the folder, its page, and its tables (`tables["metrics"]` is metrics.csv, and so on)."""
+
+    folder: Path
+    page: Path
+    tables: Mapping[str, pd.DataFrame]
+
+
+def default_out(name: str) -> Path:
+    """`reports/<name>` below the working directory."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "report"
+    return Path("reports") / safe
