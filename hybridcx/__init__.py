@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
     from hybridcx.experiment.file import Experiment, read_experiment
-    from hybridcx.verifying import Verification, verify
+    from hybridcx.verification.verify import Verification, verify
 
 _PLACES = {
     "Estimate": "hybridcx.commands.estimate",
@@ -32,7 +32,7 @@ _PLACES = {
     "Problem": "hybridcx.errors",
     "Report": "hybridcx.commands.result",
     "StoppedError": "hybridcx.errors",
-    "Verification": "hybridcx.verifying",
+    "Verification": "hybridcx.verification.verify",
     "agreement": "hybridcx.commands.agreement",
     "audit": "hybridcx.commands.audit",
     "check": "hybridcx.commands.check",
@@ -43,7 +43,7 @@ _PLACES = {
     "plan": "hybridcx.commands.plan",
     "read_experiment": "hybridcx.experiment.file",
     "run": "hybridcx.commands.run",
-    "verify": "hybridcx.verifying",
+    "verify": "hybridcx.verification.verify",
 }
 
 __all__ = [

@@ -337,7 +337,7 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Recompute every number of a finished report from the predictions beside it, and check its files. Exit code 1 if something differs."""
-    from hybridcx import verifying
+    from hybridcx.verification import verify as verifying
 
     with progress_of(quiet, verbose) as progress:
         found = verifying.verify(folder, progress=progress)

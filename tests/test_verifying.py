@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.cell_comparison import alike, compare_cells
 from hybridcx.errors import InputError
-from hybridcx.recomputation import read_written
 from hybridcx.store import provenance
 from hybridcx.streams import rng_for
-from hybridcx.verifying import lines_of
+from hybridcx.verification.cells import alike, compare_cells
+from hybridcx.verification.recompute import read_written
+from hybridcx.verification.verify import lines_of
 
 LABELS = np.array(["normal", "abnormal"], dtype=object)
 

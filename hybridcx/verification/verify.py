@@ -19,14 +19,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import escape
 
-from hybridcx.cell_comparison import Compared, compare_cells
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.progress import Progress
-from hybridcx.recomputation import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.report.formats.r_program import program
 from hybridcx.store import provenance
 from hybridcx.store.report_folder import INNER, PROVENANCE, file_hashes
+from hybridcx.verification.cells import Compared, compare_cells
+from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"

@@ -1,0 +1,1 @@
+"""Verification: a finished report recomputed from its predictions, and its files checked."""
