@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 import hybridcx
-from hybridcx.cli import main
+from hybridcx.cli.app import main
 
 # The same examples in every run: a new counterexample is found when one looks for it (--hypothesis-profile=search), not by chance in CI.
 settings.register_profile("repeatable", derandomize=True)

@@ -48,7 +48,7 @@ def call(arguments: list[str], folder: Path, before: Before = lambda: None) -> t
             os.dup2(file, 2)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             before()
-            from hybridcx.cli import main
+            from hybridcx.cli.app import main
 
             main(arguments)
         except SystemExit as end:

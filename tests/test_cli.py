@@ -298,7 +298,7 @@ def test_cache_list_and_prune(here, call):
 def command(*arguments, cwd, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "hybridcx.cli", *map(str, arguments)],
+        [sys.executable, "-m", "hybridcx.cli.app", *map(str, arguments)],
         cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, **options,
     )  # fmt: skip
 
@@ -316,7 +316,7 @@ def test_the_command_in_a_process_of_its_own(here):
 
 @pytest.mark.skipif(os.name == "nt", reason="a reader that goes away is a pipe's matter")
 def test_a_reader_that_goes_away_is_no_fault(here):
-    line = f'"{sys.executable}" -m hybridcx.cli --help | head -c 1 >{os.devnull}; echo "${{PIPESTATUS[0]}}"'
+    line = f'"{sys.executable}" -m hybridcx.cli.app --help | head -c 1 >{os.devnull}; echo "${{PIPESTATUS[0]}}"'
     r = subprocess.run(["bash", "-c", line], cwd=here, capture_output=True, text=True, timeout=60)
     assert r.stdout.strip() in ("0", "141")
     assert "Traceback" not in r.stderr

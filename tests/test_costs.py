@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hybridcx
-from hybridcx.cli import main
+from hybridcx.cli.app import main
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import batches_of

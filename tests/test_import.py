@@ -31,11 +31,11 @@ def loaded(code, cwd):
 
 
 def main(*arguments):
-    return f"from hybridcx.cli import main\ntry:\n    main({list(arguments)!r})\nexcept SystemExit as e:\n    assert not e.code, e.code"
+    return f"from hybridcx.cli.app import main\ntry:\n    main({list(arguments)!r})\nexcept SystemExit as e:\n    assert not e.code, e.code"
 
 
 def test_importing_loads_nothing_heavy(tmp_path):
-    assert loaded("import hybridcx, hybridcx.cli, hybridcx.errors", tmp_path) == []
+    assert loaded("import hybridcx, hybridcx.cli.app, hybridcx.errors", tmp_path) == []
 
 
 def test_help_and_version_load_nothing_heavy(tmp_path):

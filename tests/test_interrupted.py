@@ -60,7 +60,7 @@ TEXT = DEMO.replace('["logistic"]', '["logistic", "svm_rbf", "xgboost"]').replac
 def interrupted_at_random(folder: Path, times: int) -> None:
     (folder / "demo.toml").write_text(TEXT, encoding="utf-8")
     script = "import sys; from pathlib import Path; from killed import small_demo; small_demo(Path(sys.argv[1])); "
-    script += "from hybridcx.cli import main; print('begun', flush=True); "
+    script += "from hybridcx.cli.app import main; print('begun', flush=True); "
     script += "main(['demo', '--no-images', '--out', sys.argv[2]])"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
 

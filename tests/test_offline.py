@@ -64,7 +64,7 @@ def test_the_sockets_are_closed(tmp_path):
 
 COMMANDS = """
 from pathlib import Path
-from hybridcx.cli import main
+from hybridcx.cli.app import main
 
 def call(*arguments, code=0):
     try:

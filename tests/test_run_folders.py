@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.cli import main
+from hybridcx.cli.app import main
 from hybridcx.errors import InputError
 from hybridcx.records.lineage import Fit, Lineage
 from hybridcx.store.artefacts import sha256_file

@@ -43,7 +43,7 @@ def start() -> None:
     bare = seconds([sys.executable, "-c", "pass"])
     print(f"python -c pass          {bare:.3f} s")
     print(f"import hybridcx         {seconds([sys.executable, '-c', 'import hybridcx']):.3f} s")
-    print(f"hybridcx --help         {seconds([sys.executable, '-m', 'hybridcx.cli', '--help']):.3f} s")
+    print(f"hybridcx --help         {seconds([sys.executable, '-m', 'hybridcx.cli.app', '--help']):.3f} s")
 
 
 def networks() -> None:
@@ -102,7 +102,7 @@ def demo() -> None:
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "hybridcx.cli", "demo", "--out", str(Path(folder) / "demo")],
+            [sys.executable, "-m", "hybridcx.cli.app", "demo", "--out", str(Path(folder) / "demo")],
             check=True,
             env={**os.environ, "HYBRIDCX_CACHE": str(Path(folder) / "cache")},
         )

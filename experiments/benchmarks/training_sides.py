@@ -333,7 +333,7 @@ def bare_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -
 
 def ours_whole(network: str, data: Path, out: Path, epochs: int, workers: int) -> None:
     """`hybridcx run`; `data` is the experiment file, training_speed.py looks when the model is there."""
-    from hybridcx.cli import main
+    from hybridcx.cli.app import main
 
     main(["run", str(data), "--out", str(out), "--quiet"])
 

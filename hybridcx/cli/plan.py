@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli_options import Debug, Out, Quiet, Verbose, progress_of
+from hybridcx.cli.options import Debug, Out, Quiet, Verbose, progress_of
 
 plan_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 

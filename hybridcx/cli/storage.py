@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli_options import Debug, Quiet, Verbose, progress_of
+from hybridcx.cli.options import Debug, Quiet, Verbose, progress_of
 
 cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
 weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)

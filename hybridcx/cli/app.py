@@ -14,8 +14,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 import hybridcx
-from hybridcx.cli_faults import explain, our_fault, system_fault
-from hybridcx.cli_options import (
+from hybridcx.cli.faults import explain, our_fault, system_fault
+from hybridcx.cli.options import (
     Also,
     Debug,
     Device,
@@ -39,8 +39,8 @@ from hybridcx.cli_options import (
     print_checked,
     progress_of,
 )
-from hybridcx.cli_plan import plan_app
-from hybridcx.cli_storage import cache_app, weights_app
+from hybridcx.cli.plan import plan_app
+from hybridcx.cli.storage import cache_app, weights_app
 from hybridcx.errors import HybridcxError, InputError
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
