@@ -322,8 +322,13 @@ def check(
         raise InputError("--scale is measurement, nominal or ordinal")
     with progress_of(quiet, verbose) as progress:
         found = hybridcx.check(
-            file, kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress
-        )  # type: ignore[arg-type]
+            file,
+            kind=kind,  # type: ignore[arg-type]
+            positive=positive,
+            score_kind=score_kind,  # type: ignore[arg-type]
+            scale=scale,  # type: ignore[arg-type]
+            progress=progress,
+        )
     print_checked(file, found)
     if not found.sound:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -37,9 +37,6 @@ from hybridcx.records.predictions import ScoreKind, read_predictions
 from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.store.artefacts import Store, cache_root
-
-if TYPE_CHECKING:
-    from hybridcx.commands.check import Checked
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -406,6 +403,4 @@ def check(
 
     Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
     """
-    from hybridcx.commands.check import check_file
-
     return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)

@@ -143,7 +143,8 @@ def reader_comparisons_table(found: pd.DataFrame, caption: str) -> Table | None:
         "c",
         *tables.p_heading("p", "p, Holm-adjusted"),
     ]
-    remark = f"Model minus reader on the cases that the reader read; interval: {vocabulary.method_label(interval)}, test: {vocabulary.method_label(test)}."
+    remark = "Model minus reader on the cases that the reader read; "
+    remark += f"interval: {vocabulary.method_label(interval)}, test: {vocabulary.method_label(test)}."
     return table(
         "reader-comparisons",
         caption,
