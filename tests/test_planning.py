@@ -17,7 +17,7 @@ import hybridcx
 from hybridcx.commands.plan import QUESTIONS
 from hybridcx.errors import InputError
 from hybridcx.narrative.planning import sentence
-from hybridcx.stats.power import questions as power
+from hybridcx.stats import power
 
 EXAMPLES = {
     "mcnemar": ("--p10", 0.15, "--p01", 0.05),

@@ -14,7 +14,8 @@ from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.images.store import prepare_store
 from hybridcx.pipeline import shortcuts as module
-from hybridcx.pipeline.shortcuts import COLUMNS, NAMES, shortcuts, told
+from hybridcx.pipeline.shortcuts import NAMES, shortcuts, told
+from hybridcx.vocabulary.cohort import SHORTCUTS
 
 N = 120
 
@@ -66,7 +67,7 @@ def test_no_files_are_listed_but_those_of_the_cases_that_are_looked_at(tmp_path,
 
 def test_where_nothing_is_planted_nothing_is_found(tmp_path):
     table = shortcuts(*cohort(tmp_path), seed=1)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == SHORTCUTS.header
     assert table["mark"].tolist() == list(NAMES)
     assert told(table) == []
     constant = table.set_index("mark").loc["geometry"]

@@ -10,7 +10,7 @@ import pytest
 import hybridcx
 from hybridcx import vocabulary
 from hybridcx.streams import rng_for
-from hybridcx.vocabulary.tables import DICTIONARY
+from hybridcx.vocabulary.tables import TABLES
 
 
 def words(text):
@@ -150,7 +150,7 @@ def test_agreement(tmp_path):
 
 def test_each_word_is_described_and_has_a_name_on_the_page():
     def said(table, column):
-        return {w.strip() for w in DICTIONARY[table][column].values.replace(", or NA", "").split(",")}
+        return {w.strip() for w in TABLES[table].columns[column].values.replace(", or NA", "").split(",")}
 
     assert said("metrics", "metric") == said("comparisons", "metric") == METRICS
     assert said("metrics", "method") - OF_SEVERAL_SEEDS == INTERVALS

@@ -212,10 +212,10 @@ def large(repeats: int) -> None:
     """16 models, a million cases: the count metrics' bootstrap, and every DeLong pair."""
     from itertools import combinations
 
-    from hybridcx.stats.confusion import METRICS
     from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
     from hybridcx.stats.resampling.intervals import bca, difference
     from hybridcx.stats.roc import delong_covariance, delong_paired_from
+    from hybridcx.vocabulary import METRICS
 
     y, scores = cases(16, 1_000_000)
     calls = scores >= 0.5

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 from tally import Key, Tally
 
-from hybridcx.stats.agreement import names as ag
+from hybridcx.stats import agreement as ag
 
 CASE, READER, ERROR = 0.92, 0.02, 0.06
 LAWS = {

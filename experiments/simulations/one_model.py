@@ -16,9 +16,10 @@ from tally import Key, Tally
 
 from hybridcx.stats import calibration, roc
 from hybridcx.stats import proportions as pr
-from hybridcx.stats.confusion import COUNT_METRICS, PROPORTIONS, Confusion, count_metrics, fraction
+from hybridcx.stats.confusion import Confusion, count_metrics, fraction
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+from hybridcx.vocabulary import COUNT_METRICS, PROPORTIONS
 
 TABLE_III = {  # sensitivity and specificity of 25 abnormal and 24 normal cases
     "vgg16": (23 / 25, 23 / 24),

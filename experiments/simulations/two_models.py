@@ -14,10 +14,10 @@ from one_model import SCORE_METRICS, Binormal, count_truth
 from tally import Key, Tally
 
 from hybridcx.stats import mcnemar, paired, predictive_values, roc
-from hybridcx.stats.confusion import COUNT_METRICS
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.stats.resampling.intervals import RATIO_METRICS
+from hybridcx.vocabulary import COUNT_METRICS
 
 SETTINGS = ((0.86, 0.86), (0.90, 0.90), (0.94, 0.94), (0.94, 0.86))
 RESAMPLED_SETTINGS = ((0.90, 0.90), (0.94, 0.86))

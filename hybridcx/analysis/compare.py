@@ -15,8 +15,8 @@ from hybridcx.analysis.rows import Keys, Row
 from hybridcx.analysis.slices import Slice
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.resampling.bootstrap import Replicates
+from hybridcx.vocabulary import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",

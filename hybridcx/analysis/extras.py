@@ -11,11 +11,12 @@ import pandas as pd
 from hybridcx.analysis.curves import DECISION_THRESHOLDS
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.slices import RATIOS, Slice
+from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, within
 from hybridcx.stats import calibration, clusters, clusters_roc, heterogeneity, paired, roc, utility
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
+from hybridcx.vocabulary import RATIOS
 
 Pairs = tuple[tuple[str, str], ...]
 TABLES = ("ranking", "error_overlap", "brier_decomposition", "decision_curve_differences", "interactions")

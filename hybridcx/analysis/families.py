@@ -9,9 +9,10 @@ import pandas as pd
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.slices import RATIOS, Slice
+from hybridcx.analysis.slices import Slice
 from hybridcx.stats import multiplicity
 from hybridcx.stats.resampling.bootstrap import Replicates
+from hybridcx.vocabulary import RATIOS
 
 FAMILY = ["metric", "method", "subgroup", "level", "seed", "label.rule", "threshold", "prevalence"]
 ADJUSTMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

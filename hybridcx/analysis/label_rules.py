@@ -23,16 +23,12 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys, Row
 from hybridcx.records.predictions import Predictions, is_clustered
-from hybridcx.stats.confusion import METRICS
+from hybridcx.vocabulary import METRICS
+from hybridcx.vocabulary.comparison import LABEL_RULES
 
 PREFIX, GIVEN = "reader_", "label_given"
 PRIMARY = "primary"
 STRATUM, IN_DISPUTE = "stratum", "disputed"
-COLUMNS = (
-    "metric", "model", "comparator", "label.rule", "estimate", "conf.low", "conf.high", "p.value", "adj.p.value", "verdict",
-    "conclusion.flips", "n", "n.relabelled", "n.added", "n.left.out",
-)  # fmt: skip
-
 Pairs = tuple[tuple[str, str], ...]
 Group = tuple[Keys, Predictions]
 Compared = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -206,7 +202,7 @@ def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
     n = int(alone["n"].iloc[0])
     rows: list[Row] = []
     for r in said.to_dict("records"):
-        row = {c: r.get(c) for c in COLUMNS}
+        row = {c: r.get(c) for c in LABEL_RULES.columns}
         rows.append({**row, **p.get((r["metric"], r["model"], r["comparator"]), nothing), "n": n})
     return rows
 
@@ -243,11 +239,11 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _in_order(table: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Pair by pair and metric by metric, the analysis' own conclusion before those under the rules."""
     if table.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=LABEL_RULES.header)
     of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
     place = [
         (of_pair[a, b], of_metric[m])
         for a, b, m in zip(table["model"], table["comparator"], table["metric"], strict=True)
     ]
     order = sorted(range(len(table)), key=lambda i: place[i])
-    return table.iloc[order].reset_index(drop=True)[list(COLUMNS)]
+    return table.iloc[order].reset_index(drop=True)[LABEL_RULES.header]

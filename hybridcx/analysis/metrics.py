@@ -7,12 +7,13 @@ from typing import Literal
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row
-from hybridcx.analysis.slices import PROPORTIONS, Slice
+from hybridcx.analysis.slices import Slice
 from hybridcx.stats import calibration, proportions, roc
 from hybridcx.stats.confusion import Confusion, fraction
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval
+from hybridcx.vocabulary import PROPORTIONS
 
 PREDICTIVE_VALUES: tuple[Literal["ppv"], Literal["npv"]] = ("ppv", "npv")
 BOOTSTRAPS: dict[bootstrap_intervals.Method, Callable[[Replicates, str, int, float], Interval]] = {

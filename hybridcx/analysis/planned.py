@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError
-from hybridcx.stats.power import questions as power
-from hybridcx.stats.power.questions import SampleSize
+from hybridcx.stats import power
+from hybridcx.stats.power import SampleSize
+from hybridcx.vocabulary.plan import PLAN
 
 Question = Literal["mcnemar", "precision", "noninferiority", "auc", "detectable"]
 Row = dict[str, object]
 
-COLUMNS = (
-    "question", "metric", "size", "value", "part", "method", "target", "alpha", "conf.level", "p10", "p01", "difference", "discordance",
-    "margin", "proportion", "auc", "comparator.auc", "correlation", "ratio", "prevalence", "n.positive", "n.negative", "cases.all",
-    "status", "warning",
-)  # fmt: skip
 COUNTS = ("size", "n.positive", "n.negative", "cases.all")
 
 # A curve by enumeration asks for many sizes; beyond these the formula draws it.
@@ -69,7 +65,7 @@ def plan_table(a: Assumptions) -> pd.DataFrame:
     Raises InputError where a question has no answer within the limits of the search.
     """
     rows = list(_ROWS[a.question](a))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=PLAN.header)
     for name in COUNTS:
         table[name] = pd.array([None if isnan(v) else int(v) for v in table[name].astype(float)], dtype="Int64")
     return table
@@ -78,7 +74,7 @@ def plan_table(a: Assumptions) -> pd.DataFrame:
 def _row(a: Assumptions, part: str, method: str, size: float, value: float, **assumed: float | str) -> Row:
     """One row: the question's own assumptions, and those that vary (names with _ for the columns' points)."""
     row: Row = {
-        **dict.fromkeys(COLUMNS, nan), "question": a.question, "metric": a.metric, "size": size, "value": value, "part": part,
+        **dict.fromkeys(PLAN.header, nan), "question": a.question, "metric": a.metric, "size": size, "value": value, "part": part,
         "method": method, "alpha": a.alpha, "conf.level": a.conf_level, "margin": a.margin, "prevalence": a.prevalence,
         "ratio": a.ratio, "status": "ok", "warning": None, **{k.replace("_", "."): v for k, v in assumed.items()},
     }  # fmt: skip

@@ -16,8 +16,8 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.resampling.bootstrap import Replicates
+from hybridcx.vocabulary import METRICS
 from hybridcx.workers.dask import Workers
 from hybridcx.workers.local import run_tasks
 

@@ -11,16 +11,11 @@ from hybridcx.analysis.resampling import joint_replicates
 from hybridcx.analysis.rows import Keys
 from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration
-from hybridcx.stats.confusion import METRICS, Confusion
+from hybridcx.stats.confusion import Confusion
 from hybridcx.stats.resampling.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.results import Status
 from hybridcx.streams import rng_for
-
-PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
-COUNT_METRICS = tuple(name for name, m in METRICS.items() if m.kind == "count")
-RANK_METRICS = ("auroc", "auprc")
-PROBABILITY_METRICS = ("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece", "net_benefit")
-RATIOS = ("lr_positive", "lr_negative", "diagnostic_odds_ratio")
+from hybridcx.vocabulary import COUNT_METRICS, PROBABILITY_METRICS, RANK_METRICS
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,13 @@ import pandas as pd
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also
-from hybridcx.analysis.slices import RATIOS, Slice
-from hybridcx.stats import clusters, clusters_roc, equivalence, paired, roc
-from hybridcx.stats.confusion import METRICS
-from hybridcx.stats.power import questions as power
+from hybridcx.analysis.slices import Slice
+from hybridcx.stats import clusters, clusters_roc, equivalence, paired, power, roc
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest, Status
 from hybridcx.stats.variance import NADEAU_BENGIO
+from hybridcx.vocabulary import METRICS, RATIOS
 
 POWER = 0.80
 CORRECT = ("accuracy", "sensitivity", "specificity")

@@ -14,7 +14,7 @@ from hybridcx.commands.publish import (
     Clock,
     finish,
     page_provenance,
-    readings_described,
+    rating_columns,
     write_readings,
 )
 from hybridcx.commands.result import Report, default_out
@@ -77,7 +77,7 @@ def agreement_report(
             folder,
             data,
             tables,
-            extra=readings_described(read),
+            further_columns=rating_columns(read),
             more={"pseudonyms": names.described} if names else None,
             inputs=inputs,
             options={

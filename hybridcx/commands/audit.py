@@ -25,7 +25,7 @@ from hybridcx.report.formats.all_forms import handing_on
 from hybridcx.report.formats.csv import write_table
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
-from hybridcx.vocabulary.audit import descriptions
+from hybridcx.vocabulary.audit import PUBLISHED_INPUT
 
 if TYPE_CHECKING:
     pass
@@ -79,7 +79,7 @@ def audit_report(
             folder,
             data,
             made,
-            extra=descriptions(tuple(map(str, read.frame.columns))),
+            further_columns={("published", c): PUBLISHED_INPUT[c] for c in map(str, read.frame.columns)},
             inputs=inputs,
             options=options,
             clock=clock,

@@ -19,7 +19,7 @@ from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.provenance import SCHEMA_VERSION
 from hybridcx.store.report_folder import PROVENANCE
-from hybridcx.vocabulary.run import OF_RUNS
+from hybridcx.vocabulary.run import RUNS
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
 COMMANDS = ("run", "compare")
@@ -83,7 +83,7 @@ def joined(folders: Sequence[Path], positive: str | None = None) -> Joined:
     known = {r.positive for r in read}
     positive = positive or (next(iter(known)) if len(known) == 1 else None)
     if len(read) == 1:
-        return Joined(read[0].frame, pd.DataFrame(columns=list(OF_RUNS["runs"])), positive, inputs, ())
+        return Joined(read[0].frame, pd.DataFrame(columns=RUNS.header), positive, inputs, ())
     runs = differing(read)
     if _seeds_of_one(read):
         frame, notes = _as_seeds(read)
@@ -191,7 +191,7 @@ def differing(read: Sequence[RunFolder]) -> pd.DataFrame:
     keys = dict.fromkeys(k for flat in each for k in flat)
     unlike = [k for k in keys if len({flat.get(k) for flat in each}) > 1 and not k.startswith("experiment.analysis.")]
     rows = [(r.name, k, flat.get(k)) for k in unlike for r, flat in zip(read, each, strict=True)]
-    return pd.DataFrame(rows, columns=list(OF_RUNS["runs"]), dtype=object)
+    return pd.DataFrame(rows, columns=RUNS.header, dtype=object)
 
 
 def _seeds_of_one(read: Sequence[RunFolder]) -> bool:

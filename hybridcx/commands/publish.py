@@ -23,7 +23,9 @@ from hybridcx.report.formats.r_program import COMMANDS, program
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.store.report_folder import OutputFolder, file_hashes
-from hybridcx.vocabulary.run import LEDGER_COLUMNS
+from hybridcx.vocabulary.columns import Column
+from hybridcx.vocabulary.readers import READING
+from hybridcx.vocabulary.run import FURTHER_COLUMN, LEDGER
 
 
 class Clock:
@@ -75,9 +77,10 @@ def write_readings(folder: Path, ratings: Ratings) -> None:
     write_table(folder / "ratings.csv", ratings.frame.reset_index())
 
 
-def readings_described(ratings: Ratings) -> dict[tuple[str, str], tuple[str, str]]:
+def rating_columns(ratings: Ratings) -> dict[tuple[str, str], Column]:
     """The columns of ratings.csv for the data dictionary."""
-    return {("ratings", c): ("as given in the input", "") for c in ["case_id", *[k.column for k in ratings.columns]]}
+    as_given = Column("as given in the input", "")
+    return {("ratings", c): as_given for c in ["case_id", *[k.column for k in ratings.columns]]}
 
 
 def finish(
@@ -90,19 +93,14 @@ def finish(
     clock: Clock,
     progress: Progress,
     ledger_columns: Sequence[str] | pd.Index = (),
-    extra: Mapping[tuple[str, str], tuple[str, str]] | None = None,
+    further_columns: Mapping[tuple[str, str], Column] | None = None,
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Write tables, page, log and provenance into the new folder, and put it in the place of the earlier results."""
-    readings = {
-        str(c): ("the call of this reading", "a label of the input, or NA")
-        for c in ledger_columns
-        if str(c).startswith("reader_")
-    }
-    further = ("a further column of the input", "")
-    described = {("predictions", c): LEDGER_COLUMNS.get(c, readings.get(c, further)) for c in ledger_columns}
-    described |= dict(extra or {})
-    write_tables(folder.new, tables, command=folder.command, extra_descriptions=described)
+    readings = {str(c): READING for c in ledger_columns if str(c).startswith("reader_")}
+    columns = {("predictions", c): LEDGER.get(c, readings.get(c, FURTHER_COLUMN)) for c in ledger_columns}
+    columns |= dict(further_columns or {})
+    write_tables(folder.new, tables, command=folder.command, further_columns=columns)
     from hybridcx.report.figures.svg import pictures  # matplotlib: only where a page is made
 
     with pictures(keep=bool(wanted())) as drawn:

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.published.printed import COLUMNS as PRINTED_COLUMNS
-from hybridcx.analysis.published.printed import READ_COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.published.printed import printed_and_found, read_printed
 from hybridcx.analysis.resampling import resampled_by
-from hybridcx.cohort.kept import kept_described
 from hybridcx.cohort.readers import reading_warnings
 from hybridcx.commands.check import counts_of, said_of_limits, with_every_problem
 from hybridcx.commands.publish import (
@@ -41,7 +39,6 @@ from hybridcx.pipeline.casebook.lesions import lesion_file
 from hybridcx.pipeline.casebook.stage import make_casebook
 from hybridcx.pipeline.cohort import load_cohort, prepare_images
 from hybridcx.pipeline.costs.memory import drawn_counts
-from hybridcx.pipeline.ensembles import COLUMNS as ENSEMBLE_COLUMNS
 from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.pipeline.planned_models import check_plan
@@ -65,7 +62,9 @@ from hybridcx.report.sections.checklist import checklist
 from hybridcx.store.artefacts import Store, cache_root, code_hash, sha256_file, write_atomic
 from hybridcx.store.differences import differences
 from hybridcx.store.report_folder import OutputFolder, open_output
-from hybridcx.vocabulary.run import CURVE_COLUMNS, HEAD_COLUMNS, LEDGER_COLUMNS, SPLIT_COLUMNS
+from hybridcx.vocabulary.cohort import MANIFEST_COLUMN
+from hybridcx.vocabulary.run import LEDGER
+from hybridcx.vocabulary.tables import TABLES
 from hybridcx.workers.dask import Workers, check_workers
 
 if TYPE_CHECKING:
@@ -171,23 +170,16 @@ def run_experiment(
         _write_records(new, experiment, outcome)
         page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
         tables["checklist"] = checklist(page)
-        described = {("learning_curves", c): (text, "") for c, text in CURVE_COLUMNS.items()}
-        described |= {("heads", c): (text, "") for c, text in HEAD_COLUMNS.items()}
-        described |= {("ensembles", c): (text, "") for c, text in ENSEMBLE_COLUMNS.items()}
-        described["heads", "chosen"] = (
-            "whether cross-validation in training chose this head for its network, in this seed and fold",
-            "",
-        )
-        described |= {("split", c): (text, "") for c, text in SPLIT_COLUMNS.items()}
-        described |= {("training_size_predictions", c): LEDGER_COLUMNS[c] for c in outcome.sizes.columns}
-        described |= {("published", c): (text, "") for c, text in PRINTED_COLUMNS.items()}
-        described |= {("printed", c): (text, "") for c, text in READ_COLUMNS.items()} | kept_described(tables["cohort"])
+        further = {("training_size_predictions", str(c)): LEDGER[c] for c in outcome.sizes.columns}
+        further |= {
+            ("cohort", c): MANIFEST_COLUMN for c in map(str, tables["cohort"]) if TABLES["cohort"].column(c) is None
+        }
         finish(
             folder,
             page,
             tables,
             ledger_columns=outcome.ledger.columns,
-            extra=described,
+            further_columns=further,
             inputs=data,
             options={
                 **plan_options(plan),

@@ -18,6 +18,7 @@ from scipy import ndimage
 from hybridcx.errors import Problem, printable
 from hybridcx.images.close_pairs import NotTightError, close_pairs
 from hybridcx.images.store import ImageStore
+from hybridcx.vocabulary.cohort import NEAR_DUPLICATES
 
 SIDE_PX = 64
 DETAIL_PX = 2.0  # detail that is coarser than this counts as shared anatomy or lighting
@@ -28,11 +29,6 @@ BLOCK = 1024
 ALL_PAIRS = 20_000  # up to so many images every fingerprint is held against every other
 LEFT_OUT_ABOVE = 60_000  # images whose detail is noise, for which only all pairs would do
 MAX_NAMED = 3
-
-COLUMNS = (
-    *("case_id", "other_case_id", "correlation", "pixel.identical", "same.patient"),
-    *("label", "other_label", "split", "other_split"),
-)
 
 
 def fingerprints(images: np.ndarray) -> np.ndarray:
@@ -109,9 +105,9 @@ def near_duplicates(
 ) -> pd.DataFrame:
     """List the pairs of cases whose images correlate above `above` in their particular detail, and those that are the same pixel for pixel.
 
-    `labels`, `splits` and `patients` map case ids; without `patients` every case is a patient. Pairs stand by falling correlation, then by their
-    ids; `COLUMNS`. Mirrored, rotated or strongly shifted copies are not found. Fewer than ten images have no cohort mean worth taking off: then only
-    pixel-identical pairs are listed.
+    `labels`, `splits` and `patients` map case ids; without `patients` every case is a patient. Returns the columns of
+    near_duplicates.csv, sorted by falling correlation, then by ids. Mirrored, rotated or strongly shifted copies are not found. Fewer than ten images
+    have no useful cohort mean: then only pixel-identical pairs are listed.
 
     Memory: 32 KiB an image up to `ALL_PAIRS`, 6 KiB an image above, where pairs are screened by a bound that loses none (`close_pairs`). Images whose
     detail is noise cannot be screened; above `LEFT_OUT_ABOVE` of them only pixel-identical pairs are listed, and `attrs["left_out"]` says so.
@@ -145,7 +141,7 @@ def near_duplicates(
         "split": [splits[c] if splits is not None else None for c in first],
         "other_split": [splits[c] if splits is not None else None for c in second],
     }
-    table = pd.DataFrame(made, columns=list(COLUMNS))
+    table = pd.DataFrame(made, columns=NEAR_DUPLICATES.header)
     if left_out:
         table.attrs["left_out"] = left_out
     return table

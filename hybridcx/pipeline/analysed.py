@@ -14,8 +14,8 @@ from hybridcx.analysis.repeats.ensembles import over_seeds
 from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
-from hybridcx.cohort.kept import kept_cohort
 from hybridcx.cohort.readers import analysed_apart, reader_ratings
+from hybridcx.cohort.record import kept_cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.planned_models import planned_pairs
@@ -25,7 +25,7 @@ from hybridcx.pipeline.units import (
 )
 from hybridcx.progress import Progress
 from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.vocabulary.run import CURVE_COLUMNS, HEAD_COLUMNS
+from hybridcx.vocabulary.run import HEADS, LEARNING_CURVES
 
 if TYPE_CHECKING:
     pass
@@ -54,9 +54,9 @@ def _analysed(
         tables["agreement"] = pd.concat(agreements, ignore_index=True)
     if outcome.histories:
         curves = [history.assign(network=network) for network, history in outcome.histories.items()]
-        tables["learning_curves"] = pd.concat(curves, ignore_index=True)[list(CURVE_COLUMNS)]
+        tables["learning_curves"] = pd.concat(curves, ignore_index=True)[LEARNING_CURVES.header]
     if not outcome.heads.empty:
-        tables["heads"] = outcome.heads[[*HEAD_COLUMNS, *(["chosen"] if "chosen" in outcome.heads else [])]]
+        tables["heads"] = outcome.heads[[c for c in HEADS.further if c in outcome.heads]]
     if not outcome.ensembles.empty:
         tables["ensembles"] = outcome.ensembles
     if experiment.ensembles.seeds:

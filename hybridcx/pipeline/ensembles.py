@@ -15,16 +15,8 @@ from hybridcx.heads.stack import fit_stack
 from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.training import Cases
 from hybridcx.records.lineage import Fit
+from hybridcx.vocabulary.repeats import ENSEMBLES
 
-COLUMNS = {
-    "model": "the ensemble",
-    "members": "the networks whose softmax it takes together",
-    "weights": "weight of each member: of its probability (mean), or of its logit (stacking)",
-    "intercept": "intercept of the stacking on the logit scale; NA for the mean",
-    "n_fitted": "validation cases that the stacking was fitted on; 0 for the mean",
-    "seed": "seed of the training",
-    "fold": "fold of the cross-validation, from 1; NA without one",
-}
 TINY = 1e-12
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
 
@@ -68,7 +60,7 @@ def add_ensembles(experiment: Experiment, outcome: Outcome, of_unit: Mapping[str
             rows.append(row)
             outcome.lineage.add(Fit.of(name, "head", seen, parents=members, unit=unit.name))
     outcome.ledger = pd.concat(added, ignore_index=True)
-    outcome.ensembles = pd.DataFrame(rows)[list(COLUMNS)]
+    outcome.ensembles = pd.DataFrame(rows)[ENSEMBLES.header]
 
 
 def _stacked(table: pd.DataFrame, scores: np.ndarray, outcome: Outcome) -> tuple[np.ndarray, dict[str, object]]:

@@ -21,6 +21,7 @@ from hybridcx.images.store import ImageStore
 from hybridcx.stats.clusters_roc import delong_cluster_covariance
 from hybridcx.stats.score_inputs import z_value
 from hybridcx.streams import rng_for, seed_for
+from hybridcx.vocabulary.cohort import SHORTCUTS
 
 FOLDS = 5
 MAX_CASES = 4000  # a forest on more tells nothing new and takes minutes
@@ -29,7 +30,6 @@ LEVEL = 0.999
 (`experiments/simulations/shortcut_probe.py`), 11 % of cohorts over the five kinds."""
 FEWEST = 20
 
-COLUMNS = ("mark", "metric", "method", "estimate", "conf.low", "conf.high", "conf.level", "n", "status", "warning")
 NAMES = {
     "file_name": "the names of files and folders",
     "file_format": "size in bytes, format, bits and orientation of the files",
@@ -40,7 +40,7 @@ NAMES = {
 
 
 def shortcuts(cohort: Cohort, store: ImageStore, *, seed: int) -> pd.DataFrame:
-    """How well each kind of mark tells the label of the analysed cases: `COLUMNS`, one row per kind of `NAMES`.
+    """How well each kind of mark tells the label of the analysed cases: the columns of shortcuts.csv, one row per kind of `NAMES`.
 
     `estimate` is the mean of the folds' AUROCs, its standard error sqrt(sum SE_k^2) / K with DeLong's variances in each fold (Obuchowski's where
     patients have several cases), conditional on the fitted probes; limits by normal approximation, clipped to 0 to 1. More than 4,000 cases
@@ -57,7 +57,7 @@ def shortcuts(cohort: Cohort, store: ImageStore, *, seed: int) -> pd.DataFrame:
     for mark, features in _features(cohort, store, ids, order).items():
         found = probed(features.to_numpy(np.float64), y, groups, random_state=seed_for(seed, "shortcuts", mark))
         rows.append({"mark": mark, **found})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=SHORTCUTS.header)
 
 
 def probed(features: np.ndarray, y: np.ndarray, groups: np.ndarray, *, random_state: int) -> dict[str, object]:

@@ -19,9 +19,10 @@ from hybridcx.records.cells import check_spellings, check_text, some
 from hybridcx.records.published_names import known_metric, not_used, suggestion, total
 from hybridcx.records.strict_csv import Table, scan_csv
 from hybridcx.records.tables import scan_frame
+from hybridcx.vocabulary import RATIOS
 
 UNITS = ("percent", "proportion")
-RATIOS = frozenset({"lr_positive", "lr_negative", "diagnostic_odds_ratio"})
+
 """Metrics that are no proportion and are never printed as a percentage."""
 MAX_CASES = 100_000
 

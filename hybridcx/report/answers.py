@@ -283,8 +283,7 @@ def _of_agreement(agreement: pd.DataFrame) -> list[str]:
     sentences = []
     for r in agreement.to_dict("records")[:MAX_SENTENCES]:
         name = vocabulary.AGREEMENT.get(str(r["metric"]), str(r["metric"]))
-        share = str(r["metric"]) == "percent_agreement"
-        kind = vocabulary.Metric(name, name, "percent", 1) if share else vocabulary.coefficient(str(r["metric"]))
+        kind = vocabulary.coefficient(str(r["metric"]))
         shown = _with_level(kind, {str(k): v for k, v in r.items()})
         readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""

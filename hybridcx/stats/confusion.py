@@ -1,8 +1,6 @@
-"""What each metric means, and the metrics that depend on the four counts of a confusion matrix alone.
+"""The metrics of a confusion matrix: functions of its four counts alone.
 
-A metric knows its label, its range, whether higher is better and what it is computed from; reports and verdicts read it here.
-
-Conventions, where textbooks differ (CONTRACT, "Ratios and rare counts"):
+Conventions, where textbooks differ (docs/reference/conventions.md, "Ratios and rare counts"):
 
 - a ratio 0/0 is undefined (NaN here), x/0 with x > 0 is infinite for the likelihood ratios and the odds ratio; 1/2 is never added;
 - MCC with an empty margin is undefined, not 0;
@@ -12,83 +10,15 @@ Conventions, where textbooks differ (CONTRACT, "Ratios and rare counts"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import inf
-from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from hybridcx.vocabulary import COUNT_METRICS, PROPORTIONS
+
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """The meaning of one metric of the contract's vocabulary.
-
-    `higher_is_better` is False where a smaller value is a better model; verdicts turn the sign there, tables do not.
-    `low`, `high`: the closed range (infinite where there is no bound). `kind`: "count" (from TP, FN, FP, TN), "rank" (from the order
-    of the scores) or "probability" (from the scores as probabilities). `target` is the ideal value of a metric that has one inside
-    its range (calibration slope 1, intercept 0), else None; such a metric has no better direction and `higher_is_better` only
-    says that verdicts keep its sign.
-    """
-
-    name: str
-    label: str
-    higher_is_better: bool
-    low: float
-    high: float
-    kind: Literal["count", "rank", "probability"]
-    symbol: str
-    target: float | None = None
-
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        m.name: m
-        for m in (
-            Metric("accuracy", "Accuracy", True, 0, 1, "count", "(TP + TN) / n"),
-            Metric("sensitivity", "Sensitivity", True, 0, 1, "count", "TP / (TP + FN)"),
-            Metric("specificity", "Specificity", True, 0, 1, "count", "TN / (TN + FP)"),
-            Metric("ppv", "PPV", True, 0, 1, "count", "TP / (TP + FP)"),
-            Metric("npv", "NPV", True, 0, 1, "count", "TN / (TN + FN)"),
-            Metric("f1", "F1", True, 0, 1, "count", "2 TP / (2 TP + FP + FN)"),
-            Metric("balanced_accuracy", "Balanced accuracy", True, 0, 1, "count", "(sensitivity + specificity) / 2"),
-            Metric("mcc", "MCC", True, -1, 1, "count", "(TP TN - FP FN) / sqrt of the product of the margins"),
-            Metric("youden_j", "Youden's J", True, -1, 1, "count", "sensitivity + specificity - 1"),
-            Metric("lr_positive", "LR+", True, 0, inf, "count", "sensitivity / (1 - specificity)"),
-            Metric("lr_negative", "LR-", False, 0, inf, "count", "(1 - sensitivity) / specificity"),
-            Metric("diagnostic_odds_ratio", "Diagnostic odds ratio", True, 0, inf, "count", "TP TN / (FP FN)"),
-            Metric("auroc", "AUROC", True, 0, 1, "rank", "P(score of a positive > of a negative) + P(equal) / 2"),
-            Metric("auprc", "AUPRC", True, 0, 1, "rank", "average precision"),
-            Metric("brier", "Brier score", False, 0, 1, "probability", "mean (score - truth)^2"),
-            Metric("log_loss", "Log loss", False, 0, inf, "probability", "mean -log(score of the true class)"),
-            Metric(
-                "calibration_slope", "Calibration slope", True, -inf, inf, "probability", "truth on logit(score)", 1.0
-            ),
-            Metric(
-                "calibration_intercept",
-                "Calibration intercept",
-                True,
-                -inf,
-                inf,
-                "probability",
-                "truth on 1 with offset logit(score)",
-                0.0,
-            ),
-            Metric("ece", "ECE", False, 0, 1, "probability", "weighted |mean score - fraction positive| of 10 bins"),
-            Metric("net_benefit", "Net benefit", True, -inf, 1, "probability", "TP/n - FP/n t/(1 - t)"),
-        )
-    }
-)
-
-COUNT_METRICS: tuple[str, ...] = tuple(name for name, m in METRICS.items() if m.kind == "count")
-"""The metrics that `count_metrics` returns, in the contract's order."""
-
-PROPORTIONS: tuple[str, ...] = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
-"""The metrics that are a count out of a count, for which `fraction` is defined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from hybridcx.analysis.repeats.ensembles import over_seeds
 from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.cohort.calls import Kind
 from hybridcx.cohort.exclusions import flow
-from hybridcx.cohort.kept import cohort_of
 from hybridcx.cohort.readers import analysed_apart, reader_ratings
+from hybridcx.cohort.record import cohort_of
 from hybridcx.cohort.splits import Split
 from hybridcx.commands.agreement import agreement
 from hybridcx.commands.audit import audit
@@ -40,6 +40,7 @@ from hybridcx.records.predictions import Predictions, predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.store.artefacts import sha256_file
+from hybridcx.vocabulary.columns import Column
 
 _TRAINED = "made in training, which is not repeated"
 _IMAGES = "made from the images, which are not in the folder"
@@ -292,8 +293,8 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         printed = read_written(folder / "printed.csv")
         printed = printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
         tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
-    undescribed = {(name, str(c)): ("", "") for name, table in tables.items() for c in table.columns}
-    write_tables(out, tables, command="run", extra_descriptions=undescribed)
+    without_meaning = {(name, str(c)): Column("", "") for name, table in tables.items() for c in table.columns}
+    write_tables(out, tables, command="run", further_columns=without_meaning)
     for path in out.glob(
         "*.csv"
     ):  # headers alone here, for want of what they are made from: training, images, the cohort

@@ -1,61 +1,338 @@
-"""What the words of the contract's vocabulary mean to a reader: names, units, directions.
+"""Method cards: every interval, test, adjustment and coefficient of the vocabulary, written once.
 
-A metric knows its meaning: whether it is a proportion, which direction is better and what its range is belong to the
-metric, and the tables, figures and sentences read them here; no template decides again that higher is better.
+A card holds what documentation and pages need: the label, and for each use the function in `hybridcx.stats`, the source, what the implementation is
+held against, the tolerance, and the tests. `docs/methods.md`, the data dictionary and the page's labels are made from the cards. Which method applies
+when is in `analysis/methods.py`; the phrases and references of a paper's methods section are in `citations.toml` and `references.bib`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
+from typing import Literal
 
 from hybridcx.vocabulary.metrics import Metric
 
-METHODS = {
-    "wilson": "Wilson",
-    "clopper_pearson": "Clopper-Pearson",
-    "agresti_coull": "Agresti-Coull",
-    "jeffreys": "Jeffreys",
-    "delong": "DeLong",
-    "delong_logit": "DeLong, logit scale",
-    "newcombe_auc": "Newcombe 2006",
-    "log": "log scale",
-    "wald": "Wald",
-    "mercaldo_logit": "Mercaldo, logit scale",
-    "mover_wilson": "MOVER from Wilson limits",
-    "bootstrap_percentile": "bootstrap, percentile",
-    "bootstrap_basic": "bootstrap, basic",
-    "bootstrap_bca": "bootstrap, BCa",
-    "bootstrap_hierarchical": "bootstrap over seeds and cases",
-    "mcnemar_exact": "McNemar, exact",
-    "mcnemar_midp": "McNemar, mid-p",
-    "mcnemar_asymptotic": "McNemar, asymptotic",
-    "mcnemar_corrected": "McNemar, continuity-corrected",
-    "mcnemar_cluster": "McNemar for clusters (Obuchowski 1998)",
-    "newcombe_paired": "Newcombe 1998, method 10",
-    "tango": "Tango",
-    "agresti_min": "Agresti-Min",
-    "generalized_score": "generalized score",
-    "weighted_generalized_score": "weighted generalized score",
-    "lr_regression": "regression of the likelihood ratios",
-    "delong_paired": "DeLong, paired",
-    "delong_cluster": "DeLong for clusters (Obuchowski 1997)",
-    "permutation_paired": "paired permutation",
-    "tost": "two one-sided tests",
-    "non_inferiority": "non-inferiority",
-    "nadeau_bengio": "Nadeau-Bengio",
-    "obuchowski_rockette": "Obuchowski-Rockette",
-    "cochran_q": "Cochran's Q",
-    "delong_chisq": "DeLong, chi-square",
-}
-"""Methods of intervals, tests and omnibus tests, as a methods section would name them."""
+Use = Literal["interval", "comparison", "omnibus", "adjustment", "agreement"]
+"""interval: of one model's metric; comparison: of two models; omnibus: of all models at once; adjustment: for multiplicity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One use of a method and what supports it.
+
+    `functions` are names in `hybridcx.stats`, `tests` files of tests/stats. `reference` is R, a printed table or a second implementation;
+    `tolerance` is relative unless it says otherwise ("4 MC": four Monte Carlo standard errors of both sides together).
+    """
+
+    use: Use
+    functions: tuple[str, ...]
+    source: str
+    reference: str
+    tolerance: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of the vocabulary. `test_alone`: it gives a p-value and no limits."""
+
+    name: str
+    label: str
+    evidence: tuple[Evidence, ...]
+    test_alone: bool = False
+
+
+def _card(
+    name: str,
+    label: str,
+    use: Use,
+    functions: str,
+    source: str,
+    reference: str,
+    tolerance: str,
+    tests: str,
+    *,
+    alone: bool = False,
+) -> Method:
+    return Method(
+        name,
+        label,
+        (Evidence(use, tuple(functions.split()), source, reference, tolerance, tuple(tests.split())),),
+        alone,
+    )
+
+
+_ROC = "test_roc_reference.py"
+_RESAMPLED = "test_roc_reference.py test_reference_resampled.py"
+_AGREEMENT = "test_agreement_reference.py"
+_DRAWS = "R's replicates and R's own draws, every metric"
+
+
+def _bootstrap(name: str, label: str, source: str, single: str, reference: str) -> Method:
+    tests = tuple(_RESAMPLED.split())
+    return Method(
+        name,
+        label,
+        (
+            Evidence("interval", (f"resampling.intervals.{single}",), source, reference, "1e-9; 4 MC", tests),
+            Evidence("comparison", ("resampling.intervals.difference",), source, _DRAWS, "1e-9; 4 MC", tests),
+        ),
+    )
+
+
+_CARDS = (
+    _card("wilson", "Wilson", "interval", "proportions.wilson", "Wilson 1927", "R `prop.test`", "1e-9", "test_proportions.py"),
+    _card(
+        "clopper_pearson", "Clopper-Pearson", "interval", "proportions.clopper_pearson",
+        "Clopper and Pearson 1934", "R `binom.test`", "1e-9", "test_proportions.py",
+    ),
+    _card(
+        "agresti_coull", "Agresti-Coull", "interval", "proportions.agresti_coull",
+        "Agresti and Coull 1998", "second implementation", "1e-9", "test_proportions.py",
+    ),
+    _card("jeffreys", "Jeffreys", "interval", "proportions.jeffreys", "Brown, Cai and DasGupta 2001", "R `qbeta`", "1e-9", "test_proportions.py"),
+    _card(
+        "mover_wilson", "MOVER from Wilson limits", "interval", "proportions.balanced_accuracy_mover proportions.youden_mover",
+        "Zou and Donner 2008", "second implementation on `prop.test`", "1e-9", "test_proportions.py",
+    ),
+    _card(
+        "log", "log scale", "interval", "proportions.likelihood_ratio_log proportions.diagnostic_odds_ratio_log",
+        "Simel et al. 1991, Woolf 1955", "R `glm` (log and logit link); printed: DTComPair 1.2.6", "1e-6; printed digits", "test_proportions.py",
+    ),
+    _card(
+        "mercaldo_logit", "Mercaldo, logit scale", "interval", "proportions.predictive_value_mercaldo",
+        "Mercaldo, Lau and Zhou 2007", "R `glm`; printed: DTComPair `pv.prev`", "1e-6; printed digits", "test_proportions.py",
+    ),
+    _card(
+        "delong", "DeLong", "interval", "roc.delong",
+        "DeLong et al. 1988, Sun and Xu 2014", "pROC `ci.auc`; printed: SAS/STAT, ovarian cancer data", "1e-9; printed digits",
+        "test_roc_reference.py test_reference_further.py",
+    ),
+    _card("delong_logit", "DeLong, logit scale", "interval", "roc.delong_logit", "Pepe 2003", "pROC's variance, delta method in R", "1e-9", _ROC),
+    _card(
+        "newcombe_auc", "Newcombe 2006", "interval", "roc.newcombe_auc",
+        "Newcombe 2006 (part 2, method 5)", "second implementation (root of the score equation in Newcombe's form)", "1e-7", _ROC,
+    ),
+    Method(
+        "wald", "Wald",
+        (
+            Evidence("interval", ("calibration.calibration_line",), "Cox 1958", "R `glm`, `confint.default`; statsmodels", "1e-6", (_ROC,)),
+            Evidence(
+                "comparison", ("utility.net_benefit_difference",), "Wald interval of a paired mean", "second implementation", "1e-9",
+                ("test_reference_further.py",),
+            ),
+        ),
+    ),
+    _bootstrap(
+        "bootstrap_percentile", "bootstrap, percentile", "Efron 1979", "percentile",
+        "R's replicates: `quantile` type 7, boot `boot.ci`; R's own draws, every metric",
+    ),
+    _card(
+        "bootstrap_basic", "bootstrap, basic", "interval", "resampling.intervals.basic",
+        "Davison and Hinkley 1997", "R's replicates: `quantile` type 7, boot `boot.ci`; R's own draws, every metric", "1e-9; 4 MC", _RESAMPLED,
+    ),
+    _bootstrap(
+        "bootstrap_bca", "bootstrap, BCa", "Efron 1987", "bca",
+        "R's replicates: boot `boot.ci`; R's own draws, every metric; clustered: patients left out whole",
+    ),
+    Method(
+        "bootstrap_hierarchical", "bootstrap over seeds and cases",
+        (
+            Evidence(
+                "interval", ("resampling.hierarchical.hierarchical_interval",), "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed)",
+                "second implementation, R's own draws", "4 MC", ("test_reference_resampled.py",),
+            ),
+            Evidence(
+                "comparison", ("resampling.hierarchical.hierarchical_difference",), "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed)",
+                "second implementation, R's own draws", "4 MC", ("test_reference_resampled.py",),
+            ),
+        ),
+    ),
+    _card(
+        "mcnemar_exact", "McNemar, exact", "comparison", "mcnemar.mcnemar_exact",
+        "McNemar 1947 (binomial test of the discordant cases)", "R `binom.test`; enumeration; printed: Fagerland 2013", "1e-9",
+        "test_mcnemar.py", alone=True,
+    ),
+    _card(
+        "mcnemar_midp", "McNemar, mid-p", "comparison", "mcnemar.mcnemar_midp",
+        "Fagerland, Lydersen and Laake 2013", "enumeration in R; printed: the paper's Table 1", "1e-9; printed digits", "test_mcnemar.py", alone=True,
+    ),
+    _card(
+        "mcnemar_asymptotic", "McNemar, asymptotic", "comparison", "mcnemar.mcnemar_asymptotic",
+        "McNemar 1947", "R `mcnemar.test`", "1e-9", "test_mcnemar.py", alone=True,
+    ),
+    _card(
+        "mcnemar_corrected", "McNemar, continuity-corrected", "comparison", "mcnemar.mcnemar_corrected",
+        "Edwards 1948", "R `mcnemar.test`", "1e-9", "test_mcnemar.py", alone=True,
+    ),
+    _card(
+        "newcombe_paired", "Newcombe 1998, method 10", "comparison", "paired.newcombe_paired",
+        "Newcombe 1998 (method 10)", "second implementation; printed: ratesci, contingencytables", "1e-9; printed digits", "test_paired.py",
+    ),
+    _card(
+        "tango", "Tango", "comparison", "paired.tango",
+        "Tango 1998", "second implementation (constrained score by root finding twice); printed: ratesci", "1e-9; printed digits", "test_paired.py",
+    ),
+    _card(
+        "agresti_min", "Agresti-Min", "comparison", "paired.agresti_min",
+        "Agresti and Min 2005", "second implementation", "1e-9", "test_paired.py",
+    ),
+    _card(
+        "generalized_score", "generalized score", "comparison", "predictive_values.generalized_score",
+        "Leisenring, Alonzo and Pepe 2000", "second implementation (long format, `lm` and sandwich); printed: DTComPair `pv.gs`",
+        "1e-9; printed digits",
+        "test_predictive_values.py",
+    ),
+    _card(
+        "weighted_generalized_score", "weighted generalized score", "comparison", "predictive_values.weighted_generalized_score",
+        "Kosinski 2013", "second implementation; printed: DTComPair `pv.wgs`", "1e-9; printed digits", "test_predictive_values.py",
+    ),
+    _card(
+        "lr_regression", "regression of the likelihood ratios", "comparison", "predictive_values.lr_regression",
+        "Gu and Pepe 2009, Leisenring and Pepe 1998", "second implementation (`glm`, sandwich); printed: DTComPair `dlr.regtest`", "1e-6",
+        "test_predictive_values.py",
+    ),
+    _card("delong_paired", "DeLong, paired", "comparison", "roc.delong_paired", "DeLong et al. 1988", "pROC `roc.test`", "1e-9", _ROC),
+    _card(
+        "permutation_paired", "paired permutation", "comparison", "paired.permutation_paired_counts roc_permutation.permutation_paired_auroc",
+        "Bandos, Rockette and Gur 2005 (AUROC)", "R: every swap ranked again; beyond 20 cases R's own draws, `binom.test`", "1e-12; 4 MC", _RESAMPLED,
+        alone=True,
+    ),
+    _card(
+        "tost", "two one-sided tests", "comparison", "equivalence.tost",
+        "Schuirmann 1987", "pROC's standard error in R; second implementation of Tango's score at the margin", "1e-7",
+        "test_reference_further.py test_paired.py",
+    ),
+    _card(
+        "non_inferiority", "non-inferiority", "comparison", "equivalence.non_inferiority",
+        "the interval inverted (Tango 1998 for proportions)",
+        "pROC's standard error in R; second implementation of Tango's score at the margin", "1e-7",
+        "test_reference_further.py test_paired.py",
+    ),
+    _card(
+        "mcnemar_cluster", "McNemar for clusters (Obuchowski 1998)", "comparison", "clusters.mcnemar_cluster",
+        "Obuchowski 1998", "second implementation (variances and covariance of the proportions)", "1e-9", "test_clusters.py",
+    ),
+    Method(
+        "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
+        (
+            Evidence(
+                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997",
+                "second implementation (double loop over patients)", "1e-9", (_ROC,),
+            ),
+            Evidence(
+                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997", "second implementation (double loop over patients)", "1e-9",
+                (_ROC,),
+            ),
+        ),
+    ),
+    _card(
+        "nadeau_bengio", "Nadeau-Bengio", "comparison", "variance.nadeau_bengio",
+        "Nadeau and Bengio 2003", "second implementation", "1e-9", "test_roc_reference.py test_reference_further.py",
+    ),
+    _card(
+        "obuchowski_rockette", "Obuchowski-Rockette", "comparison", "readers.obuchowski_rockette readers.obuchowski_rockette_accuracy",
+        "Obuchowski and Rockette 1995, Hillis 2007, 2014",
+        "second implementation on pROC's covariances; printed: MRMCaov and RJafroc, Van Dyke's data",
+        "1e-9; printed digits", "test_roc_reference.py test_reference_further.py",
+    ),
+    _card(
+        "cochran_q", "Cochran's Q", "omnibus", "mcnemar.cochran_q",
+        "Cochran 1950", "second implementation; equals McNemar for two", "1e-9", "test_mcnemar.py",
+    ),
+    _card(
+        "delong_chisq", "DeLong, chi-square", "omnibus", "roc.delong_chisq",
+        "DeLong et al. 1988", "pROC's covariances, quadratic form in R; printed: SAS/STAT, ovarian cancer data", "1e-9; printed digits",
+        "test_roc_reference.py test_reference_further.py",
+    ),
+    _card("holm", "Holm", "adjustment", "multiplicity.holm", "Holm 1979", "R `p.adjust`", "1e-12", "test_multiplicity.py"),
+    _card("hochberg", "Hochberg", "adjustment", "multiplicity.hochberg", "Hochberg 1988", "R `p.adjust`", "1e-12", "test_multiplicity.py"),
+    _card(
+        "BH", "Benjamini-Hochberg", "adjustment", "multiplicity.benjamini_hochberg",
+        "Benjamini and Hochberg 1995", "R `p.adjust`", "1e-12", "test_multiplicity.py",
+    ),
+    _card(
+        "maxT", "max-T", "adjustment", "multiplicity.max_t",
+        "Westfall and Young 1993", "second implementation on stored replicates; Sidak's closed form", "1e-9",
+        "test_reference_further.py test_multiplicity.py",
+    ),
+    *(
+        _card(
+            name, label, "agreement", "agreement.icc",
+            "Shrout and Fleiss 1979, McGraw and Wong 1996", "psych `ICC` (estimate, limits, F, df, p); printed: Shrout and Fleiss",
+            "1e-6", _AGREEMENT,
+        )
+        for name, label in (
+            ("icc1", "ICC(1,1)"), ("icc2", "ICC(2,1)"), ("icc3", "ICC(3,1)"), ("icc1k", "ICC(1,k)"), ("icc2k", "ICC(2,k)"), ("icc3k", "ICC(3,k)"),
+        )
+    ),
+    _card(
+        "cohen_kappa", "Cohen's κ", "agreement", "agreement.cohen_kappa",
+        "Cohen 1960, 1968; Fleiss, Cohen and Everitt 1969",
+        "psych `cohen.kappa`; errors of the weighted ones: second implementation (numerical derivatives); printed: Gwet's abstractors",
+        "1e-6", _AGREEMENT,
+    ),
+    _card(
+        "fleiss_kappa", "Fleiss' κ", "agreement", "agreement.fleiss_kappa",
+        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2021", "second implementation (infinitesimal jackknife); printed example", "1e-6", _AGREEMENT,
+    ),
+    _card(
+        "gwet_ac1", "Gwet's AC1", "agreement", "agreement.gwet_ac1", "Gwet 2008",
+        "second implementation (infinitesimal jackknife; with single readings Gwet 2014 term by term); printed: irrCAC, estimate and error",
+        "1e-6; printed digits", _AGREEMENT,
+    ),
+    _card(
+        "gwet_ac2", "Gwet's AC2", "agreement", "agreement.gwet_ac2", "Gwet 2014",
+        "second implementation (infinitesimal jackknife); printed: irrCAC, estimate and error", "1e-6", _AGREEMENT,
+    ),
+    _card(
+        "krippendorff_alpha", "Krippendorff's α", "agreement", "agreement.krippendorff_alpha", "Krippendorff 2011",
+        "second implementation (coincidence matrix); printed: Krippendorff's example; limits: boot", "1e-6; limits 4 MC",
+        "test_agreement_reference.py test_reference_resampled.py",
+    ),
+    _card(
+        "percent_agreement", "Agreement", "agreement", "agreement.percent_agreement",
+        "Wilson 1927 on the effective number of cases, Dean and Pagano 2015", "R `prop.test` for two readers; second implementation for more", "1e-9",
+        "test_agreement_reference.py test_reference_further.py",
+    ),
+    *(
+        _card(
+            name, label, "agreement", "agreement.bland_altman",
+            "Bland and Altman 1986, Carkeet 2015", "R `t.test`, noncentral `qt`", "1e-6", _AGREEMENT,
+        )
+        for name, label in (
+            ("bland_altman_bias", "Bland-Altman bias"), ("bland_altman_lower", "Bland-Altman lower limit"), ("bland_altman_upper",
+            "Bland-Altman upper limit"),
+        )
+    ),
+    *(
+        _card(
+            name, label, "agreement", f"agreement.{name}",
+            "Graybill and Wang 1980", "R `aov`, second implementation of the limits", "1e-6", "test_agreement_reference.py test_reference_further.py",
+        )
+        for name, label in (("sem", "SEM"), ("mdc95", "MDC95"))
+    ),
+)  # fmt: skip
+METHODS: Mapping[str, Method] = MappingProxyType({m.name: m for m in _CARDS})
+"""Name -> card."""
+ADJUSTMENTS: Mapping[str, str] = MappingProxyType(
+    {"none": "Not adjusted", **{m.name: m.label for m in _CARDS if m.evidence[0].use == "adjustment"}}
+)
+"""`p.adjust.method` -> label."""
+AGREEMENT: Mapping[str, str] = MappingProxyType({m.name: m.label for m in _CARDS if m.evidence[0].use == "agreement"})
+"""Coefficient of agreement or reliability -> label."""
+TESTS_ALONE = frozenset(m.name for m in _CARDS if m.test_alone)
+"""Tests of two models that give no limits."""
 
 INTERVAL_ORDER = (
     *("wilson", "delong_logit", "delong", "newcombe_auc", "mover_wilson", "bootstrap_bca", "bootstrap_percentile"),
     *("bootstrap_basic", "bootstrap_hierarchical", "clopper_pearson", "agresti_coull", "jeffreys", "log", "wald"),
     "mercaldo_logit",
 )
-"""Which interval the page shows where no row is marked `recommended`: the first of these that is there."""
-
+"""The page shows the first of these where no row is marked `recommended`."""
 DIFFERENCE_ORDER = (
     *("tango", "newcombe_paired", "delong_paired", "bootstrap_bca", "bootstrap_percentile", "bootstrap_hierarchical"),
     *("agresti_min", "mcnemar_cluster", "delong_cluster", "generalized_score", "weighted_generalized_score"),
@@ -67,34 +344,6 @@ TEST_ORDER = (
     *("obuchowski_rockette", "nadeau_bengio", "bootstrap_hierarchical", "mcnemar_corrected", "mcnemar_asymptotic"),
 )
 
-AGREEMENT = {
-    "icc1": "ICC(1,1)",
-    "icc2": "ICC(2,1)",
-    "icc3": "ICC(3,1)",
-    "icc1k": "ICC(1,k)",
-    "icc2k": "ICC(2,k)",
-    "icc3k": "ICC(3,k)",
-    "cohen_kappa": "Cohen's κ",
-    "fleiss_kappa": "Fleiss' κ",
-    "gwet_ac1": "Gwet's AC1",
-    "gwet_ac2": "Gwet's AC2",
-    "krippendorff_alpha": "Krippendorff's α",
-    "percent_agreement": "Agreement",
-    "bland_altman_bias": "Bland-Altman bias",
-    "bland_altman_lower": "Bland-Altman lower limit",
-    "bland_altman_upper": "Bland-Altman upper limit",
-    "sem": "SEM",
-    "mdc95": "MDC95",
-}
-
-ADJUSTMENTS = {
-    "none": "Not adjusted",
-    "holm": "Holm",
-    "hochberg": "Hochberg",
-    "BH": "Benjamini-Hochberg",
-    "maxT": "max-T",
-}
-
 VERDICTS = {
     "superior": "better",
     "inferior": "worse",
@@ -104,13 +353,21 @@ VERDICTS = {
 }
 
 
+def method_label(name: object) -> str:
+    """The method's label, or the name itself where the vocabulary lacks it."""
+    card = METHODS.get(str(name))
+    return card.label if card else str(name)
+
+
 def coefficient(name: str) -> Metric:
-    """A measure of agreement: a coefficient of at most 1, or a number in the unit of the readings (SEM, MDC95, Bland-Altman)."""
-    measured = name in ("sem", "mdc95") or name.startswith("bland_altman")
-    low, high = (-inf, inf) if measured else (-1.0, 1.0)
+    """A coefficient of agreement as a metric: at most 1, a percentage, or a number in the unit of the readings (SEM, MDC95, Bland-Altman)."""
+    if name == "percent_agreement":
+        return Metric(name, AGREEMENT[name], unit="percent", decimals=1)
+    in_units = name in ("sem", "mdc95") or name.startswith("bland_altman")
+    low, high = (-inf, inf) if in_units else (-1.0, 1.0)
     return Metric(name, AGREEMENT.get(name, name), low=low, high=high)
 
 
-def method_label(name: object) -> str:
-    """The method's name in words, or the name itself where it is not in the vocabulary."""
-    return METHODS.get(str(name), str(name))
+def methods_of(*uses: Use) -> Iterator[str]:
+    """The names of the methods with one of these uses."""
+    return (m.name for m in _CARDS if any(e.use in uses for e in m.evidence))

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx.analysis.readers.agreement import AGREEMENT_COLUMNS, UNNUMBERED_NOTE, agreement_table
+from hybridcx.analysis.readers.agreement import UNNUMBERED_NOTE, agreement_table
 from hybridcx.errors import InputError
-from hybridcx.stats.agreement import names as ag
+from hybridcx.stats import agreement as ag
+from hybridcx.vocabulary.readers import AGREEMENT
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 KEY = ["metric", "method", "scope", "readers", "occasion", "subset"]
@@ -68,7 +69,7 @@ def keys(t):
 
 def test_columns_and_order_of_measurements():
     t = agreement_table(measured("b", "a"), n_resamples=100)
-    assert tuple(t.columns) == AGREEMENT_COLUMNS
+    assert list(t.columns) == AGREEMENT.header
     assert t.metric.tolist() == [
         *ICCS,
         "sem",
@@ -192,7 +193,7 @@ def test_a_reading_without_a_number_beside_numbered_ones_is_the_first_and_said()
 
 def test_nothing_to_compare_is_an_empty_table():
     t = agreement_table(measured("a"))
-    assert tuple(t.columns) == AGREEMENT_COLUMNS
+    assert list(t.columns) == AGREEMENT.header
     assert t.empty
 
 

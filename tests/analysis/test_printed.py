@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridcx.analysis.published.printed import COLUMNS, printed_and_found, read_printed
+from hybridcx.analysis.published.printed import printed_and_found, read_printed
 from hybridcx.errors import InputError
+from hybridcx.vocabulary.run import PUBLISHED_VALUES
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +62,7 @@ def test_printed_and_found_side_by_side(tmp_path):
         ]
     )
     found = printed_and_found(read_printed(path), metrics, ["vgg16", "vgg19", "vgg16+lda"])
-    assert list(found.columns) == list(COLUMNS)
+    assert list(found.columns) == PUBLISHED_VALUES.header
     assert found["model"].fillna("-").tolist() == ["vgg16", "vgg16", "vgg19", "-", "vgg19"]
     assert found["inside"].astype(object).fillna("-").tolist() == [
         True,

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from hybridcx.analysis.published.readings import audit
 from hybridcx.analysis.published.tables import audit_tables
-from hybridcx.records.published import RATIOS, read_published
-from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
+from hybridcx.records.published import read_published
+from hybridcx.stats.confusion import count_metrics
 from hybridcx.stats.published.matrices import seen
+from hybridcx.vocabulary import COUNT_METRICS, RATIOS
 
 STUDY = Path(__file__).parents[2] / "experiments" / "published" / "cervical_table3.csv"
 

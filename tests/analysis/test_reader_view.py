@@ -12,8 +12,7 @@ from hybridcx.analysis.readers.models import TABLES, reader_view
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.ratings import ratings_from_frame
-from hybridcx.stats import paired, proportions
-from hybridcx.stats.agreement import names as agreement
+from hybridcx.stats import agreement, paired, proportions
 from hybridcx.streams import rng_for
 
 PLAN = Plan(n_resamples=200)

@@ -7,8 +7,8 @@ import pytest
 
 from hybridcx.analysis import resampling
 from hybridcx.analysis.resampling import joint_replicates, resampled_by
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+from hybridcx.vocabulary import METRICS
 from hybridcx.workers.dask import Workers
 from hybridcx.workers.local import run_tasks
 

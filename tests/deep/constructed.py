@@ -1,8 +1,7 @@
 """Networks whose weights are set by hand, and what they compute, written out in NumPy: no outcome depends on what a training finds.
 
-The SqueezeNet: one channel carries bright pixels, one carries dark ones. The first convolution looks at the middle pixel of its window and subtracts a
-threshold, the
-Fire modules copy both channels, so that between the pixels and the last map there are rectification and three max-poolings alone:
+The SqueezeNet: one channel carries bright pixels, one carries dark ones. The first convolution looks at the middle pixel of its window and subtracts
+a threshold, the Fire modules copy both channels, so that between the pixels and the last map there are rectification and three max-poolings alone:
 
     bright = max(0, p - threshold);  dark = max(0, dark threshold - p), p the grey value from 0 to 1, at every other pixel
     A = pool(pool(pool(.)));  log odds = weight x mean(A bright) - dark weight x mean(A dark) + bias

@@ -16,6 +16,7 @@ from hybridcx.images import near_duplicates as module
 from hybridcx.images.near_duplicates import NEARLY_IDENTICAL, copies_in_training, fingerprints, near_duplicates, told
 from hybridcx.images.store import prepare_store
 from hybridcx.phantoms.cohort import write_phantom
+from hybridcx.vocabulary.cohort import NEAR_DUPLICATES
 
 BUSI = Path(__file__).parents[2] / "../shared/data/busi"
 N = 40
@@ -115,7 +116,7 @@ def test_pairs_are_listed_with_labels_and_splits_and_told(tmp_path, monkeypatch)
     assert set(zip(found["case_id"], found["other_case_id"], strict=True)) == {
         ("c03", "c20"), ("c04", "c21"), ("c05", "c22"), ("c06", "c23"),
     }  # fmt: skip
-    assert list(found.columns) == list(module.COLUMNS)
+    assert list(found.columns) == NEAR_DUPLICATES.header
     assert found["correlation"].is_monotonic_decreasing
     first = found.iloc[0]
     assert (first["case_id"], first["pixel.identical"], first["correlation"]) == ("c06", True, 1.0)

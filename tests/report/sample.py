@@ -18,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from hybridcx.report.content import ReportData
-from hybridcx.report.formats.csv import COLUMNS
+from hybridcx.vocabulary.tables import TABLES
 
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
 HEADS = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
@@ -47,8 +47,8 @@ def _auc(y: np.ndarray, s: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def _rows(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
-    full = [{c: r.get(c, np.nan) for c in COLUMNS[name]} | r for r in rows]
-    return pd.DataFrame(full) if full else pd.DataFrame(columns=list(COLUMNS[name]))
+    full = [{c: r.get(c, np.nan) for c in TABLES[name].columns} | r for r in rows]
+    return pd.DataFrame(full) if full else pd.DataFrame(columns=list(TABLES[name].columns))
 
 
 def tables(names: list[str], seed: int = 7, pairs: list[tuple[str, str]] | None = None) -> dict[str, pd.DataFrame]:

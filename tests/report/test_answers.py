@@ -12,12 +12,12 @@ import sample
 from hybridcx.report import answers
 from hybridcx.report import shown_rows as select
 from hybridcx.report.content import ReportData
-from hybridcx.report.formats.csv import COLUMNS
 from hybridcx.report.formats.html import render
+from hybridcx.vocabulary.tables import TABLES
 
 
 def _comparison(**changed: object) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(COLUMNS["comparisons"], nan)
+    row: dict[str, object] = dict.fromkeys(TABLES["comparisons"].columns, nan)
     row |= {
         "metric": "accuracy",
         "model": "a",
@@ -45,7 +45,7 @@ def _pair_rows(**changed: object) -> list[dict[str, object]]:
 
 def _tables(rows: list[dict[str, object]], **verdict: object) -> dict[str, pd.DataFrame]:
     metrics = [
-        dict.fromkeys(COLUMNS["metrics"], nan)
+        dict.fromkeys(TABLES["metrics"].columns, nan)
         | {
             "model": m,
             "metric": "accuracy",
@@ -59,7 +59,7 @@ def _tables(rows: list[dict[str, object]], **verdict: object) -> dict[str, pd.Da
     ]
     found = {"comparisons": pd.DataFrame(rows), "metrics": pd.DataFrame(metrics)}
     if verdict:
-        row = dict.fromkeys(COLUMNS["verdicts"], nan) | {"metric": "accuracy", "model": "a", "comparator": "b"}
+        row = dict.fromkeys(TABLES["verdicts"].columns, nan) | {"metric": "accuracy", "model": "a", "comparator": "b"}
         found["verdicts"] = pd.DataFrame([row | verdict])
     return found
 
@@ -186,7 +186,7 @@ def test_an_audit_says_which_reading_fits_and_what_the_tests_could_have_shown() 
     frame = pd.DataFrame(matrices, columns=["model", "reading", "n.solutions"]).assign(tp=nan, fn=nan, fp=nan, tn=nan)
     compared = pd.DataFrame(
         [("vgg16", "densenet201", 0.125, 0.344, "accuracy", "mcnemar_exact")],
-        columns=list(COLUMNS["audit_comparisons"]),
+        columns=list(TABLES["audit_comparisons"].columns),
     )
     said = answers.answers({"audit_matrices": frame, "audit_comparisons": compared})
     assert said[0].startswith("Read as printed: 1 of 2 published models have")

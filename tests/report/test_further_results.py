@@ -7,11 +7,11 @@ from math import nan
 import pandas as pd
 
 from hybridcx.report.sections import further as further_results
-from hybridcx.vocabulary.comparison import OUR_TABLES
+from hybridcx.vocabulary.tables import TABLES
 
 
 def overlap(**changed):
-    row = dict.fromkeys(OUR_TABLES["error_overlap"], nan)
+    row = dict.fromkeys(TABLES["error_overlap"].columns, nan)
     row |= {
         "model": "a",
         "comparator": "b",
@@ -54,7 +54,7 @@ def test_nothing_to_show_is_no_table():
 
 
 def test_interactions_of_the_shown_pairs_stand_first():
-    row = dict.fromkeys(OUR_TABLES["interactions"], nan) | {
+    row = dict.fromkeys(TABLES["interactions"].columns, nan) | {
         "subgroup": "sex",
         "metric": "accuracy",
         "status": "ok",

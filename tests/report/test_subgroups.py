@@ -11,8 +11,8 @@ import sample
 from hybridcx.report import answers
 from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers
-from hybridcx.report.formats.csv import COLUMNS
 from hybridcx.report.sections import subgroups
+from hybridcx.vocabulary.tables import TABLES
 
 NAMES = ["vgg16", "vgg19", "lda"]
 
@@ -38,7 +38,7 @@ def _found(*, compared: bool = True) -> dict[str, pd.DataFrame]:
         ("lda", None, 0.4),
     ]
     tests = [
-        dict.fromkeys(COLUMNS["interactions"])
+        dict.fromkeys(TABLES["interactions"].columns)
         | {"subgroup": "sex", "metric": "accuracy", "model": m, "comparator": c, "p.value": p}
         | {"statistic": 1.0, "parameter": 1, "k": 2, "n": 40, "status": "ok"}
         for m, c, p in rows

@@ -10,7 +10,7 @@ import pytest
 from hybridcx import vocabulary
 from hybridcx.report.blocks import Numbers
 from hybridcx.report.sections.training_size import figure, needed_table, section, sentence, size_table, unsettled
-from hybridcx.vocabulary.training_size import OF_TRAINING_SIZE
+from hybridcx.vocabulary.tables import TABLES
 
 ACCURACY = vocabulary.metric("accuracy")
 BEYOND = "beyond the sizes that were trained: it holds only if the power law goes on"
@@ -18,7 +18,7 @@ BOUND = "46 % of the resamples lie on a bound of the fit"
 
 
 def point(model, n, kind, estimate, warning=None, **more):
-    row = dict.fromkeys(OF_TRAINING_SIZE["training_size"], nan)
+    row = dict.fromkeys(TABLES["training_size"].columns, nan)
     limits = {"conf.low": estimate - 0.05, "conf.high": estimate + 0.05}
     about = {
         "model": model,

@@ -11,15 +11,9 @@ import pandas as pd
 import pytest
 import sample
 
-from hybridcx.report.formats.csv import (
-    COLUMNS,
-    DICTIONARY,
-    TABLES_OF_COMMAND,
-    data_dictionary,
-    write_table,
-    write_tables,
-)
-from hybridcx.vocabulary.tables import OUR_TABLES
+from hybridcx.report.formats.csv import data_dictionary, write_table, write_tables
+from hybridcx.vocabulary.columns import Column
+from hybridcx.vocabulary.tables import TABLES, tables_of
 
 CONTRACT = Path(__file__).parents[2] / "../shared/CONTRACT.md"
 
@@ -37,15 +31,15 @@ def found() -> dict[str, pd.DataFrame]:
 
 def test_every_table_of_the_command_is_written_and_an_absent_one_has_its_header_alone(tmp_path: Path) -> None:
     written = write_tables(tmp_path, {}, command="run")
-    assert sorted(written) == sorted(f"{t}.csv" for t in [*TABLES_OF_COMMAND["run"], "data_dictionary"])
+    assert sorted(written) == sorted(f"{t}.csv" for t in [*tables_of("run"), "data_dictionary"])
     assert {p.name for p in tmp_path.iterdir()} == set(written)
-    for table in TABLES_OF_COMMAND["run"]:
-        assert (tmp_path / f"{table}.csv").read_bytes() == (",".join(COLUMNS[table]) + "\n").encode()
+    for table in tables_of("run"):
+        assert (tmp_path / f"{table}.csv").read_bytes() == (",".join(TABLES[table].columns) + "\n").encode()
 
 
 def test_a_frame_without_columns_is_an_absent_table(tmp_path: Path) -> None:
     write_tables(tmp_path, {"roc": pd.DataFrame()})
-    assert _read(tmp_path / "roc.csv") == (list(COLUMNS["roc"]), [])
+    assert _read(tmp_path / "roc.csv") == (list(TABLES["roc"].columns), [])
 
 
 def test_cells(tmp_path: Path) -> None:
@@ -86,9 +80,9 @@ def test_contract_columns_come_first_and_further_ones_after(tmp_path: Path, foun
     write_tables(
         tmp_path,
         {"metrics": shuffled},
-        extra_descriptions={("metrics", "mc.error.low"): ("Monte Carlo error", "number")},
+        further_columns={("metrics", "mc.error.low"): Column("Monte Carlo error", "number")},
     )
-    assert _read(tmp_path / "metrics.csv")[0] == [*COLUMNS["metrics"], "mc.error.low"]
+    assert _read(tmp_path / "metrics.csv")[0] == [*TABLES["metrics"].columns, "mc.error.low"]
 
 
 def test_what_departs_from_the_contract_is_refused_before_anything_is_written(
@@ -108,8 +102,8 @@ def test_what_departs_from_the_contract_is_refused_before_anything_is_written(
 
 def test_the_dictionary_describes_every_column_of_every_file(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:
     curves = found["roc"].assign(seed=1)
-    other = {("predictions", "case_id"): ("the case", "text")}
-    names = write_tables(tmp_path, found | {"roc": curves}, command="run", extra_descriptions=other)
+    other = {("predictions", "case_id"): Column("the case", "text")}
+    names = write_tables(tmp_path, found | {"roc": curves}, command="run", further_columns=other)
     header, rows = _read(tmp_path / "data_dictionary.csv")
     assert header == ["file", "column", "description", "values"]
     described = {(r[0], r[1]) for r in rows}
@@ -120,8 +114,7 @@ def test_the_dictionary_describes_every_column_of_every_file(tmp_path: Path, fou
     assert all(r[2] for r in rows)
 
 
-def test_the_dictionary_holds_exactly_the_contracts_columns() -> None:
-    assert {t: tuple(c) for t, c in DICTIONARY.items()} == dict(COLUMNS)
+def test_every_column_needs_a_meaning() -> None:
     with pytest.raises(ValueError, match=r"new\.csv: x"):
         data_dictionary({"new": pd.DataFrame({"x": [1]})})
 
@@ -139,11 +132,7 @@ def test_columns_are_those_of_the_contract() -> None:
             columns = [c.strip() for c in re.sub(r"\([^)]*\)", "", cells[2]).split(",")]
             said[cells[0][:-4]] = tuple(c for c in columns if re.fullmatch(r"[A-Za-z0-9._]+", c))
     assert len(said) == 14
-    assert said == {
-        t: c
-        for t, c in COLUMNS.items()
-        if t != "data_dictionary" and t not in OUR_TABLES and not t.startswith("ensemble_")
-    }
+    assert said == {name: tuple(TABLES[name].columns) for name in said}
 
 
 def test_pandas_reads_back_what_was_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import agreement as ag
 from hybridcx.stats.agreement import coefficients as agreement_coefficients
-from hybridcx.stats.agreement import names as ag
 from hybridcx.stats.agreement import tables as rating_tables
 from hybridcx.stats.agreement.icc import icc, sem
 from hybridcx.stats.agreement.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa, fleiss_kappa_counts

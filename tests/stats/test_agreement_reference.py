@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats.agreement.names import (
+from hybridcx.stats.agreement import (
     bland_altman,
     cohen_kappa,
     cohen_kappa_table,

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from hybridcx.stats import calibration, roc, utility
-from hybridcx.stats.confusion import METRICS, count_metrics
+from hybridcx.stats.confusion import count_metrics
 from hybridcx.stats.resampling import bootstrap as bs
 from hybridcx.stats.resampling import ranks as rank_resampling
 from hybridcx.stats.resampling import scores as score_resampling
 from hybridcx.stats.resampling.draws import UnitDraws
+from hybridcx.vocabulary import METRICS
 
 SCORES = ("auroc", "auprc", "brier", "log_loss", "calibration_slope", "calibration_intercept", "ece", "net_benefit")
 COUNTS = tuple(name for name, m in METRICS.items() if m.kind == "count")

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.resampling import hierarchical as hi
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.variance import two_way_components
+from hybridcx.vocabulary import METRICS
 
 
 def made(observed, drawn, jackknife=None, weights=None, metric="accuracy"):

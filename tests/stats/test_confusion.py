@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridcx.stats.confusion import (
-    COUNT_METRICS,
-    METRICS,
-    PROPORTIONS,
-    Confusion,
-    boolean_columns,
-    count_metrics,
-    fraction,
-    undefined_reason,
-)
+from hybridcx.stats.confusion import Confusion, boolean_columns, count_metrics, fraction, undefined_reason
+from hybridcx.vocabulary import COUNT_METRICS, METRICS, PROPORTIONS
 
 quick = settings(max_examples=40, deadline=None)
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from hybridcx.stats import calibration, clusters, clusters_roc, mcnemar, paired, readers, roc, utility
 from hybridcx.stats import predictive_values as pv
 from hybridcx.stats import proportions as pr
-from hybridcx.stats.confusion import METRICS, Confusion, fraction
+from hybridcx.stats.confusion import Confusion, fraction
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.stats.results import Interval, PairedTest
+from hybridcx.vocabulary import METRICS
 
 few = settings(max_examples=12, deadline=None)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hybridcx.errors import InputError
+from hybridcx.stats import power
 from hybridcx.stats.power import paired as power_paired
-from hybridcx.stats.power import questions as power
 
 FOLDER = Path(__file__).parents[1] / "reference" / "power"
 PROBABILITY = st.floats(0.01, 0.45)

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
+from hybridcx.stats.confusion import count_metrics
 from hybridcx.stats.published import matrices as published
 from hybridcx.stats.published.matrices import READINGS, compatible, compatible_with_n, nearest_miss, seen, target
+from hybridcx.vocabulary import COUNT_METRICS
 
 BOUNDED = [m for m in COUNT_METRICS if m not in ("lr_positive", "lr_negative", "diagnostic_odds_ratio")]
 

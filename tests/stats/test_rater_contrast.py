@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridcx.stats.agreement import names as agreement
+from hybridcx.stats import agreement
 from hybridcx.stats.agreement.rater_contrast import pair_coefficients, rater_contrasts
 
 

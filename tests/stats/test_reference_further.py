@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import equivalence, multiplicity, paired, readers, roc, utility
-from hybridcx.stats.agreement import names as agreement
-from hybridcx.stats.power import questions as power
+from hybridcx.stats import agreement, equivalence, multiplicity, paired, power, readers, roc, utility
 from hybridcx.stats.proportions import normal_quantile
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import paired, roc
-from hybridcx.stats.agreement import names as agreement
-from hybridcx.stats.confusion import METRICS
+from hybridcx.stats import agreement, paired, roc
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
+from hybridcx.vocabulary import METRICS
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 FOLDER = REFERENCE / "resampled"

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridcx.stats import mcnemar, proportions, roc
-from hybridcx.stats.agreement import icc, kappa
+from hybridcx.stats import agreement, mcnemar, proportions, roc
 from hybridcx.stats.confusion import Confusion
 
 NAN = float("nan")
@@ -23,7 +22,7 @@ A = [0.9, 0.2, 0.4, 0.6, 0.5, 0.8, 0.3, 0.7, 0.4, 0.4]
 B = [0.8, 0.5, 0.1, 0.9, 0.6, 0.4, 0.2, 0.9, 0.3, 0.1]
 READINGS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
 GIVEN = {
-    **{name: getattr(module, name) for module in (icc, kappa, mcnemar, proportions, roc) for name in dir(module)},
+    **{name: getattr(module, name) for module in (agreement, mcnemar, proportions, roc) for name in dir(module)},
     "Confusion": Confusion,
     "np": np,
     "NAN": NAN,

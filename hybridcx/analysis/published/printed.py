@@ -12,6 +12,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.cells import squash
 from hybridcx.records.strict_csv import read_csv
+from hybridcx.vocabulary.run import PUBLISHED_VALUES
 
 SPELLINGS = {"precision": "ppv", "recall": "sensitivity", "auc": "auroc"}
 METRICS = (
@@ -26,27 +27,6 @@ METRICS = (
     "youden_j",
     "auroc",
 )
-COLUMNS = {
-    "model": "the model of this run",
-    "printed.model": "the model as the published table names it",
-    "metric": "the metric",
-    "printed": "the published value, on other cases, as a proportion",
-    "estimate": "the value found here",
-    "conf.low": "lower limit of the value found here",
-    "conf.high": "upper limit of the value found here",
-    "conf.level": "confidence level of the limits",
-    "method": "the interval's method",
-    "difference": "found here minus printed",
-    "inside": "whether the printed value lies within the limits of the value found here, up to its rounding",
-    "warning": "why a value is missing",
-}
-
-READ_COLUMNS = {
-    "model": "the model as the published table names it",
-    "metric": "the metric",
-    "printed": "the published value, as a proportion",
-    "half.unit": "half of the last decimal printed, as a proportion",
-}
 
 
 def read_printed(path: Path) -> pd.DataFrame:
@@ -98,7 +78,7 @@ def printed_and_found(printed: pd.DataFrame, metrics: pd.DataFrame, models: Sequ
 
     Returns
     -------
-    `COLUMNS`, in the order of the published table. A model or metric that this run does not have is kept, with NA and the reason.
+    The columns of published.csv, in the order of the published table. A model or metric that this run does not have is kept, with NA and the reason.
     """
     named = {squash(m): m for m in models}
     overall = metrics[metrics["subgroup"].isna() & metrics["prevalence"].isna() & metrics["recommended"].astype(bool)]
@@ -121,5 +101,5 @@ def printed_and_found(printed: pd.DataFrame, metrics: pd.DataFrame, models: Sequ
         row["difference"] = found["estimate"] - r["printed"]
         row["inside"] = bool(low - half <= r["printed"] <= high + half) if limits else None
         rows.append(row)
-    made = pd.DataFrame(rows, columns=list(COLUMNS))
+    made = pd.DataFrame(rows, columns=PUBLISHED_VALUES.header)
     return made.assign(inside=made["inside"].astype("boolean"))

@@ -18,10 +18,12 @@ from hybridcx.analysis.published.readings import (
     Audit,
 )
 from hybridcx.stats import paired, proportions
-from hybridcx.stats.confusion import COUNT_METRICS, PROPORTIONS, Confusion, count_metrics, fraction, undefined_reason
+from hybridcx.stats.confusion import Confusion, count_metrics, fraction, undefined_reason
 from hybridcx.stats.published.matrices import IntArray
 from hybridcx.stats.published.pairs import TESTS, PairRange, pair_range
 from hybridcx.stats.results import Interval, PairedTest
+from hybridcx.vocabulary import COUNT_METRICS, PROPORTIONS
+from hybridcx.vocabulary.audit import AUDIT_METRICS
 
 MAX_LISTED = 10_000
 """Solutions of one model and reading that are written; n.solutions counts all."""
@@ -30,21 +32,6 @@ MAX_INTERVALS = 50
 MAX_TOTALS = 50
 INTERVALS = {"tango": paired.tango, "newcombe_paired": paired.newcombe_paired, "agresti_min": paired.agresti_min}
 CLASSES = {"accuracy": (0, 1), "sensitivity": (0,), "specificity": (1,)}
-METRIC_COLUMNS = (
-    *(
-        "model",
-        "reading",
-        "metric",
-        "method",
-        "estimate",
-        "conf.low",
-        "conf.high",
-        "conf.level",
-        "numerator",
-        "denominator",
-    ),
-    *("status", "warning", "estimate.min", "estimate.max", "n.solutions", "printed.as", "printed"),
-)
 Row = dict[str, Any]
 
 
@@ -157,7 +144,7 @@ def _metrics(found: Audit, level: float) -> pd.DataFrame:
                     {"model": model, "reading": reading, "metric": metric, **row, "n.solutions": solutions.count,
                      "printed.as": "; ".join(v.printed_as for v in printed) or None, "printed": "; ".join(v.text for v in printed) or None}
                 )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
+    return pd.DataFrame(rows, columns=AUDIT_METRICS.header)
 
 
 def _metric_row(metric: str, intervals: list[Interval], every: Any, level: float) -> Row:

@@ -17,32 +17,11 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.stats.agreement import names as coefficients
+from hybridcx.stats import agreement as coefficients
 from hybridcx.stats.results import Agreement
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.readers import AGREEMENT
 
-AGREEMENT_COLUMNS = (
-    "metric",
-    "method",
-    "estimate",
-    "conf.low",
-    "conf.high",
-    "conf.level",
-    "statistic",
-    "parameter1",
-    "parameter2",
-    "p.value",
-    "n",
-    "k",
-    "status",
-    "warning",
-    "scope",
-    "readers",
-    "occasion",
-    "subset",
-    "std.error",
-)
-_TEXT = ("metric", "method", "status", "warning", "scope", "readers", "occasion", "subset")
 UNNUMBERED_NOTE = "a reading without an occasion counts as occasion 1"
 
 
@@ -130,7 +109,7 @@ def agreement_table(
             `caution`.
 
     Returns:
-        `AGREEMENT_COLUMNS`; NaN for numbers and None for text that do not exist. No rows where no two readings can be
+        The columns of agreement.csv; NaN for numbers and None for text that do not exist. No rows where no two readings can be
         compared.
 
     Raises:
@@ -143,8 +122,9 @@ def agreement_table(
     for joint in _groups(ratings):
         for of, result in _results(joint, settings):
             rows.append(_row(of, result, subset, note))
-    table = pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
-    return table.astype({c: "object" if c in _TEXT else "float64" for c in AGREEMENT_COLUMNS})
+    table = pd.DataFrame(rows, columns=AGREEMENT.header)
+    columns = AGREEMENT.columns | AGREEMENT.further
+    return table.astype({c: "object" if columns[c].kind == "text" else "float64" for c in AGREEMENT.header})
 
 
 def _row(of: _Readings, r: Agreement, subset: str, note: str) -> dict[str, object]:

@@ -15,8 +15,7 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import CLUSTER_WARNING, Row, also, assumes_independence
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import CORRECT, within
-from hybridcx.stats import clusters, mcnemar, multiplicity, paired, proportions
-from hybridcx.stats.agreement import names as agreement
+from hybridcx.stats import agreement, clusters, mcnemar, multiplicity, paired, proportions
 from hybridcx.stats.agreement import rater_contrast
 from hybridcx.stats.results import Agreement, PairedTest, Status
 from hybridcx.streams import rng_for

@@ -21,11 +21,9 @@ from hybridcx.analysis.repeats import verdicts as seed_verdicts
 from hybridcx.analysis.repeats.holdout import HoldOut
 from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
-from hybridcx.analysis.slices import RATIOS
 from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats import readers
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -33,6 +31,7 @@ from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.variance import VarianceComponents
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary import METRICS, RATIOS
 
 Pairs = tuple[tuple[str, str], ...]
 

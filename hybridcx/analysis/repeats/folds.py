@@ -6,9 +6,10 @@ from math import nan
 
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, comparison_row
-from hybridcx.analysis.slices import RANK_METRICS, Slice
+from hybridcx.analysis.slices import Slice
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.variance import NADEAU_BENGIO
+from hybridcx.vocabulary import RANK_METRICS
 
 NOT_POOLED = (
     "scores of different folds come from different models and have no common scale, so they are never ranked together: the AUROC over "

@@ -16,11 +16,11 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Keys, Row, also
 from hybridcx.records.predictions import predictions_from_frame
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.power.learning_curve import METHOD, MIN_SIZES, LearningCurve, learning_curve
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.results import Interval
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary import METRICS
 
 GAINS = (0.01, 0.02, 0.05)
 AHEAD = (1.5, 2.0, 4.0)

@@ -16,10 +16,10 @@ from hybridcx.cohort.cohort import CROP, Cohort
 from hybridcx.errors import Problem
 from hybridcx.images.prepare import Box, Pad, place
 from hybridcx.images.store import ImageStore
+from hybridcx.vocabulary.casebook import LESIONS
 
 NAME = "lesions.csv"
 EDGES = ("left", "top", "right", "bottom")
-COLUMNS = ("case_id", "kind", "level", "severity", *EDGES)
 DIFFUSE = ("lordosis_loss",)
 """Signs whose box is the whole neck: pointing at them is no art."""
 
@@ -32,7 +32,7 @@ def lesion_file(cohort: Cohort) -> Path | None:
 
 def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
     """The boxes in pixels of the decoded images, and a warning where the file is none that can be used (then there are no lesions)."""
-    empty = pd.DataFrame(columns=list(COLUMNS))
+    empty = pd.DataFrame(columns=LESIONS.header)
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except (OSError, ValueError) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
@@ -48,7 +48,7 @@ def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
     severity = pd.to_numeric(raw["severity"], errors="coerce") if "severity" in raw else np.nan
     level = raw.get("level", "")
     made = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
-    return pd.concat([made, edges], axis=1)[list(COLUMNS)], ()
+    return pd.concat([made, edges], axis=1)[LESIONS.header], ()
 
 
 def _unused(path: Path, why: str, row: int | None = None) -> Problem:
@@ -73,7 +73,7 @@ def placed_lesions(
             found = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
             if found is not None:
                 rows.append((case, r["kind"], r["level"] or None, r["severity"], *found))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=LESIONS.header)
 
 
 def _crops(cohort: Cohort) -> Mapping[str, Box]:

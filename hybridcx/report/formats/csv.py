@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridcx.vocabulary.columns import SHARED, Column, Kind
-from hybridcx.vocabulary.tables import BESIDE_CONTRACT, COLUMNS, DICTIONARY, TABLES_OF_COMMAND
+from hybridcx.vocabulary.columns import SHARED, Column, Kind, Table
+from hybridcx.vocabulary.comparison import CALL
+from hybridcx.vocabulary.tables import TABLES, tables_of
 
-__all__ = ["COLUMNS", "DICTIONARY", "TABLES_OF_COMMAND", "Column", "data_dictionary", "write_table", "write_tables"]
-
-_MODEL_COLUMN = Column("what this model called the case", "a label of the input, or NA")
 _CHUNK_ROWS = 50_000
 
 
@@ -30,33 +28,29 @@ def write_tables(
     tables: Mapping[str, pd.DataFrame],
     *,
     command: str = "compare",
-    extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None,
+    further_columns: Mapping[tuple[str, str], Column] | None = None,
 ) -> list[str]:
     """Write every table of `command`, those of `tables` besides, and `data_dictionary.csv`; return the files' names.
 
     Parameters
     ----------
     folder : an existing folder (the caller's staging folder: files are written plainly, not atomically).
-    tables : table name (a file's name without `.csv`) -> rows. A table of the command that is absent here is written
-        with its header alone.
-    command : "run", "compare", "agreement", "audit" or "plan": which tables have to be there.
-    extra_descriptions : (table, column) -> (description, values), for columns beyond the contract's (unless another table of it has a column
-        of that name) and for CSVs that
-        someone else writes into the folder (their columns go into the dictionary too). The columns after the
-        contract's in `disagreements` are models and need none.
+    tables : table name (a file's name without `.csv`) -> rows. A table of the command that is absent here is written with its header alone.
+    command : "run", "compare", "agreement", "audit" or "plan".
+    further_columns : (table, column) -> meaning, for columns that the vocabulary does not know (columns of the input), and for CSVs that the caller
+        writes into the folder: their columns go into the dictionary too. `disagreements` has a column for each model, which needs none.
 
     Raises
     ------
     ValueError
-        an unknown command; a table that lacks a column of the contract; a column that stands twice; a column beyond
-        the contract without a description. Nothing has been written then.
+        an unknown command; a table that lacks a column of its header; a repeated column; a column without a meaning. Nothing has been written then.
     """
-    if command not in TABLES_OF_COMMAND:
-        raise ValueError(f"unknown command {command!r}; known are {', '.join(TABLES_OF_COMMAND)}")
-    extra = dict(extra_descriptions or {})
-    names = [*TABLES_OF_COMMAND[command], *(t for t in tables if t not in TABLES_OF_COMMAND[command])]
-    frames = {t: _ordered(t, tables[t]) if t in tables else pd.DataFrame(columns=list(COLUMNS[t])) for t in names}
-    frames["data_dictionary"] = data_dictionary(frames, extra)
+    always = tables_of(command)
+    names = [*always, *(t for t in tables if t not in always)]
+    frames = {
+        t: _ordered(t, tables[t]) if t in tables else pd.DataFrame(columns=list(TABLES[t].columns)) for t in names
+    }
+    frames["data_dictionary"] = data_dictionary(frames, further_columns)
     for name, frame in frames.items():
         write_table(folder / f"{name}.csv", frame, _kinds(name, frame))
     return [f"{name}.csv" for name in frames]
@@ -80,55 +74,61 @@ def as_written(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, 
 
 
 def data_dictionary(
-    tables: Mapping[str, pd.DataFrame], extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None
+    tables: Mapping[str, pd.DataFrame], further_columns: Mapping[tuple[str, str], Column] | None = None
 ) -> pd.DataFrame:
-    """Return one row (file, column, description, values) per column of every table, and of the dictionary itself.
+    """One row (file, column, description, values) per column of every table, and of the dictionary itself.
 
-    Raises ValueError, naming them all, if columns beyond the contract have no description.
+    Raises ValueError, naming them all, for columns without a meaning.
     """
-    extra = dict(extra_descriptions or {})
+    further = dict(further_columns or {})
     rows: list[tuple[str, str, str, str]] = []
     unknown: list[str] = []
-    described: Mapping[str, Iterable[str]] = {t: f.columns for t, f in tables.items() if t != "data_dictionary"}
-    for table, columns in {**described, "data_dictionary": COLUMNS["data_dictionary"]}.items():
+    header = TABLES["data_dictionary"].columns
+    listed: Mapping[str, Iterable[str]] = {t: f.columns for t, f in tables.items() if t != "data_dictionary"}
+    for table, columns in {**listed, "data_dictionary": header}.items():
         for column in map(str, columns):
-            known = DICTIONARY.get(table, {}).get(column) or BESIDE_CONTRACT.get(table, {}).get(column)
-            if known is None and table != "disagreements":
-                known = SHARED.get(column)  # such as the seed beside a curve
-            if (table, column) in extra:
-                rows.append((f"{table}.csv", column, *extra.pop((table, column))))
-            elif known is not None:
-                rows.append((f"{table}.csv", column, known.description, known.values))
-            elif table == "disagreements":
-                rows.append((f"{table}.csv", column, _MODEL_COLUMN.description, _MODEL_COLUMN.values))
-            else:
+            meaning = further.pop((table, column), None) or _meaning(table, column)
+            if meaning is None:
                 unknown.append(f"{table}.csv: {column}")
+            else:
+                rows.append((f"{table}.csv", column, meaning.description, meaning.values))
     if unknown:
-        raise ValueError("columns without a description (extra_descriptions): " + "; ".join(unknown))
-    # what remains describes files that others write beside ours; a column of ours that was not written is left out
-    rows += [(f"{t}.csv", c, *text) for (t, c), text in extra.items() if t not in tables]
-    return pd.DataFrame(rows, columns=list(COLUMNS["data_dictionary"]), dtype=object)
+        raise ValueError("columns without a meaning (further_columns): " + "; ".join(unknown))
+    # The rest describes files that the caller writes; a column of ours that was not written is left out.
+    rows += [
+        (f"{t}.csv", c, column.description, column.values) for (t, c), column in further.items() if t not in tables
+    ]
+    return pd.DataFrame(rows, columns=list(header), dtype=object)
+
+
+def _meaning(table: str, column: str) -> Column | None:
+    known = TABLES[table].column(column) if table in TABLES else None
+    if known is not None:
+        return known
+    # In `disagreements` further columns are models, whatever their names.
+    return CALL if table == "disagreements" else SHARED.get(column)
 
 
 def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The contract's columns first, in their order, further ones after them."""
+    """The columns of the header first, in their order, further ones after them."""
     columns = [str(c) for c in table.columns]
-    twice = sorted({c for c in columns if columns.count(c) > 1})
-    if twice:
-        raise ValueError(f"{name}.csv: columns that stand twice: {', '.join(twice)}")
-    contract = COLUMNS.get(name, ())
-    if not columns and not len(table):  # "nothing to say" may come as a frame without columns
-        return pd.DataFrame(columns=list(contract))
-    missing = [c for c in contract if c not in columns]
+    repeated = sorted({c for c in columns if columns.count(c) > 1})
+    if repeated:
+        raise ValueError(f"{name}.csv: repeated columns: {', '.join(repeated)}")
+    header = TABLES[name].columns if name in TABLES else {}
+    if not columns and not len(table):  # a frame without columns stands for an empty table
+        return pd.DataFrame(columns=list(header))
+    missing = [c for c in header if c not in columns]
     if missing:
-        raise ValueError(f"{name}.csv: columns of the contract are missing: {', '.join(missing)}")
-    return table[[*contract, *(c for c in table.columns if c not in contract)]]
+        raise ValueError(f"{name}.csv: columns of the header are missing: {', '.join(missing)}")
+    return table[[*header, *(c for c in table.columns if c not in header)]]
 
 
 def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
-    known = {} if name == "disagreements" else {c: column.kind for c, column in SHARED.items()}
-    known |= {c: column.kind for own in (BESIDE_CONTRACT, DICTIONARY) for c, column in own.get(name, {}).items()}
-    return {c: kind for c, kind in known.items() if c in table.columns}
+    shared = {} if name == "disagreements" else SHARED
+    own = TABLES.get(name, Table(name, {}))
+    known = {**shared, **{c: m for c, m in {**own.further, **own.columns}.items() if m.kind is not None}}
+    return {c: m.kind for c, m in known.items() if c in table.columns and m.kind is not None}
 
 
 def _cells(column: pd.Series, kind: Kind | None) -> list[str]:

@@ -33,13 +33,13 @@ Used = dict[str, None]
 
 @cache
 def _citations() -> dict[str, dict[str, list[str]]]:
-    file = resources.files("hybridcx.report").joinpath("citations.toml")
+    file = resources.files("hybridcx.vocabulary").joinpath("citations.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 @cache
 def _works() -> dict[str, str]:
-    text = resources.files("hybridcx.report").joinpath("references.bib").read_text(encoding="utf-8")
+    text = resources.files("hybridcx.vocabulary").joinpath("references.bib").read_text(encoding="utf-8")
     entries = [e.strip() + "\n" for e in re.split(r"\n(?=@)", text) if e.startswith("@")]
     return {m.group(1): e for e in entries if (m := _KEY.match(e))}
 
@@ -76,7 +76,7 @@ def _several(names: Iterable[str]) -> str:
 
 
 def _metrics(names: Iterable[str]) -> str:
-    return _several(escaped(answers.in_sentence(m)) for m in vocabulary.in_order(names, vocabulary.METRIC_ORDER))
+    return _several(escaped(answers.in_sentence(m)) for m in vocabulary.in_order(names, vocabulary.METRICS))
 
 
 def _table(data: ReportData, name: str) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def _intervals(metrics: pd.DataFrame, used: Used) -> str:
         n = max(float(r["n.resamples"]) for r in drawn)
         text += f" The bootstrap drew {tables.count(n)} resamples of {units}."
     defined = _citations()["metrics"]
-    cited = [m for m in vocabulary.in_order({name for _, name in shown}, vocabulary.METRIC_ORDER) if m in defined]
+    cited = [m for m in vocabulary.in_order({name for _, name in shown}, vocabulary.METRICS) if m in defined]
     if cited:
         text += f" Definitions: {_several(_said('metrics', m, used) for m in cited)}."
     return text

@@ -12,8 +12,8 @@ from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers, Section
 from hybridcx.report.numbers import Cell, Table
 from hybridcx.report.sections.comparisons import CAP_ROWS
+from hybridcx.vocabulary import PROPORTIONS
 
-PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 MAX_TOTALS = 3
 MAX_MATRICES = 5
 CELLS = ("tp", "fn", "fp", "tn")

@@ -22,7 +22,7 @@ from hybridcx.report import shown_rows as select
 from hybridcx.report.blocks import Numbers, Section
 from hybridcx.report.content import ReportData
 from hybridcx.report.numbers import Cell
-from hybridcx.vocabulary.run import EVIDENCED, NOT_HERE, OF_CHECKLIST, PARTLY
+from hybridcx.vocabulary.run import CHECKLIST, EVIDENCED, NOT_HERE, PARTLY
 
 GUIDELINES = ("tripod_ai", "claim_2024", "stard_2015")
 COMMANDS = ("run", "compare")
@@ -72,7 +72,7 @@ def guideline(key: str) -> Guideline:
 
 
 def checklist(report: ReportData) -> pd.DataFrame:
-    """Every item of every guideline with what the report has for it, columns of `OF_CHECKLIST`."""
+    """Every item of every guideline with what the report has for it, columns of `CHECKLIST`."""
     found = facts(report)
     rows = []
     for key in GUIDELINES:
@@ -84,7 +84,7 @@ def checklist(report: ReportData) -> pd.DataFrame:
             evidence = "; ".join(text for text, _ in here) or None
             location = "; ".join(dict.fromkeys(p for _, places in here for p in places.split("; "))) or None
             rows.append((one.name, item.number, item.topic, evidence, location, status))
-    return pd.DataFrame(rows, columns=list(OF_CHECKLIST["checklist"]), dtype=object)
+    return pd.DataFrame(rows, columns=CHECKLIST.header, dtype=object)
 
 
 def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:

@@ -189,7 +189,7 @@ def other_pairs_table(pairs: Sequence[Pair], caption: str) -> Table | None:
     """The comparisons on all other metrics in one table, metric by metric."""
     notes = Notes()
     rows = []
-    order = vocabulary.in_order([p.metric for p in pairs], vocabulary.METRIC_ORDER)
+    order = vocabulary.in_order([p.metric for p in pairs], vocabulary.METRICS)
     for p in sorted(pairs, key=lambda p: order.index(p.metric)):
         kind = vocabulary.metric(p.metric)
         of = {"percentage points": "points", "ratio": "ratio"}.get(tables.unit(kind, of_difference=True), "")
@@ -312,9 +312,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str) -> Table | None:
     slices = [c for c in ("readers", "occasion", "subset") if frame[c].notna().any()]
     for r in frame.to_dict("records"):
         name = str(r["metric"])
-        kind = (
-            vocabulary.Metric(name, name, "percent", 1) if name == "percent_agreement" else vocabulary.coefficient(name)
-        )
+        kind = vocabulary.coefficient(name)
         shown = tables.interval(kind, *(select.number(r[c]) for c in ("estimate", "conf.low", "conf.high")))
         shown += "" if name != "percent_agreement" or shown == tables.NA else " %"
         said = r["warning"] if r["status"] != "ok" else ""

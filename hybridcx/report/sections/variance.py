@@ -22,7 +22,7 @@ def variance_table(variance: pd.DataFrame, primary: str) -> Table | None:
     notes = Notes()
     own = variance["comparator"].isna()
     chosen = variance[(own & variance["metric"].isin([primary, *SHOWN])) | (~own & (variance["metric"] == primary))]
-    order = vocabulary.in_order([primary, *chosen["metric"]], vocabulary.METRIC_ORDER)
+    order = vocabulary.in_order([primary, *chosen["metric"]], vocabulary.METRICS)
     records = sorted(chosen.to_dict("records"), key=lambda r: order.index(r["metric"]))
     rows = []
     shares = any(isfinite(select.number(r["share.case"])) for r in records)

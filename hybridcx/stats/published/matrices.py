@@ -20,7 +20,8 @@ from math import inf, isinf
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.confusion import COUNT_METRICS, count_metrics
+from hybridcx.stats.confusion import count_metrics
+from hybridcx.vocabulary import COUNT_METRICS
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

@@ -19,10 +19,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.confusion import METRICS, count_metrics
+from hybridcx.stats.confusion import count_metrics
 from hybridcx.stats.resampling.draws import CHUNK_FLOATS, UnitDraws, Weights
 from hybridcx.stats.resampling.ranks import (
-    RANK_METRICS,
     FoldedRankPlan,
     RankBlocks,
     RankPlan,
@@ -33,6 +32,7 @@ from hybridcx.stats.resampling.ranks import (
 from hybridcx.stats.resampling.refits import REFIT_METRICS, Refits
 from hybridcx.stats.resampling.scores import LINEAR_METRICS, LinearMetrics, ScoreRows, score_patterns
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_groups, check_scores, check_truth
+from hybridcx.vocabulary import METRICS, RANK_METRICS
 
 Clusters = tuple[npt.NDArray[np.intp], int]
 

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import special
 
-from hybridcx.stats.confusion import METRICS
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.score_inputs import FloatArray, z_value
+from hybridcx.vocabulary import METRICS
 
 Method = Literal["bootstrap_percentile", "bootstrap_basic", "bootstrap_bca"]
 

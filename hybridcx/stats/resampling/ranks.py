@@ -16,8 +16,8 @@ import numpy.typing as npt
 from hybridcx.stats.resampling.draws import Weights
 from hybridcx.stats.resampling.scores import ScoreRows
 from hybridcx.stats.score_inputs import BoolArray, FloatArray
+from hybridcx.vocabulary import RANK_METRICS
 
-RANK_METRICS = ("auroc", "auprc")
 _EXACT_HALVES = 1 << 23  # sums of halves up to here are exact in float32, and so was every sum on the way
 _FLUSH_EVERY = 256  # steps; at 10,000 cases a sum grows by at most some thousand a step
 _ROWS_OF_BLOCKS = 100_000  # measured: from here on blocks are faster than steps; at 1,000,000 rows seven to ten times

@@ -1,7 +1,7 @@
 """Branch coverage of the tests, by rooms, held against what was promised: stats/, records/ and artefacts.py whole, all else outside deep/ 95 %.
 
-    python experiments/branch_coverage.py          runs the quick tests first (about three quarters of an hour on two cores)
-    python experiments/branch_coverage.py --read   reads the data of the run before
+    python experiments/maintenance/branch_coverage.py          runs the quick tests first (about three quarters of an hour on two cores)
+    python experiments/maintenance/branch_coverage.py --read   reads the data of the run before
 
 Processes that tests start are counted too. Exits with 1 where a room falls short; every file that is not whole is listed with its lines.
 """

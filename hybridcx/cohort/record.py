@@ -10,7 +10,6 @@ import pandas as pd
 
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split
-from hybridcx.vocabulary.run import KEPT_COLUMNS
 
 READINGS = ("reader_", "rating_")
 
@@ -38,11 +37,6 @@ def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
     )
     kept = kept.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
     return kept.sort_values("case_id", kind="stable", ignore_index=True)
-
-
-def kept_described(kept: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:
-    """The columns of cohort.csv for the data dictionary."""
-    return {("cohort", str(c)): KEPT_COLUMNS.get(str(c), ("as given in the manifest", "")) for c in kept.columns}
 
 
 def cohort_of(kept: pd.DataFrame, labels: tuple[str, str], votes: Sequence[str]) -> tuple[Cohort, Split]:

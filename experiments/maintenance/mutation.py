@@ -2,7 +2,7 @@
 
     python -m pip install "mutmut>=3.8"
     mutmut run --max-children 2          about 20 minutes on two cores; the files and tests are in pyproject.toml, [tool.mutmut]
-    python experiments/mutation.py       the counts of each file, and the survivors that are not about wording
+    python experiments/maintenance/mutation.py       the counts of each file, and the survivors that are not about wording
 
 mutmut (BSD-3) changes one thing at a time and runs the tests that reach it. Survivors that differ inside a string alone (messages, mostly with XX
 about them or in another case) are counted as wording. `--all` lists those too.
