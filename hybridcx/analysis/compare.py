@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis import cases, comparisons, curves, extras, families, hybrid, label_rules, metrics, verdicts
+from hybridcx.analysis import (
+    cases,
+    curves,
+    extras,
+    families,
+    hybrid,
+    label_rules,
+    verdicts,
+)
+from hybridcx.analysis.one_seed import rows_of_one_seed
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.repeats import crossed as seeds
-from hybridcx.analysis.repeats import folds
-from hybridcx.analysis.rows import Keys, Row
-from hybridcx.analysis.slices import Slice
+from hybridcx.analysis.repeats import crossed
+from hybridcx.analysis.rows import Keys
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions
-from hybridcx.stats.resampling.bootstrap import Replicates
-from hybridcx.vocabulary import METRICS
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
@@ -33,7 +37,7 @@ def analyse(
 
     Parameters
     ----------
-    predictions : of one seed, or of several, which are never stacked (`seeds.analyse_seeds`).
+    predictions : of one seed, or of several, which are never stacked (`crossed.analyse_seeds`).
     plan : the pairs, level, resamples and seed.
 
     Returns
@@ -51,9 +55,9 @@ def analyse(
         raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        tables = seeds.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
+        tables = crossed.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
         return label_rules.extended(tables, predictions, plan, pairs, _concluded)
-    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs, on_progress)
+    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs, on_progress)
     overall = parts[0]
     tables = {
         "metrics": metric_rows,
@@ -69,53 +73,13 @@ def analyse(
     return label_rules.extended(tables, predictions, plan, pairs, _concluded)
 
 
-def _one_seed(
-    groups: Sequence[label_rules.Group],
-    plan: Plan,
-    pairs: label_rules.Pairs,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, list[Slice], Replicates | None]:
-    """Metrics, comparisons, the slices of the groups, and the bootstrap of the first."""
-    parts = [_slice(p, k) for k, p in groups]
-    metric_rows: list[Row] = []
-    comparison_rows: list[Row] = []
-    first: Replicates | None = None
-    of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
-    for done, part in enumerate(parts):
-        joint = part.replicates(
-            plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
-        )
-        first = first or joint
-        m_rows = metrics.analytic_rows(part, plan) + metrics.resampled_rows(part, plan, joint)
-        c_rows = comparisons.analytic_rows(part, plan, pairs, joint)
-        c_rows += comparisons.resampled_rows(part, plan, pairs, joint)
-        if part.folds is not None:
-            m_rows, c_rows = folds.never_pooled(m_rows), folds.never_pooled(c_rows) + folds.refusals(part, plan, pairs)
-        metric_rows += metrics.sorted_rows(m_rows, part.models, tuple(METRICS))
-        comparison_rows += sorted(c_rows, key=lambda r: (of_pair[r["model"], r["comparator"]], of_metric[r["metric"]]))
-        if on_progress:
-            on_progress(done + 1, len(parts))
-    compared = families.with_roles(families.adjust(pd.DataFrame(comparison_rows)), plan)
-    return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
-
-
-def metrics_and_comparisons(predictions: Predictions, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `metrics` and `comparisons` of predictions of one seed on all cases, and nothing else."""
-    return _one_seed([(Keys(), predictions)], plan, plan.resolved_pairs(predictions.models))[:2]
-
-
 def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:
     """Metrics, comparisons and verdicts of some groups of cases, the first of which has the verdicts."""
     if len(groups[0][1].seeds) > 1:
-        tables = seeds.analyse_seeds(groups, plan, pairs)
+        tables = crossed.analyse_seeds(groups, plan, pairs)
         return tables["metrics"], tables["comparisons"], tables["verdicts"]
-    metric_rows, compared, parts, first = _one_seed(groups, plan, pairs)
+    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs)
     return metric_rows, compared, verdicts.verdicts_table(parts[0], compared, plan, pairs, first)
-
-
-def _slice(predictions: Predictions, keys: Keys) -> Slice:
-    part = Slice.of(predictions.matrices("test"), keys, probabilities=predictions.score_kind == "probability")
-    return replace(part, call_thresholds=tuple(predictions.threshold_of(m) for m in part.models))
 
 
 def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.folds import SHARED_TRAINING, never_pooled_omnibus
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.repeats.folds import SHARED_TRAINING, never_pooled_omnibus
 from hybridcx.analysis.rows import Row, omnibus_row
 from hybridcx.analysis.slices import Slice
 from hybridcx.records.predictions import Matrices

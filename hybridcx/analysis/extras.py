@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.curves import DECISION_THRESHOLDS
+from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
-from hybridcx.analysis.verdicts import CORRECT, within
 from hybridcx.stats import calibration, clusters, clusters_roc, heterogeneity, paired, roc, utility
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates

@@ -8,10 +8,11 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
-from hybridcx.analysis.verdicts import CORRECT, OverSeeds, interval_at, within
+from hybridcx.analysis.verdicts import OverSeeds, interval_at
 from hybridcx.records.model_names import FINE_TUNED, SOFTMAX, Hybrids, hybrids
 from hybridcx.stats import factorial, mcnemar, multiplicity, paired
 from hybridcx.stats.resampling import hierarchical

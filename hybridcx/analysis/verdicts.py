@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.methods import Pair, verdict_method
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also
 from hybridcx.analysis.slices import Slice
@@ -22,7 +23,6 @@ from hybridcx.stats.variance import NADEAU_BENGIO
 from hybridcx.vocabulary import METRICS, RATIOS
 
 POWER = 0.80
-CORRECT = ("accuracy", "sensitivity", "specificity")
 # Metrics on a ratio scale, or best at a target inside their range, get no verdict.
 WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
 FEW_FOR_BCA = 100
@@ -93,35 +93,23 @@ class Scored:
         return paired.tango_pvalue(b, c, n, null), paired.tango_pvalue(c, b, n, -null)
 
 
-def within(part: Slice, metric: str) -> np.ndarray:
-    """(n,) bool: the cases on which a metric of correct answers is counted."""
-    if metric == "sensitivity":
-        return part.y_true
-    if metric == "specificity":
-        return ~part.y_true
-    return np.ones(part.n, dtype=bool)
-
-
 def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None) -> At | None:
-    """The pair's interval as a function of its level: Tango, DeLong, the cluster method or BCa; None where there is none.
-
-    Over seeds it is that of `joint`; the AUROC over folds has BCa's, since DeLong's ranks all scores together.
-    """
+    """The pair's interval as a function of its level, by `methods.verdict_method`; over seeds the one of `joint`. None where there is none."""
     if joint is not None and not isinstance(joint, Replicates):
         return joint.interval_at(metric, i, j)
-    if metric in CORRECT and part.y_pred is not None:
-        chosen = within(part, metric)
-        a, b = part.correct(i)[chosen], part.correct(j)[chosen]
-        if part.clustered and part.groups is not None:
-            return partial(clusters.mcnemar_cluster, a, b, part.groups[chosen])
-        return Scored(*paired.paired_table(a, b))
-    if metric == "auroc" and part.y_score is not None and part.folds is None:
-        y, a, b = part.y_true, part.score(i), part.score(j)
-        if part.clustered and part.groups is not None:
-            return partial(clusters_roc.delong_cluster, y, a, b, part.groups)
+    method = verdict_method(part, metric, resampled=joint is not None and metric in joint.observed)
+    pair = Pair(part, i, j, metric, nan)
+    if method == "mcnemar_cluster":
+        return partial(clusters.mcnemar_cluster, *pair.correct, pair.patients)
+    if method == "tango":
+        return Scored(*pair.cells)
+    if method == "delong_cluster":
+        return partial(clusters_roc.delong_cluster, *pair.scores, pair.patients)
+    if method == "delong_paired":
+        y, a, b = pair.scores
         aucs, cov = roc.delong_covariance(y, np.stack([a, b]))
         return partial(roc.delong_paired_from, aucs, cov, 0, 1, part.n)
-    if joint is not None and metric in joint.observed:
+    if method == "bootstrap_bca" and joint is not None:
         return Resampled(joint, metric, i, j, doubt_of_bca(part, metric, i, j))
     return None
 

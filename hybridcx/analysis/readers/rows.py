@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import CLUSTER_WARNING, Row, also, assumes_independence
 from hybridcx.analysis.slices import Slice
-from hybridcx.analysis.verdicts import CORRECT, within
 from hybridcx.stats import agreement, clusters, mcnemar, multiplicity, paired, proportions
 from hybridcx.stats.agreement import rater_contrast
 from hybridcx.stats.results import Agreement, PairedTest, Status

@@ -9,13 +9,13 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.methods import CORRECT
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.readers import rows as reader_rows
 from hybridcx.analysis.readers.rows import MadeTruth, ReaderCalls
 from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
-from hybridcx.analysis.verdicts import CORRECT
 from hybridcx.stats.agreement.rater_contrast import Contrast, RaterContrasts
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates

@@ -13,15 +13,15 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis import comparisons, curves, extras, families, hybrid, metrics, verdicts
+from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, verdicts
+from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.repeats import folds
 from hybridcx.analysis.repeats import interactions as seed_interactions
 from hybridcx.analysis.repeats import verdicts as seed_verdicts
 from hybridcx.analysis.repeats.holdout import HoldOut
 from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
-from hybridcx.analysis.verdicts import CORRECT, WITHOUT_VERDICT, margin_tests, within
+from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats import readers
 from hybridcx.stats.prevalence import at_prevalence

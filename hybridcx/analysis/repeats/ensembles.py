@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hybridcx.analysis.compare import metrics_and_comparisons
+from hybridcx.analysis.one_seed import metrics_and_comparisons
 from hybridcx.analysis.plan import Plan
 from hybridcx.records.predictions import predictions_from_frame
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis import extras
+from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
-from hybridcx.analysis.verdicts import CORRECT, within
 from hybridcx.stats import heterogeneity
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling.bootstrap import Replicates
