@@ -88,7 +88,7 @@ def test_contract_columns_come_first_and_further_ones_after(tmp_path: Path, foun
 def test_what_departs_from_the_contract_is_refused_before_anything_is_written(
     tmp_path: Path, found: dict[str, pd.DataFrame]
 ) -> None:
-    with pytest.raises(ValueError, match=r"metrics\.csv: columns of the contract are missing: conf\.level"):
+    with pytest.raises(ValueError, match=r"metrics\.csv: columns of the header are missing: conf\.level"):
         write_tables(tmp_path, {"metrics": found["metrics"].drop(columns="conf.level")})
     with pytest.raises(ValueError, match=r"without a description.*metrics\.csv: odd"):
         write_tables(tmp_path, {"metrics": found["metrics"].assign(odd=1)})
