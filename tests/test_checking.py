@@ -1,4 +1,4 @@
-"""`hybridcx check`: which kind of file it is, every problem at once and of what it names, exit codes; FAULTS 18 to 24 in one manifest."""
+"""`hybridcx check`: which kind of file it is, every problem at once and of what it names, exit codes; bad_input.md 18 to 24 in one manifest."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ SOUND = ["deep.png", "turned.jpg", "rgba.png", "cmyk.jpg", "palette.png", "many.
 
 
 def test_every_fault_of_images_in_one_go(tmp_path):
-    """FAULTS 11, 18, 19, 21 to 25: the faulty rows are told, the odd but sound ones are not, with or without a fault of the manifest."""
+    """bad_input.md 11, 18, 19, 21 to 25: the faulty rows are told, the odd but sound ones are not, with or without a fault of the manifest."""
 
     def save(pixels: np.ndarray, name: str, mode: str | None = None, **options: object) -> None:
         Image.fromarray(pixels, mode).save(tmp_path / name, **options)

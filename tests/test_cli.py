@@ -1,4 +1,4 @@
-"""The command line: exit codes, what is said, whose folder it is (bad input: test_cli_input.py). FAULTS.md 2-4, 36, 38, 47 by their numbers."""
+"""The command line: exit codes, what is said, whose folder it is (bad input: test_cli_input.py). bad_input.md 2-4, 36, 38, 47 by their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input through the command line: what is said, and that nothing is touched. FAULTS.md 1-14, 17, 35, 45, 48, 49 by their numbers."""
+"""Bad input through the command line: what is said, and that nothing is touched. bad_input.md 1-14, 17, 35, 45, 48, 49 by their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk fills up or turns read-only in the middle (FAULTS 37): exit code 3, one sentence, nothing lost, the same command continues.
+"""The disk fills up or turns read-only in the middle (bad_input.md 37): exit code 3, one sentence, nothing lost, the same command continues.
 
 With more moments (minutes): pytest -m slow tests/test_disks.py
 """

@@ -22,7 +22,9 @@ def pages() -> dict[str, str]:
     return module.pages()
 
 
-@pytest.mark.parametrize("name", ["experiment.md", "presets.md", "methods.md", "reference/files.md"])
+@pytest.mark.parametrize(
+    "name", ["experiment.md", "presets.md", "methods.md", "reference/files.md", "reference/vocabulary.md"]
+)
 def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name]
 

@@ -1,4 +1,4 @@
-"""FAULTS.md 27 to 35 as a user meets them: a file in, the rows and words out."""
+"""bad_input.md 27 to 35 as a user meets them: a file in, the rows and words out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C (FAULTS 46): exit code 130 within seconds, nothing half-written, no process left behind, the same command continues.
+"""Ctrl-C (bad_input.md 46): exit code 130 within seconds, nothing half-written, no process left behind, the same command continues.
 
 At many writes of each command (minutes): pytest -m slow tests/test_interrupted.py
 """

@@ -1,4 +1,4 @@
-"""Interruption (FAULTS 36): killed at its writes and at random moments, a command is finished by the next call, to the same bytes."""
+"""Interruption (bad_input.md 36): killed at its writes and at random moments, a command is finished by the next call, to the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run needs, said before its first stage (FAULTS 37, 43, 50): estimates against measured peaks, and refusals with their numbers."""
+"""What a run needs, said before its first stage (bad_input.md 37, 43, 50): estimates against measured peaks, and refusals with their numbers."""
 
 from __future__ import annotations
 

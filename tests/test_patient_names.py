@@ -1,4 +1,4 @@
-"""FAULTS 26: names in DICOM headers and EXIF, and patients' ids, reach no output, log, cache or message of a whole run."""
+"""bad_input.md 26: names in DICOM headers and EXIF, and patients' ids, reach no output, log, cache or message of a whole run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every word of the contract's vocabulary occurs for a suitable input, and is described. The words are copied by hand from CONTRACT.md; those of
+"""Every word of the contract's vocabulary occurs for a suitable input, and is described. The words are copied by hand from the contract; those of
 several seeds and repeated splits are held by the tests of these."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AGREEMENT = words(
 )
 ADJUSTMENTS = words("none holm hochberg BH maxT")
 VERDICTS = words("superior inferior equivalent non_inferior inconclusive")
-# Which methods stand beside which metric (CONTRACT.md, Vocabulary): each at least here, in an unclustered comparison with a margin.
+# The methods of each metric: each at least here, in an unclustered comparison with a margin.
 BY_METRIC = {
     "accuracy": "mcnemar_exact mcnemar_midp mcnemar_asymptotic mcnemar_corrected newcombe_paired tango agresti_min permutation_paired "
     "bootstrap_percentile bootstrap_bca tost non_inferiority",

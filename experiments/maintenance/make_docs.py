@@ -2,8 +2,8 @@
 
     python experiments/maintenance/make_docs.py
 
-experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column), and
-the tables of methods.md from the method cards. A test compares the committed files with this script's output.
+experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column),
+reference/vocabulary.md, and the tables of methods.md from the method cards. A test compares the committed files with this script's output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from hybridcx.experiment.file import Experiment, keys_table
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
-from hybridcx.vocabulary import METHODS, Evidence
+from hybridcx.vocabulary import METHODS, METRICS, VERDICTS, Evidence
+from hybridcx.vocabulary.methods import Use
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
 
@@ -130,6 +131,42 @@ def files() -> str:
     return "\n".join(lines) + "\n"
 
 
+def vocabulary_page() -> str:
+    """The Markdown page of all names: metrics with formula, range and direction; methods by use; adjustments, verdicts, roles."""
+    direction = {1: "higher", -1: "lower", 0: "target"}
+    lines = [
+        "# Vocabulary",
+        "",
+        "Made by `python experiments/maintenance/make_docs.py` from `hybridcx/vocabulary/`. These names stand in the CSVs.",
+        "",
+        "## Metrics",
+        "",
+        "| name | label | formula | range | better |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for m in METRICS.values():
+        better = direction[m.better] if m.target is None else f"nearest to {m.target:g}"
+        lines.append(f"| `{m.name}` | {m.label} | {m.formula} | {m.low:g} to {m.high:g} | {better} |")
+    uses: dict[Use, str] = {
+        "interval": "Intervals of one model's metric",
+        "comparison": "Comparisons of two models",
+        "omnibus": "Tests of all models at once",
+        "adjustment": "Adjustments for multiplicity (with `none`)",
+        "agreement": "Coefficients of agreement and reliability",
+    }
+    for use, heading in uses.items():
+        names = [m for m in METHODS.values() if any(e.use == use for e in m.evidence)]
+        lines += ["", f"## {heading}", "", ", ".join(f"`{m.name}` ({m.label})" for m in names) + "."]
+    lines += ["", "## Verdicts", "", ", ".join(f"`{v}` ({words})" for v, words in VERDICTS.items()) + ".", ""]
+    lines += [
+        "## Roles and states",
+        "",
+        "Role: `confirmatory`, `exploratory`. Status: `ok`, `not_estimable` (estimate `NA`, the reason in",
+    ]
+    lines += ["`warning`), `caution` (a number, or an estimate without limits, that needs its warning)."]
+    return "\n".join(lines) + "\n"
+
+
 def methods(page: str) -> str:
     """The page of methods with its tables made again: each stands between `<!-- cards: USE -->` and `<!-- end -->`."""
 
@@ -160,6 +197,7 @@ def pages() -> dict[str, str]:
         "presets.md": presets(),
         "experiment.schema.json": schema(),
         "reference/files.md": files(),
+        "reference/vocabulary.md": vocabulary_page(),
         "methods.md": methods((DOCS / "methods.md").read_text(encoding="utf-8")),
     }
 

@@ -42,7 +42,7 @@ def analyse(
 
     Returns
     -------
-    A DataFrame for each name of `TABLES` (with several seeds also `variance` and `seed_verdicts`), with the columns of CONTRACT.md;
+    A DataFrame for each name of `TABLES` (with several seeds also `variance` and `seed_verdicts`), with the columns of docs/reference/files.md;
     absent numbers are NaN, absent text is None.
     """
     if taken := sorted(RESERVED & set(predictions.models)):

@@ -1,4 +1,4 @@
-"""Verdicts: one interval per pair and metric, inverted for the p-values, and the one rule of CONTRACT.md."""
+"""Verdicts: one interval per pair and metric, inverted for the p-values, and the one rule of docs/reference/conventions.md."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def split_frame(text: str) -> tuple[str, int | None]:
 def check_files(
     raw: pd.DataFrame, rows: np.ndarray, kept: np.ndarray, root: Path, file: str, split: pd.Series, same_bytes: str
 ) -> tuple[dict[int, str], list[Problem]]:
-    """Return the SHA-256 of each kept row's image file, and the problems of the files (FAULTS 8, 11, 15, 18).
+    """Return the SHA-256 of each kept row's image file, and the problems of the files (bad_input.md 8, 11, 15, 18).
 
     `kept` marks the cases that are analysed. Paths are checked for every row, files for the kept ones. The same bytes under
     two labels are an error (a warning where `same_bytes` is "warn"), under one label a warning, as they are across splits.

@@ -38,14 +38,14 @@ def read_manifest(
 ) -> Cohort:
     """Read a cohort manifest and check it with the image files that it names, whose bytes are hashed but not decoded.
 
-    Parameters: `positive`, the label of the positive class (CONTRACT.md has the default). `same_bytes`: byte-identical image
+    Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default). `same_bytes`: byte-identical image
     files under two labels are refused, or with "warn" only said (for a benchmark whose faults are part of it). `labels_by`: how the
     labels come from the readers' calls (`cohort.consensus`); by default they are the column `label`.
 
     Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file. Cases in
     dispute need an image file, since they may be scored.
 
-    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5, 8 to 11, 15, 16, 18 (a missing
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and bad_input.md 5, 8 to 11, 15, 16, 18 (a missing
     file), 24 (the box) and 48.
     """
     path = Path(path)
@@ -133,7 +133,7 @@ def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
 def _crops(
     raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray
 ) -> tuple[dict[str, pd.Series], list[Problem]]:
-    """Return the crop columns as whole numbers; a box is given whole or not at all (FAULTS 24; the image's own size comes later)."""
+    """Return the crop columns as whole numbers; a box is given whole or not at all (bad_input.md 24; the image's own size comes later)."""
     out: list[Problem] = []
     there = [c for c in CROP if c in raw.columns]
     if there and len(there) < len(CROP):
@@ -178,7 +178,7 @@ def _crops(
 def _splits(
     raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray, disputed: np.ndarray
 ) -> tuple[pd.Series, list[Problem]]:
-    """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (FAULTS 15, 16)."""
+    """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (bad_input.md 15, 16)."""
     if "split" not in raw.columns:
         return pd.Series("", index=raw.index, dtype="str"), []
     split = raw["split"].str.strip()

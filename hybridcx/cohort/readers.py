@@ -76,7 +76,7 @@ def chosen_by_agreement(cohort: Cohort) -> bool:
 
 def reading_warnings(cohort: Cohort) -> list[Problem]:
     """What must be said of the readings: cases that were read by nobody, by one reader only, or not on every occasion, and how they are
-    treated (FAULTS 17)."""
+    treated (bad_input.md 17)."""
     out: list[Problem] = []
     kinds: dict[Kind, str] = {"call": "calls", "rating": "ratings"}
     for kind, words in kinds.items():

@@ -244,7 +244,7 @@ def make_split(
     method: Method,
     seed: int | None,
 ) -> Split:
-    """Build a Split after the checks that hold for each: patients apart, both classes in each split that has cases (FAULTS 15, 16)."""
+    """Build a Split after the checks that hold for each: patients apart, both classes in each split that has cases (bad_input.md 15, 16)."""
     assignment = pd.Series(names, index=pd.Index(case_ids, name="case_id"), name="split", dtype="str").sort_index()
     frame = cohort.analysed.set_index("case_id").loc[assignment.index]
     order = [cohort.labels[1], cohort.labels[0]]

@@ -100,7 +100,7 @@ def prepare_store(
 
     An array whose hash differs is made again, and a warning says so. Nothing half-written is ever found under its final name.
 
-    Raises InputError with the row of every image that cannot be used (FAULTS 18 to 24); StoppedError where the disk is full.
+    Raises InputError with the row of every image that cannot be used (bad_input.md 18 to 24); StoppedError where the disk is full.
     """
     check_options(size_px, pad, resample, channels)
     cache = Path(cache)

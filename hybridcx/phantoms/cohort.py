@@ -2,7 +2,7 @@
 
 `plan_phantom` draws everything but pixels and is cheap; `render` makes one film of it; `write_phantom` writes
 
-    manifest.csv   as CONTRACT.md describes it; one image per patient
+    manifest.csv   as docs/reference/commands.md describes it; one image per patient
     images/*.jpg   films of differing sizes, named by case, never by label
     lesions.csv    case_id, kind, level, severity (0.3 to 1), left, top, right, bottom (pixels): the true signs of disease,
                    `lordosis_loss` at C2-C7, and `narrowing`, `osteophyte_anterior`, `osteophyte_posterior`, `sclerosis` at a disc

@@ -144,7 +144,7 @@ def check_names(names: Sequence[str], file: str | None, row: Row, what: str = "c
 def check_text(
     values: pd.Series, rows: np.ndarray, *, file: str | None, column: str, blank_ok: bool = False, warn_na: bool = False
 ) -> list[Problem]:
-    """Return the problems of one column of ids, names or labels; see FAULTS 3, 5, 48 and 49.
+    """Return the problems of one column of ids, names or labels; see bad_input.md 3, 5, 48 and 49.
 
     `values` is text, `rows` the line of each record. Refused: blanks (unless `blank_ok`), text that a spreadsheet would run as
     a formula, control and invisible characters. With `warn_na`, words that R or pandas read as missing get a warning.
@@ -218,7 +218,7 @@ def fold_spelling(text: str, *, fold_case: bool = True) -> str:
 def check_spellings(
     values: pd.Series, rows: np.ndarray, *, file: str | None, column: str, what: str, fold_case: bool = True
 ) -> list[Problem]:
-    """Return a problem for each group of texts that differ only in case, surrounding space or accent composition (FAULTS 9)."""
+    """Return a problem for each group of texts that differ only in case, surrounding space or accent composition (bad_input.md 9)."""
     codes, uniques = pd.factorize(values)
     arr = text_array(uniques)
     if not fold_case and not padded(arr).any() and pc.all(pc.string_is_ascii(arr)).as_py():

@@ -1,4 +1,4 @@
-"""How models are named (CONTRACT.md), read in one place: which network, which features, which head.
+"""How models are named (docs/reference/commands.md), read in one place: which network, which features, which head.
 
     vgg16                      the fine-tuned network's own softmax
     vgg16+xgboost              a head on its fine-tuned features

@@ -1,4 +1,4 @@
-"""The checks behind `predictions.py`: FAULTS 5 to 14 on a table of text, all of them in one pass."""
+"""The checks behind `predictions.py`: bad_input.md 5 to 14 on a table of text, all of them in one pass."""
 
 from __future__ import annotations
 

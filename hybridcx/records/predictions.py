@@ -1,7 +1,7 @@
 """The predictions of any number of models on the same cases, from a file or a DataFrame, checked as a whole.
 
 One row per (model, seed, fold, case). What is refused is refused with every problem at once; nothing is repaired, joined or
-dropped. The columns are those of CONTRACT.md.
+dropped. The columns are those of docs/reference/commands.md.
 """
 
 from __future__ import annotations
@@ -200,14 +200,14 @@ def read_predictions(
 ) -> Predictions:
     """Read a predictions file: Parquet where the name ends in .parquet or .pq, CSV otherwise.
 
-    Parameters: `positive`, the label of the positive class (CONTRACT.md has the default); with more than two labels it is
+    Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default); with more than two labels it is
     taken against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred.
     `score_kind` "rank" takes any finite number as score; then y_pred is not made from it. `cluster`: the column that says which cases
     belong together, in the place of `patient_id`.
 
     Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
-    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and FAULTS 5 to 14; and for a file that is too large for the
+    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and bad_input.md 5 to 14; and for a file that is too large for the
     memory that there is, before it is read, with the size that fits.
     """
     path = Path(path)

@@ -240,7 +240,7 @@ def _meant(column: str, prefixes: Sequence[str]) -> str | None:
 
 
 def _kind(arrays: dict[str, pa.Array], scale: Scale | None, rows: np.ndarray, file: str) -> tuple[Scale, list[Problem]]:
-    """Return the scale, and the cells that do not belong to it (FAULTS 17, 35)."""
+    """Return the scale, and the cells that do not belong to it (bad_input.md 17, 35)."""
     if scale == "nominal":
         return scale, []
     problems: list[Problem] = []

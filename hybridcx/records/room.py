@@ -71,7 +71,7 @@ def _of_parquet(path: Path) -> Size:
 
 
 def check_room(path: Path, there: Memory | None = None) -> None:
-    """Raise InputError, with the size that fits, for predictions that would need more memory than there is (FAULTS 50)."""
+    """Raise InputError, with the size that fits, for predictions that would need more memory than there is (bad_input.md 50)."""
     size, total = size_of(path), (there or memory_there()).total
     if size is None or size.memory <= total:
         return

@@ -1,4 +1,4 @@
-"""The checks of predictions of several seeds or folds: FAULTS 12 and 15 from one seed to the next.
+"""The checks of predictions of several seeds or folds: bad_input.md 12 and 15 from one seed to the next.
 
 Seeds share their test cases (training repeated on one split), or each has a test set of its own, none of which holds all the cases
 (repeated hold-out). Anything between is a gap. Within a seed, each case is tested in one fold, and each patient in one fold.

@@ -228,7 +228,7 @@ def _header_problems(
 def name_problems(
     header: Sequence[str], file: str | None, line: int | None, required: Sequence[str], optional: Sequence[str]
 ) -> list[Problem]:
-    """Return the problems of column names against the known ones: absent, or written otherwise (FAULTS 7)."""
+    """Return the problems of column names against the known ones: absent, or written otherwise (bad_input.md 7)."""
     out = []
     known = [*required, *optional]
     free = [h for h in header if h not in known]

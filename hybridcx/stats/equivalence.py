@@ -199,7 +199,7 @@ def verdict(
     adjusted_pvalue: float = nan,
     alpha: float = 0.05,
 ) -> Verdict:
-    """The one rule of CONTRACT, "Verdicts", for a difference [L, U] of which larger is better.
+    """The rule of docs/reference/conventions.md, "Verdicts", for a difference [L, U] of which larger is better.
 
     `superior` L > 0 and `inferior` U < 0, both only if the adjusted p-value is below `alpha`; else `equivalent` if -m < L and U < m;
     else `non_inferior` if L > -m; else `inconclusive`. Without a margin only superior, inferior and inconclusive are possible.

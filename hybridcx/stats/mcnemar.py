@@ -1,7 +1,7 @@
 """McNemar's test in four forms, and Cochran's Q for k models.
 
 b counts the cases that only the model got right, c those that only the comparator did. Under the null hypothesis b is
-binomial(b + c, 1/2). Conventions at the edges (CONTRACT, "McNemar"; FAULTS 31): b = c = 0 gives p = 1 by every method, without a
+binomial(b + c, 1/2). Conventions at the edges (docs/reference/conventions.md, "McNemar"): b = c = 0 gives p = 1 by every method, without a
 statistic and with a caution; b = c > 0 gives p = 1, and for mid-p 1 - f(b)/2 (Fagerland, Lydersen and Laake 2013).
 Popular libraries return p = 0 for two identical models.
 """
@@ -154,7 +154,7 @@ def cochran_q(correct: npt.ArrayLike) -> Omnibus:
 
     `correct`: boolean array of shape (n, k). With C_j the column and R_i the row sums,
     Q = (k - 1) (k sum C_j^2 - (sum C_j)^2) / (k sum R_i - sum R_i^2), chi-square with k - 1 degrees of freedom. For k = 2 it is McNemar's
-    asymptotic chi-square. If all models are right on the same cases, Q is 0/0: p = 1, no statistic, `caution` (FAULTS 31).
+    asymptotic chi-square. If all models are right on the same cases, Q is 0/0: p = 1, no statistic, `caution` (bad_input.md 31).
     Raises ValueError for an array that is not boolean, not two-dimensional or has fewer than two columns; n = 0 is `not_estimable`.
     """
     x = np.asarray(correct)

@@ -21,7 +21,7 @@ from hybridcx.stats.results import PairedTest, Status
 FloatArray = npt.NDArray[np.float64]
 
 EXACT_PERMUTATION_MAX = 20
-"""Up to this number of discordant cases all label swaps are counted, beyond it they are drawn (CONTRACT, "Bootstrap")."""
+"""Up to this number of discordant cases all label swaps are counted, beyond it they are drawn (docs/reference/conventions.md, "Bootstrap")."""
 
 NO_CASES = "there are no cases to compare the models on"
 

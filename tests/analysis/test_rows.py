@@ -64,7 +64,7 @@ def test_resampled_limits_carry_their_monte_carlo_error(full, table):
 
 
 def test_only_likelihood_ratios_are_compared_as_ratios(full):
-    """CONTRACT, Counting: model minus comparator, for likelihood ratios model over comparator."""
+    """Counting (docs/reference/conventions.md): model minus comparator, for likelihood ratios model over comparator."""
     metrics = full["metrics"]
     metrics = metrics[metrics["subgroup"].isna() & metrics["prevalence"].isna()]
     value = metrics.drop_duplicates(["model", "metric"]).set_index(["model", "metric"])["estimate"]
@@ -128,7 +128,7 @@ def test_calibration_limits_of_clustered_cases_are_marked(full, clustered):
 
 
 def test_scores_of_exactly_0_or_1_are_said(draw, analysed):
-    """FAULTS 34: the clip of log loss and of the logit stands in the rows that rest on it, and a wrong one is a caution."""
+    """bad_input.md 34: the clip of log loss and of the logit stands in the rows that rest on it, and a wrong one is a caution."""
     frame = draw(("vgg16", "lda"))
     first = frame.index[(frame["model"] == "vgg16")][:2]
     right = frame.loc[first, "y_true"] == "abnormal"

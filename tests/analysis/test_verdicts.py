@@ -16,7 +16,7 @@ def turned_limits(row):
 
 
 def expected(row, margin, p):
-    """CONTRACT.md, "Verdicts", written out."""
+    """docs/reference/conventions.md, "Verdicts", written out."""
     low, high = turned_limits(row)
     if np.isnan(low) or low == high:
         return "inconclusive"

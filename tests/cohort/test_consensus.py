@@ -1,4 +1,4 @@
-"""Labels from readers: the rules, the cases in dispute, those that too few read (FAULTS 17), the split and the flow of them all."""
+"""Labels from readers: the rules, the cases in dispute, those that too few read (bad_input.md 17), the split and the flow of them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest: FAULTS 3 to 11, 15, 16, 18, 24 and 48, exclusions and readers."""
+"""The manifest: bad_input.md 3 to 11, 15, 16, 18, 24 and 48, exclusions and readers."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def test_the_real_cohort_has_its_known_fault():
     assert int(c.y_true.sum()) == 210
 
 
-# FAULTS 23: frames of one file are images of their own
+# bad_input.md 23: frames of one file are images of their own
 
 
 def test_frames_of_one_file_are_images_of_their_own(write_manifest):

@@ -1,4 +1,4 @@
-"""Splits: Table I to the case, whole patients, whatever the order of rows; FAULTS 15 and 16; the written file and its hash."""
+"""Splits: Table I to the case, whole patients, whatever the order of rows; bad_input.md 15 and 16; the written file and its hash."""
 
 from __future__ import annotations
 

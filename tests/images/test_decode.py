@@ -1,4 +1,4 @@
-"""Decoding: FAULTS 18 to 23 and 26, and the stated rules on modes and orientation."""
+"""Decoding: bad_input.md 18 to 23 and 26, and the stated rules on modes and orientation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_jpeg_is_decoded_as_pillow_does():
     assert np.array_equal(decode_bytes(data, "x").pixels, np.asarray(Image.open(io.BytesIO(data))))
 
 
-# FAULTS 18, 19
+# bad_input.md 18, 19
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
@@ -116,7 +116,7 @@ def test_pillows_leniency_is_refused(monkeypatch):
     assert "LOAD_TRUNCATED_IMAGES" in refused(encoded(Image.fromarray(GREY), "PNG"))
 
 
-# FAULTS 20
+# bad_input.md 20
 
 
 def _png(width: int, height: int) -> bytes:
@@ -144,7 +144,7 @@ def test_the_limit_can_be_set():
     assert decode_bytes(encoded(Image.fromarray(GREY), "PNG"), "x", max_pixels=600).pixels.size == 600
 
 
-# FAULTS 21
+# bad_input.md 21
 
 WIDE = np.array([[0, 128, 129], [256, 32768, 65535]], dtype=np.uint16)
 
@@ -194,7 +194,7 @@ def test_32_bit_samples_are_refused(dtype):
     assert "whose range is not known" in refused(encoded(Image.fromarray(np.ones((4, 4), dtype=dtype)), "TIFF"))
 
 
-# FAULTS 22
+# bad_input.md 22
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -268,7 +268,7 @@ def test_one_bit_images():
     assert d.bits == 1
 
 
-# FAULTS 23
+# bad_input.md 23
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "PNG"])
@@ -287,7 +287,7 @@ def test_an_animation_is_refused_as_gif():
     assert "a GIF file" in refused(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
 
 
-# FAULTS 26
+# bad_input.md 26
 
 
 def test_what_exif_says_of_the_patient_reaches_no_message_note_or_log(caplog):

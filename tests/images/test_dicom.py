@@ -1,4 +1,4 @@
-"""DICOM: FAULTS 25 and 26, the order of steps from stored value to grey, compressed syntaxes, and what is refused."""
+"""DICOM: bad_input.md 25 and 26, the order of steps from stored value to grey, compressed syntaxes, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nearly identical images: found after what a second export does to a picture, not found between different patients of one view (FAULTS 15)."""
+"""Nearly identical images: found after what a second export does to a picture, not found between different patients of one view (bad_input.md 15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crop, padding and resize: against what can be said beforehand; FAULTS 24."""
+"""Crop, padding and resize: against what can be said beforehand; bad_input.md 24."""
 
 from __future__ import annotations
 

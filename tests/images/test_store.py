@@ -1,4 +1,4 @@
-"""The store on disk: keyed by content, whole or absent, damaged ones found; FAULTS 18 to 24 with the manifest's rows; 36, 37, 40."""
+"""The store on disk: keyed by content, whole or absent, damaged ones found; bad_input.md 18 to 24 with the manifest's rows; 36, 37, 40."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_the_real_cohort(tmp_path):
     assert "malignant_145" in found.rule
 
 
-# FAULTS 23, 25
+# bad_input.md 23, 25
 
 
 def test_named_frames_and_cautions_of_dicom(tmp_path):

@@ -1,4 +1,4 @@
-"""Predictions: FAULTS 3 to 5, 8 to 16, 48 and 49, the conventions of the contract, and that row order does not matter."""
+"""Predictions: bad_input.md 3 to 5, 8 to 16, 48 and 49, the conventions of the contract, and that row order does not matter."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_neither_prediction_nor_score(tmp_path):
     assert "Add y_pred" in refused(tmp_path, "case_id,y_true,model\na,1,m\nb,0,m\n")
 
 
-# FAULTS 3, 4
+# bad_input.md 3, 4
 
 
 @pytest.mark.parametrize("label", ["NA", "None", "null"])
@@ -123,7 +123,7 @@ def test_ids_stay_as_they_are(tmp_path):
     assert p.matrices().case_ids.tolist() == ["007", "1e5", "7"]
 
 
-# FAULTS 5
+# bad_input.md 5
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_blank_in_an_optional_column(tmp_path, column):
     assert f"line 3, column {column}: blank" in text
 
 
-# FAULTS 9, 10
+# bad_input.md 9, 10
 
 
 def test_three_spellings_of_one_label(tmp_path):
@@ -179,7 +179,7 @@ def test_a_single_class(tmp_path):
     assert "single class" in refused(tmp_path, "case_id,y_true,model,y_pred\na,1,m,1\nb,1,m,1\n")
 
 
-# FAULTS 12
+# bad_input.md 12
 
 
 def test_models_with_different_cases_are_refused_with_the_ids(tmp_path):
@@ -210,7 +210,7 @@ def test_a_case_with_two_truths_or_two_patients(tmp_path):
     assert "line 4, column patient_id: a case with two patients" in text
 
 
-# FAULTS 13
+# bad_input.md 13
 
 
 @pytest.mark.parametrize("score", ["NaN", "inf", "-inf", "", "x", "NA", "1e999", "0x1", "1_0", "٠"])
@@ -231,7 +231,7 @@ def test_a_probability_outside_0_to_1(tmp_path, score):
     assert "--score-kind rank" in text
 
 
-# FAULTS 14 and the labels
+# bad_input.md 14 and the labels
 
 
 def test_a_predicted_label_that_truth_never_has(tmp_path):
@@ -348,7 +348,7 @@ def test_y_pred_that_no_threshold_makes_is_said(tmp_path):
     assert p.matrices().y_pred.tolist() == [[True, False]]
 
 
-# FAULTS 48, 49
+# bad_input.md 48, 49
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@a", "＝a", "-1+1"])

@@ -1,4 +1,4 @@
-"""Ratings: FAULTS 5, 9, 17, 35, 48, and what a column's name says."""
+"""Ratings: bad_input.md 5, 9, 17, 35, 48, and what a column's name says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions too large for memory are refused before they are read, with the size that fits (FAULTS 50)."""
+"""Predictions too large for memory are refused before they are read, with the size that fits (bad_input.md 50)."""
 
 from __future__ import annotations
 

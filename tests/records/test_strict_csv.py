@@ -1,4 +1,4 @@
-"""The strict reader: FAULTS 1, 2, 6, 7, 10, 48, 49, and that both of its parsers read the same."""
+"""The strict reader: bad_input.md 1, 2, 6, 7, 10, 48, 49, and that both of its parsers read the same."""
 
 from __future__ import annotations
 

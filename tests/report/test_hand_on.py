@@ -1,4 +1,4 @@
-"""The report's other forms: the page's own numbers, names as text, the same bytes. FAULTS.md 47 to 49 by their names."""
+"""The report's other forms: the page's own numbers, names as text, the same bytes. bad_input.md 47 to 49 by their names."""
 
 from __future__ import annotations
 

@@ -15,8 +15,6 @@ from hybridcx.report.formats.csv import data_dictionary, write_table, write_tabl
 from hybridcx.vocabulary.columns import Column
 from hybridcx.vocabulary.tables import TABLES, tables_of
 
-CONTRACT = Path(__file__).parents[2] / "../shared/CONTRACT.md"
-
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     with path.open(encoding="utf-8", newline="") as file:
@@ -117,22 +115,6 @@ def test_the_dictionary_describes_every_column_of_every_file(tmp_path: Path, fou
 def test_every_column_needs_a_meaning() -> None:
     with pytest.raises(ValueError, match=r"new\.csv: x"):
         data_dictionary({"new": pd.DataFrame({"x": [1]})})
-
-
-@pytest.mark.shared
-@pytest.mark.skipif(not CONTRACT.exists(), reason="the project's shared material is not beside the checkout")
-def test_columns_are_those_of_the_contract() -> None:
-    import re
-
-    output = CONTRACT.read_text(encoding="utf-8").split("## Output")[1].split("\n## ")[0]
-    said = {}
-    for line in output.splitlines():
-        cells = [c.strip() for c in line.strip("|").split("|")]
-        if len(cells) == 3 and cells[0].endswith(".csv"):
-            columns = [c.strip() for c in re.sub(r"\([^)]*\)", "", cells[2]).split(",")]
-            said[cells[0][:-4]] = tuple(c for c in columns if re.fullmatch(r"[A-Za-z0-9._]+", c))
-    assert len(said) == 14
-    assert said == {name: tuple(TABLES[name].columns) for name in said}
 
 
 def test_pandas_reads_back_what_was_written(tmp_path: Path, found: dict[str, pd.DataFrame]) -> None:

@@ -1,4 +1,4 @@
-"""Laws of the agreement coefficients, and what they say where nothing can be estimated (FAULTS 27 to 35)."""
+"""Laws of the agreement coefficients, and what they say where nothing can be estimated (bad_input.md 27 to 35)."""
 
 from __future__ import annotations
 

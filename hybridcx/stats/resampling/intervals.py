@@ -21,7 +21,7 @@ from hybridcx.vocabulary import METRICS
 Method = Literal["bootstrap_percentile", "bootstrap_basic", "bootstrap_bca"]
 
 RATIO_METRICS = ("lr_positive", "lr_negative")
-"""Metrics that are compared as a ratio, model over comparator, resampled on the log scale (CONTRACT: the likelihood ratios alone)."""
+"""Metrics that are compared as a ratio, model over comparator, resampled on the log scale (the likelihood ratios)."""
 
 MANY_FAILED = 0.05
 """Share of undefined resamples above which the interval is `caution`: it describes only the samples that are defined."""
