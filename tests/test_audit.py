@@ -12,7 +12,7 @@ import pytest
 import hybridcx
 from hybridcx.commands import audit as auditing
 from hybridcx.errors import InputError
-from hybridcx.report.formats.csv import COLUMNS
+from hybridcx.vocabulary.tables import COLUMNS
 
 STUDY = Path(__file__).parents[1] / "experiments" / "published" / "cervical_table3.csv"
 TOTALS = ("--positives", "25", "--negatives", "24")

@@ -31,6 +31,8 @@ from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_wr
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
 TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
+OLDER_PAGE = "the page is compared with its recomputation only by the code that wrote it"
+STYLED_PAGE = "the page has the journal style {style} of an older version, which this one does not write; tables have no style and were recomputed"
 SOURCE = "what the report was made from"
 MAX_SHOWN = 20
 MAX_NAMED = 8
@@ -207,7 +209,8 @@ def _compared(
         if not made.page:
             rest["report.html"] = PAGE
         elif not exact:
-            rest["report.html"] = "the page is held against its recomputation only with the code that made it"
+            style = str(record.get("style", "plain"))
+            rest["report.html"] = OLDER_PAGE if style == "plain" else STYLED_PAGE.format(style=printable(style))
         else:
             compared["report.html"] = _same_page(path / "report.html", record["options"], made)
             rest.pop("report.html")

@@ -1,10 +1,9 @@
-"""The CSVs of a report: UTF-8, one line feed a row, full precision, `NA` for what does not exist.
+"""The CSVs of a report: UTF-8, one line feed per row, full precision, `NA` for missing values.
 
-Cells are written by the kind of their column: a number as the shortest text that reads back as the same double (Python's
-`repr`; `Inf` and `-Inf` as R writes them, and never `-0.0`), a count without a decimal point, a logical as `TRUE` or
-`FALSE` (R's spelling, which pandas reads too), text as it stands, in quotes where RFC 4180 asks for them. Text that is
-really "NA" is put in quotes, so that a reader that minds quotes can tell it from a missing value; R does not mind them,
-which the loaders warn of. Empty text is written as `NA`.
+The kind of a column decides how its cells are written: a number as the shortest text that reads back as the same double (Python's `repr`; `Inf`
+and `-Inf` as in R, and never `-0.0`), a count without a decimal point, a boolean as `TRUE` or `FALSE` (as in R, and pandas reads them too), text
+unchanged, in quotes where RFC 4180 requires them. The text "NA" is quoted, so that readers that respect quotes can distinguish it from a missing
+value (R does not; the loaders warn about it). Empty text is written as `NA`.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ import pandas as pd
 from hybridcx.vocabulary.columns import SHARED, Column, Kind
 from hybridcx.vocabulary.tables import BESIDE_CONTRACT, COLUMNS, DICTIONARY, TABLES_OF_COMMAND
 
-__all__ = ["COLUMNS", "DICTIONARY", "TABLES_OF_COMMAND", "Column", "data_dictionary", "write_table", "write_tables"]
-
 _MODEL_COLUMN = Column("what this model called the case", "a label of the input, or NA")
 _CHUNK_ROWS = 50_000
 
@@ -32,24 +29,21 @@ def write_tables(
     command: str = "compare",
     extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None,
 ) -> list[str]:
-    """Write every table of `command`, those of `tables` besides, and `data_dictionary.csv`; return the files' names.
+    """Write every table of `command`, further tables, and `data_dictionary.csv`; return the names of the files.
 
     Parameters
     ----------
-    folder : an existing folder (the caller's staging folder: files are written plainly, not atomically).
-    tables : table name (a file's name without `.csv`) -> rows. A table of the command that is absent here is written
-        with its header alone.
-    command : "run", "compare", "agreement", "audit" or "plan": which tables have to be there.
-    extra_descriptions : (table, column) -> (description, values), for columns beyond the contract's (unless another table of it has a column
-        of that name) and for CSVs that
-        someone else writes into the folder (their columns go into the dictionary too). The columns after the
-        contract's in `disagreements` are models and need none.
+    folder : an existing folder. Files are not written atomically: it is the staging folder of the caller.
+    tables : name (a file's name without `.csv`) -> rows. A table of the command that is missing here is written with its header only.
+    command : "run", "compare", "agreement", "audit" or "plan": decides which tables every report has.
+    extra_descriptions : (table, column) -> (description, values), for columns that the vocabulary does not have, and for CSVs that others
+        write into the folder. The additional columns of `disagreements` are models and need none.
 
     Raises
     ------
     ValueError
-        an unknown command; a table that lacks a column of the contract; a column that stands twice; a column beyond
-        the contract without a description. Nothing has been written then.
+        for an unknown command; a table without one of its columns; a repeated column; an additional column without a description. Then nothing
+        has been written.
     """
     if command not in TABLES_OF_COMMAND:
         raise ValueError(f"unknown command {command!r}; known are {', '.join(TABLES_OF_COMMAND)}")
@@ -63,7 +57,7 @@ def write_tables(
 
 
 def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | None = None) -> None:
-    """Write one table. `kinds` says how a column's cells are written; without it the column's type does."""
+    """Write one table. The kind of a column decides how its cells are written; without one its type does."""
     columns = [str(c) for c in table.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(_quoted(c) for c in columns) + "\n")
@@ -73,18 +67,12 @@ def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | Non
             file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
 
-def as_written(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Kind]]:
-    """The table with its columns in the order of the file, and the kind of each column that is known."""
-    ordered = _ordered(name, table)
-    return ordered, _kinds(name, ordered)
-
-
 def data_dictionary(
     tables: Mapping[str, pd.DataFrame], extra_descriptions: Mapping[tuple[str, str], tuple[str, str]] | None = None
 ) -> pd.DataFrame:
-    """Return one row (file, column, description, values) per column of every table, and of the dictionary itself.
+    """One row (file, column, description, values) per column of every table, and of the dictionary itself.
 
-    Raises ValueError, naming them all, if columns beyond the contract have no description.
+    Raises ValueError with all additional columns that have no description.
     """
     extra = dict(extra_descriptions or {})
     rows: list[tuple[str, str, str, str]] = []
@@ -94,7 +82,7 @@ def data_dictionary(
         for column in map(str, columns):
             known = DICTIONARY.get(table, {}).get(column) or BESIDE_CONTRACT.get(table, {}).get(column)
             if known is None and table != "disagreements":
-                known = SHARED.get(column)  # such as the seed beside a curve
+                known = SHARED.get(column)  # such as the seed of a curve
             if (table, column) in extra:
                 rows.append((f"{table}.csv", column, *extra.pop((table, column))))
             elif known is not None:
@@ -105,24 +93,24 @@ def data_dictionary(
                 unknown.append(f"{table}.csv: {column}")
     if unknown:
         raise ValueError("columns without a description (extra_descriptions): " + "; ".join(unknown))
-    # what remains describes files that others write beside ours; a column of ours that was not written is left out
+    # the rest describes files that others write; columns of our tables that were not written are omitted
     rows += [(f"{t}.csv", c, *text) for (t, c), text in extra.items() if t not in tables]
     return pd.DataFrame(rows, columns=list(COLUMNS["data_dictionary"]), dtype=object)
 
 
 def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The contract's columns first, in their order, further ones after them."""
+    """The columns of the vocabulary in their order, and additional ones after them."""
     columns = [str(c) for c in table.columns]
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:
-        raise ValueError(f"{name}.csv: columns that stand twice: {', '.join(twice)}")
-    contract = COLUMNS.get(name, ())
-    if not columns and not len(table):  # "nothing to say" may come as a frame without columns
-        return pd.DataFrame(columns=list(contract))
-    missing = [c for c in contract if c not in columns]
+        raise ValueError(f"{name}.csv: repeated columns: {', '.join(twice)}")
+    known = COLUMNS.get(name, ())
+    if not columns and not len(table):
+        return pd.DataFrame(columns=list(known))
+    missing = [c for c in known if c not in columns]
     if missing:
-        raise ValueError(f"{name}.csv: columns of the contract are missing: {', '.join(missing)}")
-    return table[[*contract, *(c for c in table.columns if c not in contract)]]
+        raise ValueError(f"{name}.csv: missing columns: {', '.join(missing)}")
+    return table[[*known, *(c for c in table.columns if c not in known)]]
 
 
 def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
@@ -132,29 +120,29 @@ def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
 
 
 def _cells(column: pd.Series, kind: Kind | None) -> list[str]:
-    """One column as the text of its cells."""
+    """The cells of one column as text."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind == "f" and kind in (None, "number", "integer"):
-        return _of_floats(column.to_numpy(dtype=float), whole=kind == "integer")
+        return _float_cells(column.to_numpy(dtype=float), whole=kind == "integer")
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and kind != "boolean":
         return [str(v) for v in column.tolist()]
     if isinstance(dtype, pd.CategoricalDtype):
         column = column.astype(object)
-    seen: dict[object, str] = {}  # text columns repeat few values; (type, value) keeps 1, 1.0 and True apart
-    out = []
+    known: dict[object, str] = {}  # columns of text have few values; (type, value) distinguishes 1, 1.0 and True
+    cells = []
     for value in column.tolist():
         key = value if type(value) is str else (type(value), value)
-        text = seen.get(key)
+        text = known.get(key)
         if text is None:
-            text = seen[key] = _cell(value, kind)
-        out.append(text)
-    return out
+            text = known[key] = _cell(value, kind)
+        cells.append(text)
+    return cells
 
 
-def _of_floats(values: np.ndarray, *, whole: bool) -> list[str]:
+def _float_cells(values: np.ndarray, *, whole: bool) -> list[str]:
     if whole or np.isinf(values).any():
         return ["NA" if v != v else _number(v, whole=whole) for v in values.tolist()]
-    return ["NA" if v != v else repr(v) for v in (values + 0.0).tolist()]  # as `_number`, without a call per cell
+    return ["NA" if v != v else repr(v) for v in (values + 0.0).tolist()]  # as in `_number`, without a call per cell
 
 
 def _number(v: float, *, whole: bool) -> str:
@@ -162,7 +150,7 @@ def _number(v: float, *, whole: bool) -> str:
         return "NA" if isnan(v) else ("Inf" if v > 0 else "-Inf")
     if whole and v == int(v):
         return str(int(v))
-    return repr(v + 0.0)  # -0.0 + 0.0 is 0.0: a difference of nothing has no sign
+    return repr(v + 0.0)  # -0.0 + 0.0 is 0.0: zero has no sign
 
 
 def _cell(value: object, kind: Kind | None) -> str:
@@ -175,7 +163,7 @@ def _cell(value: object, kind: Kind | None) -> str:
     if isinstance(value, (float, np.floating)):
         if kind == "boolean" and value in (0.0, 1.0):
             return "TRUE" if value else "FALSE"
-        # a text column such as `seed` turns into floats when some of its cells are missing: 7.0 is the seed 7
+        # a column of text such as `seed` becomes float where cells are missing: 7.0 is the seed 7
         return _number(float(value), whole=kind in ("integer", "text", "boolean"))
     text = str(value)
     return "NA" if text == "" else _quoted(text)
