@@ -29,6 +29,8 @@ from hybridcx.verification.cells import Compared, compare_cells
 from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
+ONLY_WORDS = ("checklist.csv", "data_dictionary.csv")
+"""Tables without numbers, which other code may word in another way."""
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
 TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
 OLDER_PAGE = "the page is compared with its recomputation only by the code that wrote it"
@@ -192,7 +194,7 @@ def _compared(
         return compared, dict.fromkeys(rest, "the report could not be recomputed")
     same_version = record.get("environment", {}).get("hybridcx") == provenance.version()
     for new in sorted(made.folder.glob("*.csv")):
-        if new.name == "data_dictionary.csv" and not exact:
+        if new.name in ONLY_WORDS and not exact:
             continue
         if (path / new.name).is_file():
             compared[new.name] = compare_cells(path / new.name, new, exact=exact, wording=same_version)
