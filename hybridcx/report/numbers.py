@@ -180,8 +180,6 @@ def difference_heading(metric: Metric) -> str:
 
 def level(conf_level: float | None) -> str:
     """A confidence level: 0.95 is "95%"; "" where it is missing."""
-    return (
-        ""
-        if conf_level is None or _missing(conf_level)
-        else f"{fixed(conf_level, 4, scale=100).rstrip('0').rstrip('.')}%"
-    )
+    if conf_level is None or _missing(conf_level):
+        return ""
+    return f"{fixed(conf_level, 4, scale=100).rstrip('0').rstrip('.')}%"
