@@ -142,7 +142,7 @@ WARM = {
         "pyarrow.parquet",
         "scipy.stats",
         "hybridcx.analysis.compare",
-        "hybridcx.report.order",
+        "hybridcx.report.page",
     ),
     "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.commands.run"),
 }

@@ -22,7 +22,7 @@ def umask(request):
 
 def test_every_output_follows_the_umask(umask, earlier, tmp_path):
     out = tmp_path / "out"
-    hybridcx.compare(earlier.parent / "p.csv", out=out, n_bootstrap=100, also=("markdown", "word", "latex", "figures"))
+    hybridcx.compare(earlier.parent / "p.csv", out=out, n_bootstrap=100, also=("paper", "word", "latex", "figures"))
     assert sum(p.is_file() for p in out.rglob("*")) > 20
     wrong = {
         p.relative_to(out).as_posix(): oct(stat.S_IMODE(p.stat().st_mode))

@@ -97,7 +97,7 @@ threads = 1
 [analysis]
 n_bootstrap = 100
 ''')
-call("compare", "p.csv", "--out", "c", "--n-bootstrap", "100", "--also", "markdown")
+call("compare", "p.csv", "--out", "c", "--n-bootstrap", "100", "--also", "paper")
 call("agreement", "r.csv", "--out", "a", "--n-bootstrap", "100")
 call("audit", "t.csv", "--positives", "20", "--negatives", "20", "--out", "t")
 call("plan", "precision", "--proportion", "0.9", "--halfwidth", "0.05")

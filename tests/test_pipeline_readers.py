@@ -164,11 +164,11 @@ def test_agreement_is_given_before_exclusions_and_on_the_analysed_cases(finished
 def test_the_page_says_it(finished):
     text = finished.page.read_text(encoding="utf-8")
     for words in (
-        "only the labels change, no network or head was fitted anew",
-        "scored apart and in no primary metric",
+        "with other labels as the truth; no network or head was fitted again",
+        "scored separately and not part of the primary metrics",
         "Every case from screened to analysed.",
         "those left are easier, and accuracy on all comers would be lower. On the analysed cases the readers agree by construction.",
-        "Cases in dispute between the readers, scored apart.",
+        "Cases in dispute between the readers, scored separately.",
         "A case has the label on which all its readers agree",
     ):
         assert words in text, words
@@ -191,7 +191,7 @@ def test_under_the_labels_given_nothing_can_flip_and_that_is_said(given):
     table = given.tables["label_rules"]
     assert set(table["label.rule"]) == {"primary", "reader_radiologist_1", "reader_rheumatologist_1", "agreed"}
     assert not table["conclusion.flips"].dropna().any()
-    assert "no conclusion can flip" in given.page.read_text(encoding="utf-8")
+    assert "no conclusion can change" in given.page.read_text(encoding="utf-8")
 
 
 def test_the_rule_is_part_of_the_experiment_file():

@@ -264,7 +264,7 @@ def test_the_ensemble_over_seeds_is_one_set_of_models_beside_its_seeds(ensembles
 
 
 def test_each_seed_counts_once_beside_its_ensemble(ensembles):
-    from hybridcx.report.repeat_tables import ensembles_table
+    from hybridcx.report.sections.variance import ensembles_table
 
     metrics, compared = read(ensembles, "ensemble_metrics"), read(ensembles, "ensemble_comparisons")
     for metric in ("accuracy", "auroc"):

@@ -150,7 +150,7 @@ def test_tables_say_what_they_are_and_are_never_sure_beyond_the_sizes(ran):
 def test_the_page_has_the_section(ran):
     page = (ran / "report.html").read_text(encoding="utf-8")
     assert 'id="training-size"' in page
-    assert "If the fitted power law goes on, twice as many would give" in page or "No curve is fitted" in page
+    assert "If the fitted power law continues, twice as many would give" in page or "No curve is fitted" in page
     assert "Everything was trained again on" in page
 
 

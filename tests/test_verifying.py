@@ -377,6 +377,33 @@ def test_another_version_is_compared_within_tolerance_and_says_so(earlier, tmp_p
     assert hybridcx.verify(folder).differences["column"].tolist() == ["conf.low"]
 
 
+@pytest.mark.parametrize(
+    ("style", "words"), [("plain", "only by the code that wrote it"), ("ama", "the journal style ama")]
+)
+def test_tables_of_version_0_3_are_verified_in_any_journal_style(earlier, tmp_path, style, words):
+    folder = copy_of(earlier, tmp_path)
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["style"] = style
+    record["environment"] |= {"hybridcx": "0.3.0", "code_sha256": "0" * 64}
+    checklist = (folder / "checklist.csv").read_text(encoding="utf-8")
+    (folder / "checklist.csv").write_text(checklist.replace("limitations, as far", "limits, as far"), encoding="utf-8")
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    rehashed(folder)
+    result = hybridcx.verify(folder)
+    assert result.agrees
+    assert "metrics.csv" in set(result.numbers["file"])
+    reasons = result.not_recomputed.set_index("file")["reason"]
+    assert words in reasons["report.html"]
+
+
+def test_a_style_in_the_record_does_not_spare_the_page_of_this_version(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    record["style"] = "ama"
+    (folder / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "report.html" in set(hybridcx.verify(folder).numbers["file"])
+
+
 def test_resampled_numbers_may_differ_by_four_monte_carlo_errors():
     row = {
         "method": "bootstrap_bca",

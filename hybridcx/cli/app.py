@@ -32,7 +32,6 @@ from hybridcx.cli.options import (
     Scheduler,
     Seed,
     SeedDesign,
-    Style,
     Threshold,
     TrainingSize,
     Verbose,
@@ -102,7 +101,6 @@ def run(
     scheduler: Scheduler = None,
     pseudonymise: Pseudonymise = None,
     also: Also = None,
-    style: Style = "plain",
     dry_run: DryRun = False,
     measure: Measure = False,
     quiet: Quiet = False,
@@ -128,7 +126,6 @@ def run(
             scheduler=scheduler,
             pseudonymise=pseudonymise,
             also=also or (),
-            style=style,
             progress=progress,
         )
         print(made.page)
@@ -171,7 +168,6 @@ def compare(
     seed: Seed = None,
     pseudonymise: Pseudonymise = None,
     also: Also = None,
-    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -205,7 +201,6 @@ def compare(
             n_train=n_train,
             pseudonymise=pseudonymise,
             also=also or (),
-            style=style,
             progress=progress,
         )
         print(made.page)
@@ -228,7 +223,6 @@ def agreement(
     seed: Seed = None,
     pseudonymise: Pseudonymise = None,
     also: Also = None,
-    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -248,7 +242,6 @@ def agreement(
             seed=seed or 0,
             pseudonymise=pseudonymise,
             also=also or (),
-            style=style,
             progress=progress,
         )
         print(made.page)
@@ -272,7 +265,6 @@ def audit(
     ] = None,
     confidence_level: Level = 0.95,
     also: Also = None,
-    style: Style = "plain",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -289,7 +281,6 @@ def audit(
             unit=units_of(unit or ()),
             confidence_level=confidence_level,
             also=also or (),
-            style=style,
             progress=progress,
         )
         print(made.page)

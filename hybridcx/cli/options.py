@@ -61,11 +61,10 @@ Also = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         "--also",
-        help="Further forms of the report, with commas: word, markdown, latex, figures, parquet, paper, or all.",
+        help="Further forms of the report, with commas: word, latex, figures, paper, or all.",
         show_default=False,
     ),
 ]
-Style = Annotated[str, typer.Option("--style", help="How p-values and intervals are printed: plain, ama or apa.")]
 Positive = Annotated[Optional[str], typer.Option("--positive", help="The positive class.")]  # noqa: UP045
 Pseudonymise = Annotated[
     Path | None,

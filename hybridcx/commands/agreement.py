@@ -22,8 +22,8 @@ from hybridcx.errors import raise_if_any
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
 from hybridcx.records.ratings import read_ratings
-from hybridcx.report.content import ReportData
-from hybridcx.report.formats.all_forms import handing_on
+from hybridcx.report.content import Content
+from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
 
@@ -41,9 +41,13 @@ def agreement_report(
     n_bootstrap: int,
     seed: int,
     key: str | Path | None,
+    forms: Sequence[str],
     progress: Progress,
 ) -> dict[str, pd.DataFrame]:
-    """Write the report of the ratings in `path` to `target`, and return its tables. See `hybridcx.agreement`; `key`: its `pseudonymise`."""
+    """Write the report of the ratings in `path` to `target`, and return its tables.
+
+    See `hybridcx.agreement`; `key` is its `pseudonymise`, `forms` its `also`.
+    """
     raise_if_any([*level_problems(confidence_level), *resample_problems(n_bootstrap)])
     read = read_ratings(path, scale=scale)
     names = None if key is None else pseudonyms(key, target)
@@ -59,7 +63,7 @@ def agreement_report(
         new = folder.begin()
         write_readings(new, read)
         n_readers = len({c.reader for c in read.columns})
-        data = ReportData(
+        content = Content(
             title=f"Agreement of {n_readers} readers: {path.stem}",
             command="agreement",
             question=f"How well do the {n_readers} readers agree on {len(read.frame)} cases?",
@@ -75,8 +79,9 @@ def agreement_report(
         )
         finish(
             folder,
-            data,
+            content,
             tables,
+            forms=forms,
             further_columns=rating_columns(read),
             more={"pseudonyms": names.described} if names else None,
             inputs=inputs,
@@ -106,7 +111,6 @@ def agreement(
     seed: int = 0,
     pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
-    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Reader agreement and reliability from a table of ratings (CSV, one column per reader, or per reader and occasion).
@@ -116,16 +120,16 @@ def agreement(
     from hybridcx.commands.agreement import agreement_report
 
     target = Path(out) if out is not None else default_out(Path(ratings).stem)
-    with handing_on(also, style):
-        tables = agreement_report(
-            Path(ratings),
-            target,
-            scale=scale,
-            positive=positive,
-            confidence_level=confidence_level,
-            n_bootstrap=n_bootstrap,
-            seed=seed,
-            key=pseudonymise,
-            progress=progress or Progress(quiet=True),
-        )
+    tables = agreement_report(
+        Path(ratings),
+        target,
+        scale=scale,
+        positive=positive,
+        confidence_level=confidence_level,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        key=pseudonymise,
+        forms=forms_of(also),
+        progress=progress or Progress(quiet=True),
+    )
     return Report(target, target / "report.html", tables)

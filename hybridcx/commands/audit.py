@@ -20,8 +20,8 @@ from hybridcx.errors import InputError, raise_if_any
 from hybridcx.narrative.audit import METHODS, caveats, sentences
 from hybridcx.progress import Progress
 from hybridcx.records.published import read_published
-from hybridcx.report.content import ReportData
-from hybridcx.report.formats.all_forms import handing_on
+from hybridcx.report.content import Content
+from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.report.formats.csv import write_table
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import open_output
@@ -39,6 +39,7 @@ def audit_report(
     negatives: int | None,
     unit: str | Mapping[str, str] | None,
     confidence_level: float,
+    forms: Sequence[str] = (),
     progress: Progress,
 ) -> dict[str, pd.DataFrame]:
     """Audit a published table and write its report into `target`; return its tables (`audit_readings`, `audit_matrices`, ...).
@@ -58,7 +59,7 @@ def audit_report(
         new = folder.begin()
         write_table(new / "published.csv", read.frame)
         n = len(read.models)
-        data = ReportData(
+        content = Content(
             title=f"Audit of a published table: {name}",
             command="audit",
             question=f"Can this table of {n} model{'s' if n > 1 else ''} be true, and what could its paired tests have shown?",
@@ -77,8 +78,9 @@ def audit_report(
         }
         finish(
             folder,
-            data,
+            content,
             made,
+            forms=forms,
             further_columns={("published", c): PUBLISHED_INPUT[c] for c in map(str, read.frame.columns)},
             inputs=inputs,
             options=options,
@@ -115,7 +117,6 @@ def audit(
     unit: str | Mapping[str, str] | None = None,
     confidence_level: float = 0.95,
     also: Sequence[str] = (),
-    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Can a published table of metrics be true, which confusion matrices produce it, and what could its paired tests have shown.
@@ -133,14 +134,14 @@ def audit(
     raise_if_any(level_problems(confidence_level))
     name = "published" if isinstance(published, pd.DataFrame) else Path(published).stem
     target = Path(out) if out is not None else default_out(name)
-    with handing_on(also, style):
-        tables = audit_report(
-            published,
-            target,
-            positives=positives,
-            negatives=negatives,
-            unit=unit,
-            confidence_level=confidence_level,
-            progress=progress or Progress(quiet=True),
-        )
+    tables = audit_report(
+        published,
+        target,
+        positives=positives,
+        negatives=negatives,
+        unit=unit,
+        confidence_level=confidence_level,
+        forms=forms_of(also),
+        progress=progress or Progress(quiet=True),
+    )
     return Report(target, target / "report.html", tables)

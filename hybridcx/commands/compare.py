@@ -23,7 +23,7 @@ from hybridcx.commands.result import Report, default_out
 from hybridcx.errors import raise_if_any
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
-from hybridcx.report.formats.all_forms import handing_on
+from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.report_folder import open_output
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ def compare(
     n_train: int | None = None,
     pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
-    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns), or on finished runs.
@@ -70,8 +69,8 @@ def compare(
     With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
     with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
     the predictions do not list its cases. `pseudonymise`: a key file outside of `out`, made where it is absent; every case id in the folder
-    is then a pseudonym by this key, and further columns that are not used are left out. `also` and `style`: further forms of the report
-    and a journal's style (`docs/handing_on.md`).
+    is then a pseudonym by this key, and further columns that are not used are left out. `also`: further forms of the report
+    (`docs/handing_on.md`).
 
     Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
     """
@@ -84,6 +83,7 @@ def compare(
     from hybridcx.narrative.caveats import caveats
     from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 
+    forms = forms_of(also)
     asked = parse_threshold(threshold)
     plan = Plan(
         seed=seed,
@@ -114,7 +114,7 @@ def compare(
     for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
         progress.say(said)
     clock = Clock()
-    with handing_on(also, style), open_output(target, "compare", progress.notice) as folder:
+    with open_output(target, "compare", progress.notice) as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
         tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
         new = folder.begin()
@@ -122,11 +122,11 @@ def compare(
             write_readings(new, ratings)
         ledger = without_patients(read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()]))
         write_ledger(new, ledger)
-        from hybridcx.report.content import ReportData
-        from hybridcx.report.sections.checklist import checklist
+        from hybridcx.report.checklists.evidence import checklist
+        from hybridcx.report.content import Content
 
         methods = comparison_methods(read, plan, tables)
-        data = ReportData(
+        content = Content(
             title=given.title(read),
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
@@ -139,11 +139,12 @@ def compare(
             primary_metric=plan.primary_metric if read.has_pred else "auroc",
             provenance=page_provenance(seed, inputs),
         )
-        tables["checklist"] = checklist(data)
+        tables["checklist"] = checklist(content)
         finish(
             folder,
-            data,
+            content,
             tables,
+            forms=forms,
             ledger_columns=ledger.columns,
             inputs=inputs,
             options={

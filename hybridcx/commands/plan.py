@@ -16,7 +16,7 @@ from hybridcx.commands.result import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.narrative import planning as planning_words
 from hybridcx.progress import Progress
-from hybridcx.report.content import ReportData
+from hybridcx.report.content import Content
 from hybridcx.store.report_folder import open_output
 
 QUESTIONS: tuple[Question, ...] = get_args(Question)
@@ -113,7 +113,7 @@ def plan(
     table = plan_table(asked)
     with open_output(target, "plan", progress.notice) as folder:
         folder.begin()
-        data = ReportData(
+        content = Content(
             title=planning_words.TITLES[asked.question],
             command="plan",
             question=planning_words.question(asked),
@@ -124,7 +124,7 @@ def plan(
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn
         )
         options = {"question": question, **{k: v for k, v in given.items() if v is not None}}
-        finish(folder, data, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
+        finish(folder, content, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
     return Report(target, target / "report.html", {"plan": table})
 
 

@@ -14,11 +14,10 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.progress import Progress
 from hybridcx.records.ratings import Ratings
-from hybridcx.report.content import ReportData
-from hybridcx.report.formats.all_forms import wanted, write_forms
+from hybridcx.report.content import Content
+from hybridcx.report.formats.all_forms import write_forms
 from hybridcx.report.formats.csv import write_table, write_tables
-from hybridcx.report.formats.html import content_of, render
-from hybridcx.report.formats.journal_style import current
+from hybridcx.report.formats.html import render
 from hybridcx.report.formats.r_program import COMMANDS, program
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import write_atomic
@@ -48,12 +47,10 @@ def plan_options(plan: Plan) -> dict[str, object]:
 
 
 def page_provenance(seed: int, inputs: Mapping[str, str]) -> dict[str, str]:
-    """What the page itself may say: nothing of clock or host, so that it repeats."""
-    shown = {"hybridcx": provenance.version(), "seed": str(seed)}
-    style = current()
-    shown |= {} if style.name == "plain" else {"style": f"{style.title}: {style.source} {style.not_checked}"}
-    shown |= {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
-    return shown | provenance.package_versions()
+    """The provenance on the page: nothing that depends on the clock or the host, so that the page repeats."""
+    versions = {"hybridcx": provenance.version(), "seed": str(seed)}
+    hashes = {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
+    return versions | hashes | provenance.package_versions()
 
 
 def without_patients(frame: pd.DataFrame) -> pd.DataFrame:
@@ -85,9 +82,10 @@ def rating_columns(ratings: Ratings) -> dict[tuple[str, str], Column]:
 
 def finish(
     folder: OutputFolder,
-    data: ReportData,
+    content: Content,
     tables: Mapping[str, pd.DataFrame],
     *,
+    forms: Sequence[str] = (),
     inputs: Mapping[str, str],
     options: Mapping[str, object],
     clock: Clock,
@@ -96,17 +94,16 @@ def finish(
     further_columns: Mapping[tuple[str, str], Column] | None = None,
     more: Mapping[str, object] | None = None,
 ) -> None:
-    """Write tables, page, log and provenance into the new folder, and put it in the place of the earlier results."""
+    """Write tables, page, further forms, log and provenance into the new folder, and replace the earlier results by it."""
     readings = {str(c): READING for c in ledger_columns if str(c).startswith("reader_")}
     columns = {("predictions", c): LEDGER.get(c, readings.get(c, FURTHER_COLUMN)) for c in ledger_columns}
     columns |= dict(further_columns or {})
     write_tables(folder.new, tables, command=folder.command, further_columns=columns)
-    from hybridcx.report.figures.svg import pictures  # matplotlib: only where a page is made
+    from hybridcx.report.page import assemble  # matplotlib is loaded only where a page is written
 
-    with pictures(keep=bool(wanted())) as drawn:
-        content = content_of(data)
-    (folder.new / "report.html").write_text(render(data, content), encoding="utf-8", newline="\n")
-    write_forms(folder.new, data, content, tables, drawn)
+    page = assemble(content)
+    (folder.new / "report.html").write_text(render(page), encoding="utf-8", newline="\n")
+    write_forms(folder.new, forms, content, page)
     if folder.command in COMMANDS:
         (folder.new / "recompute.R").write_text(program(options), encoding="utf-8", newline="\n")
     if progress.log:
@@ -117,8 +114,7 @@ def finish(
         "options": dict(options),
         "inputs": dict(inputs),
         **(more or {}),
-        "forms": list(wanted()),
-        "style": current().name,
+        "forms": list(forms),
         "environment": provenance.environment(),
         **clock.times(),
         "files": file_hashes(folder.new),

@@ -55,10 +55,10 @@ from hybridcx.pipeline.units import (
 )
 from hybridcx.progress import Progress
 from hybridcx.records.predictions import Predictions
-from hybridcx.report.content import ReportData
-from hybridcx.report.formats.all_forms import handing_on
+from hybridcx.report.checklists.evidence import checklist
+from hybridcx.report.content import Content
+from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.report.formats.csv import write_table
-from hybridcx.report.sections.checklist import checklist
 from hybridcx.store.artefacts import Store, cache_root, code_hash, sha256_file, write_atomic
 from hybridcx.store.differences import differences
 from hybridcx.store.report_folder import OutputFolder, open_output
@@ -93,11 +93,12 @@ def run_experiment(
     fresh: bool,
     with_images: bool = True,
     key: str | Path | None = None,
+    forms: Sequence[str] = (),
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     file: str = "the experiment",
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
-    `workers`: its `jobs` or `scheduler`.
+    `forms`: its `also`; `workers`: its `jobs` or `scheduler`.
 
     `file` stands for the experiment in messages. Bad input is refused with all that `check` knows of it, whichever stage met it first.
     """
@@ -168,16 +169,17 @@ def run_experiment(
         )
         tables |= book.tables
         _write_records(new, experiment, outcome)
-        page = replace(_page(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
-        tables["checklist"] = checklist(page)
+        content = replace(_content(experiment, outcome, predictions, plan, tables, data, lock), casebook=book.view)
+        tables["checklist"] = checklist(content)
         further = {("training_size_predictions", str(c)): LEDGER[c] for c in outcome.sizes.columns}
         further |= {
             ("cohort", c): MANIFEST_COLUMN for c in map(str, tables["cohort"]) if TABLES["cohort"].column(c) is None
         }
         finish(
             folder,
-            page,
+            content,
             tables,
+            forms=forms,
             ledger_columns=outcome.ledger.columns,
             further_columns=further,
             inputs=data,
@@ -246,7 +248,7 @@ def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> No
     write_atomic(folder / "experiment.json", json.dumps(experiment.model_dump(mode="json"), indent=1, sort_keys=True))
 
 
-def _page(
+def _content(
     experiment: Experiment,
     outcome: Outcome,
     predictions: Predictions,
@@ -254,11 +256,11 @@ def _page(
     tables: dict[str, pd.DataFrame],
     data: dict[str, str],
     lock: Lock,
-) -> ReportData:
+) -> Content:
     networks = [n for n in experiment.networks.names if n in predictions.models]
     primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
     own, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
-    return ReportData(
+    return Content(
         title=experiment.title or f"Experiment {experiment.name}",
         command="run",
         question=_question(networks, primary, outcome, predictions.n_cases),
@@ -319,7 +321,6 @@ def run(
     scheduler: str | None = None,
     pseudonymise: str | Path | None = None,
     also: Sequence[str] = (),
-    style: str = "plain",
     progress: Progress | None = None,
 ) -> Report:
     """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
@@ -334,7 +335,7 @@ def run(
     jobs : trainings and fits of heads side by side, in so many processes; default: trainings one after the other, heads on all processors.
     scheduler : address of a Dask cluster that does them instead (`docs/cluster.md`). Results depend on neither.
     pseudonymise : as in `compare`.
-    also, style : further forms of the report, and the journal style of its numbers (`docs/handing_on.md`).
+    also : further forms of the report (`docs/handing_on.md`).
 
     Raises
     ------
@@ -344,7 +345,7 @@ def run(
         when training diverges, a task kills its workers or the disk is full; what is finished is kept and the same call continues.
     """
     progress = progress or Progress(quiet=True)
-    workers = Workers(jobs, scheduler)
+    workers, forms = Workers(jobs, scheduler), forms_of(also)
     from hybridcx.commands.check import asked_for
 
     read, folder, file = asked_for(experiment, base, seed, device, progress)
@@ -358,7 +359,7 @@ def run(
     if scheduler is not None:  # workers begin elsewhere
         root, folder = root.absolute(), folder.absolute()
     store = Store(root, progress.say, progress.notice)
-    with team(read.compute, take_part, elsewhere=workers.several), handing_on(also, style):
+    with team(read.compute, take_part, elsewhere=workers.several):
         tables = run_experiment(
             read,
             folder,
@@ -368,6 +369,7 @@ def run(
             fresh=fresh,
             with_images=images,
             key=pseudonymise,
+            forms=forms,
             workers=workers,
             file=file,
         )

@@ -14,8 +14,7 @@ from hybridcx.narrative.repeats import (
     stability,
 )
 from hybridcx.records.predictions import Predictions
-from hybridcx.report import answers
-from hybridcx.report import shown_rows as select
+from hybridcx.report import shown_rows
 from hybridcx.report.sections import label_rules
 
 if TYPE_CHECKING:
@@ -132,8 +131,8 @@ def caveats(
         found += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
     rules = tables.get("label_rules", pd.DataFrame())
     if len(rules):
-        name = answers.primary_metric(tables, metric)
-        planned, _ = select.primary(tables["comparisons"], tables["verdicts"], name)
+        name = shown_rows.primary_metric(tables, metric)
+        planned, _ = shown_rows.primary(tables["comparisons"], tables["verdicts"], name)
         found.append(label_rules.summary(rules, name, planned))
     found = [f for f in found if f]
     return found + [str(p) for p in predictions.warnings]

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of tables, figures, lists and paragraphs, and the numbers they carry."""
+"""The parts of a page: sections of tables, figures, lists and paragraphs, and the first screen."""
 
 from __future__ import annotations
 
@@ -12,37 +12,44 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-from hybridcx.report.numbers import Table
+from hybridcx.report.tables import Table
 
 if TYPE_CHECKING:
     from hybridcx.report.casebook_view import CasebookPage
+    from hybridcx.report.figures.svg import Drawing
 
-_ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
-FIRST_LEARNING_FIGURE = 2
-FIRST_FREE_STUDY_TABLE = 4
 FOLD_ROWS = 24
+"""A longer table is folded, so that the page can be read in minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing with its caption; `svg` is our own markup, everything else is text."""
+    """A drawing with its caption; `source` is the file with its values.
+
+    `study_number`: in the report of a run the figure has at least this number.
+    """
 
     key: str
-    svg: Markup
+    drawing: Drawing
     caption: str
-    number: str = ""
     source: str = ""
+    study_number: int = 0
+    number: str = ""
+
+    @property
+    def svg(self) -> Markup:
+        return self.drawing.svg
 
     @property
     def alt(self) -> str:
-        """The drawing in words: its title and description, as a screen reader says them."""
-        said = (re.search(rf"<{tag} [^>]*>([^<]*)</{tag}>", self.svg) for tag in ("title", "desc"))
-        return ". ".join(html.unescape(m.group(1)) for m in said if m and m.group(1))
+        """The figure in words, for screen readers: the title and description of its drawing."""
+        parts = (re.search(rf"<{tag} [^>]*>([^<]*)</{tag}>", self.svg) for tag in ("title", "desc"))
+        return ". ".join(html.unescape(m.group(1)) for m in parts if m and m.group(1))
 
 
 @dataclass(frozen=True, slots=True)
 class PicturePair:
-    """Two pictures side by side, as data URIs, and what they are."""
+    """Two images side by side, as data URIs, with a caption."""
 
     first: str
     second: str
@@ -50,99 +57,99 @@ class PicturePair:
 
 
 def data_uri(path: Path) -> str:
-    """A picture's file (JPEG or PNG) as it stands inside the page."""
+    """An image file (JPEG or PNG) as a data URI."""
     kind = "jpeg" if path.suffix == ".jpg" else "png"
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One element of a section; which field is filled follows from `kind`."""
+    """One element of a section; `kind` says which field is filled.
 
-    kind: Literal["text", "list", "heading", "table", "figures", "definitions", "casebook", "pairs"]
+    `study_number`: in the report of a run the table has this number. `folded`: the table is hidden behind a line that opens it (not on paper).
+    """
+
+    kind: Literal["text", "list", "table", "figures", "definitions", "casebook", "pairs"]
     text: str = ""
     items: tuple[str, ...] = ()
     table: Table | None = None
+    study_number: int = 0
     number: str = ""
     figures: tuple[Figure, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     casebook: CasebookPage | None = None
     pictures: tuple[PicturePair, ...] = ()
-    folded: bool = False  # a long table behind a line that opens it; in print it is open
+    folded: bool = False
 
 
 @dataclass(slots=True)
 class Section:
-    """A section with its anchor and title; without blocks it is left out, and out of the contents list."""
+    """The blocks of a section. The page gives it its anchor (`key`), title and group (`report.order`), and omits it where it has no blocks."""
 
-    key: str
-    title: str
     blocks: list[Block] = field(default_factory=list)
+    key: str = ""
+    title: str = ""
     group: str = ""
 
     def text(self, *paragraphs: str) -> None:
+        """Add paragraphs, apart from empty ones."""
         self.blocks += [Block("text", text=p) for p in paragraphs if p]
 
-    def heading(self, text: str) -> None:
-        self.blocks.append(Block("heading", text=text))
-
     def items(self, items: Sequence[str]) -> None:
+        """Add a list."""
         if items:
             self.blocks.append(Block("list", items=tuple(items)))
 
-    def table(self, made: Table | None, number: str, *, whole: bool = False) -> None:
-        """Add a table; one of more than `FOLD_ROWS` rows is folded, so that the page is read in minutes, unless `whole`."""
-        if made is not None and made.rows:
-            folded = not whole and len(made.rows) > FOLD_ROWS
-            self.blocks.append(Block("table", table=made, number=number, folded=folded))
+    def table(self, table: Table | None, *, study_number: int = 0, fold: bool = True) -> None:
+        """Add a table, if there is one with rows; with `fold` it is folded where it has more than `FOLD_ROWS` rows."""
+        if table is not None and table.rows:
+            folded = fold and len(table.rows) > FOLD_ROWS
+            self.blocks.append(Block("table", table=table, study_number=study_number, folded=folded))
 
-    def figures(self, *figures: Figure) -> None:
-        if figures:
-            self.blocks.append(Block("figures", figures=figures))
+    def figures(self, *figures: Figure | None) -> None:
+        """Add figures side by side, apart from missing ones."""
+        present = tuple(f for f in figures if f is not None)
+        if present:
+            self.blocks.append(Block("figures", figures=present))
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Add names with their values."""
         if pairs:
             self.blocks.append(Block("definitions", pairs=tuple(pairs)))
 
 
-def our_own(markup: str) -> Markup:
-    """Mark as safe what this package itself has written: drawings (names in them are escaped) and the style sheet."""
-    return Markup(markup)
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """The first screen: what the test set could show at all (`before`), the answer, its forest plot, caveats and warnings.
+
+    `lead` is the first sentence of the answer, `answers` are the others, each as (subject, rest of the sentence).
+    """
+
+    before: tuple[str, ...]
+    lead: str
+    answers: tuple[tuple[str, str], ...]
+    forest: Figure | None
+    caveats: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
-def roman(n: int) -> str:
-    """4 is IV; the study numbers its tables so."""
-    text = ""
-    for value, letters in _ROMAN:
-        while n >= value:
-            text, n = text + letters, n - value
-    return text
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A whole report, with rounded and numbered tables and figures: what every format of it is written from."""
 
+    title: str
+    command: str
+    question: str
+    first: FirstScreen
+    sections: tuple[Section, ...]
 
-@dataclass(slots=True)
-class Numbers:
-    """Numbers of tables and figures. A run's report keeps the study's: Tables I to III, learning curves from Figure 2 on."""
+    @property
+    def tables(self) -> list[tuple[str, Table]]:
+        """(number, table) of every table, in the order of the page."""
+        return [(b.number, b.table) for s in self.sections for b in s.blocks if b.table is not None]
 
-    study: bool
-    tables: int = 0
-    figures: int = 0
-
-    def __post_init__(self) -> None:
-        if self.study:
-            self.tables = FIRST_FREE_STUDY_TABLE - 1
-
-    def table(self, fixed: int | None = None) -> str:
-        if self.study and fixed is not None:
-            return f"Table {roman(fixed)}"
-        self.tables += 1
-        return f"Table {roman(self.tables) if self.study else self.tables}"
-
-    def figure(self) -> str:
-        self.figures += 1
-        return f"Figure {self.figures}"
-
-    def learning(self) -> str:
-        """The number of a network's learning curves: in a run's report they begin at Figure 2."""
-        if self.study:
-            self.figures = max(self.figures, FIRST_LEARNING_FIGURE - 1)
-        return self.figure()
+    @property
+    def figures(self) -> list[Figure]:
+        """Every figure, in the order of the page."""
+        forest = [self.first.forest] if self.first.forest else []
+        return [*forest, *(f for s in self.sections for b in s.blocks for f in b.figures)]

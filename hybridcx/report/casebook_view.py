@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridcx.report.numbers import Table
+from hybridcx.report.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class CasebookView:
-    """The picture files of a casebook (None: images are left out), the side of the prepared images in pixels, and the positive label."""
+    """The folder with the casebook's images (None leaves them out), the side of the prepared images in pixels, and the positive label."""
 
     folder: Path | None
     size_px: int
@@ -19,7 +19,7 @@ class CasebookView:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """One map over the case's image: what it is called, its picture as data URI, what it shows in words, whether its cells are tiles."""
+    """One map over the image of a case: its title, its picture as a data URI, a description, and whether its cells are tiles."""
 
     title: str
     uri: str
@@ -29,7 +29,7 @@ class MapView:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """One case as the page shows it. `filters`: the classes k1, k2, ... of the filters that it passes; boxes in hundredths of the side."""
+    """One case. `filters`: the classes (k1, k2, ...) of the filters that it passes; `boxes`: (left, top, width, height) in percent of the side."""
 
     number: int
     case_id: str
@@ -45,9 +45,18 @@ class CaseView:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseList:
+    """The cases in one cell of McNemar's table: (case id, number of the case on the page or 0) of each, and a note on those left out."""
+
+    title: str
+    cases: tuple[tuple[str, int], ...]
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
 class CasebookPage:
-    """The filters (label, number of cases) and the cases."""
+    """The filters as (label, number of cases), the cases, and for each pair of models its name with the lists of its four cells."""
 
     filters: tuple[tuple[str, int], ...]
     cases: tuple[CaseView, ...]
-    lists: tuple[tuple[str, tuple[tuple[str, tuple[tuple[str, int], ...], str], ...]], ...]
+    lists: tuple[tuple[str, tuple[CaseList, ...]], ...]

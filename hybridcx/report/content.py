@@ -1,45 +1,47 @@
-"""What a report is made from, and its parts in order."""
+"""What a report shows: the tables of a command and what it says about them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import pandas as pd
 
-from hybridcx.report.blocks import Figure, Section
+from hybridcx.report import shown_rows
 from hybridcx.report.casebook_view import CasebookView
+from hybridcx.report.shown_rows import Pair
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportData:
-    """Everything that a report shows.
+@dataclass(frozen=True)
+class Content:
+    """What a command reports. Sections read it, and nothing else.
 
     Parameters
     ----------
     title, question : as the user gave them, or as the command words them.
-    command : decides the numbering (a run's report keeps the study's Tables I to III and Figures 2 to 6).
-    tables : contract name without `.csv` -> rows; an absent or empty one leaves its section out.
-    answers : the sentences of the first screen; None has them computed from the tables (`report.answers`).
+    command : a run's report keeps the numbers of the study (Tables I to III, Figures 2 to 6).
+    tables : name (a CSV's name without `.csv`) -> rows; without a table, or without rows in it, its section is omitted.
+    answers : the sentences of the first screen; None for those that the tables give (`report.answers`).
     caveats : what limits the answer, most important first.
     cohort_flow : columns step, n and, optionally, kind ("kept" or "excluded").
-    split_table : Table I; columns label (or the labels as index), train, validation, test, total; the row "total" included.
-    training_settings : Table II; (option, value, note) each, or a frame whose first column is the option.
+    split_table : Table I; columns label (or the labels as index), train, validation, test, total; with a row "total".
+    training_settings : Table II; (option, value, note) of each, or a table whose first column is the option.
     histories : network -> columns iteration, epoch, train_loss, train_accuracy, learning_rate, validation_loss,
-        validation_accuracy (NaN where there was no validation).
-    heads_table : one row a head, columns as they are to stand in the page.
+        validation_accuracy (NaN at iterations without validation).
+    heads_table : one row per head, with the columns that the page shows.
     methods : paragraphs.
-    provenance : name -> value (versions, seed, hashes); one level of nesting is allowed.
-    primary_models : those shown in the figures, where all of them could not be told apart.
-    primary_metric : the metric of the answer; None takes the plan's (see `answers.primary_metric`).
-    warnings : what the run noted besides.
-    reader_notes : what must be said where models are set beside readers.
-    plan_note : what must be said of a plan that was changed after results; "" where there is nothing.
-    casebook : where the pictures of the shown cases are; None where there are none.
-    study_methods : those paragraphs of `methods` that tell of cases, models and calls; a paper's text says the statistics itself.
+    provenance : name -> value (versions, seed, hashes), or name -> (name -> value).
+    primary_models : the models of the figures, which cannot show all of many.
+    primary_metric : the metric of the answer; None for the plan's (`shown_rows.primary_metric`).
+    warnings : warnings of the run.
+    reader_notes : paragraphs before the comparison of models with readers.
+    plan_note : what the page says about a plan that was changed after results existed; "" otherwise.
+    casebook : where the pictures of the shown cases are; None without a casebook.
+    study_methods : the paragraphs of `methods` on cases, models and calls; the text of a paper has its own on statistics.
     """
 
     title: str
@@ -63,18 +65,32 @@ class ReportData:
     casebook: CasebookView | None = None
     study_methods: Sequence[str] = ()
 
+    def table(self, name: str) -> pd.DataFrame:
+        """The table of this name; an empty one where there is none."""
+        table = self.tables.get(name)
+        return pd.DataFrame() if table is None else table
 
-Content = tuple["First", list[Section]]
-"""The first screen and the sections of a report, which the page and every other form of it are made of."""
+    @cached_property
+    def metric(self) -> str:
+        """The metric of the answer."""
+        return shown_rows.primary_metric(self.tables, self.primary_metric)
 
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Every comparison of two models on the whole test set."""
+        return shown_rows.pairs(self.table("comparisons"), self.table("verdicts"))
 
-@dataclass(frozen=True, slots=True)
-class First:
-    """The first screen: what the cases could show (`before`), the answer, its forest plot, its caveats."""
+    @property
+    def primary_pairs(self) -> list[Pair]:
+        """The comparisons that answer the question."""
+        return shown_rows.primary_pairs(self.pairs, self.metric)[0]
 
-    before: tuple[str, ...]
-    lead: str
-    answers: tuple[tuple[str, str], ...]  # what it is about (set bold), the rest of the sentence
-    forest: Figure | None
-    caveats: tuple[str, ...]
-    warnings: tuple[str, ...]
+    @property
+    def planned(self) -> bool:
+        """Whether a plan named the primary comparisons."""
+        return shown_rows.primary_pairs(self.pairs, self.metric)[1]
+
+    def models_of(self, table: pd.DataFrame) -> list[str] | None:
+        """The primary models that the table has; None where none of them is there."""
+        available = set(table["model"].astype(str))
+        return [m for m in self.primary_models if m in available] or None

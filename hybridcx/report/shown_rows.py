@@ -1,8 +1,8 @@
-"""Which rows the page shows: of all methods the recommended one, of all slices the overall one."""
+"""The rows that the page shows: the recommended method of several, the whole test set of several slices, one seed of several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
@@ -10,19 +10,46 @@ from typing import Any
 import pandas as pd
 
 from hybridcx import vocabulary
+from hybridcx.report import numbers
 
 Row = dict[str, Any]
 _SLICES = ("subgroup", "level", "seed", "label.rule", "prevalence")
 _TESTS_ALONE = {"mcnemar_exact", "mcnemar_midp", "mcnemar_asymptotic", "mcnemar_corrected", "permutation_paired"}
+"""Tests whose rows have no interval of their own."""
 _MARGIN_TESTS = {"tost", "non_inferiority"}
-_OF_A_PAIR = (
+_PAIR_COLUMNS = (
     "metric", "model", "comparator", "method", "estimate", "conf.low", "conf.high", "conf.level", "p.value", "adj.p.value",
     "p.adjust.method", "n", "b", "c", "role", "status", "warning", "threshold", "mc.error.low", "mc.error.high", "recommended",
 )  # fmt: skip
 
 
+def number(x: object) -> float:
+    """A cell as a float; NaN where it is missing."""
+    return nan if x is None or pd.isna(x) else float(x)  # type: ignore[arg-type,call-overload]
+
+
+def limits(row: Mapping[Any, Any] | pd.Series) -> tuple[float, float, float]:
+    """The estimate of a row and its confidence limits."""
+    return number(row["estimate"]), number(row["conf.low"]), number(row["conf.high"])
+
+
+def caution(row: Mapping[Any, Any]) -> str:
+    """The warning of a row whose status is not "ok"; "" without one."""
+    return str(row["warning"]) if row["status"] != "ok" and isinstance(row["warning"], str) else ""
+
+
+def level(table: pd.DataFrame) -> str:
+    """The confidence level of a table, such as "95%"; "" where no row has one."""
+    return next((numbers.level(x) for x in table["conf.level"] if pd.notna(x)), "")
+
+
+def ci(table: pd.DataFrame) -> str:
+    """The heading of confidence intervals: "95% CI", or "CI" where the level is unknown."""
+    return f"{level(table)} CI".lstrip()
+
+
 def overall(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all cases: no subgroup, no single seed, no assumed prevalence."""
+    """The rows of the whole test set: no subgroup, no single seed, no other labelling rule, no assumed prevalence."""
     for column in _SLICES:
         if column in table:
             table = table[table[column].isna()]
@@ -30,18 +57,22 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_seed(table: pd.DataFrame, column: str = "seed") -> tuple[pd.DataFrame, object]:
-    """Of a table that stands once per seed, the first seed's rows, and which one it is (None if there is one alone)."""
+    """The rows of the first seed, and this seed; the whole table and None where there is only one."""
     if column not in table or table[column].isna().any() or table[column].nunique() < 2:
         return table, None
     first = table[column].iloc[0]
-    shown = (
-        int(first) if isinstance(first, float) and first.is_integer() else first
-    )  # beside empty cells a seed is a float
-    return table[table[column] == first], shown
+    # in a column with empty cells seeds are floats
+    seed = int(first) if isinstance(first, float) and first.is_integer() else first
+    return table[table[column] == first], seed
+
+
+def seed_note(seed: object) -> str:
+    """The end of the caption of a table that shows one seed of several; "" where `seed` is None."""
+    return "" if seed is None else f" Seed {seed}; the file has every seed."
 
 
 def first_seed(table: pd.DataFrame, caption: str, source: str) -> tuple[pd.DataFrame, str]:
-    """The rows over all seeds where there are such, else `one_seed` with a caption that says so."""
+    """The rows over all seeds where there are any, otherwise those of one seed with a caption that names it."""
     if "seed" in table and table["seed"].isna().any():
         return table[table["seed"].isna()], caption
     table, seed = one_seed(table)
@@ -56,22 +87,26 @@ def _best_first(rows: list[Row], order: Sequence[str]) -> list[Row]:
 def _records(table: pd.DataFrame) -> list[Row]:
     records = table.to_dict("records")
     for r in records:
-        if "recommended" in r:  # TRUE may arrive as a NumPy, pandas or Python logical
+        if "recommended" in r:  # a Python, NumPy or pandas boolean
             r["recommended"] = pd.notna(r["recommended"]) and bool(r["recommended"])
     return records  # type: ignore[return-value]
 
 
 def shown_values(metrics: pd.DataFrame, keys: Sequence[str] = ("model", "metric")) -> dict[tuple[str, ...], Row]:
-    """(model, metric) -> the row to show: the recommended one, or the first by `vocabulary.INTERVAL_ORDER`."""
-    found: dict[tuple[str, ...], list[Row]] = {}
+    """(model, metric) -> its row: the recommended one, otherwise the first in `vocabulary.INTERVAL_ORDER`."""
+    by_key: dict[tuple[str, ...], list[Row]] = {}
     for r in _records(metrics):
-        found.setdefault(tuple(str(r[k]) for k in keys), []).append(r)
-    return {key: _best_first(rows, vocabulary.INTERVAL_ORDER)[0] for key, rows in found.items()}
+        by_key.setdefault(tuple(str(r[k]) for k in keys), []).append(r)
+    return {key: _best_first(rows, vocabulary.INTERVAL_ORDER)[0] for key, rows in by_key.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One comparison of two models on one metric: its interval, its test, both named, and its verdict where there is one."""
+    """The comparison of two models in one metric: interval and test with their methods, and the verdict where there is one.
+
+    `low`, `high`: confidence limits. `p`: p-value of `test`, `adjusted`: the same after `adjustment` for multiplicity. `b`, `c`: cases that only
+    the model, only the comparator got right. `mc_errors`: Monte Carlo standard errors of resampled limits. NaN and "" where there is none.
+    """
 
     metric: str
     model: str
@@ -99,32 +134,31 @@ class Pair:
     threshold: float = nan
     mc_errors: tuple[float, float] = (nan, nan)
 
+    @property
+    def has_limits(self) -> bool:
+        return isfinite(self.low) and isfinite(self.high)
+
 
 def _text(x: object) -> str:
     return "" if x is None or pd.isna(x) else str(x)  # type: ignore[call-overload]
 
 
-def number(x: object) -> float:
-    """A cell as a float; what is missing is NaN."""
-    return nan if x is None or pd.isna(x) else float(x)  # type: ignore[arg-type,call-overload]
-
-
 def pairs(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None = None, metric: str | None = None) -> list[Pair]:
-    """The comparisons on all cases in the order in which they come, one per pair and metric."""
+    """The comparisons on the whole test set, one per pair of models and metric, in the order of the table."""
     if comparisons.empty:
         return []
     table = overall(comparisons)
     if metric is not None:
         table = table[table["metric"] == metric]
-    table = table[~table["method"].isin(_MARGIN_TESTS)]  # their p-values answer another question
-    table = table[[c for c in _OF_A_PAIR if c in table]]
-    grouped: dict[tuple[str, str, str], list[Row]] = {}
+    table = table[~table["method"].isin(_MARGIN_TESTS)]  # their p-values are of another hypothesis
+    table = table[[c for c in _PAIR_COLUMNS if c in table]]
+    by_pair: dict[tuple[str, str, str], list[Row]] = {}
     for r in _records(table):
-        grouped.setdefault((str(r["metric"]), str(r["model"]), str(r["comparator"])), []).append(r)
-    said: dict[tuple[str, str, str], Row] = {}
+        by_pair.setdefault((str(r["metric"]), str(r["model"]), str(r["comparator"])), []).append(r)
+    verdict_of: dict[tuple[str, str, str], Row] = {}
     if verdicts is not None and not verdicts.empty:
-        said = {(str(v["metric"]), str(v["model"]), str(v["comparator"])): v for v in _records(verdicts)}
-    return [_pair(key, rows, said.get(key)) for key, rows in grouped.items()]
+        verdict_of = {(str(v["metric"]), str(v["model"]), str(v["comparator"])): v for v in _records(verdicts)}
+    return [_pair(key, rows, verdict_of.get(key)) for key, rows in by_pair.items()]
 
 
 def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pair:
@@ -135,11 +169,12 @@ def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pa
     test = tests[0] if tests else {}
     used = [interval, *tests[:1]]
     adjustment = _text(test.get("p.adjust.method"))
+    estimate, low, high = limits(interval)
     return Pair(
         *key,
-        estimate=number(interval["estimate"]),
-        low=number(interval["conf.low"]),
-        high=number(interval["conf.high"]),
+        estimate=estimate,
+        low=low,
+        high=high,
         conf_level=number(interval["conf.level"]),
         method=str(interval["method"]),
         p=number(test.get("p.value")),
@@ -162,19 +197,29 @@ def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pa
     )
 
 
-def primary_pairs(found: Sequence[Pair], metric: str) -> tuple[list[Pair], bool]:
-    """The pairs that answer the question, and whether a plan named them: the confirmatory ones, else those of the metric."""
-    planned = [p for p in found if p.role == "confirmatory"]
-    return (planned, True) if planned else ([p for p in found if p.metric == metric], False)
+def primary_metric(tables: Mapping[str, pd.DataFrame], wanted: str | None = None) -> str:
+    """The metric of the answer: `wanted`, otherwise that of the confirmatory comparisons, accuracy, AUROC, or the first of the tables."""
+    comparisons = tables.get("comparisons")
+    source = comparisons if comparisons is not None and not comparisons.empty else tables.get("metrics")
+    available = [] if source is None or source.empty else list(dict.fromkeys(source["metric"]))
+    if comparisons is not None and not comparisons.empty and wanted is None:
+        planned = comparisons.loc[comparisons["role"] == "confirmatory", "metric"]
+        wanted = str(planned.iloc[0]) if len(planned) else None
+    for name in (wanted, "accuracy", "auroc"):
+        if name in available:
+            return str(name)
+    return str(available[0]) if available else "accuracy"
+
+
+def primary_pairs(rows: Sequence[Pair], metric: str) -> tuple[list[Pair], bool]:
+    """The comparisons that answer the question, and whether they were planned: the confirmatory ones, otherwise those of the metric."""
+    planned = [p for p in rows if p.role == "confirmatory"]
+    return (planned, True) if planned else ([p for p in rows if p.metric == metric], False)
 
 
 def primary(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None, metric: str) -> tuple[list[Pair], bool]:
-    """`primary_pairs` of `pairs`, without making the pairs of the other metrics: of many models these are most of the work."""
+    """`primary_pairs` of `pairs`, without building the pairs of the other metrics (most of the work with many models)."""
     if not comparisons.empty:
         planned = comparisons.loc[comparisons["role"] == "confirmatory", "metric"].unique()
         comparisons = comparisons[comparisons["metric"].isin([metric, *planned])]
     return primary_pairs(pairs(comparisons, verdicts), metric)
-
-
-def has_limits(p: Pair) -> bool:
-    return isfinite(p.low) and isfinite(p.high)

@@ -5,11 +5,10 @@ Everything is written to a folder of its own, never into the report's.
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -157,12 +156,6 @@ def _inputs(record: Mapping[str, Any], *roles: str) -> dict[str, str]:
     return found or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
 
 
-def _further(command: Callable[..., object], record: Mapping[str, Any]) -> dict[str, Any]:
-    """The recorded look of a report, where this version's command takes it."""
-    known = inspect.signature(command).parameters
-    return {name: record[name] for name in ("style",) if name in record and name in known}
-
-
 def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) -> Recomputed:
     made = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
     swapped = {sha256_file(p): record["inputs"][n] for n, p in copies.items() if n in record.get("inputs", {})}
@@ -209,7 +202,6 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         seed=options["seed"],
         seed_design=options.get("seed_design", "nested"),
         n_train=options.get("n_train"),
-        **_further(compare, record),
     )
     made = _finished(new / "report", record, copies)
     if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
@@ -231,7 +223,6 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
         confidence_level=options["confidence_level"],
         n_bootstrap=options["n_bootstrap"],
         seed=options["seed"],
-        **_further(agreement, record),
     )
     return _finished(new / "report", record, {name: copy})
 
@@ -247,7 +238,6 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         out=new / "report",
         unit=options["unit"],
         confidence_level=options["confidence_level"],
-        **_further(audit, record),
     )
     return _finished(new / "report", record, copies)
 

@@ -29,8 +29,12 @@ from hybridcx.verification.cells import Compared, compare_cells
 from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
+ONLY_WORDS = ("checklist.csv", "data_dictionary.csv")
+"""Tables without numbers, which other code may word in another way."""
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
 TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
+OLDER_PAGE = "the page is compared with its recomputation only by the code that wrote it"
+STYLED_PAGE = "the page has the journal style {style} of an older version, which this one does not write; tables have no style and were recomputed"
 SOURCE = "what the report was made from"
 MAX_SHOWN = 20
 MAX_NAMED = 8
@@ -190,7 +194,7 @@ def _compared(
         return compared, dict.fromkeys(rest, "the report could not be recomputed")
     same_version = record.get("environment", {}).get("hybridcx") == provenance.version()
     for new in sorted(made.folder.glob("*.csv")):
-        if new.name == "data_dictionary.csv" and not exact:
+        if new.name in ONLY_WORDS and not exact:
             continue
         if (path / new.name).is_file():
             compared[new.name] = compare_cells(path / new.name, new, exact=exact, wording=same_version)
@@ -207,7 +211,8 @@ def _compared(
         if not made.page:
             rest["report.html"] = PAGE
         elif not exact:
-            rest["report.html"] = "the page is held against its recomputation only with the code that made it"
+            style = str(record.get("style", "plain"))
+            rest["report.html"] = OLDER_PAGE if style == "plain" else STYLED_PAGE.format(style=printable(style))
         else:
             compared["report.html"] = _same_page(path / "report.html", record["options"], made)
             rest.pop("report.html")

@@ -16,7 +16,9 @@ from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Keys
 from hybridcx.analysis.slices import Slice
 from hybridcx.records.model_names import HEADS
-from hybridcx.report.formats import html as page
+from hybridcx.report.content import Content
+from hybridcx.report.formats.html import render
+from hybridcx.report.page import assemble
 
 NETWORKS = ("vgg16", "vgg19")
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "factorial"
@@ -112,8 +114,8 @@ def test_what_a_lone_network_or_feature_set_cannot_show_is_said(draw, analysed):
 def test_without_heads_the_tables_are_empty_and_the_page_has_no_section(full):
     assert full["hybrid_matrix"].empty
     assert full["main_effects"].empty
-    shown = page.render(page.ReportData("t", "compare", "q", full))
-    assert "Deep against hybrid" not in shown
+    page = render(assemble(Content("t", "compare", "q", full)))
+    assert "Deep against hybrid" not in page
 
 
 def test_seeds_are_in_the_interval_and_said(draw, analysed):
@@ -152,8 +154,8 @@ def test_the_order_of_models_changes_nothing(draw, analysed):
 
 
 def test_the_page_shows_matrix_effects_and_what_they_are_conditional_on(made):
-    shown = page.render(page.ReportData("t", "compare", "q", made))
-    section = shown[shown.index('<section id="hybrid"') :]
+    page = render(assemble(Content("t", "compare", "q", made)))
+    section = page[page.index('<section id="hybrid"') :]
     section = section[: section.index("</section>")]
     for text in (
         "uncertainty is that of the test cases alone",

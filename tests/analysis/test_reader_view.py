@@ -266,7 +266,7 @@ def test_the_report(draw, tmp_path):
     made = hybridcx.compare(frame, out=tmp_path / "out", readers=ratings_file, n_bootstrap=100)
     page = made.page.read_text(encoding="utf-8")
     for words in (
-        "Models beside the readers",
+        "Models compared with readers",
         "single pair",
         "no test cases, left out: 1",
         "Agreement of models with readers",
@@ -278,5 +278,5 @@ def test_the_report(draw, tmp_path):
         assert list(header) == list(described.loc[described["file"] == f"{name}.csv", "column"])
     assert (made.folder / "ratings.csv").exists()
     without = hybridcx.compare(frame, out=tmp_path / "without", n_bootstrap=100)
-    assert "Models beside the readers" not in without.page.read_text(encoding="utf-8")
+    assert "Models compared with readers" not in without.page.read_text(encoding="utf-8")
     assert pd.read_csv(without.folder / "reader_agreement.csv").empty

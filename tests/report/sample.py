@@ -1,6 +1,6 @@
-"""Contract-shaped tables from simulated predictions, for the tests of the report and for looking at it.
+"""Tables of simulated predictions in the columns of the CSVs, for the tests of the report and for a look at it.
 
-The numbers come from statsmodels and SciPy and a DeLong of its own, not from hybridcx.stats: the report is tested alone.
+The numbers come from statsmodels, SciPy and a DeLong of its own, not from hybridcx.stats, so that the report is tested without it.
 
     python tests/report/sample.py FOLDER      writes report.html and the CSVs of a sample run
 """
@@ -17,12 +17,40 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from hybridcx.report.content import ReportData
+from hybridcx.report.content import Content
+from hybridcx.report.formats.html import render
+from hybridcx.report.page import assemble
 from hybridcx.vocabulary.tables import TABLES
 
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
 HEADS = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+
+
+HOSTILE_NAMES = [
+    *(
+        "<script>alert(1)</script>",
+        "a|b",
+        "under_score_x",
+        "*50% off*",
+        "A & B &amp;",
+        "back\\slash\\",
+        "$\\frac{1}{2}$",
+    ),
+    *("{{7*7}}", "=cmd()", "[x](http://y.z)", "`tick` ~ ^ # \"q\" 'z' -- ,, <<", "a\u202eb", "two\nlines", "nul\x00x"),
+    *("موذج", "é ß Ł ı", "1. list", "- item", "very" + "long" * 40, "+", "www.a.b @c !d"),
+]
+"""Names that break what does not escape them: HTML, Markdown, LaTeX, templates, spreadsheets, control characters."""
+
+
+def content(tables: dict[str, pd.DataFrame], **fields: object) -> Content:
+    """The content of a comparison with these tables."""
+    return Content(**({"title": "t", "command": "compare", "question": "q", "tables": tables} | fields))  # type: ignore[arg-type]
+
+
+def html(content: Content) -> str:
+    """The page of this content."""
+    return render(assemble(content))
 
 
 def models(heads: int = 7) -> list[str]:
@@ -32,7 +60,7 @@ def models(heads: int = 7) -> list[str]:
 def simulate(
     names: list[str], seed: int = 7, n_positive: int = 25, n_negative: int = 24
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Truth (n,) and scores (models, n): a case's difficulty is shared by all models."""
+    """Truth, shape (cases,), and scores, shape (models, cases); a case is equally difficult for all models."""
     rng = np.random.default_rng(seed)
     y = np.repeat([True, False], [n_positive, n_negative])
     latent = np.where(y, 1.3, -1.3) + rng.normal(0, 1.0, len(y))
@@ -52,7 +80,7 @@ def _rows(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
 
 
 def tables(names: list[str], seed: int = 7, pairs: list[tuple[str, str]] | None = None) -> dict[str, pd.DataFrame]:
-    """All tables of a comparison of `names`, by contract."""
+    """All tables of a comparison of these models."""
     y, scores = simulate(names, seed)
     n = len(y)
     calls = scores >= 0.5
@@ -165,7 +193,7 @@ def _comparisons(
             exact = min(1.0, 2 * stats.binom.cdf(min(n10, n01), n10 + n01, 0.5)) if n10 + n01 else 1.0
             midp = exact - stats.binom.pmf(min(n10, n01), n10 + n01, 0.5) if n10 + n01 else 1.0
             common = {"metric": metric, "model": a, "comparator": b, "estimate": d, "n": n, "b": n10, "c": n01}
-            doubt = (
+            status = (
                 {"status": "ok"}
                 if n10 + n01
                 else {"status": "caution", "warning": "no discordant pair: p = 1 by convention"}
@@ -173,7 +201,7 @@ def _comparisons(
             common |= {
                 "role": "confirmatory" if metric == "accuracy" else "exploratory",
                 "p.adjust.method": "none",
-                **doubt,
+                **status,
             }
             rows.append(
                 common | {"method": "tango", "conf.low": d - 1.96 * se - 0.03, "conf.high": d + 1.96 * se + 0.03}
@@ -239,6 +267,58 @@ def _multiplicity(comparisons: pd.DataFrame) -> pd.DataFrame:
     return _rows("multiplicity", rows)
 
 
+def comparison(**changed: object) -> dict[str, object]:
+    """One row of comparisons.csv."""
+    row: dict[str, object] = dict.fromkeys(TABLES["comparisons"].columns, np.nan)
+    row |= {
+        "metric": "accuracy",
+        "model": "a",
+        "comparator": "b",
+        "estimate": 0.0816,
+        "n": 49,
+        "b": 6,
+        "c": 2,
+        "status": "ok",
+    }
+    return row | {"p.adjust.method": "none", "role": "confirmatory", "recommended": False} | changed
+
+
+def pair_rows(**changed: object) -> list[dict[str, object]]:
+    """The rows of one pair, by several methods."""
+    limits = {"conf.low": -0.0311, "conf.high": 0.2015, "conf.level": 0.95}
+    tests = {"p.adjust.method": "holm", "adj.p.value": 0.54}
+    return [
+        comparison(method="mcnemar_exact", **{"p.value": 0.289}, **tests) | changed,
+        comparison(method="newcombe_paired", **limits) | changed,
+        comparison(method="tost", recommended=True, **{"p.value": 0.9}) | changed,  # of another hypothesis
+        comparison(method="mcnemar_midp", recommended=True, **{"p.value": 0.18}, **tests) | changed,
+        comparison(method="tango", recommended=True, **limits) | changed,
+    ]
+
+
+FLOW = pd.DataFrame(
+    [
+        ("screened", "screened", None, None, None, 20, 20),
+        ("trauma", "excluded", "trauma", None, None, 3, 3),
+        ("in dispute: a", "disputed", "in dispute: a", None, None, 3, 3),
+        ("in dispute: b", "disputed", "in dispute: b", None, None, 2, 2),
+        ("x", "disputed", None, "train", None, 3, 3),
+        ("x", "disputed", None, "test", None, 2, 2),
+        ("analysed", "analysed", None, None, None, 12, 12),
+        ("abnormal", "class", None, None, "abnormal", 7, 7),
+        ("normal", "class", None, None, "normal", 5, 5),
+        ("train", "analysed", None, "train", None, 8, 8),
+        ("train, abnormal", "class", None, "train", "abnormal", 5, 5),
+        ("train, normal", "class", None, "train", "normal", 3, 3),
+        ("test", "analysed", None, "test", None, 4, 4),
+        ("test, abnormal", "class", None, "test", "abnormal", 2, 2),
+        ("test, normal", "class", None, "test", "normal", 2, 2),
+    ],
+    columns=["step", "kind", "reason", "split", "label", "n", "n.patients"],
+)
+"""A flow with disputed cases and two parts, without validation cases."""
+
+
 def agreement() -> pd.DataFrame:
     rows = []
     for scope, readers, base in (("between", "a, b", 0.92), ("within", "a", 0.94), ("within", "b", 0.93)):
@@ -289,12 +369,12 @@ def history(seed: int) -> pd.DataFrame:
     )
 
 
-def run_report(heads: int = 7, **changed: object) -> ReportData:
-    """A sample of what `hybridcx run` hands to the page."""
+def run_content(heads: int = 7, **changed: object) -> Content:
+    """A sample of the content of a run's report."""
     names = models(heads)
     chosen = [f"{n}+{HEADS[k % max(heads, 1)]}" for k, n in enumerate(NETWORKS)] if heads else []
     pairs = [*combinations(NETWORKS, 2), *zip(chosen, NETWORKS, strict=False)]
-    found = tables(names, pairs=pairs) | {"agreement": agreement()}
+    all_tables = tables(names, pairs=pairs) | {"agreement": agreement()}
     flow = [("Radiographs on file", 416, "screened"), ("Trauma", 14, "excluded"), ("Systemic disease", 11, "excluded")]
     flow += [
         ("Cervical surgery", 9, "excluded"),
@@ -314,7 +394,7 @@ def run_report(heads: int = 7, **changed: object) -> ReportData:
             "Networks were initialised at random, not from ImageNet weights.",
             "Cases on which the readers disagreed were excluded, so the test set is easier than practice.",
         ],
-        "tables": found,
+        "tables": all_tables,
         "cohort_flow": pd.DataFrame(flow, columns=["step", "n", "kind"]),
         "split_table": pd.DataFrame(
             [["abnormal", 119, 26, 25, 170], ["normal", 113, 24, 24, 161], ["total", 232, 50, 49, 331]],
@@ -349,15 +429,14 @@ def run_report(heads: int = 7, **changed: object) -> ReportData:
         "primary_models": [*NETWORKS, *chosen],
         "warnings": ["resnet101: 1 resample of 2000 lacked a class"],
     }
-    return ReportData(**(fields | changed))  # type: ignore[arg-type]
+    return Content(**(fields | changed))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
     from hybridcx.report.formats.csv import write_tables
-    from hybridcx.report.formats.html import render
 
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    report = run_report()
-    write_tables(folder, report.tables, command="run")
-    (folder / "report.html").write_text(render(report), encoding="utf-8", newline="\n")
+    sample_run = run_content()
+    write_tables(folder, sample_run.tables, command="run")
+    (folder / "report.html").write_text(html(sample_run), encoding="utf-8", newline="\n")

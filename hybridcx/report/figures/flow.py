@@ -1,23 +1,23 @@
-"""The flow of the cohort on the page: its rows and its drawing, and the table in which every case is accounted for."""
+"""The figure of the cohort's flow, from screened to analysed cases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 
-from hybridcx.report import numbers as tables
-from hybridcx.report.figures.svg import MUTED, label, new_figure, style, to_svg
-from hybridcx.report.numbers import Cell, Table
+from hybridcx.report.figures.svg import MUTED, Drawing, drawing, label, new_figure, style
+from hybridcx.report.numbers import count
 
-PARTS = ("train", "validation", "test")
+CHARACTERS_PER_BOX = 33
+"""This many fit beside the count at full size; longer steps are set smaller."""
 
 
-def drawn(flow: pd.DataFrame) -> pd.DataFrame:
-    """The boxes of the figure: screened, what leaves, analysed, its classes and its parts; columns step, kind, n.
+def boxes(flow: pd.DataFrame) -> pd.DataFrame:
+    """The boxes of the figure (columns step, kind, n): screened, excluded and analysed cases, and the classes of each part.
 
-    A flow without the column `split` is drawn as it is.
+    A flow without the column `split` has a box for each of its rows.
     """
     if "split" not in flow:
         return flow
@@ -26,105 +26,39 @@ def drawn(flow: pd.DataFrame) -> pd.DataFrame:
     for r in flow.to_dict("records"):
         kind, part = str(r["kind"]), r["split"]
         if pd.isna(part) and kind in ("excluded", "disputed"):
-            words = f"excluded: {r['step']}" if kind == "excluded" else r["step"]
-            rows.append((words, "excluded", r["n"]))
+            step = f"excluded: {r['step']}" if kind == "excluded" else r["step"]
+            rows.append((step, "excluded", r["n"]))
         elif pd.isna(part) and (kind != "class" or not parts):
-            rows.append(
-                (f"analysed: {_classes(flow, None)}" if kind == "analysed" and parts else r["step"], kind, r["n"])
-            )
+            step = f"analysed: {_classes(flow, None)}" if kind == "analysed" and parts else r["step"]
+            rows.append((step, kind, r["n"]))
         elif kind == "analysed":
             rows.append((f"{part}: {_classes(flow, part)}", "class", r["n"]))
     return pd.DataFrame(rows, columns=["step", "kind", "n"])
 
 
 def _classes(flow: pd.DataFrame, part: object) -> str:
-    here = flow["split"].isna() if part is None else flow["split"] == part
-    rows = flow[here & (flow["kind"] == "class")]
+    """The cases of each class, in one part or (None) in all: "119 abnormal, 113 normal"."""
+    in_part = flow["split"].isna() if part is None else flow["split"] == part
+    rows = flow[in_part & (flow["kind"] == "class")]
     return ", ".join(f"{n} {label}" for label, n in zip(rows["label"], rows["n"], strict=True))
 
 
-def apart(flow: pd.DataFrame) -> str:
-    """What the caption says of the cases in dispute; "" where there are none in test."""
-    if "split" not in flow:
-        return ""
-    n = int(flow.loc[(flow["kind"] == "disputed") & (flow["split"] == "test"), "n"].sum())
-    if not n:
-        return ""
-    return f" {n} of the cases in dispute {'is' if n == 1 else 'are'} in test, scored apart and in no primary metric."
+def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> Drawing:
+    """The flow as boxes from top to bottom; columns step, n and, optionally, kind.
 
-
-def flow_table(flow: pd.DataFrame, caption: str) -> Table | None:
-    """Steps by parts of the cohort, with the sum that each step leaves; None for a flow without parts."""
-    if "split" not in flow or flow["split"].isna().all():
-        return None
-
-    def n(**where: object) -> str:
-        rows = flow
-        for column, value in where.items():
-            rows = rows[rows[column].isna() if value is None else rows[column] == value]
-        return tables.count(float(rows["n"].sum())) if len(rows) else ""
-
-    rows = []
-    disputes = flow[(flow["kind"] == "disputed") & flow["split"].isna()]
-    for r in flow[flow["split"].isna()].to_dict("records"):
-        kind, step = str(r["kind"]), str(r["step"])
-        label = None if pd.isna(r["label"]) else r["label"]
-        # cases in dispute have parts all together, not by reason
-        parts = kind in ("analysed", "class") or (kind == "disputed" and len(disputes) == 1)
-        words = {"excluded": f"Excluded: {step}", "class": f"Analysed, {step}"}.get(kind, step[:1].upper() + step[1:])
-        rows.append(_row(words, [n(kind=kind, split=p, label=label) or "0" if parts else "" for p in PARTS], r))
-        if kind == "disputed" and len(disputes) > 1 and step == disputes["step"].iloc[-1]:
-            total = {"n": disputes["n"].sum(), "n.patients": float("nan")}
-            rows.append(_row("In dispute, all", [n(kind=kind, split=p) or "0" for p in PARTS], total))
-    remark = "Screened = excluded + in dispute + analysed. Patients of several steps may be the same."
-    head = ["Step", *(p.capitalize() for p in PARTS), "Cases", "Patients"]
-    return tables.table("flow-table", caption, head, rows, remark=remark, source="flow.csv")
-
-
-def _row(words: str, parts: list[str], r: Mapping[Any, Any]) -> list[Cell]:
-    total, patients = float(r["n"]), float(r["n.patients"])
-    shown = tables.count(patients) if patients == patients else ""
-    return [Cell(words), *(Cell(p) for p in parts), Cell(tables.count(total)), Cell(shown)]
-
-
-FLOW_CHARACTERS = 33  # as many stand beside the number at full size; longer steps are set smaller
-
-
-def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
-    """The cohort's flow as boxes from top to bottom; columns step, n and, optionally, kind.
-
-    Steps of kind "excluded" or "class" stand to the side. Without kinds they follow from the numbers: steps after the first
-    are excluded as long as what they leave is not yet the next step; steps after that which sum to it are its classes.
+    Boxes of kind "excluded" or "class" are at the side. Without kinds they follow from the counts (`kinds_of`).
     """
     records = flow.to_dict("records")
-    n_of = [float(r["n"]) for r in records]
-    kinds = [str(r["kind"]) for r in records] if "kind" in flow else _kinds(n_of)
-    side = [k in ("excluded", "class") for k in kinds]
+    kinds = [str(r["kind"]) for r in records] if "kind" in flow else kinds_of([float(r["n"]) for r in records])
+    at_side = [k in ("excluded", "class") for k in kinds]
     with style():
         figure = new_figure(6.4, 0.42 * len(records) + 0.05, (0.02, 0.02, 0.02, 0.02))
         ax = figure.subplots()
         last = None
-        for y, (row, out) in enumerate(zip(records, side, strict=True)):
-            x, width = (0.50, 0.49) if out else (0.0, 0.46)
-            ax.fill(
-                [x, x + width, x + width, x],
-                [y + 0.13, y + 0.13, y + 0.87, y + 0.87],
-                facecolor="none",
-                edgecolor=MUTED,
-                linewidth=0.8,
-            )
-            step = label(row["step"], 52)
-            ax.text(x + 0.012, y + 0.5, step, va="center", fontsize=8 * min(1.0, FLOW_CHARACTERS / max(len(step), 1)))
-            ax.text(
-                x + width - 0.012,
-                y + 0.5,
-                f"n = {tables.count(float(row['n']))}",
-                va="center",
-                ha="right",
-                fontsize=8,
-            )
-            if out:
-                if last is not None and all(side[y:]):  # the classes hang from the last box
+        for y, (row, side) in enumerate(zip(records, at_side, strict=True)):
+            _box(ax, y, row["step"], float(row["n"]), side=side)
+            if side:
+                if last is not None and all(at_side[y:]):  # the classes are connected to the last box
                     ax.plot([0.23, 0.23], [last + 0.87, y + 0.5], color=MUTED, linewidth=0.8)
                 ax.plot([0.23, 0.50], [y + 0.5, y + 0.5], color=MUTED, linewidth=0.8)
                 ax.plot([0.488], [y + 0.5], marker=">", color=MUTED, markersize=3.5)
@@ -136,12 +70,27 @@ def cohort_flow(flow: pd.DataFrame, *, prefix: str = "flow") -> str:
         ax.set_xlim(-0.005, 1.0)
         ax.set_ylim(len(records), 0)
         ax.axis("off")
-        said = "; ".join(f"{label(r['step'], 120)}: {tables.count(float(r['n']))}" for r in records)
-        return to_svg(figure, prefix, "Flow of the cohort", said)
+        description = "; ".join(f"{label(r['step'], 120)}: {count(float(r['n']))}" for r in records)
+        return drawing(figure, prefix, "Flow of the cohort", description)
 
 
-def _kinds(n: Sequence[float]) -> list[str]:
-    """What each step of a flow is: ([416, 80, 5, 331, 170, 161]) is kept, excluded, excluded, kept, class, class."""
+def _box(ax: Axes, y: int, step: object, n: float, *, side: bool) -> None:
+    """One box with its step and count, in the main column or at the side."""
+    x, width = (0.50, 0.49) if side else (0.0, 0.46)
+    right = x + width
+    across, down = [x, right, right, x], [y + 0.13, y + 0.13, y + 0.87, y + 0.87]
+    ax.fill(across, down, facecolor="none", edgecolor=MUTED, linewidth=0.8)
+    text = label(step, 52)
+    ax.text(x + 0.012, y + 0.5, text, va="center", fontsize=8 * min(1.0, CHARACTERS_PER_BOX / max(len(text), 1)))
+    ax.text(right - 0.012, y + 0.5, f"n = {count(n)}", va="center", ha="right", fontsize=8)
+
+
+def kinds_of(n: Sequence[float]) -> list[str]:
+    """The kinds of a flow's steps from their counts: [416, 80, 5, 331, 170, 161] is kept, excluded, excluded, kept, class, class.
+
+    The steps after the first are excluded until the first count minus theirs is the next one; the steps after that are its classes where their
+    counts sum to it.
+    """
     for k in range(2, len(n)):
         if n[0] - sum(n[1:k]) == n[k]:
             rest = n[k + 1 :]

@@ -1,7 +1,7 @@
-"""matplotlib figures as SVG that can stand inline in a page: text as text, the same bytes every time, no reference to anything.
+"""matplotlib figures as SVG inside a page: text as text, the same bytes every time, no reference to anything outside.
 
-Colours are written as CSS variables with a fallback, so that one drawing serves the light and the dark page; ids carry
-the figure's prefix, so that several figures can stand in one page; names from users are text and never mathematics.
+Colours are CSS variables with a fallback, so that one drawing serves the light and the dark page. Ids begin with the figure's prefix, so that a
+page can have several figures. Names from users are text, never mathematics.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import re
 import unicodedata
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -25,9 +27,8 @@ INK = "#1a1c20"
 MUTED = "#5b616b"
 RULE = "#d5d8dd"
 PAPER = "#fefefe"
-# Okabe and Ito's colours for colour-blind readers, those too light for 3:1 on white darkened; the page's dark style
-# gives lighter ones under the same names.
 SERIES = ("#0072b2", "#c85200", "#00855f", "#a8467e", "#1a1c20", "#96690a", "#2383b4", "#6b6f76")
+"""Okabe and Ito's colours for colour-blind readers, darkened to a contrast of 3:1 on white; the dark page has lighter ones under the same names."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
     *("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2))),
@@ -85,23 +86,27 @@ MIN_WIDTH_PX = 520
 
 
 _PNG_DPI = 200
-_PICTURES: ContextVar[dict[str, bytes] | None] = ContextVar("pictures", default=None)
 
 
-@contextmanager
-def pictures(keep: bool = True) -> Iterator[dict[str, bytes]]:
-    """Keep a PNG of every figure that is drawn inside the block: SVG text -> bytes, on white."""
-    kept: dict[str, bytes] = {}
-    token = _PICTURES.set(kept if keep else None)
-    try:
-        yield kept
-    finally:
-        _PICTURES.reset(token)
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A finished figure: its `<svg>` element for the page, and the matplotlib figure from which `png` makes a bitmap."""
+
+    svg: Markup
+    figure: Figure
+
+    def png(self) -> bytes:
+        """The figure as PNG, 200 dots per inch, on white; the same figure gives the same bytes."""
+        buffer = io.BytesIO()
+        with style(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing")
+            self.figure.savefig(buffer, format="png", dpi=_PNG_DPI, facecolor="white", metadata={"Software": None})
+        return buffer.getvalue()
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The figures' own settings, whatever the user's matplotlibrc says."""
+    """The settings of the figures, independent of the user's matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(cast(Any, _RC))
@@ -109,10 +114,10 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float, margins: tuple[float, float, float, float]) -> Figure:
-    """A figure outside pyplot's state, measured in inches (72 units of the drawing each; shown at 96 px).
+    """A figure outside pyplot's state; sizes in inches (72 units of the drawing, 96 px on the page).
 
-    `margins` (left, right, bottom, top) hold the text around the axes. Fixed
-    margins rather than a layout engine: they do not depend on the fonts of the machine, and cost no second drawing.
+    `margins` (left, right, bottom, top) hold the text around the axes. They are fixed, because a layout engine depends on the fonts of the machine
+    and draws twice.
     """
     figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
@@ -122,7 +127,7 @@ def new_figure(width: float, height: float, margins: tuple[float, float, float, 
 
 
 def grid(figure: Figure, rows: int, columns: int, gap: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-    """(rows, columns) axes of equal size that share their scales, `gap` inches (across, down) apart."""
+    """Axes of equal size with shared scales, shape (rows, columns); `gap`: inches between them, across and down."""
     width, height = figure.get_size_inches()
     p = figure.subplotpars
     each = (
@@ -134,25 +139,51 @@ def grid(figure: Figure, rows: int, columns: int, gap: tuple[float, float] = (0.
 
 
 def label(text: object, max_chars: int = MAX_LABEL_CHARS) -> str:
-    """`text` as a figure shows it: control and direction characters escaped, and cut to what fits; the tables hold it whole."""
-    shown = "".join(
+    """A text in a figure: control and direction characters escaped, cut to `max_chars`. Tables have the whole text."""
+    escaped = "".join(
         c if not unicodedata.category(c).startswith("C") else c.encode("unicode_escape").decode() for c in str(text)
     )
-    return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"
+    return escaped if len(escaped) <= max_chars else escaped[: max_chars - 1] + "…"
 
 
-def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
-    """The figure as an `<svg>` element for an HTML page.
+def add_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, **options: object) -> None:
+    """Draw a line in the colour and dashes of series `i`; `add_legend` lists it."""
+    ax.plot(x, y, color=SERIES[i], linestyle=LINES[i], gid="series", **options)  # type: ignore[arg-type]
 
-    `prefix` (letters, digits, hyphens) makes its ids unique in the page; `title` and `description` name it to a screen reader.
+
+def add_legend(ax: Axes, names: Sequence[str], *, location: str = "") -> None:
+    """A legend of the series, beside the axes or at a `location` of matplotlib's inside them.
+
+    The texts are set afterwards, because matplotlib hides labels that begin with "_".
     """
+    handles = [line for line in ax.lines if line.get_gid() == "series"]
+    place: dict[str, Any] = {"loc": location} if location else {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
+    legend = ax.legend(handles, ["."] * len(handles), handlelength=2.6, **place)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(label(name))
+
+
+def outer_labels(figure: Figure, x: str, y: str) -> None:
+    """One label for the shared axes of a grid."""
+    width, height = figure.get_size_inches()
+    p = figure.subplotpars
+    figure.text((p.left + p.right) / 2, 0.08 / height, x, ha="center", va="bottom", fontsize=9)
+    figure.text(0.06 / width, (p.bottom + p.top) / 2, y, ha="left", va="center", rotation=90, fontsize=9)
+
+
+def drawing(figure: Figure, prefix: str, title: str, description: str) -> Drawing:
+    """The finished figure. `prefix` (lower-case letters, digits, hyphens) makes its ids unique; screen readers read `title` and `description`."""
+    return Drawing(Markup(_svg(figure, prefix, title, description)), figure)
+
+
+def _svg(figure: Figure, prefix: str, title: str, description: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]*", prefix):
-        raise ValueError(f"a figure's prefix is lower-case letters, digits and hyphens, not {prefix!r}")
+        raise ValueError(f"the prefix of a figure has lower-case letters, digits and hyphens, unlike {prefix!r}")
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing")  # the reader's browser has its own fonts
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing")  # browsers bring their own fonts
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    prefix = f"svg-{prefix}"  # apart from the anchors of the page
+    prefix = f"svg-{prefix}"  # other ids than the anchors of the page
     root = ET.fromstring(buffer.getvalue())
     _clean(root, prefix)
     box = root.get("viewBox", "0 0 1 1").split()
@@ -166,7 +197,7 @@ def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
             "role": "img",
             "aria-labelledby": f"{prefix}-title",
             "aria-describedby": f"{prefix}-desc",
-            # on a narrow screen the figure scrolls rather than shrink its text below what can be read
+            # on a narrow screen the figure scrolls: shrunk, its text would be too small to read
             "style": f"stroke-linejoin: round; stroke-linecap: butt; min-width: {min(width, MIN_WIDTH_PX):.0f}px",
         },
     )
@@ -174,28 +205,17 @@ def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
         child = ET.SubElement(top, name, {"id": f"{prefix}-{name}"})
         child.text = "".join(label(c, 1) for c in text)
     top.extend(list(root))
-    text = ET.tostring(top, encoding="unicode")
-    if (kept := _PICTURES.get()) is not None:
-        kept[text] = _png(figure)
-    return text
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing")
-        figure.savefig(buffer, format="png", dpi=_PNG_DPI, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+    return ET.tostring(top, encoding="unicode")
 
 
 def as_file(svg: str) -> str:
-    """The same drawing as an SVG file of its own; colours and font are plain values there, for programs that know no variables."""
+    """An SVG file of an `<svg>` element; colours and fonts are plain values, for programs without CSS variables."""
     svg = _VARIABLE.sub(r"\1", svg)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="{_SVG}"' + svg.removeprefix("<svg") + "\n"
 
 
 def _clean(root: ET.Element, prefix: str) -> None:
-    """Drop what a page must not get (a global style, metadata), namespaces; prefix ids; colours to variables."""
+    """Remove global styles, metadata and namespaces; prefix ids; turn colours into variables."""
     for parent in list(root.iter()):
         for child in list(parent):
             name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""

@@ -1,10 +1,9 @@
-"""The CSVs of a report: UTF-8, one line feed a row, full precision, `NA` for what does not exist.
+"""The CSVs of a report: UTF-8, one line feed per row, full precision, `NA` for missing values.
 
-Cells are written by the kind of their column: a number as the shortest text that reads back as the same double (Python's
-`repr`; `Inf` and `-Inf` as R writes them, and never `-0.0`), a count without a decimal point, a logical as `TRUE` or
-`FALSE` (R's spelling, which pandas reads too), text as it stands, in quotes where RFC 4180 asks for them. Text that is
-really "NA" is put in quotes, so that a reader that minds quotes can tell it from a missing value; R does not mind them,
-which the loaders warn of. Empty text is written as `NA`.
+The kind of a column decides how its cells are written: a number as the shortest text that reads back as the same double (Python's `repr`; `Inf`
+and `-Inf` as in R, and never `-0.0`), a count without a decimal point, a boolean as `TRUE` or `FALSE` (as in R, and pandas reads them too), text
+unchanged, in quotes where RFC 4180 requires them. The text "NA" is quoted, so that readers that respect quotes can distinguish it from a missing
+value (R does not; the loaders warn about it). Empty text is written as `NA`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def write_tables(
     command: str = "compare",
     further_columns: Mapping[tuple[str, str], Column] | None = None,
 ) -> list[str]:
-    """Write every table of `command`, those of `tables` besides, and `data_dictionary.csv`; return the files' names.
+    """Write every table of `command`, further tables, and `data_dictionary.csv`; return the names of the files.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def write_tables(
 
 
 def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | None = None) -> None:
-    """Write one table. `kinds` says how a column's cells are written; without it the column's type does."""
+    """Write one table. The kind of a column decides how its cells are written; without one its type does."""
     columns = [str(c) for c in table.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(_quoted(c) for c in columns) + "\n")
@@ -65,12 +64,6 @@ def write_table(path: Path, table: pd.DataFrame, kinds: Mapping[str, Kind] | Non
             part = table.iloc[start : start + _CHUNK_ROWS]
             cells = [_cells(part.iloc[:, i], (kinds or {}).get(c)) for i, c in enumerate(columns)]
             file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
-
-
-def as_written(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Kind]]:
-    """The table with its columns in the order of the file, and the kind of each column that is known."""
-    ordered = _ordered(name, table)
-    return ordered, _kinds(name, ordered)
 
 
 def data_dictionary(
@@ -93,7 +86,7 @@ def data_dictionary(
             else:
                 rows.append((f"{table}.csv", column, meaning.description, meaning.values))
     if unknown:
-        raise ValueError("columns without a meaning (further_columns): " + "; ".join(unknown))
+        raise ValueError("columns without a description (further_columns): " + "; ".join(unknown))
     # The rest describes files that the caller writes; a column of ours that was not written is left out.
     rows += [
         (f"{t}.csv", c, column.description, column.values) for (t, c), column in further.items() if t not in tables
@@ -120,7 +113,7 @@ def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=list(header))
     missing = [c for c in header if c not in columns]
     if missing:
-        raise ValueError(f"{name}.csv: columns of the header are missing: {', '.join(missing)}")
+        raise ValueError(f"{name}.csv: missing columns: {', '.join(missing)}")
     return table[[*header, *(c for c in table.columns if c not in header)]]
 
 
@@ -132,29 +125,29 @@ def _kinds(name: str, table: pd.DataFrame) -> dict[str, Kind]:
 
 
 def _cells(column: pd.Series, kind: Kind | None) -> list[str]:
-    """One column as the text of its cells."""
+    """The cells of one column as text."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind == "f" and kind in (None, "number", "integer"):
-        return _of_floats(column.to_numpy(dtype=float), whole=kind == "integer")
+        return _float_cells(column.to_numpy(dtype=float), whole=kind == "integer")
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and kind != "boolean":
         return [str(v) for v in column.tolist()]
     if isinstance(dtype, pd.CategoricalDtype):
         column = column.astype(object)
-    seen: dict[object, str] = {}  # text columns repeat few values; (type, value) keeps 1, 1.0 and True apart
-    out = []
+    known: dict[object, str] = {}  # columns of text have few values; (type, value) distinguishes 1, 1.0 and True
+    cells = []
     for value in column.tolist():
         key = value if type(value) is str else (type(value), value)
-        text = seen.get(key)
+        text = known.get(key)
         if text is None:
-            text = seen[key] = _cell(value, kind)
-        out.append(text)
-    return out
+            text = known[key] = _cell(value, kind)
+        cells.append(text)
+    return cells
 
 
-def _of_floats(values: np.ndarray, *, whole: bool) -> list[str]:
+def _float_cells(values: np.ndarray, *, whole: bool) -> list[str]:
     if whole or np.isinf(values).any():
         return ["NA" if v != v else _number(v, whole=whole) for v in values.tolist()]
-    return ["NA" if v != v else repr(v) for v in (values + 0.0).tolist()]  # as `_number`, without a call per cell
+    return ["NA" if v != v else repr(v) for v in (values + 0.0).tolist()]  # as in `_number`, without a call per cell
 
 
 def _number(v: float, *, whole: bool) -> str:
@@ -162,7 +155,7 @@ def _number(v: float, *, whole: bool) -> str:
         return "NA" if isnan(v) else ("Inf" if v > 0 else "-Inf")
     if whole and v == int(v):
         return str(int(v))
-    return repr(v + 0.0)  # -0.0 + 0.0 is 0.0: a difference of nothing has no sign
+    return repr(v + 0.0)  # -0.0 + 0.0 is 0.0: zero has no sign
 
 
 def _cell(value: object, kind: Kind | None) -> str:
@@ -175,7 +168,7 @@ def _cell(value: object, kind: Kind | None) -> str:
     if isinstance(value, (float, np.floating)):
         if kind == "boolean" and value in (0.0, 1.0):
             return "TRUE" if value else "FALSE"
-        # a text column such as `seed` turns into floats when some of its cells are missing: 7.0 is the seed 7
+        # a column of text such as `seed` becomes float where cells are missing: 7.0 is the seed 7
         return _number(float(value), whole=kind in ("integer", "text", "boolean"))
     text = str(value)
     return "NA" if text == "" else _quoted(text)

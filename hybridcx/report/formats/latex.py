@@ -1,7 +1,7 @@
-r"""The report's tables for a LaTeX document: booktabs, every name escaped.
+r"""The tables of a report for LaTeX: booktabs, with escaped names.
 
-`tables.tex` holds the tables alone, for `\input`; `tables_preamble.tex` the few lines that it needs; `tables_document.tex` is a whole document
-to look at them. Long tables break over pages (longtable); wide ones are shrunk to the line.
+`tables.tex` has the tables, for `\input`; `tables_preamble.tex` has the lines of the preamble that it needs; `tables_document.tex` is a whole
+document with all of them. Long tables break over pages (longtable); wide ones are scaled to the width of the line.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from hybridcx.report.content import Content
+from hybridcx.report.blocks import Page
 from hybridcx.report.formats.html import literal
-from hybridcx.report.formats.journal_style import emphasised
-from hybridcx.report.numbers import Cell, Table
+from hybridcx.report.tables import Cell, Table
 
 MAX_FLOAT_ROWS = 36
 """A table with more rows does not fit on one page."""
 MAX_NAME_CHARS = 30
+"""Longer names are broken, in a column of the width `NAME_WIDTH_EM`."""
 NAME_WIDTH_EM = 12
 
 _ASCII = {
@@ -31,7 +31,7 @@ _ASCII = {
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
-    # after a line's end an asterisk or a bracket would be its argument; in pairs the others are ligatures
+    # an asterisk or bracket after the end of a line would be its argument; pairs of the others would be ligatures
     **{c: f"{{{c}}}" for c in "*[]-,?!"},
 }
 _KNOWN = {
@@ -87,7 +87,7 @@ DOCUMENT = r"""% All tables of the report in one document. Written by hybridcx.
 
 
 def escaped(text: str) -> str:
-    """`text` so that LaTeX sets it as it stands, on one line.
+    """`text` with every character that has a meaning in LaTeX escaped, on one line.
 
     >>> escaped("vgg16_a & 50% [x]")
     'vgg16\\\\_a \\\\& 50\\\\% {[}x{]}'
@@ -105,67 +105,61 @@ def _letter(c: str) -> str:
     return c if c.isascii() or _LATIN.match(c) else f"\\hcxletter{{{ord(c):04X}}}"
 
 
-def phrased(text: str, *, head: bool = False) -> str:
-    """Escaped text with the style's italics."""
-    return "".join(f"\\textit{{{escaped(p)}}}" if italic else escaped(p) for p, italic in emphasised(text, head=head))
-
-
-def latex(content: Content) -> dict[str, str]:
-    """File name -> text: the tables, what they need, and a document that shows them."""
-    made = [table(b.table, b.number) for s in content[1] for b in s.blocks if b.kind == "table" and b.table is not None]
+def latex(page: Page) -> dict[str, str]:
+    """File name -> text: the tables, the preamble that they need, and a document with all of them."""
     start = "% The tables of a report by hybridcx, numbered by LaTeX; the comment above each gives its number in the report.\n"
     return {
-        "tables.tex": "\n".join([start, *made]),
+        "tables.tex": "\n".join([start, *(table(t, number) for number, t in page.tables)]),
         "tables_preamble.tex": PREAMBLE,
         "tables_document.tex": DOCUMENT,
     }
 
 
 def table(t: Table, number: str) -> str:
-    """One table with its caption, its remark and its notes."""
+    """One table with its caption, remark and notes."""
     columns = "".join("r" if n else _text_column(t, i) for i, n in enumerate(t.numeric))
-    head = " & ".join(phrased(h, head=True) for h in t.head) + r" \\"
+    head = " & ".join(escaped(h) for h in t.head) + r" \\"
     rows = [line for row in t.rows for line in _lines(row)]
-    caption = f"\\caption[]{{{phrased(t.caption)}}}\\label{{tab:{t.key}}}"
+    caption = f"\\caption[]{{{escaped(t.caption)}}}\\label{{tab:{t.key}}}"
     notes = _notes(t)
     comment = f"% {literal(number) or t.key}"
     if len(rows) > MAX_FLOAT_ROWS:
-        made = [
+        lines = [
             comment, r"{\scriptsize\setlength\tabcolsep{3pt}", f"\\begin{{longtable}}{{@{{}}{columns}@{{}}}}", caption + r"\\",
             r"\toprule", head, r"\midrule\endfirsthead", r"\toprule", head, r"\midrule\endhead", r"\bottomrule\endfoot",
             *rows, r"\end{longtable}", *notes, "}",
         ]  # fmt: skip
     else:
-        made = [
+        lines = [
             comment, r"\begin{table}[htbp]", r"\centering\footnotesize", caption,
             f"\\hcxfit{{\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule",
             r"\end{tabular}}", *notes, r"\end{table}",
         ]  # fmt: skip
-    return "\n".join(made) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _text_column(t: Table, i: int) -> str:
-    """A column of text: as wide as its text, or of a fixed width in which long names are broken."""
+    """The type of a column of text: as wide as its text, or a fixed width in which long names are broken."""
     longest = max((len(row[i].text) for row in t.rows), default=0)
     return "l" if longest <= MAX_NAME_CHARS else f">{{\\raggedright\\arraybackslash}}p{{{NAME_WIDTH_EM}em}}"
 
 
 def _broken(text: str) -> str:
-    """Escaped text that may be broken inside a very long word."""
+    """Escaped text in which very long words may be broken."""
     return r"\allowbreak{}".join(map(escaped, re.findall(r"\S{1,14}\s*|\s+", literal(text))))
 
 
 def _lines(row: Sequence[Cell]) -> list[str]:
-    """A row, and the smaller line below it where a cell has one."""
+    """A row, and below it the second line of its cells where there is one."""
     cells = [_broken(c.text) + (f"\\textsuperscript{{{','.join(c.notes)}}}" if c.notes else "") for c in row]
     below = [f"\\scriptsize {escaped(c.sub)}" if c.sub else "" for c in row]
     return [" & ".join(cells) + r" \\", *([" & ".join(below) + r" \\"] if any(below) else [])]
 
 
 def _notes(t: Table) -> list[str]:
-    said = [phrased(f"{t.remark} {t.source}".strip())] if t.remark or t.source else []
-    said += [f"\\textsuperscript{{{mark}}}~{phrased(text)}" for mark, text in t.notes]
-    if not said:
+    notes = [escaped(f"{t.remark} {t.source}".strip())] if t.remark or t.source else []
+    notes += [f"\\textsuperscript{{{mark}}}~{escaped(text)}" for mark, text in t.notes]
+    if not notes:
         return []
-    lines = "\\par\n".join(said)
+    lines = "\\par\n".join(notes)
     return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\raggedright\scriptsize", lines, r"\end{minipage}"]

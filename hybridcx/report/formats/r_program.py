@@ -1,4 +1,4 @@
-"""The R program that travels with a report, `recompute.R`: base R alone recomputes the numbers beside it. Its parts lie in the folder recompute."""
+"""The R program of a report, `recompute.R`, which recomputes its numbers with base R. Its parts are in the folder recompute."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from importlib import resources
 
 COMMANDS = ("agreement", "compare", "run")
-"""The commands whose folders get the program: those with predictions or readings to recompute from."""
+"""The commands whose reports have the program: those with predictions or readings."""
 PARTS = ("1_tools.R", "2_one_model.R", "3_two_models.R", "4_tables.R", "5_agreement.R", "6_all.R")
 _HEAD = """\
-# Recomputes the numbers of this report from predictions.csv (and ratings.csv or cohort.csv) beside it, with base R alone (4.0 or newer):
+# Recomputes the numbers of this report from predictions.csv (and ratings.csv or cohort.csv) in its folder, with base R alone (4.0 or newer):
 #     Rscript recompute.R          from any directory, or source("recompute.R")
-# The formulas are written from the papers named beside them, apart from the code that made the report. Each number is compared to a relative
+# The formulas were written from the cited papers, independently of the code that wrote the report. Each number is compared to a relative
 # 1e-9 (searched roots 1e-7, fitted calibration lines and noncentral t quantiles 1e-5); bootstrap percentile limits of accuracy and AUROC are
-# drawn anew and held within four Monte Carlo errors. Prints PASS or the difference by file and method, what it does not recompute with its
-# count, and ends with status 1 where a number differs.
+# resampled again and compared within four Monte Carlo errors. Prints PASS or the difference by file and method, the numbers that it does not
+# recompute, and ends with status 1 where a number differs.
 
 """
 
 
 def program(options: Mapping[str, object]) -> str:
-    """The program for a report with these recorded options: what it needs of them stands at its top, so that R reads no JSON."""
+    """The program for a report with these options of provenance.json; it begins with those that it needs, so that R reads no JSON."""
     settings = {
         "positive": options.get("positive"),
         "conf.level": options.get("confidence_level", 0.95),

@@ -1,6 +1,6 @@
-"""The report as a Word document: the page's own blocks, real tables with header rows, captions, headings, figures as PNG with a text for them.
+"""The report as a Word document: real tables with header rows, captions, headings, and figures as PNG with a description.
 
-Needs python-docx (extra `word`), which is imported when a document is made. The same report gives the same bytes.
+Needs python-docx (extra `word`), which is imported when a document is written. Equal pages give equal bytes.
 """
 
 from __future__ import annotations
@@ -8,33 +8,34 @@ from __future__ import annotations
 import datetime as dt
 import io
 import zipfile
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hybridcx.report.blocks import Block, Figure
-from hybridcx.report.content import Content, ReportData
+from hybridcx.report.blocks import Block, Figure, Page
 from hybridcx.report.formats.html import literal
-from hybridcx.report.formats.journal_style import emphasised
-from hybridcx.report.formats.markdown import CASES_ELSEWHERE
-from hybridcx.report.numbers import Cell, Table
+from hybridcx.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     from docx.document import Document
 
-_DAY = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # documents carry no clock
+CASES_ELSEWHERE = "The cases with their pictures are in report.html."
+_DAY = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _ZIP_DAY = (1980, 1, 1, 0, 0, 0)
-_WIDTH_IN = 10.2  # A4 on its side, with margins of 20 mm: tables of intervals are wide
+"""The dates of every document, so that it repeats."""
+_WIDTH_IN = 10.2
+"""A4 landscape with margins of 18 mm: tables of intervals are wide."""
+_TALLEST_IN = 5.6
 _POINTS = {6: 9.0, 8: 8.0, 10: 7.0}
+"""Columns of a table -> size of its type."""
 _SMALLEST_POINTS = 6.5
 
 
-def word(report: ReportData, content: Content, pictures: Mapping[str, bytes]) -> bytes:
-    """The document's bytes; `pictures` are the PNGs of the figures by their SVG text (`svg.pictures`)."""
-    document = _new(report)
-    first, sections = content
-    document.add_heading(literal(report.title), 0)
-    document.add_paragraph(f"hybridcx {report.command}: report")
-    document.add_heading(literal(report.question), 1)
+def word(page: Page) -> bytes:
+    """The document's bytes."""
+    document = _new_document(page.title)
+    first = page.first
+    document.add_heading(literal(page.title), 0)
+    document.add_paragraph(f"hybridcx {page.command}: report")
+    document.add_heading(literal(page.question), 1)
     for text in first.before:
         _phrase(document.add_paragraph(), text)
     if first.lead:
@@ -44,57 +45,50 @@ def word(report: ReportData, content: Content, pictures: Mapping[str, bytes]) ->
         item.add_run(literal(subject)).bold = True
         _phrase(item, rest)
     if first.forest:
-        _figure(document, first.forest, pictures)
-    for title, items in (("Caveats", first.caveats), ("Noted by the run", first.warnings)):
+        _figure(document, first.forest)
+    for title, items in (("Caveats", first.caveats), ("Warnings of the run", first.warnings)):
         if items:
             document.add_heading(title, 2)
             _items(document, items)
-    for section in sections:
+    for section in page.sections:
         document.add_heading(literal(section.title), 1)
         for block in section.blocks:
-            _block(document, block, pictures)
+            _block(document, block)
     return _packed(document)
 
 
-def _new(report: ReportData) -> Document:
+def _new_document(title: str) -> Document:
     import docx
     from docx.enum.section import WD_ORIENT
     from docx.shared import Mm, Pt, RGBColor
 
     document = docx.Document()
-    page = document.sections[0]
-    page.orientation, page.page_width, page.page_height = WD_ORIENT.LANDSCAPE, Mm(297), Mm(210)
-    page.left_margin = page.right_margin = page.top_margin = page.bottom_margin = Mm(18)
+    sheet = document.sections[0]
+    sheet.orientation, sheet.page_width, sheet.page_height = WD_ORIENT.LANDSCAPE, Mm(297), Mm(210)
+    sheet.left_margin = sheet.right_margin = sheet.top_margin = sheet.bottom_margin = Mm(18)
     styles: Any = document.styles
     styles["Normal"].font.name, styles["Normal"].font.size = "Calibri", Pt(10)
     for name in ("Title", "Heading 1", "Heading 2", "Caption"):
         styles[name].font.color.rgb = RGBColor(0x1A, 0x1C, 0x20)
     styles["Title"].font.size, styles["Caption"].font.size = Pt(20), Pt(9.5)
     styles["Caption"].font.bold = False
-    about = document.core_properties
-    about.author, about.title, about.comments, about.last_modified_by = (
-        "hybridcx",
-        literal(report.title),
-        "",
-        "hybridcx",
-    )
-    about.created = about.modified = _DAY
-    about.revision = 1
+    properties = document.core_properties
+    properties.author = properties.last_modified_by = "hybridcx"
+    properties.title, properties.comments, properties.revision = literal(title), "", 1
+    properties.created = properties.modified = _DAY
     return document
 
 
-def _block(document: Document, block: Block, pictures: Mapping[str, bytes]) -> None:
+def _block(document: Document, block: Block) -> None:
     if block.kind == "text":
         _phrase(document.add_paragraph(), block.text)
-    elif block.kind == "heading":
-        document.add_heading(literal(block.text), 2)
     elif block.kind == "list":
         _items(document, block.items)
     elif block.kind == "table" and block.table is not None:
         _table(document, block.table, block.number)
     elif block.kind == "figures":
         for figure in block.figures:
-            _figure(document, figure, pictures)
+            _figure(document, figure)
     elif block.kind == "casebook":
         document.add_paragraph(CASES_ELSEWHERE)
     elif block.kind == "definitions":
@@ -109,14 +103,13 @@ def _items(document: Document, items: tuple[str, ...]) -> None:
         _phrase(document.add_paragraph(style="List Bullet"), item)
 
 
-def _phrase(paragraph: Any, text: str, *, bold: bool = False, points: float | None = None, head: bool = False) -> None:
-    """Add the text, with the style's italics."""
+def _phrase(paragraph: Any, text: str, *, bold: bool = False, points: float | None = None) -> None:
+    """Add the text to the paragraph."""
     from docx.shared import Pt
 
-    for piece, italic in emphasised(literal(text), head=head):
-        run = paragraph.add_run(piece)
-        run.bold, run.italic = bold or None, italic or None
-        run.font.size = None if points is None else Pt(points)
+    run = paragraph.add_run(literal(text))
+    run.bold = bold or None
+    run.font.size = None if points is None else Pt(points)
 
 
 def _caption(document: Document, number: str, text: str, source: str = "", *, above: bool) -> None:
@@ -127,20 +120,17 @@ def _caption(document: Document, number: str, text: str, source: str = "", *, ab
     _phrase(line, text + (f" {source}" if source else ""))
 
 
-def _figure(document: Document, figure: Figure, pictures: Mapping[str, bytes]) -> None:
+def _figure(document: Document, figure: Figure) -> None:
     from docx.shared import Inches, Length
 
-    png = pictures.get(str(figure.svg))
-    if png is not None:
-        line = document.add_paragraph()
-        line.paragraph_format.keep_with_next = True
-        picture = line.add_run().add_picture(io.BytesIO(png))
-        widest, tallest = Inches(_WIDTH_IN), Inches(5.6)
-        shrink = min(1.0, widest / picture.width, tallest / picture.height)
-        picture.width, picture.height = (Length(x * shrink) for x in (picture.width, picture.height))
-        about = picture._inline.docPr
-        about.set("descr", literal(figure.alt))
-        about.set("name", f"figure {figure.key}")
+    line = document.add_paragraph()
+    line.paragraph_format.keep_with_next = True
+    picture = line.add_run().add_picture(io.BytesIO(figure.drawing.png()))
+    scale = min(1.0, Inches(_WIDTH_IN) / picture.width, Inches(_TALLEST_IN) / picture.height)
+    picture.width, picture.height = (Length(x * scale) for x in (picture.width, picture.height))
+    properties = picture._inline.docPr
+    properties.set("descr", literal(figure.alt))
+    properties.set("name", f"figure {figure.key}")
     _caption(document, figure.number, figure.caption, figure.source, above=False)
 
 
@@ -151,25 +141,25 @@ def _table(document: Document, t: Table, number: str) -> None:
     from docx.text.paragraph import Paragraph
 
     _caption(document, number, t.caption, above=True)
-    made: Any = document.add_table(len(t.rows) + 1, len(t.head))
+    table: Any = document.add_table(len(t.rows) + 1, len(t.head))
     points = next((p for n, p in _POINTS.items() if len(t.head) <= n), _SMALLEST_POINTS)
     for tag, value in (("w:tblCaption", f"{number}. {t.caption}"), ("w:tblDescription", t.remark)):
-        said = OxmlElement(tag)
-        said.set(qn("w:val"), literal(value))
-        made._tbl.tblPr.append(said)
-    look = made._tbl.tblPr.find(qn("w:tblLook"))  # the schema has an order
+        description = OxmlElement(tag)
+        description.set(qn("w:val"), literal(value))
+        table._tbl.tblPr.append(description)
+    look = table._tbl.tblPr.find(qn("w:tblLook"))  # the schema requires this order
     look.addprevious(_lines("w:tblBorders", "top", "bottom"))
-    for grid in made._tbl.tr_lst:  # a row stays on one page
+    for grid in table._tbl.tr_lst:  # no page break inside a row
         grid.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
-    heading = OxmlElement("w:tblHeader")  # repeated on every page, and read out as the header
-    made._tbl.tr_lst[0].get_or_add_trPr().append(heading)
+    heading = OxmlElement("w:tblHeader")  # repeated on every page, and the header for screen readers
+    table._tbl.tr_lst[0].get_or_add_trPr().append(heading)
     rows = [tuple(Cell(h) for h in t.head), *t.rows]
-    for i, (row, grid) in enumerate(zip(rows, made._tbl.tr_lst, strict=True)):
+    for i, (row, grid) in enumerate(zip(rows, table._tbl.tr_lst, strict=True)):
         for c, tc, numeric in zip(row, grid.tc_lst, t.numeric, strict=True):
-            line = Paragraph(tc.p_lst[0], made)
+            line = Paragraph(tc.p_lst[0], table)
             line.paragraph_format.space_after = 0
             line.alignment = WD_ALIGN_PARAGRAPH.RIGHT if numeric else WD_ALIGN_PARAGRAPH.LEFT
-            _phrase(line, c.text, bold=i == 0, points=points, head=i == 0)
+            _phrase(line, c.text, bold=i == 0, points=points)
             _cell_marks(line, c, points)
             if i == 0:
                 tc.get_or_add_tcPr().append(_lines("w:tcBorders", "bottom"))
@@ -183,7 +173,7 @@ def _table(document: Document, t: Table, number: str) -> None:
 
 
 def _cell_marks(line: Any, c: Cell, points: float) -> None:
-    """The notes that a cell refers to, raised, and its smaller second line."""
+    """The markers of a cell's notes, raised, and its smaller second line."""
     from docx.shared import Pt
 
     if c.notes:
@@ -209,7 +199,7 @@ def _lines(tag: str, *sides: str) -> Any:
 
 
 def _packed(document: Document) -> bytes:
-    """The document's bytes with a fixed date in place of the clock in its archive."""
+    """The document's bytes, with a fixed date instead of the time in its archive."""
     written, fixed = io.BytesIO(), io.BytesIO()
     document.save(written)
     with zipfile.ZipFile(written) as source, zipfile.ZipFile(fixed, "w") as target:

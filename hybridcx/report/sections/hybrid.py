@@ -1,4 +1,4 @@
-"""The section "Deep against hybrid": each network's softmax against the heads on its features, and main effects over the grid."""
+"""Deep against hybrid: each network's softmax compared with the heads on its features, and main effects over the grid of models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 
 from hybridcx import vocabulary
-from hybridcx.report import numbers as tables
-from hybridcx.report import shown_rows as select
-from hybridcx.report.blocks import Figure, Numbers, Section, our_own
-from hybridcx.report.figures import plots as figures
-from hybridcx.report.numbers import Cell, Notes, Table, table
+from hybridcx.report import numbers, shown_rows
+from hybridcx.report.blocks import Figure, Section
+from hybridcx.report.content import Content
+from hybridcx.report.figures import plots
+from hybridcx.report.shown_rows import limits, number
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
-Rows = list[dict[str, Any]]
 ABOVE, BELOW = "▲", "▼"
-"""Marks of a cell whose interval lies on one side of no difference: shape, not colour, says it."""
+"""Marks of a cell whose interval lies on one side of no difference; shapes, since not everybody sees colours."""
 CAP_ROWS = 60
-MAX_MODELS_SAID = 6
+MAX_MODELS_LISTED = 6
 FACTORS = {
     "network": "Network",
     "head": "Head",
@@ -27,42 +27,37 @@ FACTORS = {
     "head_minus_softmax": "Head against softmax",
 }
 ONE_TRAINING = (
-    "Everything here is conditional on the networks as they were trained, once: the uncertainty is that of the test cases alone, and another "
-    "training of the same networks may order them otherwise."
+    "All results here are conditional on a single training of the networks: the uncertainty is that of the test cases alone, and another "
+    "training of the same networks may give another order."
 )
-OVER_SEEDS = (
-    "Values are means over the seeds; the uncertainty is that of the test cases and of the seeds that were trained."
-)
+OVER_SEEDS = "Values are means over the seeds; the uncertainty is that of the test cases and of the trained seeds."
 AVERAGES = (
     "A main effect is an average over the models of the complete grid. Where the factors interact (a head that suits one network and not another) "
-    "it need not hold for any one model: the matrix shows the cells."
+    "it need not hold for any single model: the matrix has each of them."
 )
 
 
-def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
-    """The section; without blocks where no model is a head on a network's features."""
-    made = Section("hybrid", "Deep against hybrid")
-    matrix, effects = (found.get(n, pd.DataFrame()) for n in ("hybrid_matrix", "main_effects"))
+def section(content: Content) -> Section:
+    """A summary, the matrix of differences, and the main effects as figures and table; empty without heads on features of a network."""
+    section = Section()
+    matrix, effects = content.table("hybrid_matrix"), content.table("main_effects")
     if matrix.empty and effects.empty:
-        return made
+        return section
     over_seeds = not effects.empty and (effects["method"] == "bootstrap_hierarchical").any()
-    made.text(
+    section.text(
         "Each network's own softmax against the classical heads on its penultimate features, on identical test cases."
         + _roles(matrix),
-        *_in_short(effects),
+        _summary(effects),
         OVER_SEEDS if over_seeds else ONE_TRAINING,
     )
     for metric in _metrics(matrix):
-        one = matrix_table(matrix, metric)
-        made.table(one, numbers.table() if one else "")
+        section.table(matrix_table(matrix, metric))
     if not effects.empty:
-        made.text(AVERAGES)
+        section.text(AVERAGES)
         metric = _metrics(effects)[0]
-        drawn = [_forest(effects, metric, part, numbers) for part in ("grid", "softmax")]
-        made.figures(*[f for f in drawn if f is not None])
-        one = effects_table(effects)
-        made.table(one, numbers.table() if one else "")
-    return made
+        section.figures(*(_forest(effects, metric, part) for part in ("grid", "softmax")))
+        section.table(effects_table(effects))
+    return section
 
 
 def _metrics(frame: pd.DataFrame) -> list[str]:
@@ -70,113 +65,105 @@ def _metrics(frame: pd.DataFrame) -> list[str]:
 
 
 def _roles(matrix: pd.DataFrame) -> str:
-    named = [] if matrix.empty else matrix[matrix["role"] == "confirmatory"]["model"].astype(str).tolist()
-    if not named:
-        return " All of it is exploratory."
-    more = f" and {len(named) - MAX_MODELS_SAID} more" if len(named) > MAX_MODELS_SAID else ""
+    """The sentence on the comparisons that a plan named."""
+    planned = [] if matrix.empty else matrix[matrix["role"] == "confirmatory"]["model"].astype(str).tolist()
+    if not planned:
+        return " All comparisons are exploratory."
+    rest = f" and {len(planned) - MAX_MODELS_LISTED} more" if len(planned) > MAX_MODELS_LISTED else ""
     return (
-        f" The plan names {', '.join(named[:MAX_MODELS_SAID])}{more}, each against its softmax (confirmatory, marked C; its adjusted p-value "
-        "over the plan stands with the paired comparisons); everything else here is exploratory."
+        f" The plan names {', '.join(planned[:MAX_MODELS_LISTED])}{rest}, each against its softmax (confirmatory, marked C; the p-value adjusted "
+        "over the plan is in the section of paired comparisons); all other comparisons here are exploratory."
     )
 
 
-def _in_short(effects: pd.DataFrame) -> list[str]:
-    """One sentence per feature set on all heads together, and one on fine-tuning, for the first metric."""
+def _summary(effects: pd.DataFrame) -> str:
+    """The effect of all heads together for each feature set, and that of fine-tuning, in the first metric; "" without either."""
     if effects.empty:
-        return []
-    metric = _metrics(effects)[0]
-    kind = vocabulary.metric(metric)
-    unit = tables.unit(kind, of_difference=True)
-    own = effects[(effects["metric"] == metric) & effects["estimate"].notna()]
-    said = []
+        return ""
+    metric = vocabulary.metric(_metrics(effects)[0])
+    unit = numbers.unit(metric, of_difference=True)
+    own = effects[(effects["metric"] == metric.name) & effects["estimate"].notna()]
+    parts, level = [], ""
     for r in own.to_dict("records"):
-        value = tables.difference_interval(kind, *_limits(r)) + (f" {unit}" if unit else "")
-        level = tables.level(select.number(r["conf.level"]))
+        value = numbers.difference_interval(metric, *limits(r)) + (f" {unit}" if unit else "")
+        level = numbers.level(number(r["conf.level"]))
         if r["factor"] == "head_minus_softmax" and r["level"] == "all heads":
-            said.append(f"heads on {_plain(r['features'])} features less the softmax {value}")
+            parts.append(f"heads on {_plain(r['features'])} features minus the softmax {value}")
         elif r["factor"] == "fine_tuning":
-            said.append(f"fine-tuned less {_plain(r['reference'])} features, over all heads, {value}")
-    if not said:
-        return []
-    return [f"{kind.label}, averaged over networks and heads, with {level} limits: " + "; ".join(said) + "."]
+            parts.append(f"fine-tuned minus {_plain(r['reference'])} features, over all heads, {value}")
+    if not parts:
+        return ""
+    return f"{metric.label}, averaged over networks and heads, with {level} limits: {'; '.join(parts)}."
 
 
 def _plain(features: object) -> str:
     return str(features).replace("_", "-")
 
 
-def _limits(r: Mapping[Any, Any]) -> tuple[float, float, float]:
-    return select.number(r["estimate"]), select.number(r["conf.low"]), select.number(r["conf.high"])
-
-
-def _said(r: Mapping[Any, Any]) -> str:
+def _warning(r: Mapping[Any, Any]) -> str:
     return r["warning"] if isinstance(r["warning"], str) else ""
 
 
-def matrix_table(matrix: pd.DataFrame, metric: str) -> Table | None:
-    """Networks in columns; the softmax's own value in the first row, below it each head's difference from it, per feature set."""
-    own = matrix[matrix["metric"] == metric]
+def matrix_table(matrix: pd.DataFrame, name: str) -> Table | None:
+    """Networks in columns; the first row has the value of the softmax, the others each head's difference from it, by feature set."""
+    own = matrix[matrix["metric"] == name]
     if own.empty:
         return None
-    kind = vocabulary.metric(metric)
+    metric = vocabulary.metric(name)
     notes = Notes()
     records = own.to_dict("records")
     networks = list(dict.fromkeys(str(r["network"]) for r in records))
-    softmax = {
-        str(r["network"]): select.number(r["comparator.estimate"]) for r in records if isinstance(r["comparator"], str)
-    }
-    unit = tables.unit(kind)
-    first = [Cell("softmax"), Cell("its own value" + (f", {unit}" if unit else ""), number=False)]
-    rows = [[*first, *(Cell(tables.value(kind, softmax.get(n, nan))) for n in networks)]]
+    softmax = {str(r["network"]): number(r["comparator.estimate"]) for r in records if isinstance(r["comparator"], str)}
+    unit = numbers.unit(metric)
+    own_value = "its own value" + (f", {unit}" if unit else "")
+    rows: list[Cells] = [["softmax", own_value, *(Cell(numbers.value(metric, softmax.get(n, nan))) for n in networks)]]
     cells: dict[tuple[str, str], dict[str, Cell]] = {}
     for r in records:
-        cells.setdefault((str(r["features"]), str(r["head"])), {})[str(r["network"])] = _cell(kind, r, notes)
+        cells.setdefault((str(r["features"]), str(r["head"])), {})[str(r["network"])] = _cell(metric, r, notes)
     for (features, head), row in cells.items():
-        rows.append([Cell(head), Cell(_plain(features), number=False), *(row[n] for n in networks)])
+        rows.append([head, _plain(features), *(row[n] for n in networks)])
     methods = ", ".join(vocabulary.method_label(m) for m in dict.fromkeys(own["method"].dropna().astype(str)))
-    level = next((tables.level(x) for x in own["conf.level"] if pd.notna(x)), "")
-    of = tables.unit(kind, of_difference=True)
-    caption = (
-        f"{kind.label}: each head less the softmax of the same network{f', {of}' if of else ''}, with {level} limits"
-    )
-    caption += f" ({methods})." if methods else "."
+    of_difference = numbers.unit(metric, of_difference=True)
+    caption = f"{metric.label}: each head minus the softmax of the same network{f', {of_difference}' if of_difference else ''}"
+    caption += f", with {shown_rows.level(own)} limits" + (f" ({methods})." if methods else ".")
     remark = (
-        f"{ABOVE} the interval lies above no difference, {BELOW} below; intervals and p are those of single cells, not adjusted "
+        f"{ABOVE} the interval lies above no difference, {BELOW} below it; intervals and p are those of single cells, not adjusted "
         "(Holm over the whole matrix: adj.p.value in the file)."
     )
-    columns = ["Head", "Features", *networks]
-    key = f"hybrid-{metric}"
-    return table(key, caption, columns, rows, notes=notes, remark=remark, source="hybrid_matrix.csv", cap=CAP_ROWS)
+    head_row = ["Head", "Features", *networks]
+    key = f"hybrid-{name}"
+    return table(key, caption, head_row, rows, notes=notes, remark=remark, source="hybrid_matrix.csv", cap=CAP_ROWS)
 
 
-def _cell(kind: vocabulary.Metric, r: Mapping[Any, Any], notes: Notes) -> Cell:
-    estimate, low, high = _limits(r)
+def _cell(metric: vocabulary.Metric, r: Mapping[Any, Any], notes: Notes) -> Cell:
+    estimate, low, high = limits(r)
     if not isfinite(estimate):
-        return Cell(tables.NA, "", notes.mark(_said(r)))
+        return Cell(numbers.NA, "", notes.mark(_warning(r)))
     mark = f"{ABOVE} " if low > 0 else f"{BELOW} " if high < 0 else ""
-    sub = tables.p_equals(select.number(r["p.value"])) if pd.notna(r["p.value"]) else ""
-    sub += ("; C" if sub else "C") if r["role"] == "confirmatory" else ""
-    return Cell(mark + tables.difference_interval(kind, estimate, low, high), sub, notes.mark(_said(r)))
+    below = [numbers.p_equals(number(r["p.value"]))] if pd.notna(r["p.value"]) else []
+    below += ["C"] if r["role"] == "confirmatory" else []
+    text = mark + numbers.difference_interval(metric, estimate, low, high)
+    return Cell(text, "; ".join(below), notes.mark(_warning(r)))
 
 
-def _forest(effects: pd.DataFrame, metric: str, part: str, numbers: Numbers) -> Figure | None:
-    apart = effects["factor"] == "head_minus_softmax"
-    own = effects[
-        (effects["metric"] == metric) & (apart if part == "softmax" else ~apart) & effects["estimate"].notna()
-    ]
+def _forest(effects: pd.DataFrame, name: str, part: str) -> Figure | None:
+    """The effects in one metric: of the heads against the softmax ("softmax"), or of network, head and fine-tuning ("grid")."""
+    against_softmax = effects["factor"] == "head_minus_softmax"
+    in_part = against_softmax if part == "softmax" else ~against_softmax
+    own = effects[(effects["metric"] == name) & in_part & effects["estimate"].notna()]
     if own.empty:
         return None
     records = own.to_dict("records")
     rows = pd.DataFrame(
-        [(_level(r), str(r["reference"]), *_limits(r)) for r in records],
+        [(_level(r), str(r["reference"]), *limits(r)) for r in records],
         columns=["model", "comparator", "estimate", "conf.low", "conf.high"],
     )
-    kind = vocabulary.metric(metric)
-    what = "Heads less the softmax" if part == "softmax" else "Main effects of network, head and fine-tuning"
-    level = tables.level(select.number(records[0]["conf.level"]))
-    caption = f"{what}: {kind.label}, averaged over the models of the grid, with {level} limits by resampling cases."
-    svg = figures.forest(rows, metric=metric, prefix=f"effects-{part}", title=f"{what}, {kind.label}")
-    return Figure(f"effects-{part}", our_own(svg), caption, numbers.figure(), "main_effects.csv")
+    metric = vocabulary.metric(name)
+    title = "Heads minus the softmax" if part == "softmax" else "Main effects of network, head and fine-tuning"
+    level = numbers.level(number(records[0]["conf.level"]))
+    caption = f"{title}: {metric.label}, averaged over the models of the grid, with {level} limits by resampling cases."
+    drawing = plots.forest(rows, metric=name, prefix=f"effects-{part}", title=f"{title}, {metric.label}")
+    return Figure(f"effects-{part}", drawing, caption, "main_effects.csv")
 
 
 def _level(r: Mapping[Any, Any]) -> str:
@@ -186,56 +173,47 @@ def _level(r: Mapping[Any, Any]) -> str:
 
 
 def effects_table(effects: pd.DataFrame) -> Table | None:
-    """Every effect of every metric with its limits, p and what had to be left out."""
+    """Every effect in every metric with its limits and p-values; None without any."""
+    if effects.empty:
+        return None
     notes = Notes()
-    rows = []
+    rows: list[Cells] = []
     errors: dict[str, float] = {}
     for r in effects.to_dict("records"):
-        kind = vocabulary.metric(str(r["metric"]))
-        estimate, low, high = _limits(r)
-        for error in (select.number(r["mc.error.low"]), select.number(r["mc.error.high"])):
+        metric = vocabulary.metric(str(r["metric"]))
+        estimate, low, high = limits(r)
+        for error in (number(r["mc.error.low"]), number(r["mc.error.high"])):
             if isfinite(error):
-                errors[kind.name] = max(errors.get(kind.name, 0.0), error)
-        unit = tables.unit(kind, of_difference=True)
-        label = kind.label + (", points" if unit else "")
+                errors[metric.name] = max(errors.get(metric.name, 0.0), error)
         factor = FACTORS[str(r["factor"])]
         if isinstance(r["features"], str) and r["factor"] == "head_minus_softmax":
             factor += f", {_plain(r['features'])} features"
-        shown = tables.difference_interval(kind, estimate, low, high) if isfinite(estimate) else tables.NA
+        level = _plain(r["level"]) if r["factor"] == "fine_tuning" else r["level"]
+        value = numbers.difference_interval(metric, estimate, low, high) if isfinite(estimate) else numbers.NA
         rows.append(
             [
-                Cell(label),
-                Cell(factor, number=False),
-                Cell(
-                    f"{_plain(r['level']) if r['factor'] == 'fine_tuning' else r['level']} − {r['reference']}",
-                    number=False,
-                ),
-                Cell(shown, "", notes.mark(_said(r))),
-                Cell(tables.p_value(select.number(r["p.value"]))),
-                Cell(tables.p_value(select.number(r["adj.p.value"]))),
-                Cell(tables.count(r["n.models"])),
+                numbers.difference_heading(metric),
+                factor,
+                f"{level} − {r['reference']}",
+                Cell(value, "", notes.mark(_warning(r))),
+                Cell(numbers.p_value(number(r["p.value"]))),
+                Cell(numbers.p_value(number(r["adj.p.value"]))),
+                Cell(numbers.count(r["n.models"])),
             ]
         )
-    if not rows:
-        return None
-    level = next((tables.level(x) for x in effects["conf.level"] if pd.notna(x)), "")
-    head = [
-        "Metric",
-        "Effect of",
-        "Level − reference",
-        f"Effect ({level} CI)",
-        *tables.p_heading("p", "p, Holm-adjusted"),
-        "Models",
-    ]
-    largest = "; ".join(
-        f"{vocabulary.metric(m).label} {tables.fixed(100 * x, 2) + ' points' if vocabulary.metric(m).unit == 'percent' else tables.fixed(x, 4)}"
-        for m, x in errors.items()
-    )
-    remark = "Points: percentage points. Holm within one metric, effect and feature set."
-    remark += f" Largest Monte Carlo error of a limit: {largest}." if largest else ""
+    head = ["Metric", "Effect of", "Level − reference", f"Effect ({shown_rows.level(effects)} CI)", "p"]
+    head += ["p, Holm-adjusted", "Models"]
+    largest = "; ".join(f"{vocabulary.metric(m).label} {_error(m, x)}" for m, x in errors.items())
     caption = (
         "Main effects over the grid of networks, heads and feature sets, by resampling the test cases (exploratory)."
     )
+    remark = "Points: percentage points. Holm adjustment within one metric, effect and feature set."
+    remark += f" Largest Monte Carlo error of a limit: {largest}." if largest else ""
     return table(
         "main-effects", caption, head, rows, notes=notes, remark=remark, source="main_effects.csv", cap=CAP_ROWS
     )
+
+
+def _error(name: str, error: float) -> str:
+    metric = vocabulary.metric(name)
+    return f"{numbers.amount(metric, error, extra_decimals=1)}{' points' if metric.unit == 'percent' else ''}"

@@ -1,23 +1,21 @@
-"""The section on what could make a result too good: images that are nearly the same, and marks that tell the label."""
+"""What could make the results too good: nearly identical images, and features other than the content that predict the label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from hybridcx import vocabulary
-from hybridcx.report import numbers as tables
-from hybridcx.report import shown_rows as select
-from hybridcx.report.blocks import Block, Numbers, PicturePair, Section, data_uri
-from hybridcx.report.numbers import Cell, Notes, Table
+from hybridcx.report import numbers, shown_rows
+from hybridcx.report.blocks import Block, PicturePair, Section, data_uri
+from hybridcx.report.content import Content
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
 MAX_PAIRS = 30
 MAX_PICTURED = 12
 _SIDES = (("case_id", "label", "split"), ("other_case_id", "other_label", "other_split"))
-
-
 MARKS = {
     "file_name": "Names of files and folders",
     "file_format": "Size in bytes, format, bits, orientation",
@@ -26,91 +24,87 @@ MARKS = {
     "row": "Position in the manifest",
 }
 PROBE = (
-    "Each row: a random forest on these features alone, whole patients left out of fold. An AUROC above 0.5 means that they give the label away to "
-    "that degree; a network may then learn them, or what they stand for, instead of the disease. Networks see neither names nor positions. DeLong's "
-    "limits hold the fitted forests fixed and are too narrow for that: their level is nominal."
+    "Each row: a random forest on these features alone, predictions out of fold with whole patients left out. An AUROC above 0.5 means that the "
+    "features predict the label to that degree; a network may then learn them, or what they are associated with, instead of the disease. Networks "
+    "are given neither names nor positions. DeLong's limits take the forests as fixed and are therefore too narrow; their level is nominal."
 )
-PAIRS = "Correlation of the detail that is particular to each image, 0.8 and above. Mirrored, rotated or strongly shifted copies are not found."
+PAIRS = (
+    "Correlation of the fine detail in which each image differs from the mean of the cohort, from 0.8 on. Mirrored, rotated or strongly shifted "
+    "copies are not detected."
+)
 
 
-def section(found: Mapping[str, pd.DataFrame], pictures: Path | None, numbers: Numbers) -> Section:
-    """Nearly identical images, and probes on marks beside the content. `pictures`: the folder of the pairs' images; None leaves them out."""
-    made = Section("leakage", "Duplicates and shortcuts")
-    near = found.get("near_duplicates", pd.DataFrame())
-    pairs = pairs_table(near)
-    made.table(pairs, numbers.table() if pairs else "")
-    if pairs is not None and pictures is not None:
-        made.blocks.append(Block("pairs", pictures=tuple(_pictured(in_order(near), pictures))))
-    marks = marks_table(found.get("shortcuts", pd.DataFrame()))
-    made.table(marks, numbers.table() if marks else "")
-    return made
+def section(content: Content) -> Section:
+    """The pairs of nearly identical images with their pictures, and how well each kind of feature predicts the label."""
+    section = Section()
+    pairs = content.table("near_duplicates")
+    section.table(pairs_table(pairs))
+    folder = content.casebook.folder if content.casebook else None
+    if len(pairs) and folder is not None:
+        section.blocks.append(Block("pairs", pictures=tuple(_pictures(in_order(pairs), folder))))
+    section.table(marks_table(content.table("shortcuts")))
+    return section
 
 
 def in_order(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs under two labels first, then those across the splits, each by falling correlation."""
+    """The pairs with different labels first, then those across splits, each by decreasing correlation."""
     if pairs.empty:
         return pairs
-    across = (pairs["split"] != pairs["other_split"]) & pairs["split"].notna()
-    differ = pairs["label"] != pairs["other_label"]
-    return pairs.assign(rank=-(2 * differ + across).astype(int)).sort_values("rank", kind="stable").drop(columns="rank")
+    rank = -(2 * _labels_differ(pairs) + _across_splits(pairs)).astype(int)
+    return pairs.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank")
 
 
-def _pictured(pairs: pd.DataFrame, folder: Path) -> Iterator[PicturePair]:
-    """The first pairs with both images, which lie in the folder under the pair's number."""
-    for number, r in enumerate(pairs.head(MAX_PICTURED).to_dict("records"), 1):
-        files = [folder / f"pair-{number:03d}-{which}.jpg" for which in "ab"]
+def _labels_differ(pairs: pd.DataFrame) -> pd.Series:
+    return pairs["label"] != pairs["other_label"]
+
+
+def _across_splits(pairs: pd.DataFrame) -> pd.Series:
+    return (pairs["split"] != pairs["other_split"]) & pairs["split"].notna()
+
+
+def _pictures(pairs: pd.DataFrame, folder: Path) -> Iterator[PicturePair]:
+    """The first pairs whose images are both in the folder, named by the number of the pair."""
+    for i, r in enumerate(pairs.head(MAX_PICTURED).to_dict("records"), 1):
+        files = [folder / f"pair-{i:03d}-{side}.jpg" for side in "ab"]
         if all(f.is_file() for f in files):
             first, second = (data_uri(f) for f in files)
-            how = "identical" if r["pixel.identical"] else f"correlation {tables.fixed(float(r['correlation']), 3)}"
-            said = [f"{r[c]} ({r[k]}{'' if pd.isna(r[p]) else ', ' + r[p]})" for c, k, p in _SIDES]
-            yield PicturePair(first, second, f"{said[0]} and {said[1]}: {how}")
+            likeness = (
+                "identical" if r["pixel.identical"] else f"correlation {numbers.fixed(float(r['correlation']), 3)}"
+            )
+            cases = [f"{r[c]} ({r[k]}{'' if pd.isna(r[p]) else ', ' + r[p]})" for c, k, p in _SIDES]
+            yield PicturePair(first, second, f"{cases[0]} and {cases[1]}: {likeness}")
 
 
 def pairs_table(pairs: pd.DataFrame) -> Table | None:
-    """The pairs across the splits and under two labels first; None where there are none."""
+    """The pairs of nearly identical images in the order of `in_order`; None without any."""
     if pairs.empty:
         return None
-    across = (pairs["split"] != pairs["other_split"]) & pairs["split"].notna()
-    differ = pairs["label"] != pairs["other_label"]
-    rows = [
-        [
-            Cell(str(r["case_id"])),
-            Cell(str(r["other_case_id"]), number=False),
-            Cell("identical" if r["pixel.identical"] else tables.fixed(float(r["correlation"]), 3)),
-            Cell(
-                f"{r['label']}, {r['other_label']}" if r["label"] != r["other_label"] else str(r["label"]), number=False
-            ),
-            Cell(
-                tables.NA
-                if pd.isna(r["split"])
-                else f"{r['split']}, {r['other_split']}"
-                if r["split"] != r["other_split"]
-                else str(r["split"]),
-                number=False,
-            ),
-        ]
-        for r in in_order(pairs).to_dict("records")
-    ]
-    known = (
-        f"{int(across.sum())} across splits, " if pairs["split"].notna().any() else ""
-    )  # divisions may differ between trainings
-    caption = f"Nearly identical images: {len(pairs)} pairs, {known}{int(differ.sum())} under two labels."
+    rows: list[Cells] = []
+    for r in in_order(pairs).to_dict("records"):
+        label, other_label, split, other_split = (r[c] for c in ("label", "other_label", "split", "other_split"))
+        likeness = "identical" if r["pixel.identical"] else numbers.fixed(float(r["correlation"]), 3)
+        labels = str(label) if label == other_label else f"{label}, {other_label}"
+        splits = numbers.NA if pd.isna(split) else str(split) if split == other_split else f"{split}, {other_split}"
+        rows.append([str(r["case_id"]), str(r["other_case_id"]), Cell(likeness), labels, splits])
+    # the divisions of several trainings differ, and then no split is given
+    across = f"{int(_across_splits(pairs).sum())} across splits, " if pairs["split"].notna().any() else ""
+    differ = int(_labels_differ(pairs).sum())
+    caption = f"Nearly identical images: {len(pairs)} pairs, {across}{differ} with different labels."
     head = ("Case", "Other case", "Correlation", "Labels", "Splits")
-    return tables.table(
-        "near-duplicates", caption, head, rows, remark=PAIRS, source="near_duplicates.csv", cap=MAX_PAIRS
-    )
+    return table("near-duplicates", caption, head, rows, remark=PAIRS, source="near_duplicates.csv", cap=MAX_PAIRS)
 
 
 def marks_table(marks: pd.DataFrame) -> Table | None:
-    """How well each kind of mark tells the label."""
+    """How well each kind of feature other than the content predicts the label; None without results."""
     if marks.empty:
         return None
-    notes, rows, kind = Notes(), [], vocabulary.metric("auroc")
+    notes, auroc = Notes(), vocabulary.metric("auroc")
+    rows: list[Cells] = []
     for r in marks.to_dict("records"):
-        estimate, low, high = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
-        shown = tables.interval(kind, estimate, low, high) if estimate == estimate else tables.NA
-        rows.append([Cell(MARKS.get(str(r["mark"]), str(r["mark"]))), Cell(shown, "", notes.mark(r["warning"]))])
-    level = tables.level(next((select.number(x) for x in marks["conf.level"].dropna()), None))
-    head = ("Mark", f"AUROC ({level} CI)" if level else "AUROC")
-    caption = "What tells the label beside the content of the images."
-    return tables.table("shortcuts", caption, head, rows, notes=notes, remark=PROBE, source="shortcuts.csv")
+        mark = str(r["mark"])
+        value = numbers.interval(auroc, *shown_rows.limits(r))
+        rows.append([MARKS.get(mark, mark), Cell(value, "", notes.mark(r["warning"]))])
+    level = shown_rows.level(marks)
+    head = ("Features", f"AUROC ({level} CI)" if level else "AUROC")
+    caption = "Prediction of the label from features other than the content of the images."
+    return table("shortcuts", caption, head, rows, notes=notes, remark=PROBE, source="shortcuts.csv")

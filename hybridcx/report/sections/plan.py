@@ -1,19 +1,20 @@
-"""The section of `hybridcx plan`: the answer as a table, what other sizes reach, and how the answer moves with what was assumed."""
+"""The answer of `hybridcx plan` as a table, the values at other sizes, and the sensitivity to the assumptions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from hybridcx.report import numbers as tables
-from hybridcx.report.blocks import Figure, Numbers, Section
-from hybridcx.report.figures.plots import MAX_SERIES, _draw, _legend
-from hybridcx.report.figures.svg import MUTED, new_figure, style, to_svg
-from hybridcx.report.numbers import Cell, Table
+from hybridcx.report import numbers
+from hybridcx.report.blocks import Figure, Section
+from hybridcx.report.content import Content
+from hybridcx.report.figures.plots import MAX_SERIES
+from hybridcx.report.figures.svg import MUTED, Drawing, add_legend, add_line, drawing, new_figure, style
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
 METHODS = {
     "exact": "McNemar, exact",
@@ -25,21 +26,27 @@ METHODS = {
     "obuchowski": "variance of Obuchowski (1994)",
     "hanley_mcneil": "variance of Hanley and McNeil (1982)",
 }
-_NONINFERIORITY = {"exact": "Tango's score test, enumerated", "asymptotic": "Tango's score test, formula"}
-
-_SHORT = {
+NONINFERIORITY_METHODS = {"exact": "Tango's score test, enumerated", "asymptotic": "Tango's score test, formula"}
+SHORT_METHODS = {
     "exact": "exact",
     "midp": "mid-p",
     "wilson": "Wilson",
     "obuchowski": "Obuchowski (1994)",
     "hanley_mcneil": "Hanley and McNeil (1982)",
 }
-_SHORT_NONINFERIORITY = {"exact": "enumerated", "asymptotic": "formula"}
+SHORT_NONINFERIORITY_METHODS = {"exact": "enumerated", "asymptotic": "formula"}
+CAP_ROWS = 60
+_POWER = "Power"
+_DISCORDANCE = "Discordance (share of cases that one model alone has right)"
+_CORRELATION = "Correlation of the two estimated areas"
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """How a question names its target, its value, and the assumption that the second figure varies (a column)."""
+class Wording:
+    """The words of a question: its target, its value, and the column and axis of the assumption that the second figure varies.
+
+    `value_is_answer`: the value is what the question asks for; otherwise the number of cases is.
+    """
 
     target: str
     value: str
@@ -48,173 +55,153 @@ class _Words:
     value_is_answer: bool = False
 
 
-_POWER = "Power"
-_WORDS = {
-    "mcnemar": _Words("Power asked for, %", _POWER, "discordance", "Discordance (share of cases that one model alone has right)"),
-    "precision": _Words("Half-width asked for, pp", "Half-width", "proportion", "Anticipated proportion"),
-    "noninferiority": _Words("Power asked for, %", _POWER, "discordance", "Discordance (share of cases that one model alone has right)"),
-    "auc": _Words("Power asked for, %", _POWER, "correlation", "Correlation of the two estimated areas"),
-    "detectable": _Words(
-        "Power asked for, %", "Detectable difference", "discordance", "Discordance (share of cases that one model alone has right)", True
-    ),
-}  # fmt: skip
+WORDINGS = {
+    "mcnemar": Wording("Power wanted, %", _POWER, "discordance", _DISCORDANCE),
+    "precision": Wording("Half-width wanted, pp", "Half-width", "proportion", "Anticipated proportion"),
+    "noninferiority": Wording("Power wanted, %", _POWER, "discordance", _DISCORDANCE),
+    "auc": Wording("Power wanted, %", _POWER, "correlation", _CORRELATION),
+    "detectable": Wording("Power wanted, %", "Detectable difference", "discordance", _DISCORDANCE, True),
+    "detectable auroc": Wording("Power wanted, %", "Detectable difference", "correlation", _CORRELATION, True),
+}
 
 
-def plan_section(table: pd.DataFrame, numbers: Numbers) -> Section:
-    """The section of plan.csv; without blocks where there is none."""
-    section = Section("plan", "Cases, power and what they rest on")
-    if not len(table):
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The rows of plan.csv with their question, metric and wording."""
+
+    rows: pd.DataFrame
+    question: str
+    metric: str
+    wording: Wording
+
+    def part(self, name: str) -> pd.DataFrame:
+        return self.rows[self.rows["part"] == name]
+
+    @property
+    def cases(self) -> str:
+        """The cases that a size counts."""
+        of_class = {"sensitivity": ", positive", "specificity": ", negative"}
+        return "Cases" + of_class.get(self.metric, "")
+
+    def method(self, name: object) -> str:
+        own = NONINFERIORITY_METHODS if self.question == "noninferiority" else {}
+        return {**METHODS, **own}.get(str(name), str(name))
+
+
+def section(content: Content) -> Section:
+    """The table of the answer and two figures; empty without a plan."""
+    section = Section()
+    rows = content.table("plan")
+    if rows.empty:
         return section
-    question, metric = str(table["question"].iloc[0]), str(table["metric"].iloc[0])
-    words = _WORDS[question]
-    if metric == "auroc" and question == "detectable":
-        words = _Words(words.target, words.value, "correlation", _WORDS["auc"].axis, True)
-    section.table(_answer_table(table[table["part"] == "answer"], question, metric, words), numbers.table())
-    drawn = [
-        made
-        for made in (_by_size(table, question, metric, words, numbers), _by_assumption(table, question, metric, words, numbers))
-        if made is not None
-    ]  # fmt: skip
-    section.figures(*drawn)
+    question, metric = str(rows["question"].iloc[0]), str(rows["metric"].iloc[0])
+    wording = WORDINGS.get(f"{question} {metric}") or WORDINGS[question]
+    plan = _Plan(rows, question, metric, wording)
+    section.table(_answer_table(plan))
+    section.figures(_by_size(plan), _by_assumption(plan))
     return section
 
 
-def _method(question: str, method: object) -> str:
-    known = {**METHODS, **(_NONINFERIORITY if question == "noninferiority" else {})}
-    return known.get(str(method), str(method))
-
-
-def _percent(x: float) -> str:
-    return tables.percent(x)
-
-
 def _points(x: float) -> str:
-    return tables.fixed(x, 1, scale=100)
+    return numbers.fixed(x, 1, scale=100)
 
 
-def _answer_table(rows: pd.DataFrame, question: str, metric: str, words: _Words) -> Table:
-    """One row per method, target and assumption; columns in which nothing stands are left out."""
-    area = metric == "auroc"
-    value: Callable[[float], str] = _percent if words.value == _POWER else tables.fixed if area else _points
-    value_head = words.value + (" reached, %" if words.value == _POWER else "" if area else ", pp")
+def _correlation(x: float) -> str:
+    return numbers.fixed(x, 2)
+
+
+def _answer_table(plan: _Plan) -> Table:
+    """One row per method, target and assumption; columns without values are omitted."""
+    rows, wording, auroc = plan.part("answer"), plan.wording, plan.metric == "auroc"
+    power = wording.value == _POWER
+    value_text: Callable[[float], str] = numbers.percent if power else numbers.fixed if auroc else _points
+    value_head = wording.value + (" reached, %" if power else "" if auroc else ", pp")
     columns: list[tuple[str, str, Callable[[float], str]]] = [
-        ("target", words.target, _points if question == "precision" else _percent),
-        ("p10", "Only the model right, %", _percent),
-        ("p01", "Only the comparator right, %", _percent),
-        ("discordance", "Discordance, %", _percent),
+        ("target", wording.target, _points if plan.question == "precision" else numbers.percent),
+        ("p10", "Only the model right, %", numbers.percent),
+        ("p01", "Only the comparator right, %", numbers.percent),
+        ("discordance", "Discordance, %", numbers.percent),
         ("margin", "Margin, pp", _points),
-        ("proportion", "Anticipated proportion, %", _percent),
-        ("auc", "AUROC of the model", tables.fixed),
-        ("comparator.auc", "AUROC of the comparator", tables.fixed),
-        ("correlation", "Correlation", lambda x: tables.fixed(x, 2)),
-        ("size", f"Cases{_of_class(metric)}", tables.count),
-        ("n.positive", "of these positive", tables.count),
-        ("n.negative", "of these negative", tables.count),
-        ("cases.all", "Cases of both classes", tables.count),
-        ("value", value_head, value),
+        ("proportion", "Anticipated proportion, %", numbers.percent),
+        ("auc", "AUROC of the model", numbers.fixed),
+        ("comparator.auc", "AUROC of the comparator", numbers.fixed),
+        ("correlation", "Correlation", _correlation),
+        ("size", plan.cases, numbers.count),
+        ("n.positive", "of these positive", numbers.count),
+        ("n.negative", "of these negative", numbers.count),
+        ("cases.all", "Cases of both classes", numbers.count),
+        ("value", value_head, value_text),
     ]
-    shown = [c for c in columns if c[0] == "value" or rows[c[0]].notna().any()]
-    notes = tables.Notes()
-    body = []
-    for record in rows.to_dict("records"):
-        cells: list[Cell | str] = [_method(question, record["method"])]
-        for name, _, text in shown:
-            marks = notes.mark(record["warning"]) if name == "value" else ()
-            cells.append(Cell(text(float(record[name])) if not pd.isna(record[name]) else tables.NA, notes=marks))
+    columns = [c for c in columns if c[0] == "value" or rows[c[0]].notna().any()]
+    notes = Notes()
+    body: list[Cells] = []
+    for r in rows.to_dict("records"):
+        cells: list[Cell | str] = [plan.method(r["method"])]
+        for name, _, text in columns:
+            marks = notes.mark(r["warning"]) if name == "value" else ()
+            cells.append(Cell(numbers.NA if pd.isna(r[name]) else text(float(r[name])), notes=marks))
         body.append(cells)
-    caption = "The answer by each method." if len({str(m) for m in rows["method"]}) > 1 else "The answer."
-    return tables.table(
-        "plan-answer",
-        caption,
-        ["Method", *(head for _, head, _ in shown)],
-        body,
-        notes=notes,
-        source="plan.csv",
-        cap=60,
-    )
+    caption = "The answer by each method." if rows["method"].astype(str).nunique() > 1 else "The answer."
+    head = ["Method", *(title for _, title, _ in columns)]
+    return table("plan-answer", caption, head, body, notes=notes, source="plan.csv", cap=CAP_ROWS)
 
 
-def _of_class(metric: str) -> str:
-    return {"sensitivity": ", positive", "specificity": ", negative"}.get(metric, "")
-
-
-def _names(groups: Sequence[tuple[object, ...]], columns: Sequence[str], question: str) -> list[str]:
-    """Names of lines: what differs among them."""
-    varied = [i for i in range(len(columns)) if len({g[i] for g in groups}) > 1] or [0]
-    said = []
-    for g in groups:
-        parts = []
-        for i in varied:
-            if columns[i] == "method":
-                short = _SHORT_NONINFERIORITY if question == "noninferiority" else _SHORT
-                parts.append(short.get(str(g[i]), str(g[i])))
-                continue
-            share = float(str(g[i]))
-            target = f"half-width {_points(share)} pp" if question == "precision" else f"power {_percent(share)} %"
-            parts.append(target if columns[i] == "target" else f"{columns[i]} {_percent(share)} %")
-        said.append(", ".join(parts))
-    return said
-
-
-def _lines(rows: pd.DataFrame, by: Sequence[str]) -> list[tuple[tuple[object, ...], pd.DataFrame]]:
-    grouped = rows.groupby(list(by), sort=False, dropna=False)
-    return [(key if isinstance(key, tuple) else (key,), part) for key, part in grouped][:MAX_SERIES]
-
-
-def _by_size(table: pd.DataFrame, question: str, metric: str, words: _Words, numbers: Numbers) -> Figure | None:
-    """The value (power, half-width, difference) against the number of cases."""
-    rows = table[(table["part"] == "by_size") & table["value"].notna() & table["size"].notna()]
-    if not len(rows):
+def _by_size(plan: _Plan) -> Figure | None:
+    """The value (power, half-width, difference) against the number of cases; None without other sizes."""
+    wording, rows = plan.wording, plan.part("by_size")
+    rows = rows[rows["value"].notna() & rows["size"].notna()]
+    if rows.empty:
         return None
-    by = {"precision": ["method", "proportion"], "detectable": ["method", "target", "discordance"]}.get(
-        question, ["method"]
-    )
-    targets = (
-        []
-        if words.value_is_answer
-        else sorted({float(t) for t in table.loc[table["part"] == "answer", "target"].dropna()})
-    )
-    caption = f"{words.value} against the number of cases" + ("; dotted: what was asked for." if targets else ".")
-    svg = _curves(
-        [(key, part["size"].to_numpy(float), part["value"].to_numpy(float)) for key, part in _lines(rows, by)], by, question,
-        x=f"Cases{_of_class(metric)}", y=words.value, y_percent=metric != "auroc" or words.value == _POWER, at_y=targets, prefix="plan-size",
+    by = {"precision": ["method", "proportion"], "detectable": ["method", "target", "discordance"]}
+    targets = [] if wording.value_is_answer else _values(plan.part("answer")["target"])
+    plot = _curves(
+        plan, rows, by.get(plan.question, ["method"]), "size", "value", x_label=plan.cases, y_label=wording.value, at_y=targets,
+        y_percent=plan.metric != "auroc" or wording.value == _POWER, prefix="plan-size",
     )  # fmt: skip
-    return Figure("plan-size", Markup(svg), caption, numbers.figure(), "plan.csv")
+    caption = f"{wording.value} against the number of cases" + ("; dotted: the target." if targets else ".")
+    return Figure("plan-size", plot, caption, "plan.csv")
 
 
-def _by_assumption(table: pd.DataFrame, question: str, metric: str, words: _Words, numbers: Numbers) -> Figure | None:
-    """The answer against the assumption that is known least: had it been another, the cases (or the difference) had been others."""
-    y = "value" if words.value_is_answer else "size"
-    rows = table[(table["part"] == "by_assumption") & table[y].notna()]
-    if not len(rows):
+def _by_assumption(plan: _Plan) -> Figure | None:
+    """The answer against the assumption that is known least; None without other values of it."""
+    wording, rows = plan.wording, plan.part("by_assumption")
+    y = "value" if wording.value_is_answer else "size"
+    rows = rows[rows[y].notna()]
+    if rows.empty:
         return None
-    assumed = sorted({float(v) for v in table.loc[table["part"] == "answer", words.assumption].dropna()})
-    what = words.value if words.value_is_answer else f"Cases{_of_class(metric)}"
-    method = _method(question, rows["method"].iloc[0])
-    caption = f"{what} against the {words.assumption}; dotted: as assumed. {method[0].upper() + method[1:]}."
-    svg = _curves(
-        [(key, part[words.assumption].to_numpy(float), part[y].to_numpy(float)) for key, part in _lines(rows, ["target"])], ["target"], question,
-        x=words.axis, y=what, x_percent=words.assumption != "correlation", y_percent=words.value_is_answer and metric != "auroc",
-        at_x=assumed, prefix="plan-assumption",
+    answer = wording.value if wording.value_is_answer else plan.cases
+    plot = _curves(
+        plan, rows, ["target"], wording.assumption, y, x_label=wording.axis, y_label=answer, at_x=_values(plan.part("answer")[wording.assumption]),
+        x_percent=wording.assumption != "correlation", y_percent=wording.value_is_answer and plan.metric != "auroc", prefix="plan-assumption",
     )  # fmt: skip
-    return Figure("plan-assumption", Markup(svg), caption, numbers.figure(), "plan.csv")
+    method = plan.method(rows["method"].iloc[0])
+    caption = f"{answer} against the {wording.assumption}; dotted: as assumed. {method[0].upper() + method[1:]}."
+    return Figure("plan-assumption", plot, caption, "plan.csv")
+
+
+def _values(column: pd.Series) -> list[float]:
+    return sorted({float(v) for v in column.dropna()})
 
 
 def _curves(
-    lines: Sequence[tuple[tuple[object, ...], object, object]],
+    plan: _Plan,
+    rows: pd.DataFrame,
     by: Sequence[str],
-    question: str,
-    *,
     x: str,
     y: str,
+    *,
+    x_label: str,
+    y_label: str,
     prefix: str,
     x_percent: bool = False,
     y_percent: bool = False,
     at_x: Sequence[float] = (),
     at_y: Sequence[float] = (),
-) -> str:
-    names = _names([key for key, _, _ in lines], by, question)
-    several = len(lines) > 1
+) -> Drawing:
+    """Column `y` against column `x`, a line for each combination of the columns `by`; dotted lines at `at_x` and `at_y`."""
+    grouped = rows.groupby(list(by), sort=False, dropna=False)
+    lines = [(key if isinstance(key, tuple) else (key,), part) for key, part in grouped][:MAX_SERIES]
+    names = _line_names(plan, [key for key, _ in lines], by)
     with style():
         figure = new_figure(4.9, 3.4, (0.75, 0.15, 0.5, 0.1))
         ax = figure.subplots()
@@ -222,24 +209,32 @@ def _curves(
             ax.axvline(at, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
         for at in at_y:
             ax.axhline(at, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-        for i, (_, xs, ys) in enumerate(lines):
-            _draw(ax, i, xs, ys)  # type: ignore[arg-type]
-        ax.set_ylim(0, 1.02 if y == _POWER else None)
-        for axis, share in ((ax.xaxis, x_percent), (ax.yaxis, y_percent)):
-            axis.set_major_formatter(PercentFormatter(1.0) if share else FuncFormatter(lambda v, _: f"{v:,.10g}"))
+        for i, (_, part) in enumerate(lines):
+            add_line(ax, i, np.asarray(part[x], dtype=float), np.asarray(part[y], dtype=float))
+        ax.set_ylim(0, 1.02 if y_label == _POWER else None)
+        for axis, percent in ((ax.xaxis, x_percent), (ax.yaxis, y_percent)):
+            axis.set_major_formatter(PercentFormatter(1.0) if percent else FuncFormatter(lambda v, _: f"{v:,.10g}"))
         ax.grid()
         ax.set_axisbelow(True)
-        ax.set_xlabel(x)
-        ax.set_ylabel(y)
-        if several:
-            _legend(ax, names, beside=False)
-            ax.get_legend().set_loc("best")  # type: ignore[union-attr]
-        return to_svg(
-            figure,
-            prefix,
-            f"{y} against {x[0].lower() + x[1:]}",
-            "; ".join(names) if several else f"One line: {names[0]}.",
-        )
+        ax.set_xlabel(x_label)
+        ax.set_ylabel(y_label)
+        if len(lines) > 1:
+            add_legend(ax, names, location="best")
+        description = "; ".join(names) if len(lines) > 1 else f"One line: {names[0]}."
+        return drawing(figure, prefix, f"{y_label} against {x_label[0].lower() + x_label[1:]}", description)
 
 
-__all__ = ["METHODS", "plan_section"]
+def _line_names(plan: _Plan, keys: Sequence[tuple[object, ...]], columns: Sequence[str]) -> list[str]:
+    """The names of the lines: the values of the columns in which they differ."""
+    varied = [i for i in range(len(columns)) if len({k[i] for k in keys}) > 1] or [0]
+    return [", ".join(_line_name(plan, columns[i], key[i]) for i in varied) for key in keys]
+
+
+def _line_name(plan: _Plan, column: str, value: object) -> str:
+    if column == "method":
+        short = SHORT_NONINFERIORITY_METHODS if plan.question == "noninferiority" else SHORT_METHODS
+        return short.get(str(value), str(value))
+    share = float(str(value))
+    if column != "target":
+        return f"{column} {numbers.percent(share)} %"
+    return f"half-width {_points(share)} pp" if plan.question == "precision" else f"power {numbers.percent(share)} %"

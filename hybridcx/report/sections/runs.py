@@ -1,37 +1,33 @@
-"""The section "Runs compared": what differs in the configuration of the folders that a comparison was made of."""
+"""What differs in the configuration of the runs that a comparison was made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from hybridcx.report import numbers
+from hybridcx.report.blocks import Section
+from hybridcx.report.content import Content
+from hybridcx.report.tables import Cells, table
 
-import pandas as pd
-
-from hybridcx.report import numbers as tables
-from hybridcx.report.blocks import Numbers, Section
-from hybridcx.report.numbers import Cell
-
+CAP_ROWS = 60
 MAX_CHARACTERS = 60
 
 
-def section(found: Mapping[str, pd.DataFrame], numbers: Numbers) -> Section:
-    """A table of keys by runs; nothing where no folders were compared."""
-    made = Section("runs", "Runs compared")
-    runs = found.get("runs", pd.DataFrame())
+def section(content: Content) -> Section:
+    """A table with keys in rows and runs in columns; empty unless folders of runs were compared."""
+    section = Section()
+    runs = content.table("runs")
     if runs.empty:
-        return made
+        return section
     names = list(dict.fromkeys(runs["run"]))
-    wide = runs.set_index(["key", "run"])["value"]
-    rows = [
-        [Cell(key), *(Cell(_short(wide.get((key, name))), number=False) for name in names)]
-        for key in dict.fromkeys(runs["key"])
-    ]
-    caption = f"What differs in the configuration of the {len(names)} runs; what is not named is the same."
-    made.table(tables.table("runs", caption, ["Key", *names], rows, source="runs.csv", cap=60), numbers.table())
-    return made
+    values = runs.set_index(["key", "run"])["value"]
+    keys = dict.fromkeys(runs["key"])
+    rows: list[Cells] = [[key, *(_short(values.get((key, name))) for name in names)] for key in keys]
+    caption = f"Differences in the configuration of the {len(names)} runs; all other keys are equal."
+    section.table(table("runs", caption, ["Key", *names], rows, source="runs.csv", cap=CAP_ROWS))
+    return section
 
 
 def _short(value: object) -> str:
     if value is None or value != value:
-        return tables.NA
+        return numbers.NA
     text = str(value)
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"

@@ -1,6 +1,6 @@
-"""The section on subgroups: the answer level by level as a forest plot with the test of interaction, and the tables behind it.
+"""Subgroups: the effect in each level as a forest plot with the test of interaction, and the tables behind it.
 
-Whether an effect differs between levels is the interaction's question. Tests within a level do not answer it, so none is shown.
+Only the test of interaction says whether an effect differs between levels. Tests within a level do not, so there are none here.
 """
 
 from __future__ import annotations
@@ -14,27 +14,39 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from hybridcx import vocabulary
-from hybridcx.report import answers
-from hybridcx.report import numbers as tables
-from hybridcx.report import shown_rows as select
-from hybridcx.report.blocks import Figure, Numbers, Section, our_own
-from hybridcx.report.figures.svg import INK, MUTED, PAPER, RULE, SERIES, grid, label, new_figure, style, to_svg
-from hybridcx.report.numbers import Cell, Notes, Table
-from hybridcx.report.sections import comparisons as result_tables
-from hybridcx.report.sections import further as further_results
-from hybridcx.report.shown_rows import Pair
+from hybridcx.report import answers, numbers, shown_rows
+from hybridcx.report.blocks import Figure, Section
+from hybridcx.report.content import Content
+from hybridcx.report.figures.svg import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    SERIES,
+    Drawing,
+    drawing,
+    grid,
+    label,
+    new_figure,
+    style,
+)
+from hybridcx.report.metrics_table import CAP_ROWS, methods_remark, most_common, value_cell
+from hybridcx.report.shown_rows import Pair, caution, limits, number
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
+METRICS = ("accuracy", "sensitivity", "specificity", "auroc")
 MAX_PANELS = 4
 MAX_LEVELS = 36
-CAP_ROWS = 150
-DISPUTE = "stratum"  # the cases in dispute stand with the labelling rules
+CAP_INTERACTIONS = 60
+DISPUTED = "stratum"
+"""The subgroup of the disputed cases, which the section on labelling rules has."""
 ALL = ("", "All cases")
-NO_TESTS = "Levels are not tested one by one: whether they differ is what the test of interaction asks."
+NO_TESTS = "Levels are not tested one by one: the test of interaction examines whether they differ."
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """An estimate with its limits in one level of a subgroup; `level` and `subgroup` are `ALL` over all cases."""
+    """An estimate with its limits in one level of a subgroup; (`subgroup`, `level`) is `ALL` for all cases."""
 
     subgroup: str
     level: str
@@ -42,91 +54,83 @@ class Effect:
     estimate: float
     low: float
     high: float
-    said: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The effects of one model or one pair, and the p-value of interaction by subgroup."""
+    """The effects of one model or one pair, and the p-value of the interaction by subgroup."""
 
     name: str
     effects: tuple[Effect, ...]
     interaction: Mapping[str, float]
 
 
-def section(
-    found: Mapping[str, pd.DataFrame], metric: str, primary: Sequence[Pair], planned: bool, numbers: Numbers
-) -> Section:
-    """The section; without subgroups it has no blocks, and is left out."""
-    made = Section("subgroups", "Subgroups")
-    metrics, interactions = (found.get(name, pd.DataFrame()) for name in ("metrics", "interactions"))
-    shown, best = answers.leading([p for p in primary if p.metric == metric], planned, found, MAX_PANELS)
-    panels = of_pairs(found, metric, shown) if shown else of_models(found, metric)
-    source = "comparisons.csv" if shown else "metrics.csv"
-    margins = {p.margin for p in shown if isfinite(p.margin)}
+def section(content: Content) -> Section:
+    """The forest plot and the tables of differences, metrics and interactions; empty without subgroups."""
+    section = Section()
+    metric, primary = content.metric, content.primary_pairs
+    own = [p for p in primary if p.metric == metric]
+    drawn, best = answers.leading(own, content.planned, content.tables, MAX_PANELS)
+    panels = pair_panels(content, drawn) if drawn else model_panels(content)
+    margins = {p.margin for p in drawn if isfinite(p.margin)}
     margin = margins.pop() if len(margins) == 1 else nan
     if panels:
-        svg = forest(panels, metric, difference=bool(shown), margin=margin)
-        of = f"Differences in {answers.in_sentence(metric)}" if shown else vocabulary.metric(metric).label
+        of = f"Differences in {answers.in_sentence(metric)}" if drawn else vocabulary.metric(metric).label
         caption = f"{of} in each level of the subgroups, with confidence intervals (exploratory)."
         caption += " The band is the margin." if isfinite(margin) else ""
-        if 0 < len(shown) < len(primary):
-            picked = f", those of {answers.named(best)}, whose observed value is the best" if best else ""
-            caption += f" {len(shown)} of {len(primary)} comparisons{picked}; the file has all."
-        made.figures(Figure("subgroups-forest", our_own(svg), caption, numbers.figure(), source))
-    if shown:
-        made.table(t := _differences(panels, metric, margin), numbers.table() if t else "")
-    t = result_tables.subgroup_table(metrics, "Performance in subgroups (exploratory).")
-    made.table(t, numbers.table() if t else "")
-    caption = "Do the subgroups differ? Tests of interaction (exploratory)."
-    t = further_results.interactions_table(interactions, caption, [(p.model, p.comparator) for p in primary])
-    made.table(t, numbers.table() if t else "")
-    return made
+        if 0 < len(drawn) < len(primary):
+            selection = f", those of {answers.short_name(best)}, whose observed value is the best" if best else ""
+            caption += f" {len(drawn)} of {len(primary)} comparisons{selection}; the file has all."
+        plot = forest(panels, metric, difference=bool(drawn), margin=margin)
+        section.figures(Figure("subgroups-forest", plot, caption, "comparisons.csv" if drawn else "metrics.csv"))
+    if drawn and panels:
+        section.table(differences_table(panels, metric, margin))
+    section.table(metrics_table(content.table("metrics")))
+    section.table(interactions_table(content.table("interactions"), primary))
+    return section
 
 
-def of_pairs(found: Mapping[str, pd.DataFrame], metric: str, shown: Sequence[Pair]) -> list[Panel]:
-    """A panel for each pair: its difference over all cases and in each level."""
-    frame = found.get("comparisons", pd.DataFrame())
-    wanted = {(p.model, p.comparator) for p in shown}
-    if not frame.empty:
-        frame = frame[(frame["metric"] == metric) & frame["subgroup"].notna() & (frame["subgroup"] != DISPUTE)]
-        frame = frame[frame[["seed", "label.rule"]].isna().all(axis=1)]
-        frame = frame[[key in wanted for key in zip(frame["model"], frame["comparator"], strict=True)]]
-    if frame.empty:
+def pair_panels(content: Content, pairs: Sequence[Pair]) -> list[Panel]:
+    """A panel per pair: its difference on all cases and in each level. No panels without subgroups."""
+    rows = content.table("comparisons")
+    wanted = {(p.model, p.comparator) for p in pairs}
+    if not rows.empty:
+        rows = rows[(rows["metric"] == content.metric) & rows["subgroup"].notna() & (rows["subgroup"] != DISPUTED)]
+        rows = rows[rows[["seed", "label.rule"]].isna().all(axis=1)]
+        rows = rows[[key in wanted for key in zip(rows["model"], rows["comparator"], strict=True)]]
+    if rows.empty:
         return []
-    by: dict[tuple[str, str], list[Effect]] = {
-        (p.model, p.comparator): [Effect(*ALL, p.n, p.estimate, p.low, p.high)] for p in shown
-    }
-    for (subgroup, level), part in frame.groupby(["subgroup", "level"], sort=False):
-        for p in select.pairs(part.assign(subgroup=None, level=None)):
-            said = "; ".join(p.warnings)
-            by[p.model, p.comparator].append(Effect(str(subgroup), str(level), p.n, p.estimate, p.low, p.high, said))
-    tested = _interactions(found, metric)
+    effects = {(p.model, p.comparator): [Effect(*ALL, p.n, p.estimate, p.low, p.high)] for p in pairs}
+    for (subgroup, level), part in rows.groupby(["subgroup", "level"], sort=False):
+        for p in shown_rows.pairs(part.assign(subgroup=None, level=None)):
+            effect = Effect(str(subgroup), str(level), p.n, p.estimate, p.low, p.high, "; ".join(p.warnings))
+            effects[p.model, p.comparator].append(effect)
+    p_values = _interactions(content)
     return [
-        Panel(f"{a} − {b}", _capped(e), {g: p for (m, c, g), p in tested.items() if (m, c) == (a, b)})
-        for (a, b), e in by.items()
+        Panel(f"{a} − {b}", _capped(e), {g: p for (m, c, g), p in p_values.items() if (m, c) == (a, b)})
+        for (a, b), e in effects.items()
     ]
 
 
-def of_models(found: Mapping[str, pd.DataFrame], metric: str) -> list[Panel]:
-    """Without comparisons a panel for each model: its metric over all cases and in each level."""
-    frame = found.get("metrics", pd.DataFrame())
-    if frame.empty:
+def model_panels(content: Content) -> list[Panel]:
+    """A panel per model, for reports without comparisons: its metric on all cases and in each level. No panels without subgroups."""
+    rows = content.table("metrics")
+    if rows.empty:
         return []
-    frame = frame[(frame["metric"] == metric) & frame[["seed", "label.rule", "prevalence"]].isna().all(axis=1)]
-    inside = frame[frame["subgroup"].notna() & (frame["subgroup"] != DISPUTE)]
-    if inside.empty:
+    rows = rows[(rows["metric"] == content.metric) & rows[["seed", "label.rule", "prevalence"]].isna().all(axis=1)]
+    in_levels = rows[rows["subgroup"].notna() & (rows["subgroup"] != DISPUTED)]
+    if in_levels.empty:
         return []
-    over_all = frame[frame["subgroup"].isna()].assign(subgroup=ALL[0], level=ALL[1])
-    by: dict[str, list[Effect]] = {}
-    shown = select.shown_values(pd.concat([over_all, inside]), ("model", "subgroup", "level"))
-    for (model, subgroup, level), r in shown.items():
-        n, estimate, low, high = (select.number(r[c]) for c in ("n", "estimate", "conf.low", "conf.high"))
-        by.setdefault(model, []).append(Effect(subgroup, level, n, estimate, low, high))
-    tested = _interactions(found, metric)
+    overall = rows[rows["subgroup"].isna()].assign(subgroup=ALL[0], level=ALL[1])
+    values = shown_rows.shown_values(pd.concat([overall, in_levels]), ("model", "subgroup", "level"))
+    effects: dict[str, list[Effect]] = {}
+    for (model, subgroup, level), r in values.items():
+        effects.setdefault(model, []).append(Effect(subgroup, level, number(r["n"]), *limits(r)))
+    p_values = _interactions(content)
     return [
-        Panel(m, _capped(e), {g: p for (a, c, g), p in tested.items() if (a, c) == (m, "")})
-        for m, e in list(by.items())[:MAX_PANELS]
+        Panel(m, _capped(e), {g: p for (a, c, g), p in p_values.items() if (a, c) == (m, "")})
+        for m, e in list(effects.items())[:MAX_PANELS]
     ]
 
 
@@ -134,60 +138,105 @@ def _capped(effects: Sequence[Effect]) -> tuple[Effect, ...]:
     return tuple(effects[: MAX_LEVELS + 1])
 
 
-def _interactions(found: Mapping[str, pd.DataFrame], metric: str) -> dict[tuple[str, str, str], float]:
-    frame = found.get("interactions", pd.DataFrame())
-    if frame.empty:
+def _interactions(content: Content) -> dict[tuple[str, str, str], float]:
+    """(model, comparator or "", subgroup) -> p-value of the interaction in the metric of the answer."""
+    rows = content.table("interactions")
+    if rows.empty:
         return {}
-    return {
-        (str(r["model"]), "" if pd.isna(r["comparator"]) else str(r["comparator"]), str(r["subgroup"])): select.number(
-            r["p.value"]
-        )
-        for r in frame[frame["metric"] == metric].to_dict("records")
-    }
+    p_values = {}
+    for r in rows[rows["metric"] == content.metric].to_dict("records"):
+        comparator = "" if pd.isna(r["comparator"]) else str(r["comparator"])
+        p_values[str(r["model"]), comparator, str(r["subgroup"])] = number(r["p.value"])
+    return p_values
 
 
-def _differences(panels: Sequence[Panel], metric: str, margin: float) -> Table | None:
-    """The numbers of the forest plot: levels in rows, pairs in columns."""
-    if not panels:
-        return None
-    kind, notes = vocabulary.metric(metric), Notes()
+def differences_table(panels: Sequence[Panel], name: str, margin: float) -> Table:
+    """The values of the forest plot: levels in rows, pairs in columns."""
+    metric, notes = vocabulary.metric(name), Notes()
     keys = list(dict.fromkeys((e.subgroup, e.level) for p in panels for e in p.effects))
-    by = [{(e.subgroup, e.level): e for e in p.effects} for p in panels]
-    rows = []
+    by_panel = [{(e.subgroup, e.level): e for e in p.effects} for p in panels]
+    rows: list[Cells] = []
     for key in keys:
-        there = next(b[key] for b in by if key in b)
-        cells = [Cell(": ".join(x for x in key if x)), Cell(tables.count(there.n))]
-        for b in by:
-            e = b.get(key, Effect(*key, nan, nan, nan, nan))
-            shown = tables.difference_interval(kind, e.estimate, e.low, e.high, margin)
-            cells.append(Cell(shown, "", notes.mark(e.said)))
-        rows.append(cells)
-    rows.append(
-        [Cell("Interaction, p"), Cell("", number=True), *(Cell("; ".join(_said(p)) or tables.NA) for p in panels)]
-    )
-    of = tables.unit(kind, of_difference=True)
-    caption = f"Differences in {answers.in_sentence(metric)}{', ' + of if of else ''} in subgroups (exploratory)."
+        n = next(effects[key].n for effects in by_panel if key in effects)
+        row: list[Cell | str] = [": ".join(x for x in key if x), Cell(numbers.count(n))]
+        for effects in by_panel:
+            e = effects.get(key, Effect(*key, nan, nan, nan, nan))
+            value = numbers.difference_interval(metric, e.estimate, e.low, e.high, margin)
+            row.append(Cell(value, "", notes.mark(e.warning)))
+        rows.append(row)
+    rows.append(["Interaction, p", Cell(""), *(Cell("; ".join(_p_values(p)) or numbers.NA) for p in panels)])
+    unit = numbers.unit(metric, of_difference=True)
+    caption = f"Differences in {answers.in_sentence(name)}{', ' + unit if unit else ''} in subgroups (exploratory)."
     head = ["Level", "Cases", *(p.name for p in panels)]
-    return tables.table(
-        "subgroup-differences",
-        caption,
-        head,
-        rows,
-        notes=notes,
-        remark=NO_TESTS,
-        source="comparisons.csv",
-        cap=CAP_ROWS,
+    name, source = "subgroup-differences", "comparisons.csv"
+    return table(name, caption, head, rows, notes=notes, remark=NO_TESTS, source=source, cap=CAP_ROWS)
+
+
+def _p_values(panel: Panel) -> list[str]:
+    return [f"{label(g, 20)} {numbers.p_value(p)}" for g, p in panel.interaction.items()]
+
+
+def metrics_table(metrics: pd.DataFrame) -> Table | None:
+    """The main metrics in every level of every subgroup, model by model; None without subgroups."""
+    if metrics.empty:
+        return None
+    rows = metrics[metrics["subgroup"].notna() & metrics[["seed", "prevalence", "label.rule"]].isna().all(axis=1)]
+    rows = rows[rows["metric"].isin(METRICS) & (rows["subgroup"] != DISPUTED)]
+    if rows.empty:
+        return None
+    values = shown_rows.shown_values(rows, ("subgroup", "level", "model", "metric"))
+    columns = [m for m in METRICS if any(k[3] == m for k in values)]
+    notes = Notes()
+    common = {m: most_common(str(r["method"]) for k, r in values.items() if k[3] == m) for m in columns}
+    body: list[Cells] = []
+    for key in dict.fromkeys(k[:3] for k in values):
+        records = [values.get((*key, m)) for m in columns]
+        n = next((number(r["n"]) for r in records if r is not None), nan)
+        cells = [value_cell(r, common[m], notes) for r, m in zip(records, columns, strict=True)]
+        body.append([f"{key[0]}: {key[1]}", key[2], Cell(numbers.count(n)), *cells])
+    head = ["Subgroup", "Model", "Cases", *(numbers.heading(vocabulary.metric(m)) for m in columns)]
+    caption, source = "Performance in subgroups (exploratory).", "metrics.csv"
+    remark = methods_remark(values, common)
+    return table("subgroup-table", caption, head, body, notes=notes, remark=remark, source=source, cap=CAP_ROWS)
+
+
+def interactions_table(interactions: pd.DataFrame, pairs: Sequence[Pair]) -> Table | None:
+    """The tests that all levels of a subgroup have the same value: those of the pairs first, then those of the models. None without any."""
+    if interactions.empty:
+        return None
+    over_seeds = "seed" in interactions and interactions["seed"].isna().any()
+    if over_seeds:
+        interactions = interactions[interactions["seed"].isna()]
+    wanted = {(p.model, p.comparator) for p in pairs}
+    records = interactions.to_dict("records")
+    of_pairs = [r for r in records if (str(r["model"]), str(r["comparator"])) in wanted]
+    of_models = [r for r in records if pd.isna(r["comparator"])]
+    notes = Notes()
+    rows: list[Cells] = [
+        [
+            str(r["subgroup"]),
+            vocabulary.metric(str(r["metric"])).label,
+            str(r["model"]) if pd.isna(r["comparator"]) else f"{r['model']} − {r['comparator']}",
+            Cell(numbers.fixed(number(r["statistic"]), 2), "", notes.mark(caution(r))),
+            Cell(numbers.count(number(r["parameter"]))),
+            Cell(numbers.p_value(number(r["p.value"]))),
+        ]
+        for r in of_pairs + of_models
+    ]
+    head = ["Subgroup", "Metric", "Model or difference", "Chi-square", "df", "p"]
+    caption, source = "Do the subgroups differ? Tests of interaction (exploratory).", "interactions.csv"
+    wald = "Wald's chi-square of the means over seeds, from the bootstrap over seeds and cases"
+    test = wald if over_seeds else "Cochran's Q"
+    remark = (
+        f"{test}, over the levels of the subgroup; p not adjusted. A large p does not show that the levels are alike."
     )
+    return table("interactions", caption, head, rows, notes=notes, remark=remark, source=source, cap=CAP_INTERACTIONS)
 
 
-def _said(panel: Panel) -> list[str]:
-    return [f"{label(g, 20)} {tables.p_value(p)}" for g, p in panel.interaction.items()]
-
-
-def forest(panels: Sequence[Panel], metric: str, *, difference: bool, margin: float = nan) -> str:
-    """The panels side by side: levels in rows under the name of their subgroup, where the p-value of interaction stands."""
-    kind = vocabulary.metric(metric)
-    scale = 100 if kind.unit == "percent" else 1
+def forest(panels: Sequence[Panel], name: str, *, difference: bool, margin: float = nan) -> Drawing:
+    """The panels side by side: levels in rows, below a row with the name of their subgroup and the p-value of the interaction."""
+    metric = vocabulary.metric(name)
+    scale = 100 if metric.unit == "percent" else 1
     effects = {(e.subgroup, e.level): e for p in panels for e in p.effects}
     rows: list[tuple[str, str, str]] = []  # kind of row, subgroup, level
     for subgroup, level in effects:
@@ -195,57 +244,56 @@ def forest(panels: Sequence[Panel], metric: str, *, difference: bool, margin: fl
             rows.append(("head", subgroup, ""))
         rows.append(("level" if subgroup else "all", subgroup, level))
     texts = [
-        label(g, 30) if what == "head" else f"{label(v, 24)}, n = {tables.count(effects[g, v].n)}"
-        for what, g, v in rows
+        label(g, 30) if kind == "head" else f"{label(v, 24)}, n = {numbers.count(effects[g, v].n)}"
+        for kind, g, v in rows
     ]
-    of = tables.unit(kind, of_difference=difference)
-    axis = f"Difference{', ' + of if of else ''}" if difference else result_tables.heading(metric)
+    unit = numbers.unit(metric, of_difference=True)
+    axis_label = f"Difference{', ' + unit if unit else ''}" if difference else numbers.heading(metric)
     with style():
         left = 0.3 + 0.064 * max(map(len, texts))
         figure = new_figure(left + 2.05 * len(panels), 0.85 + 0.25 * len(rows), (left, 0.1, 0.5, 0.3))
         axes = grid(figure, 1, len(panels), (0.2, 0.0))
         for ax, panel in zip(axes.flat, panels, strict=True):
-            _panel(ax, panel, rows, scale)
+            _draw_panel(ax, panel, rows, scale)
             if difference:
-                ax.axvline(kind.null, color=INK, linewidth=0.9)
+                ax.axvline(metric.null, color=INK, linewidth=0.9)
             if difference and isfinite(margin):
                 ax.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.5, linewidth=0)
             ax.set_title(label(panel.name, 30), fontsize=8.5)
-            ax.set_xlabel(axis)
+            ax.set_xlabel(axis_label)
         first = axes.flat[0]
         first.set_yticks(range(len(rows)), texts)
-        for text, (what, _, _) in zip(first.get_yticklabels(), rows, strict=True):
+        for text, (kind, _, _) in zip(first.get_yticklabels(), rows, strict=True):
             text.set_fontsize(8)
-            text.set_fontweight("bold" if what == "head" else "normal")
+            text.set_fontweight("bold" if kind == "head" else "normal")
         first.set_ylim(len(rows) - 0.4, -0.6)
-        said = ". ".join(
-            f"{label(p.name, 60)}: " + ("interaction p " + ", ".join(_said(p)) if p.interaction else "no test")
+        description = ". ".join(
+            f"{label(p.name, 60)}: " + ("interaction p " + ", ".join(_p_values(p)) if p.interaction else "no test")
             for p in panels
         )
-        return to_svg(figure, "subgroups", f"Forest plot of {answers.in_sentence(metric)} in subgroups", said)
+        return drawing(figure, "subgroups", f"Forest plot of {answers.in_sentence(name)} in subgroups", description)
 
 
-def _panel(ax: Axes, panel: Panel, rows: Sequence[tuple[str, str, str]], scale: int) -> None:
-    at = {(g, v): y for y, (what, g, v) in enumerate(rows) if what != "head"}
+def _draw_panel(ax: Axes, panel: Panel, rows: Sequence[tuple[str, str, str]], scale: int) -> None:
+    at = {(g, v): y for y, (kind, g, v) in enumerate(rows) if kind != "head"}
     for e in panel.effects:
         y = at[e.subgroup, e.level]
-        limits = isfinite(e.low) and isfinite(e.high)
+        has_limits = isfinite(e.low) and isfinite(e.high)
         colour, mark = (SERIES[0], "s") if e.subgroup else (INK, "D")
-        if limits:
+        if has_limits:
             ax.plot([e.low * scale, e.high * scale], [y, y], color=colour, linewidth=1.5, solid_capstyle="butt")
         if isfinite(e.estimate):
-            face = colour if limits else PAPER
+            face = colour if has_limits else PAPER
             ax.plot([e.estimate * scale], [y], mark, color=colour, markersize=4.5, markerfacecolor=face)
         if not e.subgroup and isfinite(e.estimate):
             ax.axvline(e.estimate * scale, color=MUTED, linewidth=0.7, linestyle=(0, (2, 3)))
-    for y, (what, g, _) in enumerate(rows):
-        if what == "head" and g in panel.interaction:
-            text = f"interaction {tables.p_equals(panel.interaction[g])}"
-            # a ground of paper keeps lines from crossing the words
-            ground = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
-            ax.text(
-                0.5, y, text, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=7.5, bbox=ground
-            )
+    for y, (kind, g, _) in enumerate(rows):
+        if kind == "head" and g in panel.interaction:
+            text = f"interaction {numbers.p_equals(panel.interaction[g])}"
+            # a background in the colour of the paper, so that lines do not cross the words
+            box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+            place = {"transform": ax.get_yaxis_transform(), "ha": "center", "va": "center"}
+            ax.text(0.5, y, text, fontsize=7.5, bbox=box, **place)  # type: ignore[arg-type]
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")

@@ -1,96 +1,182 @@
-"""The table of the section "Variance over seeds": how far the seeds spread, and whose the variance of the mean is."""
+"""Repeated trainings: the spread over seeds, the components of variance, verdicts of single seeds, and ensembles over seeds."""
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 
 import pandas as pd
 
 from hybridcx import vocabulary
-from hybridcx.report import numbers as tables
-from hybridcx.report import shown_rows as select
-from hybridcx.report.numbers import Cell, Notes, Table, table
-from hybridcx.report.sections.comparisons import CAP_ROWS
+from hybridcx.report import answers, numbers, shown_rows
+from hybridcx.report.blocks import Section
+from hybridcx.report.content import Content
+from hybridcx.report.shown_rows import caution, limits, number
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
-SHOWN = ("accuracy", "sensitivity", "specificity", "auroc", "brier")
+METRICS = ("accuracy", "sensitivity", "specificity", "auroc", "brier")
+CAP_ROWS = 150
+_VERDICTS = ("superior", "inferior", "equivalent", "non_inferior", "inconclusive")
+_MEAN_OF_SEEDS = re.compile(r"(?P<network>.+) \(mean of seeds\)")
+
+
+def section(content: Content) -> Section:
+    """The four tables; empty without several seeds."""
+    section = Section()
+    metric = content.metric
+    section.table(variance_table(content.table("variance"), metric))
+    section.table(obuchowski_table(content.table("comparisons"), metric))
+    section.table(seed_verdicts_table(content.table("seed_verdicts"), metric))
+    section.table(ensembles_table(content.table("ensemble_metrics"), content.table("ensemble_comparisons"), metric))
+    return section
 
 
 def variance_table(variance: pd.DataFrame, primary: str) -> Table | None:
-    """The models, and the differences of the primary metric, with mean spread and shares of variance; None without seeds."""
+    """Range and standard deviation over seeds and the components of variance: of the models, and of the differences in the primary metric."""
     if variance.empty:
         return None
     notes = Notes()
-    own = variance["comparator"].isna()
-    chosen = variance[(own & variance["metric"].isin([primary, *SHOWN])) | (~own & (variance["metric"] == primary))]
-    order = vocabulary.in_order([primary, *chosen["metric"]], vocabulary.METRICS)
-    records = sorted(chosen.to_dict("records"), key=lambda r: order.index(r["metric"]))
-    rows = []
-    shares = any(isfinite(select.number(r["share.case"])) for r in records)
+    of_model = variance["comparator"].isna()
+    is_primary = variance["metric"] == primary
+    rows = variance[(of_model & (is_primary | variance["metric"].isin(METRICS))) | (~of_model & is_primary)]
+    order = vocabulary.in_order([primary, *rows["metric"]], vocabulary.METRICS)
+    records = sorted(rows.to_dict("records"), key=lambda r: order.index(r["metric"]))
+    components = any(isfinite(number(r["share.case"])) for r in records)
+    body: list[Cells] = []
     for r in records:
-        kind = vocabulary.metric(str(r["metric"]))
-        scale = 100 if kind.unit == "percent" else 1
-        low, high, sd = (
-            tables.fixed(select.number(r[c]), kind.decimals, scale=scale) for c in ("seed.min", "seed.max", "sd.seeds")
-        )
-        of = f"{r['model']} − {r['comparator']}" if isinstance(r["comparator"], str) else str(r["model"])
-        said = r["warning"] if isinstance(r["warning"], str) and shares else ""
-        unit = tables.unit(kind)
-        cells = [Cell(f"{kind.label}, {unit}" if unit else kind.label), Cell(of, "", notes.mark(said), number=False)]
-        cells += [Cell(tables.count(select.number(r["n.seeds"]))), Cell(f"{low} to {high}"), Cell(sd)]
-        if shares:
-            cells += [
-                Cell(tables.fixed(select.number(r[f"share.{c}"]), 0, scale=100)) for c in ("case", "seed", "residual")
-            ]
-        rows.append(cells)
+        metric = vocabulary.metric(str(r["metric"]))
+        low, high, sd = (numbers.amount(metric, number(r[c])) for c in ("seed.min", "seed.max", "sd.seeds"))
+        name = f"{r['model']} − {r['comparator']}" if isinstance(r["comparator"], str) else str(r["model"])
+        marks = notes.mark(r["warning"] if components else "")
+        row: list[Cell | str] = [numbers.heading(metric), Cell(name, "", marks, number=False)]
+        row += [Cell(numbers.count(number(r["n.seeds"]))), Cell(f"{low} to {high}"), Cell(sd)]
+        if components:
+            shares = (number(r[f"share.{c}"]) for c in ("case", "seed", "residual"))
+            row += [Cell(numbers.fixed(share, 0, scale=100)) for share in shares]
+        body.append(row)
     head = ["Metric", "Model or difference", "Seeds", "Range over seeds", "SD over seeds"]
-    head += ["Cases, %", "Seeds, %", "Rest, %"] if shares else []
+    head += ["Cases, %", "Seeds, %", "Rest, %"] if components else []
+    caption = "Spread of the metrics over seeds" + (
+        ", and components of the variance of their mean." if components else "."
+    )
     remark = (
-        "Cases, seeds, rest: shares of the variance of the mean over seeds, from two-way components; the rest is what changes with the seed "
-        "on single cases. A difference takes the seeds of both models in the order of their numbers."
-        if shares
+        "Cases, seeds, rest: shares of the variance of the mean over seeds, from two-way components of variance; the rest is what changes with "
+        "the seed on single cases. A difference pairs the seeds of both models in the order of their numbers."
+        if components
         else "The seeds have test sets of their own: their spread is that of training and test sets together."
     )
-    caption = "Spread of the metrics over seeds" + (", and whose the variance of their mean is." if shares else ".")
-    return table("variance", caption, head, rows, notes=notes, remark=remark, source="variance.csv", cap=CAP_ROWS)
+    return table("variance", caption, head, body, notes=notes, remark=remark, source="variance.csv", cap=CAP_ROWS)
 
 
 def obuchowski_table(comparisons: pd.DataFrame, primary: str) -> Table | None:
-    """Obuchowski and Rockette's tests of the primary metric and the AUROC, beside the bootstrap; None where there are none."""
+    """Obuchowski and Rockette's tests of the primary metric and the AUROC; None without any."""
     if comparisons.empty:
         return None
-    frame = select.overall(comparisons)
-    frame = frame[(frame["method"] == "obuchowski_rockette") & frame["metric"].isin([primary, "auroc"])]
+    rows = shown_rows.overall(comparisons)
+    rows = rows[(rows["method"] == "obuchowski_rockette") & rows["metric"].isin([primary, "auroc"])]
+    if rows.empty:
+        return None
     notes = Notes()
-    rows = []
-    for r in frame.sort_values("metric", key=lambda m: m != primary, kind="stable").to_dict("records"):
-        kind = vocabulary.metric(str(r["metric"]))
-        said = r["warning"] if r["status"] != "ok" and isinstance(r["warning"], str) else ""
-        limits = (select.number(r[c]) for c in ("estimate", "conf.low", "conf.high"))
-        unit = tables.unit(kind, of_difference=True)
+    body: list[Cells] = [
+        [
+            numbers.difference_heading(vocabulary.metric(str(r["metric"]))),
+            str(r["model"]),
+            str(r["comparator"]),
+            Cell(
+                numbers.difference_interval(vocabulary.metric(str(r["metric"])), *limits(r)), "", notes.mark(caution(r))
+            ),
+            Cell(numbers.fixed(number(r["statistic"]), 2)),
+            Cell(numbers.fixed(number(r["parameter"]), 1)),
+            Cell(numbers.p_value(number(r["p.value"]))),
+            Cell(numbers.p_value(number(r["adj.p.value"]))),
+        ]
+        for r in rows.sort_values("metric", key=lambda m: m != primary, kind="stable").to_dict("records")
+    ]
+    head = ["Metric", "Model", "Comparator", f"Difference ({shown_rows.ci(rows)})", "t", "df", "p", "p, Holm-adjusted"]
+    caption = (
+        "The same differences by the method of Obuchowski and Rockette: an analysis of variance of seeds and cases."
+    )
+    remark = "In addition to the bootstrap, which is the recommended method; no verdict is based on it. Points: percentage points."
+    return table("obuchowski", caption, head, body, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
+
+
+def seed_verdicts_table(stability: pd.DataFrame, primary: str) -> Table | None:
+    """The verdicts of single seeds on each planned difference of the primary metric; None without seeds."""
+    if stability.empty:
+        return None
+    own = stability[stability["metric"] == primary]
+    if own.empty:
+        return None
+    metric = vocabulary.metric(primary)
+    rows: list[Cells] = []
+    for r in own.to_dict("records"):
+        low, high = (numbers.amount(metric, number(r[c])) for c in ("estimate.min", "estimate.max"))
         rows.append(
             [
-                Cell(f"{kind.label}, {'points' if unit == 'percentage points' else unit}" if unit else kind.label),
-                Cell(str(r["model"]), number=False),
-                Cell(str(r["comparator"]), number=False),
-                Cell(tables.difference_interval(kind, *limits), "", notes.mark(said)),
-                Cell(tables.fixed(select.number(r["statistic"]), 2)),
-                Cell(tables.fixed(select.number(r["parameter"]), 1)),
-                Cell(tables.p_value(select.number(r["p.value"]))),
-                Cell(tables.p_value(select.number(r["adj.p.value"]))),
+                f"{r['model']} − {r['comparator']}",
+                _verdict(str(r["verdict"])),
+                Cell(f"{int(r['n.same'])} of {int(r['n.seeds'])}"),
+                ", ".join(f"{int(r[f'n.{v}'])} {_verdict(v)}" for v in _VERDICTS if r[f"n.{v}"]),
+                Cell(f"{int(r['n.estimate.above'])} of {int(r['n.seeds'])}"),
+                Cell(f"{low} to {high}"),
+            ]
+        )
+    unit = numbers.unit(metric, of_difference=True)
+    head = ["Difference", "Verdict over seeds", "Seeds with this verdict", "Verdicts of single seeds"]
+    head += ["Difference above 0", f"Range of the difference, {unit}" if unit else "Range of the difference"]
+    caption = f"Stability of the verdict over seeds: {answers.in_sentence(primary)}."
+    remark = (
+        "A study of one seed would report that seed's verdict: it rests on an interval without the variance of training, and on that seed's "
+        "adjusted p."
+    )
+    return table("seed-verdicts", caption, head, rows, remark=remark, source="seed_verdicts.csv", cap=CAP_ROWS)
+
+
+def _verdict(verdict: str) -> str:
+    return verdict.replace("_", "-")
+
+
+def ensembles_table(metrics: pd.DataFrame, comparisons: pd.DataFrame, primary: str) -> Table | None:
+    """Each ensemble over seeds compared with its single seeds in the primary metric; None without ensembles."""
+    if metrics.empty:
+        return None
+    metric = vocabulary.metric(primary)
+    notes = Notes()
+    own = shown_rows.overall(metrics)
+    own = own[(own["metric"] == primary) & (own["recommended"] == True)]  # noqa: E712
+    by_model = {str(r["model"]): r for r in own.to_dict("records")}
+    rows: list[Cells] = []
+    for name, r in by_model.items():
+        match = _MEAN_OF_SEEDS.fullmatch(name)
+        if match is None:
+            continue
+        network = match["network"]
+        single = [number(s["estimate"]) for m, s in by_model.items() if m.startswith(f"{network} (seed ")]
+        mean = sum(single) / len(single) if single else float("nan")
+        pairs = shown_rows.overall(comparisons)
+        pairs = pairs[(pairs["metric"] == primary) & (pairs["model"] == name) & (pairs["recommended"] == True)]  # noqa: E712
+        pairs = pairs[pairs["comparator"].str.startswith(f"{network} (seed ")]
+        # a paired proportion has two recommended rows, Tango's interval and the mid-p test; counted is the test
+        pairs = pairs[pairs["method"] != "tango"]
+        significant = pairs.loc[pairs["adj.p.value"] < 1 - pairs["conf.level"], "estimate"]
+        rows.append(
+            [
+                network,
+                Cell(numbers.interval(metric, *limits(r)), "", notes.mark(caution(r))),
+                Cell(numbers.amount(metric, mean)),
+                Cell(f"{int((pairs['estimate'] > 0).sum())} of {len(pairs)}"),
+                f"{int((significant > 0).sum())} above, {int((significant < 0).sum())} below",
             ]
         )
     if not rows:
         return None
-    level = next((tables.level(x) for x in frame["conf.level"] if pd.notna(x)), "")
-    head = [
-        "Metric",
-        "Model",
-        "Comparator",
-        f"Difference ({level + ' ' if level else ''}CI)",
-        "t",
-        "df",
-        *tables.p_heading("p", "p, Holm-adjusted"),
-    ]
-    caption = "The same differences after Obuchowski and Rockette: an analysis of variance of seeds and cases."
-    remark = "Beside the bootstrap, which is the recommended method; no verdict rests on it. Points: percentage points."
-    return table("obuchowski", caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
+    title = numbers.heading(metric)
+    head = ["Network", f"{title}, of the ensemble", "Mean of its seeds", "Above its seed", "Significant (adjusted)"]
+    caption = f"Ensembles over seeds: {title}."
+    remark = (
+        "An ensemble averages the probabilities over all seeds. Its interval is conditional on these trainings; other seeds would give another "
+        "ensemble. Each ensemble is compared with each of its own seeds (ensemble_comparisons.csv)."
+    )
+    return table(
+        "ensembles", caption, head, rows, notes=notes, remark=remark, source="ensemble_metrics.csv", cap=CAP_ROWS
+    )

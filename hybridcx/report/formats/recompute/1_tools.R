@@ -1,4 +1,4 @@
-# ---- Reading, and keeping count of what agrees ----------------------------------------------------------------------
+# ---- Reading tables, and counting numbers that agree -----------------------------------------------------------------
 
 folder_of_this_file <- function() {
   argument <- grep("^--file=", commandArgs(FALSE), value = TRUE)
@@ -7,7 +7,7 @@ folder_of_this_file <- function() {
   getwd()
 }
 
-# Every cell as text: what is a number is made one by num(), so that a model named "007" or "NA" stays what it is.
+# Every cell as text; num() turns cells into numbers, so that a model named "007" or "NA" keeps its name.
 read_table <- function(name) {
   path <- file.path(folder, name)
   if (!file.exists(path)) return(NULL)
@@ -25,7 +25,7 @@ count_up <- function(what, key, by = 1L) {
   tally[[what]][[key]] <- (if (is.null(was)) 0L else was) + by
 }
 
-# Two numbers agree if both do not exist, or to a relative tolerance (1e-9 unless the method is a search or a fit).
+# Two numbers agree if both are missing, or to a relative tolerance (1e-9 unless the method is a search or a fit).
 agree <- function(found, again, tolerance, size = 0) {
   if (length(again) != 1 || length(found) != 1) return(FALSE)
   if (is.na(found) || is.na(again)) return(is.na(found) && is.na(again))
@@ -55,8 +55,8 @@ leave <- function(key, numbers) if (numbers > 0) count_up("left", key, as.intege
 NUMERIC <- c("estimate", "conf.low", "conf.high", "std.error", "statistic", "parameter", "parameter1", "parameter2", "p.value")
 numbers_in <- function(row) sum(!is.na(num(unlist(row[intersect(NUMERIC, names(row))]))))
 
-# Hold all the numbers that a method gives against a row; what it does not name (NULL) is counted as left.
-# A limit near 0 is as exact as the estimate and the standard error that it is made of.
+# Compare all the numbers that a method gives with a row; numbers that it does not give (NULL) are counted as left.
+# A limit near 0 is as exact as the estimate and the standard error from which it is computed.
 hold_row <- function(key, where, row, again, tolerance = 1e-9) {
   size <- abs(c(0, unlist(again[names(again) %in% c("estimate", "std.error")]))); size <- max(size[is.finite(size)])
   for (column in intersect(names(again), names(row)))
@@ -71,7 +71,7 @@ ledger <- NULL
 slices <- new.env()
 split_of_rows <- function() if ("split" %in% names(ledger)) ledger$split == "test" else rep(TRUE, nrow(ledger))
 
-# The test cases of one seed (or of none) in one level of a subgroup; NULL where they cannot be had from the ledger alone.
+# The test cases of one seed (or without seeds) in one level of a subgroup; NULL where the ledger alone does not give them.
 slice_of <- function(seed = "NA", subgroup = "NA", level = "NA") {
   key <- paste(seed, subgroup, level, sep = "\r")
   if (!is.null(slices[[key]])) return(slices[[key]])

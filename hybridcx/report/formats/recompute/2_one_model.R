@@ -165,7 +165,7 @@ metric_of <- function(metric, part, model, threshold = NA) {
 # Calibration is a fit, the rest closed forms
 tolerance_of <- function(metric) if (grepl("^calibration", metric)) 1e-5 else 1e-9
 
-# A percentile interval drawn here anew, for accuracy and AUROC: it has to agree within the Monte Carlo errors of both.
+# A percentile interval, resampled here again for accuracy and AUROC: it has to agree within the Monte Carlo errors of both.
 drawn_limits <- function(metric, part, model, level, draws = 2000) {
   y <- part$y; n <- part$n
   if (metric == "accuracy") drawn <- rbinom(draws, n, mean(part$called[[model]] == y)) / n

@@ -153,7 +153,7 @@ lr_regression <- function(y, a, b, which, level) {
        p.value = pchisq((d / se)^2, 1, lower.tail = FALSE), std.error = se)
 }
 
-# The interval that a verdict rests on and its one-sided p-values: Tango's for correct answers, DeLong's for areas (patients: neither).
+# The interval that decides a verdict, and its one-sided p-values: Tango's for correct answers, DeLong's for areas (with patients neither).
 CORRECT <- c("accuracy", "sensitivity", "specificity")
 inverted <- function(part, metric, model, comparator, level) {
   if (part$folds) return(NULL)

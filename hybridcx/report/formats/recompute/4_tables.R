@@ -1,4 +1,4 @@
-# ---- The tables beside them: verdicts, families, counts and curves ------------------------------------------------------
+# ---- The other tables: verdicts, families, counts and curves ---------------------------------------------------------------
 
 LOWER_IS_BETTER <- c("brier", "log_loss", "ece", "lr_negative")
 

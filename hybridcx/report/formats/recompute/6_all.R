@@ -1,4 +1,4 @@
-# ---- Everything, and what came of it ----------------------------------------------------------------------------------------
+# ---- All tables, and the counts ----------------------------------------------------------------------------------------------
 
 folder <- folder_of_this_file()
 RNGversion("4.0.0"); set.seed(20260101)
@@ -23,7 +23,7 @@ if (!is.null(ledger)) {
 }
 if (!is.null(ratings)) check_agreement(read_table("agreement.csv"), ratings)
 
-# Tables that nothing here recomputes, by their numbers; what was put in or holds words alone has none.
+# The numbers of tables that nothing here recomputes; inputs and tables of words have none.
 held <- c("metrics.csv", "comparisons.csv", "verdicts.csv", "multiplicity.csv", "omnibus.csv", "confusion.csv", "disagreements.csv",
           "calibration.csv", "roc.csv", "decision_curve.csv", "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv",
           "reader_performance.csv", "agreement.csv")

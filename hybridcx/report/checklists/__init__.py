@@ -1,0 +1,1 @@
+"""Reporting guidelines, and what a report has for their items."""
