@@ -164,9 +164,8 @@ def test_the_curves_are_recomputed_from_their_predictions(ran):
     rows = read(ran, "training_size_predictions")
     try:
         for share in (0.4, 1.0):  # of a part, and of the whole, which predictions.csv has too
-            at = rows.loc[
-                rows["share"] == share, "score"
-            ].idxmax()  # from the first rank of its model to the last: another AUROC
+            # from the first rank of its model to the last: another AUROC, whatever the scores are
+            at = rows.loc[rows["share"] == share, "score"].idxmax()
             lines = before.decode().splitlines()
             assert f",{float(rows.loc[at, 'score'])!r}," in lines[at + 1]
             lines[at + 1] = lines[at + 1].replace(f",{float(rows.loc[at, 'score'])!r},", ",0.0,")

@@ -52,8 +52,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def abnormal(cohort: Path) -> pd.Series:
-    """Writes the weights; case -> whether SqueezeNet calls it abnormal, as it calls the half of the images with the fewest dark pixels. MobileNet
-    calls none so."""
+    """Writes the weights; case -> whether SqueezeNet calls it abnormal.
+
+    It calls the half of the images with the fewest dark pixels abnormal, and MobileNet calls none so: where both differ is known.
+    """
     store = prepare_store(read_manifest(cohort / "phantom/manifest.csv"), size_px=SIZE, cache=cohort / "images")
     network = Constructed(threshold=0.0, dark_threshold=0.45, weight=90.0, dark_weight=120.0)
     odds = network.log_odds(np.asarray(store.images))
@@ -93,19 +95,19 @@ def test_every_discordant_case_of_the_plan_is_shown_with_all_that_is_known(finis
     discordant = set(cells.loc[cells["cell"].isin(["only_model", "only_comparator"]), "case_id"])
     shown = set(book.loc[book["number"].notna(), "case_id"])
     assert discordant <= shown
-    networks = cells[(cells["model"] == "squeezenet1_1") & (cells["comparator"] == "mobilenet_v2")].set_index("case_id")
-    differ = networks["cell"].isin(["only_model", "only_comparator"])
-    pd.testing.assert_series_equal(differ, abnormal[networks.index], check_names=False)
+    pair = cells[(cells["model"] == "squeezenet1_1") & (cells["comparator"] == "mobilenet_v2")].set_index("case_id")
+    differ = pair["cell"].isin(["only_model", "only_comparator"])
+    pd.testing.assert_series_equal(differ, abnormal[pair.index], check_names=False)
     assert 2 < differ.sum() < len(differ)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<article") == len(shown)
     number = book.drop_duplicates("case_id").set_index("case_id")["number"]
-    names = ("squeezenet1_1", "mobilenet_v2")
+    networks = ("squeezenet1_1", "mobilenet_v2")
     for case in shown:
         assert f"Case {case}:" in page
         assert (folder / make.FOLDER / f"{int(number[case]):03d}.jpg").is_file()
     for n in range(1, min(len(shown), make.MAX_OCCLUDED) + 1):
-        for network in names:
+        for network in networks:
             for method in ("grad_cam", "occlusion"):
                 assert (folder / make.FOLDER / f"{n:03d}-{network}-{method}.png").is_file()
     near = pd.read_csv(folder / "neighbours.csv")
@@ -114,7 +116,7 @@ def test_every_discordant_case_of_the_plan_is_shown_with_all_that_is_known(finis
     split = pd.read_csv(folder / "split.csv").set_index("case_id")["split"]
     assert set(split[near["neighbour"]]) == {"train"}
     pointing = pd.read_csv(folder / "pointing.csv")
-    assert set(pointing["network"]) == set(names)
+    assert set(pointing["network"]) == set(networks)
     assert (pointing["n"] > 0).all()
     assert pointing["n"].max() > 3
     assert pointing["chance"].dropna().between(0, 1).all()

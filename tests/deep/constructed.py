@@ -90,8 +90,11 @@ def brightness_state() -> dict[str, Tensor]:
 
 
 def constant_state(positive: bool) -> dict[str, Tensor]:
-    """A MobileNetV2 with random weights that gives every image one call: its 1280 features from 0 to 6 speak for the positive class by 2e-4 each, 1.5
-    at most, and the bias decides. Its normalisations have the statistics of noise, so that the features differ from place to place."""
+    """A MobileNetV2 with random weights that gives every image one call.
+
+    Its 1280 features, each from 0 to 6, add 2e-4 each to the log odds, 1.5 at most; the bias of 8 decides. Its normalisations have the statistics of
+    noise: with those of an untrained network all features would be nearly 0, and the maps constant.
+    """
     row = NETWORKS["mobilenet_v2"]
     model = build(row, untrained_state(row.name, 0)).train()
     for module in model.modules():

@@ -24,9 +24,8 @@ NETWORK = Constructed()
 # Rows and columns of centres: each lies in one cell alone of the last map (3 x 3) and in the middle of one tile alone of the occlusion (7 x 7).
 CENTRES, CELLS, TILES = (13, 31, 51), (0, 1, 2), (1, 3, 5)
 PLACES = [(r, c) for r in range(3) for c in range(3)]
-PAIRS = [
-    (place, PLACES[(i + step) % 9]) for i, place in enumerate(PLACES) for step in (1, 4)
-]  # of a bright square and a dark one
+# Places of a bright square and of a dark one.
+PAIRS = [(place, PLACES[(i + step) % 9]) for i, place in enumerate(PLACES) for step in (1, 4)]
 RANDOM = untrained_state(NAME, 0, last_layer_sd=1.0)  # random weights, with a last layer that makes differences large
 
 
@@ -46,9 +45,8 @@ def test_both_maps_find_a_planted_square_and_not_the_one_that_speaks_against_the
     maps = saliency(NAME, NETWORK.state(), images, CPU)
     assert maps.occlusion.shape == (len(PAIRS), GRID, GRID)
     bright, dark = NETWORK.last_maps(images)
-    expected = (
-        np.maximum(NETWORK.weight * bright - NETWORK.dark_weight * dark, 0) / 9
-    )  # the average's gradient is 1 / 9 in each cell
+    # the gradient of the average is 1 / 9 in each cell
+    expected = np.maximum(NETWORK.weight * bright - NETWORK.dark_weight * dark, 0) / 9
     np.testing.assert_allclose(maps.grad_cam, expected, rtol=0, atol=1e-5)
     whole, grey = NETWORK.log_odds(images), 255 * np.mean(NETWORKS[NAME].mean)
     taken = np.zeros_like(maps.occlusion)
