@@ -427,7 +427,7 @@ def test_it_learns_and_the_file_carries_it(pictures, tmp_path):
         assert tuned.history["train_loss"][-1] < 0.5
     score = softmax_positive(logits)
     loss = -np.log(np.where(LABELS == 1, score, 1 - score))[VALIDATION].mean()
-    assert tuned.validation_loss == pytest.approx(loss, rel=1e-4)
+    assert tuned.validation_loss == pytest.approx(loss, rel=1e-3)  # of scores from features with folded normalisations
     assert (tuned.precision, tuned.ledger_precision, tuned.threads) == ("float32", "float32", 1)
 
 
