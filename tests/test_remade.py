@@ -64,15 +64,16 @@ def kept(cache: Path) -> dict[Path, tuple]:
 
 def stages(experiment: Experiment, base: Path, cache: Path) -> str:
     """All stages of a run before its statistics; what was said."""
-    from hybridcx.pipeline import stages as pipeline
     from hybridcx.pipeline import units
+    from hybridcx.pipeline.cohort import load_cohort, prepare_images
+    from hybridcx.pipeline.stages import run_stages
 
     with Progress(quiet=True) as progress:
         store = Store(cache, progress.say, progress.notice)
-        cohort = pipeline.load_cohort(experiment, base, store, progress)
+        cohort = load_cohort(experiment, base, store, progress)
         parts = units.make_units(experiment, cohort)
-        images = pipeline.prepare_images(experiment, cohort.to_score(units.scored_disputed(parts)), store, progress)
-        pipeline.run_stages(experiment, cohort, parts, images, base, store, progress)
+        images = prepare_images(experiment, cohort.to_score(units.scored_disputed(parts)), store, progress)
+        run_stages(experiment, cohort, parts, images, base, store, progress)
         return progress.log
 
 
