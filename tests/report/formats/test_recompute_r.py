@@ -16,7 +16,7 @@ import hybridcx
 from hybridcx.report.formats.r_program import _literal, program
 from hybridcx.streams import rng_for
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 REAL = ROOT.parent / "shared" / "data" / "breastmnist_resnet18_224_predictions.csv"
 LABELS = np.array(["normal", "abnormal"], dtype=object)
 

@@ -1,7 +1,7 @@
 """Takes the disk away from a command while it works, gives it back and lets the same command continue. A program of its own, as killed.py is.
 
-    python tests/disks.py full tmpfs|limit compare|run out|cache FOLDER LEVELS
-    python tests/disks.py read_only - compare|run out|cache FOLDER LEVELS
+    python tests/support/disks.py full tmpfs|limit compare|run out|cache FOLDER LEVELS
+    python tests/support/disks.py read_only - compare|run out|cache FOLDER LEVELS
 
 full: the folder lies on a small file system in memory (root may mount one), of which a file takes all but a share of what the command needs; or
 (limit) the process may write files of so many bytes at most, which every Unix can. read_only: at one of its writes every folder below is made

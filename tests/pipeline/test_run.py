@@ -357,14 +357,14 @@ def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_explorat
 
 
 def test_the_packaged_demo_is_the_one_in_experiments():
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     assert (root / "experiments/demo.toml").read_bytes() == (root / "hybridcx/commands/demo.toml").read_bytes()
 
 
 @pytest.mark.shared
 @pytest.mark.slow
 def test_busi_with_real_weights_reaches_what_was_seen(tmp_path):
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / "../shared/data/busi").is_dir():
         pytest.skip("the shared data are not beside the checkout")
     report = hybridcx.run(root / "experiments/busi_squeezenet.toml", out=tmp_path / "report", cache=tmp_path / "cache")

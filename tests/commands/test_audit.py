@@ -14,7 +14,7 @@ from hybridcx.commands import audit as auditing
 from hybridcx.errors import InputError
 from hybridcx.vocabulary.tables import TABLES
 
-STUDY = Path(__file__).parents[1] / "experiments" / "published" / "cervical_table3.csv"
+STUDY = Path(__file__).parents[2] / "experiments" / "published" / "cervical_table3.csv"
 TOTALS = ("--positives", "25", "--negatives", "24")
 TRUE = "model,metric,value\na,accuracy,0.84\na,recall,0.80\na,f1,0.83\nb,accuracy,0.90\nb,recall,0.80\n"
 

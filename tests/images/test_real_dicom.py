@@ -20,7 +20,7 @@ from hybridcx.experiment.file import (
     TrainSection,
 )
 
-SHARED = Path(__file__).parents[1] / "../shared/data"
+SHARED = Path(__file__).parents[2] / "../shared/data"
 TILE = 300
 
 

@@ -2,7 +2,7 @@
 
 The numbers come from statsmodels, SciPy and a DeLong of its own, not from hybridcx.stats, so that the report is tested without it.
 
-    python tests/report/sample.py FOLDER      writes report.html and the CSVs of a sample run
+    python tests/support/sample.py FOLDER      writes report.html and the CSVs of a sample run
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ctrl-C (bad_input.md 46): exit code 130 within seconds, nothing half-written, no process left behind, the same command continues.
 
-At many writes of each command (minutes): pytest -m slow tests/test_interrupted.py
+At many writes of each command (minutes): pytest -m slow tests/system/test_interrupted.py
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pytest
 from interrupted import left
 from killed import DEMO, contents
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, which this system cannot")
 WITHIN_S = 10.0  # "seconds", on a machine that has other work
 
 
 def interrupted_at_writes(which: str, folder: Path, moments: int) -> None:
-    command = [sys.executable, str(HERE / "interrupted.py"), which, str(folder), str(moments)]
+    command = [sys.executable, str(SUPPORT / "interrupted.py"), which, str(folder), str(moments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3000, check=False)
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def interrupted_at_random(folder: Path, times: int) -> None:
     script = "import sys; from pathlib import Path; from killed import small_demo; small_demo(Path(sys.argv[1])); "
     script += "from hybridcx.cli.app import main; print('begun', flush=True); "
     script += "main(['demo', '--no-images', '--out', sys.argv[2]])"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")])}
 
     def start(where: Path) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -12,14 +12,13 @@ import io
 import shutil
 import warnings
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pytest
 from dicom_files import CANARY, made
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from mutations import BYTES, TEXT, TOML, Mutation, bounded, cell, column
+from mutations import BYTES, TEXT, TOML, bounded, cell, column, damaged, damages, examples
 from PIL import Image
 from pydicom import uid
 
@@ -33,26 +32,8 @@ from hybridcx.records.ratings import read_ratings
 from hybridcx.store.artefacts import sha256_file
 
 MANY = 3000
-SEARCHING = not settings().derandomize
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's about damaged tags
-
-
-def examples(n: int) -> settings:
-    """`n` cases, or as many as the profile asks for where somebody searches."""
-    n = max(n, settings().max_examples) if SEARCHING else n
-    return settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-
-
-def damages(mutations: list[Mutation]) -> st.SearchStrategy[list[tuple[Mutation, int]]]:
-    """One to four mutations, each with the seed of its random choices."""
-    return st.lists(st.tuples(st.sampled_from(mutations), st.integers(0, 2**32 - 1)), min_size=1, max_size=4)
-
-
-def damaged(data: bytes, damage: list[tuple[Mutation, int]]) -> bytes:
-    for mutation, seed in damage:
-        data = mutation(data, Random(seed))
-    return data
 
 
 def accepted(call, *arguments, nameless: bool = False) -> bool:
@@ -112,7 +93,7 @@ READERS = {
     "published": lambda path: read_published(path),
 }
 FILE_OF = {"ranks": "predictions", "ordinal": "ratings", "nominal": "ratings"}
-EXPERIMENT = (Path(__file__).parents[1] / "hybridcx/commands/demo.toml").read_bytes()
+EXPERIMENT = (Path(__file__).parents[2] / "hybridcx/commands/demo.toml").read_bytes()
 
 
 @pytest.fixture(scope="module")

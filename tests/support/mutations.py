@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
 Mutation = Callable[[bytes, Random], bytes]
 
 VALUES = [
@@ -270,3 +273,23 @@ def bounded(seconds: float = SECONDS, more: int = ADDRESS_SPACE) -> Iterator[Non
         signal.setitimer(signal.ITIMER_REAL, 0)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         signal.signal(signal.SIGALRM, before)
+
+
+SEARCHING = not settings().derandomize
+
+
+def examples(n: int) -> settings:
+    """`n` cases, or as many as the profile asks for where somebody searches."""
+    n = max(n, settings().max_examples) if SEARCHING else n
+    return settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+
+
+def damages(mutations: list[Mutation]) -> st.SearchStrategy[list[tuple[Mutation, int]]]:
+    """One to four mutations, each with the seed of its random choices."""
+    return st.lists(st.tuples(st.sampled_from(mutations), st.integers(0, 2**32 - 1)), min_size=1, max_size=4)
+
+
+def damaged(data: bytes, damage: list[tuple[Mutation, int]]) -> bytes:
+    for mutation, seed in damage:
+        data = mutation(data, Random(seed))
+    return data

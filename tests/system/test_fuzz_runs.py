@@ -20,10 +20,9 @@ import torch
 from dicom_files import made
 from hypothesis import given
 from hypothesis import strategies as st
-from mutations import BYTES, TEXT, TOML, bounded
+from mutations import BYTES, TEXT, TOML, bounded, damaged, damages, examples
 from PIL import Image
 from safetensors.torch import save_file
-from test_fuzz import damaged, damages, examples
 
 from hybridcx.commands import finished_runs as run_folders
 from hybridcx.deep import weights

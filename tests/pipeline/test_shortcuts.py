@@ -118,7 +118,7 @@ def test_one_patient_of_a_class_makes_no_folds(tmp_path):
 @pytest.mark.slow
 def test_the_probe_seldom_warns_of_nothing_and_mostly_of_a_strong_mark():
     """A few seconds of `experiments/simulations/shortcut_probe.py`; the figures stand in docs/images.md."""
-    script = Path(__file__).parents[1] / "experiments/simulations/shortcut_probe.py"
+    script = Path(__file__).parents[2] / "experiments/simulations/shortcut_probe.py"
     simulate = runpy.run_path(str(script))["simulate"]
     null = [hit for _, hit, _ in simulate(30, (120,), (0.5,), ("file_format", "row"), 1)]
     strong = [hit for _, hit, _ in simulate(6, (331,), (0.8,), ("file_format", "file_name"), 1)]

@@ -13,7 +13,7 @@ import pytest
 
 import hybridcx
 
-FOLDER = Path(__file__).parent / "reference" / "r"
+FOLDER = Path(__file__).parents[1] / "reference" / "r"
 TABLE = {"metric": "metrics", "comparison": "comparisons", "omnibus": "omnibus", "agreement": "agreement"}
 SEPARATED = 15  # a calibration slope beyond this in R is complete separation: not_estimable is right there
 

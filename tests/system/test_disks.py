@@ -1,6 +1,6 @@
 """The disk fills up or turns read-only in the middle (bad_input.md 37): exit code 3, one sentence, nothing lost, the same command continues.
 
-With more moments (minutes): pytest -m slow tests/test_disks.py
+With more moments (minutes): pytest -m slow tests/system/test_disks.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).with_name("disks.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "disks.py"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, which this system cannot")
 SAID = {"tmpfs": " free", "limit": "is larger than the system allows", "-": "may not be written any more"}
 

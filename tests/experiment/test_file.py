@@ -11,7 +11,7 @@ import pytest
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, keys_table, parse_experiment, read_experiment
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'
 
 

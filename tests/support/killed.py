@@ -1,6 +1,6 @@
 """Kills a command at each of its writes and lets the next call finish. A program of its own: it forks with everything imported, nothing begun.
 
-    python tests/killed.py compare|run|pictures|demo FOLDER [EVERY]   (pictures: a run with its casebook's pictures)
+    python tests/support/killed.py compare|run|pictures|demo FOLDER [EVERY]   (pictures: a run with its casebook's pictures)
 
 Python's audit hook sees every file opened for writing, renamed, removed, every folder made or removed, before it happens. The command is counted
 once, then killed (SIGKILL) at its first, second, third ... write: the state before a write is the state after the one before it. Prints JSON.

@@ -1,6 +1,6 @@
 """One thing is changed at a time: what depends on it is made again and nothing else, and it is said in what the kept results differ.
 
-The further changes (minutes): pytest -m slow tests/test_remade.py
+The further changes (minutes): pytest -m slow tests/pipeline/test_remade.py
 """
 
 from __future__ import annotations

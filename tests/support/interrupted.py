@@ -1,6 +1,6 @@
 """Interrupts a command (SIGINT, as Ctrl-C does) at its writes and lets the next call finish. A program of its own, as killed.py is.
 
-    python tests/interrupted.py compare|run|demo FOLDER HOW_MANY
+    python tests/support/interrupted.py compare|run|demo FOLDER HOW_MANY
 
 The command is counted once, then interrupted before HOW_MANY of its writes, spread evenly. Prints JSON.
 """
