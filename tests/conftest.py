@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
 import hybridcx
 from hybridcx.cli.app import main
+
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several test processes: each computes with one thread (read when torch is imported)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples in every run: a new counterexample is found when one looks for it (--hypothesis-profile=search), not by chance in CI.
 settings.register_profile("repeatable", derandomize=True)

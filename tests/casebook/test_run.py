@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from constructed import Constructed, constant_state
 from safetensors.torch import save_file
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -45,9 +46,7 @@ def small(**changes: object) -> Experiment:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
-    return folder
+    return drawn_cohort(tmp_path_factory, "cohort")
 
 
 @pytest.fixture(scope="module")

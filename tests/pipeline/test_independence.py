@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 
 import hybridcx
 from hybridcx.experiment.file import Experiment
@@ -27,8 +28,7 @@ def experiment(*networks: str, manifest: str = "manifest.csv") -> Experiment:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("independent")
-    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
+    folder = drawn_cohort(tmp_path_factory, "independent")
     hybridcx.run(
         experiment("squeezenet1_1"), base=folder, out=folder / "alone", cache=folder / "alone-cache", images=False
     )

@@ -16,6 +16,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -40,8 +41,7 @@ def experiment(train: TrainSection, heads: HeadsSection) -> Experiment:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn cohort in which every patient has two cases of one label."""
-    folder = tmp_path_factory.mktemp("leakage")
-    hybridcx.phantom(folder / "phantom", patients=100, seed=3)
+    folder = drawn_cohort(tmp_path_factory, "leakage", patients=100, seed=3)
     rows = pd.read_csv(folder / "phantom/manifest.csv", dtype=str, keep_default_na=False)
     rows = rows[rows["excluded"] == ""].sort_values("label", kind="stable").reset_index(drop=True)
     rows["patient_id"] = [f"pair{label}{i // 2}" for label, g in rows.groupby("label") for i in range(len(g))]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -38,9 +39,7 @@ def experiment(labels: LabelsSection) -> Experiment:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    hybridcx.phantom(folder / "phantom", patients=140, seed=4)
-    return folder
+    return drawn_cohort(tmp_path_factory, "cohort", patients=140, seed=4)
 
 
 @pytest.fixture(scope="module")

@@ -77,18 +77,11 @@ def stages(experiment: Experiment, base: Path, cache: Path) -> str:
         return progress.log
 
 
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    monkeypatch.setattr("hybridcx.workers.local.default_jobs", lambda: 1)
-
-
 @pytest.fixture(scope="module")
 def first(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     hybridcx.phantom(folder / "given" / "phantom", patients=60, seed=3)
-    with pytest.MonkeyPatch.context() as m:
-        m.setattr("hybridcx.workers.local.default_jobs", lambda: 1)
-        said = stages(parse_experiment(TEXT), folder / "given", folder / "cache")
+    said = stages(parse_experiment(TEXT), folder / "given", folder / "cache")
     assert "what is kept differs" not in said
     assert set(kept(folder / "cache").values()) == IMAGES | INITIAL | TUNED | HEADS
     return folder

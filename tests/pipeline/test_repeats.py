@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -23,9 +24,7 @@ def experiment(repeat: RepeatSection, seed: int = 5, **changes: object) -> Exper
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("repeated")
-    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
-    return folder
+    return drawn_cohort(tmp_path_factory, "repeated")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -54,9 +55,7 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
-    return folder
+    return drawn_cohort(tmp_path_factory, "cohort")
 
 
 def small(**changes: object) -> Experiment:
@@ -192,7 +191,8 @@ def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished
 
 
 def test_made_anew_it_repeats_to_the_byte(finished, cohort, tmp_path):
-    hybridcx.run(small(), base=cohort, out=tmp_path / "anew", cache=tmp_path / "cache")
+    # and in helper processes
+    hybridcx.run(small(), base=cohort, out=tmp_path / "anew", cache=tmp_path / "cache", jobs=2)
     assert contents(tmp_path / "anew") == contents(finished[0])
 
 

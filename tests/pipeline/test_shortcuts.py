@@ -20,6 +20,11 @@ from hybridcx.vocabulary.cohort import SHORTCUTS
 N = 120
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_runs() -> None:
+    """The probe as users have it, with all its trees."""
+
+
 def cohort(folder: Path, planted: str = "", *, patients: int = N, seed: int = 0):
     """A cohort of noise images in which one kind of mark, and nothing else, tells the label."""
     rng = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 from small_run import small_experiment
 
 import hybridcx
@@ -33,9 +34,7 @@ def experiment(shares: list[float], **changes: object) -> Experiment:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sizes")
-    hybridcx.phantom(folder / "phantom", patients=80, seed=3)
-    return folder
+    return drawn_cohort(tmp_path_factory, "sizes")
 
 
 @pytest.fixture(scope="module")
