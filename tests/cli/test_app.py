@@ -151,7 +151,7 @@ def test_our_own_fault_is_70_and_says_how_to_report_it(call, monkeypatch):
     code, out, err = call("compare", "p.csv")
     assert (code, out) == (70, "")
     assert "ZeroDivisionError" in err
-    assert "test_cli.py" in err
+    assert "test_app.py" in err
     assert "report" in err
     assert "Traceback" not in err
     assert "secret" not in err  # an exception's text may quote the data

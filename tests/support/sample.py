@@ -8,13 +8,15 @@ The numbers come from statsmodels, SciPy and a DeLong of its own, not from hybri
 from __future__ import annotations
 
 import sys
+from functools import cache
 from itertools import combinations
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
+from statsmodels.stats import multitest
 from statsmodels.stats.proportion import proportion_confint
 
 from hybridcx.report.content import Content
@@ -80,7 +82,16 @@ def _rows(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
 
 
 def tables(names: list[str], seed: int = 7, pairs: list[tuple[str, str]] | None = None) -> dict[str, pd.DataFrame]:
-    """All tables of a comparison of these models."""
+    """All tables of a comparison of these models: copies of what is computed once."""
+    once = _tables(tuple(names), seed, None if pairs is None else tuple(pairs))
+    return {name: table.copy() for name, table in once.items()}
+
+
+@cache
+def _tables(
+    model_names: tuple[str, ...], seed: int, some: tuple[tuple[str, str], ...] | None
+) -> dict[str, pd.DataFrame]:
+    names, pairs = list(model_names), None if some is None else list(some)
     y, scores = simulate(names, seed)
     n = len(y)
     calls = scores >= 0.5
@@ -179,6 +190,11 @@ def tables(names: list[str], seed: int = 7, pairs: list[tuple[str, str]] | None 
     }
 
 
+def _adjusted(p: pd.Series, method: str) -> np.ndarray:
+    with mock.patch("gc.collect"):  # multipletests collects garbage at each call: 0.1 to 0.3 s with what pytest holds
+        return np.asarray(multitest.multipletests(p, method=method)[1])
+
+
 def _comparisons(
     y: np.ndarray, scores: np.ndarray, calls: np.ndarray, pairs: list[tuple[str, str]], place: dict[str, int]
 ) -> pd.DataFrame:
@@ -234,7 +250,7 @@ def _comparisons(
         )
     table = _rows("comparisons", rows)
     for _, family in table[table["p.value"].notna()].groupby(["metric", "method"]):
-        table.loc[family.index, "adj.p.value"] = multipletests(family["p.value"], method="holm")[1]
+        table.loc[family.index, "adj.p.value"] = _adjusted(family["p.value"], "holm")
     return table
 
 
@@ -258,7 +274,7 @@ def _multiplicity(comparisons: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (metric, method), family in comparisons[comparisons["p.value"].notna()].groupby(["metric", "method"]):
         for name, how in (("none", None), ("holm", "holm"), ("hochberg", "simes-hochberg"), ("BH", "fdr_bh")):
-            adjusted = family["p.value"] if how is None else multipletests(family["p.value"], method=how)[1]
+            adjusted = family["p.value"] if how is None else _adjusted(family["p.value"], how)
             for r, p in zip(family.to_dict("records"), adjusted, strict=True):
                 rows.append(
                     {"metric": metric, "method": method, "model": r["model"], "comparator": r["comparator"]}
