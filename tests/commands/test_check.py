@@ -29,6 +29,12 @@ def noise(*shape: int, dtype: type = np.uint8) -> np.ndarray:
     return RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
 
 
+@pytest.fixture(autouse=True)
+def quick_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe for shortcuts has tests of its own (pipeline/test_shortcuts.py)."""
+    monkeypatch.setattr("hybridcx.heads.probe.TREES", 5)
+
+
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
     """A sound cohort of 40 cases, and its manifest."""

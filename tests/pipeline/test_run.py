@@ -5,28 +5,22 @@ from __future__ import annotations
 import csv
 import datetime
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from shared import drawn_cohort
-from small_run import small_experiment
+from small_run import contents, run_experiment
 
 import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import (
     AnalysisSection,
-    Experiment,
     HeadsSection,
-    ImagesSection,
     NetworksSection,
     TrainSection,
 )
@@ -58,25 +52,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn_cohort(tmp_path_factory, "cohort")
 
 
-def small(**changes: object) -> Experiment:
-    own = {
-        "images": ImagesSection(size_px=48),
-        "train": TrainSection(epochs=2, learning_rate=0.003, validate_every=4),
-        "heads": HeadsSection(names=["logistic", "lda"], folds=3),
-        "analysis": AnalysisSection(n_bootstrap=200),
-    }
-    return small_experiment(**{**own, **changes})
-
-
 @pytest.fixture(scope="module")
 def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, hybridcx.Report]:
     folder = tmp_path_factory.mktemp("run")
-    report = hybridcx.run(small(), base=cohort, out=folder / "report", cache=folder / "cache")
+    report = hybridcx.run(run_experiment(), base=cohort, out=folder / "report", cache=folder / "cache")
     return folder / "report", folder / "cache", report
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != "provenance.json"}
 
 
 def test_run_writes_every_file_and_names_models_as_the_contract_does(finished):
@@ -185,23 +165,22 @@ def test_r_recomputes_the_folder(finished):
 def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished, cohort, tmp_path):
     _, cache, _ = finished
     before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}
-    hybridcx.run(small(), base=cohort, out=tmp_path / "again", cache=cache)
+    hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "again", cache=cache)
     assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before
     assert contents(tmp_path / "again") == contents(finished[0])
 
 
 def test_made_anew_it_repeats_to_the_byte(finished, cohort, tmp_path):
-    # and in helper processes
-    hybridcx.run(small(), base=cohort, out=tmp_path / "anew", cache=tmp_path / "cache", jobs=2)
+    hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "anew", cache=tmp_path / "cache")
     assert contents(tmp_path / "anew") == contents(finished[0])
 
 
 def test_a_changed_experiment_is_refused_with_what_changed_and_fresh_starts_it_anew(finished, cohort, tmp_path):
     _, cache, _ = finished
     out = tmp_path / "report"
-    hybridcx.run(small(), base=cohort, out=out, cache=cache)
+    hybridcx.run(run_experiment(), base=cohort, out=out, cache=cache)
     earlier = contents(out)
-    changed = small(heads=HeadsSection(names=["logistic"], folds=3))
+    changed = run_experiment(heads=HeadsSection(names=["logistic"], folds=3))
     with pytest.raises(InputError, match=r"experiment\.heads\.names"):
         hybridcx.run(changed, base=cohort, out=out, cache=cache)
     assert contents(out) == earlier
@@ -211,7 +190,7 @@ def test_a_changed_experiment_is_refused_with_what_changed_and_fresh_starts_it_a
 
 def test_adding_a_head_changes_no_other_models_predictions_and_analytic_rows(finished, cohort, tmp_path):
     _, cache, report = finished
-    more = small(heads=HeadsSection(names=["logistic", "lda", "knn"], folds=3))
+    more = run_experiment(heads=HeadsSection(names=["logistic", "lda", "knn"], folds=3))
     second = hybridcx.run(more, base=cohort, out=tmp_path / "more", cache=cache)
     keys = ["model", "metric", "method", "label.rule"]
     a, b = (t.tables["metrics"].set_index(keys)[["estimate", "conf.low", "conf.high"]] for t in (report, second))
@@ -232,45 +211,17 @@ def test_a_damaged_artefact_is_found_and_made_again(finished, cohort, tmp_path):
     data = bytearray(damaged.read_bytes())
     data[-1] ^= 1
     damaged.write_bytes(bytes(data))
-    hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=cache)
+    hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "report", cache=cache)
     assert contents(tmp_path / "report").keys() == contents(finished[0]).keys()
     assert "damaged" in (tmp_path / "report/hybridcx.log").read_text(encoding="utf-8")
     mine = {k: v for k, v in contents(tmp_path / "report").items() if k.endswith(".csv")}
     assert mine == {k: v for k, v in contents(finished[0]).items() if k.endswith(".csv")}
 
 
-def test_a_killed_run_continues_to_the_same_bytes(finished, cohort, tmp_path):
-    text = small().model_dump_json(exclude_none=True)
-    (tmp_path / "experiment.json").write_text(text, encoding="utf-8")
-    script = (
-        "import sys, hybridcx; from pathlib import Path; from hybridcx.experiment.file import Experiment; "
-        "e = Experiment.model_validate_json(Path(sys.argv[1]).read_text(encoding='utf-8')); "
-        "hybridcx.run(e, base=sys.argv[2], out=sys.argv[3], cache=sys.argv[4])"
-    )
-    command = [
-        sys.executable, "-c", script,
-        str(tmp_path / "experiment.json"), str(cohort), str(tmp_path / "report"), str(tmp_path / "cache"),
-    ]  # fmt: skip
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 120
-    while (
-        not list((tmp_path / "cache").glob("finetune/*.partial"))
-        and process.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed while it trained"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not list((tmp_path / "report").glob("*.csv"))
-    hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
-    assert contents(tmp_path / "report") == contents(finished[0])
-
-
 def test_a_diverging_training_stops_and_says_what_to_change(cohort, tmp_path):
     from hybridcx.errors import StoppedError
 
-    wild = small(train=TrainSection(epochs=3, learning_rate=1e12))
+    wild = run_experiment(train=TrainSection(epochs=3, learning_rate=1e12))
     with pytest.raises(StoppedError, match="learning_rate"):
         hybridcx.run(wild, base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
 
@@ -278,24 +229,24 @@ def test_a_diverging_training_stops_and_says_what_to_change(cohort, tmp_path):
 def test_too_few_cases_for_heads_are_said_before_training(tmp_path):
     hybridcx.phantom(tmp_path / "phantom", patients=24, seed=3)
     with pytest.raises(InputError, match="fine-tuned features are tuned on the validation cases"):
-        hybridcx.run(small(), base=tmp_path, out=tmp_path / "report", cache=tmp_path / "cache")
+        hybridcx.run(run_experiment(), base=tmp_path, out=tmp_path / "report", cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("finetune/*"))
 
 
 def test_a_device_that_does_not_exist_is_bad_input(cohort, tmp_path):
     with pytest.raises(InputError, match=r"compute\.device"):
-        hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", device="abacus")
+        hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", device="abacus")
 
 
 def test_the_seed_of_the_call_wins(finished, cohort, tmp_path):
-    other = hybridcx.run(small(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", seed=6)
+    other = hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache", seed=6)
     assert json.loads((other.folder / "experiment.json").read_text(encoding="utf-8"))["seed"] == 6
     assert (other.folder / "split.csv").read_bytes() != (finished[0] / "split.csv").read_bytes()
 
 
 def test_one_network_may_have_its_own_options():
     train = TrainSection.model_validate({"epochs": 9, "network": {"vgg16": {"epochs": 1}}})
-    experiment = small(train=train)
+    experiment = run_experiment(train=train)
     assert experiment.train_of("vgg16").epochs == 1
     assert experiment.train_of("vgg19").epochs == 9
 
@@ -303,7 +254,7 @@ def test_one_network_may_have_its_own_options():
 def test_absent_weights_stop_the_run_before_anything_is_trained(cohort, tmp_path):
     with pytest.raises(InputError, match="weights"):
         hybridcx.run(
-            small(networks=NetworksSection(names=["squeezenet1_1"], weights="folder", weights_dir="nowhere")),
+            run_experiment(networks=NetworksSection(names=["squeezenet1_1"], weights="folder", weights_dir="nowhere")),
             base=cohort, out=tmp_path / "report", cache=tmp_path / "cache",
         )  # fmt: skip
     assert not list((tmp_path / "cache").glob("finetune/*"))
@@ -312,7 +263,7 @@ def test_absent_weights_stop_the_run_before_anything_is_trained(cohort, tmp_path
 def test_a_plan_that_names_no_model_is_refused_before_training(cohort, tmp_path):
     plan = AnalysisSection(n_bootstrap=200, comparisons=[("squeezenet1_1", "vgg61")])
     with pytest.raises(InputError, match="vgg61"):
-        hybridcx.run(small(analysis=plan), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
+        hybridcx.run(run_experiment(analysis=plan), base=cohort, out=tmp_path / "report", cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("finetune/*"))
 
 
@@ -334,7 +285,7 @@ def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_explorat
     assert set(named["metric"]) == {"accuracy"}
     assert named["label.rule"].isna().all()
 
-    changed = small(analysis=AnalysisSection(n_bootstrap=200, primary_metric="sensitivity"))
+    changed = run_experiment(analysis=AnalysisSection(n_bootstrap=200, primary_metric="sensitivity"))
     before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}
     out = tmp_path / "changed"
     again = hybridcx.run(changed, base=cohort, out=out, cache=cache)
@@ -351,8 +302,8 @@ def test_the_plan_is_locked_before_the_predictions_and_a_changed_one_is_explorat
     )
     assert record["locked_at"][:10] not in page  # the page has no clock
     with pytest.raises(InputError, match="changed plan is a new analysis"):
-        hybridcx.run(small(), base=cohort, out=out, cache=cache)
-    first = hybridcx.run(small(), base=cohort, out=out, cache=cache, fresh=True)
+        hybridcx.run(run_experiment(), base=cohort, out=out, cache=cache)
+    first = hybridcx.run(run_experiment(), base=cohort, out=out, cache=cache, fresh=True)
     assert "confirmatory" in set(first.tables["comparisons"]["role"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 
 import jinja2
@@ -26,6 +27,20 @@ FILTERED = ("cases",)
 
 def render(page: Page) -> str:
     """The page as one HTML document (UTF-8 text, line feeds); equal pages give equal text."""
+    template = _environment().get_template("report.html.j2")
+    script = _resource("page.js")
+    return template.render(
+        page=page,
+        first=page.first,
+        style=Markup(_resource("style.css")),
+        script=Markup(script),
+        script_hash=_hash(script),
+        filtered=FILTERED,
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hybridcx.report", "templates"),
         autoescape=True,
@@ -36,16 +51,7 @@ def render(page: Page) -> str:
         finalize=_finalize,
     )
     environment.tests["sortable"] = lambda table: table.key not in UNSORTABLE and len(table.rows) >= SORT_ROWS
-    template = environment.get_template("report.html.j2")
-    script = _resource("page.js")
-    return template.render(
-        page=page,
-        first=page.first,
-        style=Markup(_resource("style.css")),
-        script=Markup(script),
-        script_hash=_hash(script),
-        filtered=FILTERED,
-    )
+    return environment
 
 
 def _resource(name: str) -> str:
