@@ -7,10 +7,11 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli.options import Debug, Quiet, Verbose, progress_of
+from hybridcx.cli.signatures import Debug, Quiet, Verbose
+from hybridcx.progress import Progress
 
-cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
-weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(help="Cached results of the stages.", no_args_is_help=True, rich_markup_mode=None)
+weights_app = typer.Typer(help="Pretrained weights of the networks.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @cache_app.command("list")
@@ -99,7 +100,7 @@ def weights_fetch(
 
     for name in networks:
         network(name)  # an unknown name is refused before anything is fetched
-    with progress_of(quiet, verbose) as progress:
+    with Progress(quiet=quiet, verbose=verbose) as progress:
         for name in networks:
             found = weights.fetch(name, folder, url_base=url, on_progress=progress.track(f"fetching {name}"))
             print(found.path)
