@@ -109,6 +109,7 @@ def plan(
             answers=[s.replace(" %", "\u00a0%") for s in planning_words.sentence(table)],
             caveats=planning_words.CAVEATS[question],
             methods=[planning_words.METHODS["auc" if assumptions.metric == "auroc" else question]],
+            plan_wording=planning_words.wording(assumptions),
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn
         )
         finish(folder, content, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
