@@ -1,4 +1,4 @@
-"""The commands about what lies on disk between runs: `hybridcx cache` and `hybridcx weights`."""
+"""The commands for stored files: `hybridcx cache` and `hybridcx weights`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ weights_app = typer.Typer(help="Pretrained weights of the networks.", no_args_is
 
 @cache_app.command("list")
 def cache_list(debug: Debug = False) -> None:
-    """List what the stages keep, the longest unused first."""
+    """List the cached results, the longest unused first."""
     import datetime as dt
 
     from hybridcx.store.artefacts import Store, cache_root
@@ -49,7 +49,7 @@ WeightsDir = Annotated[
 
 
 def _print_weights(rows: Any) -> bool:
-    """Print what is known of each network's file; whether all are usable."""
+    """Print the state of each network's file; return whether all are usable."""
     for r in rows:
         size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
         said = "" if r.status == "absent" else r.message
