@@ -1,13 +1,13 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
-Every command has a twin here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`, `hybridcx.plan`,
-`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`; `hybridcx.estimate` is `run --dry-run`. They are loaded when they are
-first used, so that `import hybridcx` stays light.
+Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
+`hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`; `hybridcx.estimate` is `run --dry-run`. A function is
+loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hybridcx.experiment.file import Experiment, read_experiment
     from hybridcx.verification.verify import Verification, verify
 
-_PLACES = {
+MODULES = {  # the module of each public name
     "Estimate": "hybridcx.commands.estimate",
     "Experiment": "hybridcx.experiment.file",
     "HybridcxError": "hybridcx.errors",
@@ -70,10 +70,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
+    if name in MODULES:
+        return getattr(_import_module(MODULES[name]), name)
     raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PLACES])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -1,4 +1,4 @@
-"""What went wrong, said so that the reader can mend it. Every room may import this module; it imports none."""
+"""Errors with their problems and remedies. Every package may import this module; it imports none."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def printable_path(path: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of an input: the rule that is broken, where, with which value, and what to do about it.
+    """One problem of an input: the rule that is broken, the place, the value, and the remedy.
 
     `row` is the line of the file as an editor counts it (the header is line 1).
-    `severity` is "error" (refused) or "warning" (accepted, said). `cases` are the case ids that the rule ends with, apart from it so
-    that a pseudonym can stand in the place of each.
+    `severity` is "error" (refused) or "warning" (accepted with a message). `cases` are the case ids at the end of the message, a field of
+    their own so that pseudonyms can replace them.
     """
 
     rule: str

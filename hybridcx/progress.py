@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar with the time left for what takes longer than two seconds, nothing in a pipe or with --quiet."""
+"""Messages and progress on standard error: a bar for tasks of more than two seconds, none in a pipe or with --quiet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DELAY_S = 2.0
 
 
 class Progress:
-    """Where a command says how far it is. `say` is for sentences, `track` gives a callback (done, total) for one task at a time."""
+    """Reports the progress of a command: `say` prints a message, `track` returns a callback (done, total) for one task."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False):
         self.quiet = quiet
@@ -32,47 +32,47 @@ class Progress:
 
     @property
     def log(self) -> str:
-        """Everything said so far, for the log file. It carries no names or ids of patients, and no clock."""
+        """All messages so far, for the log file, without times and without names or ids of patients."""
         return "".join(line + "\n" for line in self._log)
 
     def say(self, text: str) -> None:
-        """A sentence about the work, shown unless quiet and kept for the log."""
+        """Print a message about the work, unless quiet, and add it to the log."""
         self._log.append(text)
         self.tell(text)
 
     def tell(self, text: str) -> None:
-        """A sentence about this machine at this moment, shown unless quiet and not kept: the log repeats."""
+        """Print a message about this machine, unless quiet. It is not in the log, which is the same for every repetition."""
         if not self.quiet:
             self._close()
             print(text, file=sys.stderr, flush=True)
 
     def notice(self, text: str) -> None:
-        """A sentence about this moment (who else works in the folder), shown unless quiet; the log, which repeats, does not keep it."""
+        """Print a message about the present state of a folder (another process uses it), unless quiet. It is not in the log."""
         if not self.quiet:
             self._close()
             print(text, file=sys.stderr, flush=True)
 
     def detail(self, text: str) -> None:
-        """A sentence for the log, shown only with --verbose."""
+        """Add a message to the log, and print it with --verbose."""
         self._log.append(text)
         if self.verbose:
             self._close()
             print(text, file=sys.stderr, flush=True)
 
-    def track(self, what: str) -> OnProgress:
-        """A callback for a task called `what`. Its bar appears when the task has run for two seconds."""
+    def track(self, what: str) -> Callable[[int, int | None], None]:
+        """A callback (done, total) for the task `what`; total is None where it is unknown. Its bar appears after two seconds."""
         self._close()
         if not self._bars:
             return lambda done, total: None
         started = time.monotonic()
         task: Any = None
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int | None) -> None:
             nonlocal task
             if task is None and time.monotonic() - started < DELAY_S:
                 return
             if self._rich is None:
-                if done >= total:
+                if total is not None and done >= total:
                     return
                 self._rich = _bar()
                 self._rich.start()
@@ -80,7 +80,7 @@ class Progress:
             if task is None:
                 task = self._rich.add_task(what, total=total)
             self._rich.update(task, completed=done, total=total)
-            if done >= total:
+            if total is not None and done >= total:
                 self._close()
 
         return update

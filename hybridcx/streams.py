@@ -1,7 +1,7 @@
-"""Named streams of random numbers: one seed in the experiment, one independent stream per consumer.
+"""Named streams of random numbers: one seed per experiment, one independent stream per use.
 
-A stream is derived from the seed and the consumer's name, never from the order in which consumers ask. Adding a model to an
-experiment therefore changes no other model's numbers.
+A stream depends on the seed and its name, not on the order in which streams are created. Adding a model to an experiment therefore
+changes no other model's numbers.
 """
 
 from __future__ import annotations

@@ -1,28 +1,29 @@
-"""What is compared, how, and which of it was named before the results were seen."""
+"""The analysis plan: which pairs are compared, by which methods, and whether they were named before the results were known."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats.readers import Design
 
-MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
 MAX_ALL_PAIRS = 12
-"""Models up to which all pairs are compared without being asked for."""
+"""Up to this number of models, all pairs are compared by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The analysis plan.
 
-    `pairs` are the comparisons (model, comparator); None means all pairs. `locked` says that the plan was written down before the results
-    existed: then the primary metric's rows of these pairs are confirmatory. `n_resamples` is the number of bootstrap resamples;
+    `pairs` are the comparisons (model, comparator); None means all pairs. `locked`: the plan was recorded before the results
+    existed, so the primary metric's rows of these pairs are confirmatory. `n_resamples` is the number of bootstrap resamples;
     calibration refits use `n_refits`. `by` names subgroup columns, `prevalences` those for which PPV and NPV are also given.
-    `seed_design` says what seeds of one number are: networks trained apart (nested in the model) or the same reader with every model
+    `seed_design` says what equal seeds are: networks trained separately (nested in the model) or the same reader with every model
     (crossed; fixed: these readers alone). `n_train` is the size of the training set (validation cases included) of repeated hold-out.
     """
 
@@ -44,20 +45,15 @@ class Plan:
     n_train: int | None = None
 
     def sha256(self) -> str:
-        """Hash of the plan, by which a changed one is recognised."""
+        """Hash of the plan, which changes with any part of it."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
-    def problems(self) -> list[Problem]:
-        """Options out of their range, all at once."""
-        found = [*level_problems(self.confidence_level), *resample_problems(self.n_resamples)]
-        if self.margin is not None and not 0 < self.margin < 1:
-            found.append(Problem("the margin must lie between 0 and 1", value=self.margin))
-        if self.n_train is not None and self.n_train < 1:
-            found.append(Problem("the size of the training set must be positive", value=self.n_train))
-        if self.seed_design not in ("nested", "crossed", "fixed"):
-            found.append(Problem("--seed-design is nested, crossed or fixed", value=self.seed_design))
-        outside = [p for p in self.prevalences if not 0 < p < 1]
-        return found + [Problem("a prevalence must lie between 0 and 1", value=p) for p in outside]
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Plan:
+        """The plan with the options of a command; those that are no part of a plan are ignored, lists become tuples."""
+        values = {("n_resamples" if name == "n_bootstrap" else name): value for name, value in options.items()}
+        parts = {f.name for f in fields(cls)}
+        return cls(**{name: _tuples(value) for name, value in values.items() if name in parts})
 
     def resolved_pairs(self, models: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """The pairs to compare among `models`.
@@ -103,12 +99,5 @@ def _listed(models: tuple[str, ...]) -> str:
     return ", ".join(models[:12]) + (f" and {len(models) - 12} more" if len(models) > 12 else "")
 
 
-def level_problems(level: float) -> list[Problem]:
-    """What is wrong with a confidence level."""
-    return [] if 0.5 < level < 1 else [Problem("the confidence level must lie between 0.5 and 1", value=level)]
-
-
-def resample_problems(n: int) -> list[Problem]:
-    """What is wrong with a number of bootstrap resamples."""
-    rule = f"bootstrap resamples must lie between {MIN_RESAMPLES} and {MAX_RESAMPLES:,}"
-    return [] if MIN_RESAMPLES <= n <= MAX_RESAMPLES else [Problem(rule, value=n)]
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

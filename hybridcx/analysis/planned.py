@@ -15,7 +15,6 @@ from hybridcx.stats import power
 from hybridcx.stats.power import SampleSize
 from hybridcx.vocabulary.plan import PLAN
 
-Question = Literal["mcnemar", "precision", "noninferiority", "auc", "detectable"]
 Row = dict[str, object]
 
 COUNTS = ("size", "n.positive", "n.negative", "cases.all")
@@ -40,7 +39,7 @@ class Assumptions:
     cases, for the cases to be screened in all.
     """
 
-    question: Question
+    question: str
     metric: str
     powers: tuple[float, ...] = ()
     alpha: float = nan

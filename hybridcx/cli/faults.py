@@ -1,4 +1,4 @@
-"""What the command line says when a command did not end well, on standard error."""
+"""Error messages of the command line, on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ISSUES = "the issue tracker of hybridcx"
 
 
 def explain(error: HybridcxError, debug: bool = False) -> None:
-    """Say what is wrong with the input, every problem of it, or why the command stopped."""
+    """Print every problem of the input, or why the command stopped."""
     if debug:
         traceback.print_exc()
     if isinstance(error, InputError):
@@ -28,7 +28,7 @@ def explain(error: HybridcxError, debug: bool = False) -> None:
 
 
 def our_fault(error: BaseException, debug: bool) -> NoReturn:
-    """Say that the fault is ours and how to report it, and end with exit code 70."""
+    """Print that this is a fault of hybridcx and how to report it, and end with exit code 70."""
     if debug:
         traceback.print_exc()
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -42,7 +42,7 @@ def our_fault(error: BaseException, debug: bool) -> NoReturn:
 
 
 def system_fault(error: OSError, debug: bool) -> NoReturn:
-    """End with exit code 3 where a disk is full or cannot be written, otherwise as a fault of ours."""
+    """End with exit code 3 where a disk is full or cannot be written, otherwise with 70."""
     if disk_fault(error) not in (FULL, QUOTA, READ_ONLY):
         our_fault(error, debug)
     where = f": {printable_path(error.filename)}" if error.filename else ""

@@ -1,4 +1,4 @@
-"""The commands about what lies on disk between runs: `hybridcx cache` and `hybridcx weights`."""
+"""The commands for stored files: `hybridcx cache` and `hybridcx weights`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from hybridcx.cli.options import Debug, Quiet, Verbose, progress_of
+from hybridcx.cli.signatures import Debug, Quiet, Verbose
+from hybridcx.progress import Progress
 
-cache_app = typer.Typer(help="What the stages keep.", no_args_is_help=True, rich_markup_mode=None)
-weights_app = typer.Typer(help="The pretrained weights.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(help="Cached results of the stages.", no_args_is_help=True, rich_markup_mode=None)
+weights_app = typer.Typer(help="Pretrained weights of the networks.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @cache_app.command("list")
 def cache_list(debug: Debug = False) -> None:
-    """List what the stages keep, the longest unused first."""
+    """List the cached results, the longest unused first."""
     import datetime as dt
 
     from hybridcx.store.artefacts import Store, cache_root
@@ -48,7 +49,7 @@ WeightsDir = Annotated[
 
 
 def _print_weights(rows: Any) -> bool:
-    """Print what is known of each network's file; whether all are usable."""
+    """Print the state of each network's file; return whether all are usable."""
     for r in rows:
         size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
         said = "" if r.status == "absent" else r.message
@@ -99,7 +100,7 @@ def weights_fetch(
 
     for name in networks:
         network(name)  # an unknown name is refused before anything is fetched
-    with progress_of(quiet, verbose) as progress:
+    with Progress(quiet=quiet, verbose=verbose) as progress:
         for name in networks:
             found = weights.fetch(name, folder, url_base=url, on_progress=progress.track(f"fetching {name}"))
             print(found.path)

@@ -20,6 +20,16 @@ from hybridcx.analysis.published.printed import read_printed
 from hybridcx.cohort.cohort import CROP, REQUIRED, Cohort
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import read_manifest
+from hybridcx.commands.options import (
+    CheckedFile,
+    FileKind,
+    Positive,
+    ReportsProgress,
+    Scale,
+    ScoreKind,
+    checked,
+    documented,
+)
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment.file import Experiment, read_experiment, with_changes
 from hybridcx.experiment.partial import PartialExperiment, partial_experiment
@@ -33,8 +43,8 @@ from hybridcx.pipeline.costs.memory import Counts, check_run, drawn_counts, head
 from hybridcx.pipeline.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
-from hybridcx.records.predictions import ScoreKind, read_predictions
-from hybridcx.records.ratings import PREFIXES, Scale, read_ratings
+from hybridcx.records.predictions import read_predictions
+from hybridcx.records.ratings import PREFIXES, read_ratings
 from hybridcx.records.strict_csv import scan_csv
 from hybridcx.store.artefacts import Store, cache_root
 
@@ -386,21 +396,29 @@ def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     found.collect(located)
 
 
+@documented
 def check(
-    file: str | Path,
+    file: CheckedFile,
     *,
-    kind: Literal["experiment", "cohort", "predictions", "ratings"] | None = None,
-    positive: str | None = None,
-    score_kind: Literal["probability", "rank"] = "probability",
-    scale: Literal["measurement", "nominal", "ordinal"] | None = None,
-    progress: Progress | None = None,
+    kind: FileKind = None,
+    positive: Positive = None,
+    score_kind: ScoreKind = "probability",
+    scale: Scale = None,
+    progress: ReportsProgress = None,
 ) -> Checked:
-    """Every problem of an experiment, a cohort manifest, a predictions or a ratings file, all at once, before anything runs.
+    """List every problem of an input file before anything runs.
 
-    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. `kind` says what the file is;
-    without it its ending and its columns do. `positive`, `score_kind` and `scale` are those of `compare` and `agreement`. The result's
-    `table` has one row per problem; `sound` says whether there is none that would be refused.
+    An experiment is checked with its manifest, images (all are decoded), splits, weights, plan and device. On the command line the exit code is
+    1 if there is a problem.
 
-    Raises InputError where there is no such file; one of a kind that cannot be told is a finding (kind "unknown").
+    Returns
+    -------
+    Checked: `table` has one row per problem; `sound` is True where no command would refuse the file.
+
+    Raises
+    ------
+    InputError
+        where there is no such file, or an option has a wrong value. A file of an unknown kind is a finding (kind "unknown").
     """
+    checked(check, locals())
     return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)

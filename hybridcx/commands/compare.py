@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
+from hybridcx.commands.options import (
+    AllPairs,
+    Also,
+    By,
+    Cluster,
+    ConfidenceLevel,
+    Margin,
+    NBootstrap,
+    NTrain,
+    Out,
+    Positive,
+    Predictions,
+    Prevalences,
+    Pseudonymise,
+    Readers,
+    ReadersMadeTruth,
+    Reference,
+    ReportsProgress,
+    ScoreKind,
+    Seed,
+    SeedDesign,
+    Stratified,
+    Threshold,
+    checked,
+    documented,
+)
 from hybridcx.commands.publish import (
     Clock,
     finish,
@@ -20,60 +42,56 @@ from hybridcx.commands.publish import (
     write_readings,
 )
 from hybridcx.commands.result import Report, default_out
-from hybridcx.errors import raise_if_any
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.report_folder import open_output
 
-if TYPE_CHECKING:
-    pass
 
-
+@documented
 def compare(
-    predictions: str | Path | pd.DataFrame | Sequence[str | Path],
+    predictions: Predictions,
     *,
-    out: str | Path | None = None,
-    positive: str | None = None,
-    threshold: float | str = 0.5,
-    score_kind: Literal["probability", "rank"] = "probability",
-    cluster: str | None = None,
-    readers: str | Path | pd.DataFrame | None = None,
-    readers_made_truth: Literal["yes", "no", "unknown"] = "unknown",
-    by: Sequence[str] = (),
-    prevalences: Sequence[float] = (),
-    margin: float | None = None,
-    reference: str | None = None,
-    all_pairs: bool = False,
-    stratified: bool = False,
-    confidence_level: float = 0.95,
-    n_bootstrap: int = 2000,
-    seed: int = 0,
-    seed_design: Literal["nested", "crossed", "fixed"] = "nested",
-    n_train: int | None = None,
-    pseudonymise: str | Path | None = None,
-    also: Sequence[str] = (),
-    progress: Progress | None = None,
+    out: Out = None,
+    positive: Positive = None,
+    threshold: Threshold = 0.5,
+    score_kind: ScoreKind = "probability",
+    cluster: Cluster = None,
+    readers: Readers = None,
+    readers_made_truth: ReadersMadeTruth = "unknown",
+    by: By = (),
+    prevalences: Prevalences = (),
+    margin: Margin = None,
+    reference: Reference = None,
+    all_pairs: AllPairs = False,
+    stratified: Stratified = False,
+    confidence_level: ConfidenceLevel = 0.95,
+    n_bootstrap: NBootstrap = 2000,
+    seed: Seed = 0,
+    seed_design: SeedDesign = "nested",
+    n_train: NTrain = None,
+    pseudonymise: Pseudonymise = None,
+    also: Also = (),
+    progress: ReportsProgress = None,
 ) -> Report:
-    """Statistics and report on predictions made by anyone (CSV or Parquet, or a DataFrame with the same columns), or on finished runs.
+    """Compare models by their predictions: statistics and report.
 
-    `predictions` may be the folder of a report that `run` or `compare` made, or several: seeds of one experiment become seeds, other runs
-    models named `<run>/<model>`, and the table `runs` says what differs in their configuration.
-    `threshold` is a number, or a rule by which each model's own threshold is chosen on the rows of the split `validation`: "youden",
-    "sensitivity=0.95" or "specificity=0.9". `cluster` names the column of what belongs together where that is not `patient_id`. Models stand
-    in the order of their names, so that the order of rows decides nothing. `readers` are ratings (wide, matched by case_id) of readers
-    whom the models are set beside; `readers_made_truth` says whether the truth is theirs, for then they are not compared with models on it.
+    Folders of finished reports: seeds of one experiment become seeds, other runs become models named `<run>/<model>`, and the table `runs`
+    lists how their configurations differ. Models are sorted by name, so that the order of the rows has no effect.
 
-    Where there are columns `reader_<name>[_<occasion>]` (the readers' calls, one of the labels), every comparison is repeated with each
-    reading as the truth and on the cases on which they agree: rows with `label.rule`, and the table `label_rules`.
-    With several seeds (column `seed`): `seed_design` says what one seed is, a network trained apart (nested in its model) or the same reader
-    with every model (crossed: readers are drawn; fixed: these alone). `n_train` is the size of the training set of repeated hold-out, where
-    the predictions do not list its cases. `pseudonymise`: a key file outside of `out`, made where it is absent; every case id in the folder
-    is then a pseudonym by this key, and further columns that are not used are left out. `also`: further forms of the report
-    (`docs/handing_on.md`).
+    Columns `reader_<name>[_<occasion>]` of the predictions (calls of readers, each one of the labels): every comparison is repeated with each
+    reading as the truth, and on the cases on which the readings agree: rows with `label.rule`, and the table `label_rules`.
 
-    Raises InputError for anything wrong with the predictions or the options; then nothing has been written.
+    Returns
+    -------
+    Report: `tables["comparisons"]` holds the rows of comparisons.csv, and so on.
+
+    Raises
+    ------
+    InputError
+        for anything wrong with the predictions or the options, with every problem; nothing has been written.
     """
+    options = checked(compare, locals())
     progress = progress or Progress(quiet=True)
     from hybridcx.analysis.compare import analyse
     from hybridcx.analysis.plan import Plan
@@ -84,29 +102,15 @@ def compare(
     from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 
     forms = forms_of(also)
-    asked = parse_threshold(threshold)
-    plan = Plan(
-        seed=seed,
-        confidence_level=confidence_level,
-        n_resamples=n_bootstrap,
-        threshold=asked.value,
-        margin=margin,
-        by=tuple(by),
-        prevalences=tuple(prevalences),
-        stratified=stratified,
-        reference=reference,
-        all_pairs=all_pairs,
-        seed_design=seed_design,
-        n_train=n_train,
-    )
-    raise_if_any(plan.problems())
-    given = compared(predictions, positive=positive, threshold=asked.value, score_kind=score_kind, cluster=cluster)
+    rule = parse_threshold(threshold)
+    plan = Plan.of({**options, "threshold": rule.value})
+    given = compared(predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster)
     read, inputs = given.read, given.inputs
     target = Path(out) if out is not None else default_out(given.name)
     given.check_target(target)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.predictions(read, by)
-    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), asked)
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), rule)
     ratings = None if readers is None else readings_of(readers, inputs)
     if ratings is not None and names is not None:
         ratings = names.ratings(ratings)
@@ -148,9 +152,9 @@ def compare(
             ledger_columns=ledger.columns,
             inputs=inputs,
             options={
+                **options,
                 **plan_options(plan),
                 **given.options(read),
-                "readers_file": None if readers is None or isinstance(readers, pd.DataFrame) else Path(readers).name,
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             further_columns=rating_columns(ratings) if ratings else None,

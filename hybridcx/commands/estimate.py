@@ -9,6 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from hybridcx.commands.check import asked_for, counts_of
+from hybridcx.commands.options import (
+    Base,
+    Device,
+    ExperimentFile,
+    Measure,
+    ReportsProgress,
+    SeedOfFile,
+    checked,
+    documented,
+)
 from hybridcx.deep import devices
 from hybridcx.experiment.file import Experiment
 from hybridcx.phantoms.cohort import plan_phantom
@@ -30,23 +40,28 @@ class Estimate:
     text: str
 
 
+@documented
 def estimate(
-    experiment: str | Path | Experiment,
+    experiment: ExperimentFile,
     *,
-    base: str | Path | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    measure: bool = False,
-    progress: Progress | None = None,
+    base: Base = None,
+    seed: SeedOfFile = None,
+    device: Device = None,
+    measure: Measure = False,
+    progress: ReportsProgress = None,
 ) -> Estimate:
-    """What `run` would cost: hours, memory, disk and energy of each network, before anything is trained. Nothing is kept.
+    """Estimate hours, memory and disk of each network of an experiment. Nothing is kept.
 
-    A manifest is read and its images are hashed; a phantom is planned, not drawn. The speeds are those that were measured on other machines and
-    come with hybridcx; with `measure` a few training steps and forward passes of each network are timed on this very machine (about half a
-    minute each on two cores at 224 pixels).
+    A manifest is read and its images are hashed; a phantom is planned, not drawn. The speeds were measured on other machines and are part of
+    hybridcx; with `measure` a few training steps and forward passes of each network are timed on this machine (about half a minute each on two
+    cores at 224 pixels).
 
-    Raises InputError as `run` does, for what is wrong with the experiment, the manifest or the split.
+    Raises
+    ------
+    InputError
+        as `run`, for what is wrong with the experiment, the manifest or the split.
     """
+    checked(estimate, locals())
     progress = progress or Progress(quiet=True)
     read, folder, _ = asked_for(experiment, base, seed, device, progress)
     check_plan(read)

@@ -1,4 +1,4 @@
-"""What `compare` reads: one file of predictions, a DataFrame, or the folders of finished reports."""
+"""The input of `compare`: a file of predictions, a DataFrame, or folders of finished reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Input = str | Path | pd.DataFrame | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Checked predictions, the name of their report, hashes of the files read; of folders also what differs (`tables`) and what must be said."""
+    """Checked predictions, the name of their report, hashes of the input files; for folders also their differences (`tables`) and notes."""
 
     read: Predictions
     name: str
@@ -35,7 +35,7 @@ class Compared:
         return f"Performance of one model: {self.name}" if n == 1 else f"Comparison of {n} models: {self.name}"
 
     def options(self, read: Predictions) -> dict[str, object]:
-        """What provenance.json says of the reading, and a recomputation needs: whether the calls were made here, and by which rule."""
+        """What reading the input has determined, for provenance.json and `verify`: positive class, cluster column, rule of the calls."""
         return {
             "positive": read.positive,
             "score_kind": read.score_kind,
@@ -48,7 +48,7 @@ class Compared:
         }
 
     def check_target(self, target: Path) -> None:
-        """Raises InputError where the report would replace one of the runs that it compares."""
+        """Raise InputError where the report would replace one of the runs that it compares."""
         if target.resolve() in {f.resolve() for f in self.folders}:
             raise InputError(
                 Problem("the report would replace a run that it compares", str(target), remedy="choose another --out")
@@ -58,7 +58,7 @@ class Compared:
 def compared(
     predictions: Input, *, positive: str | None, threshold: float, score_kind: ScoreKind, cluster: str | None
 ) -> Compared:
-    """Read and check what is compared; the options are those of `read_predictions`.
+    """Read and check the input; the options are those of `read_predictions`.
 
     Raises InputError for everything that is wrong with it, for several files, and for files among folders.
     """
@@ -95,7 +95,7 @@ def compared(
 
 
 def readings_of(readers: str | Path | pd.DataFrame, inputs: dict[str, str]) -> Ratings:
-    """The readings beside the models, as categories; the file's hash is added to `inputs`."""
+    """The ratings of the readers, as categories; the file's hash is added to `inputs`."""
     if isinstance(readers, pd.DataFrame):
         return ratings_from_frame(readers, scale="nominal")
     read = read_ratings(Path(readers), scale="nominal")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridcx.commands.options import NewFolder, Patients, ReportsProgress, Seed, checked, documented
 from hybridcx.progress import Progress
 from hybridcx.store.disk import disk_faults
 from hybridcx.store.report_folder import new_folder
 
-if TYPE_CHECKING:
-    pass
 
-
+@documented
 def phantom(
-    folder: str | Path, *, patients: int = 416, seed: int = 0, progress: Progress | None = None
+    folder: NewFolder, *, patients: Patients = 416, seed: Seed = 0, progress: ReportsProgress = None
 ) -> pd.DataFrame:
-    """Write a phantom cohort (images, manifest, two readers' ratings) and return its manifest."""
+    """Write a phantom cohort: images, manifest, two readers' ratings.
+
+    Returns
+    -------
+    DataFrame, the manifest.
+    """
+    checked(phantom, locals())
     progress = progress or Progress(quiet=True)
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.phantoms.cohort import write_phantom
@@ -26,11 +30,11 @@ def phantom(
 
     target = Path(folder)
     with new_folder(target), disk_faults(target, "the phantom cohort"):
-        made = write_phantom(
+        cohort = write_phantom(
             target,
             n_patients=patients,
             seed=seed,
             jobs=default_jobs(),
             on_progress=progress.track("drawing radiographs"),
         )
-    return read_manifest(made.manifest).frame
+    return read_manifest(cohort.manifest).frame

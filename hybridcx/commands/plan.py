@@ -1,16 +1,45 @@
-"""The command `hybridcx plan` and its twin `hybridcx.plan`: how many cases a study needs, and what a finished test set could have shown.
+"""`hybridcx plan`: how many cases a study needs, or what differences a finished test set could have shown.
 
-(The module is not called `plan`, which would hide the function of that name.)
+The options of each question, and those that it needs, are in `options.QUESTIONS`; here are the rules between options.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
+from numbers import Real
 from pathlib import Path
-from typing import get_args
 
-from hybridcx.analysis.planned import Assumptions, Question, plan_table
+from hybridcx.analysis.planned import Assumptions, plan_table
+from hybridcx.commands.options import (
+    P01,
+    P10,
+    QUESTIONS,
+    Alpha,
+    Auc,
+    ComparatorAuc,
+    Correlation,
+    Difference,
+    Discordance,
+    Halfwidth,
+    NCases,
+    Out,
+    PlanLevel,
+    PlanMargin,
+    PlanMetric,
+    PlanPrevalence,
+    Power,
+    Proportion,
+    Question,
+    QuestionName,
+    Ratio,
+    ReportsProgress,
+    documented,
+    flag_of,
+    options_of,
+    recorded,
+    value_problems,
+)
 from hybridcx.commands.publish import Clock, finish, page_provenance
 from hybridcx.commands.result import Report, default_out
 from hybridcx.errors import InputError, Problem, raise_if_any
@@ -19,170 +48,99 @@ from hybridcx.progress import Progress
 from hybridcx.report.content import Content
 from hybridcx.store.report_folder import open_output
 
-QUESTIONS: tuple[Question, ...] = get_args(Question)
-Values = float | Sequence[float] | None
-
 _PAIR = ("p10", "p01", "difference", "discordance")
-_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "mcnemar": (*_PAIR, "power", "alpha", "metric", "prevalence"),
-    "precision": ("proportion", "halfwidth", "confidence_level", "metric", "prevalence"),
-    "noninferiority": ("margin", *_PAIR, "power", "alpha", "metric", "prevalence"),
-    "auc": ("auc", "comparator_auc", "correlation", "ratio", "prevalence", "power", "alpha"),
-    "detectable": ("n", "discordance", "power", "alpha", "metric", "prevalence", "comparator_auc", "correlation", "ratio"),
-}  # fmt: skip
-_METRICS = ("accuracy", "sensitivity", "specificity")
-_ALPHA = {"noninferiority": 0.025}
-# Discordances of a finished test set that are answered where none is given.
+# The discordances for which the question `detectable` is answered by default.
 _USUAL_DISCORDANCES = (0.05, 0.1, 0.2, 0.3, 0.4)
-_RANGES: Mapping[str, tuple[str, float, float, bool]] = {  # words, low, high, ends included
-    "p10": ("lies between 0 and 1", 0, 1, True),
-    "p01": ("lies between 0 and 1", 0, 1, True),
-    "difference": ("lies between -1 and 1", -1, 1, False),
-    "discordance": ("lies between 0 and 1", 0, 1, True),
-    "power": ("lies between 0 and 1", 0, 1, False),
-    "alpha": ("lies between 0 and 0.5", 0, 0.5, False),
-    "margin": ("lies between 0 and 1", 0, 1, False),
-    "proportion": ("lies between 0 and 1", 0, 1, True),
-    "halfwidth": ("lies between 0 and 0.5", 0, 0.5, False),
-    "confidence_level": ("lies between 0.5 and 1", 0.5, 1, False),
-    "auc": ("lies between 0 and 1", 0, 1, False),
-    "comparator_auc": ("lies between 0 and 1", 0, 1, False),
-    "prevalence": ("lies between 0 and 1", 0, 1, False),
-    "ratio": ("is above 0", 0, 1e9, False),
-    "n": ("is at least 2", 1, 1e7, False),
-}
 
 
+@documented
 def plan(
-    question: str,
+    question: QuestionName,
     *,
-    out: str | Path | None = None,
-    metric: str | None = None,
-    p10: float | None = None,
-    p01: float | None = None,
-    difference: float | None = None,
-    discordance: Values = None,
-    power: Values = None,
-    alpha: float | None = None,
-    margin: float | None = None,
-    proportion: Values = None,
-    halfwidth: Values = None,
-    confidence_level: float | None = None,
-    auc: float | None = None,
-    comparator_auc: float | None = None,
-    correlation: float | None = None,
-    ratio: float | None = None,
-    prevalence: float | None = None,
-    n: int | None = None,
-    progress: Progress | None = None,
+    out: Out = None,
+    metric: PlanMetric = None,
+    p10: P10 = None,
+    p01: P01 = None,
+    difference: Difference = None,
+    discordance: Discordance = None,
+    power: Power = None,
+    alpha: Alpha = None,
+    margin: PlanMargin = None,
+    proportion: Proportion = None,
+    halfwidth: Halfwidth = None,
+    confidence_level: PlanLevel = None,
+    auc: Auc = None,
+    comparator_auc: ComparatorAuc = None,
+    correlation: Correlation = None,
+    ratio: Ratio = None,
+    prevalence: PlanPrevalence = None,
+    n: NCases = None,
+    progress: ReportsProgress = None,
 ) -> Report:
-    """How many cases a question needs, or what a given test set could have shown; a report folder with table, curves and a sentence.
+    """Sample size and power: how many cases a question needs.
 
-    Parameters
-    ----------
-    question : "mcnemar" (a difference of two models' accuracies), "precision" (an interval's half-width), "noninferiority" (not worse by
-        `margin`), "auc" (a difference of two correlated AUROCs), "detectable" (the smallest difference that `n` cases could have shown).
-    metric : accuracy (default), sensitivity or specificity: sizes count the cases of that class then; for "detectable" also auroc.
-    p10, p01 : probabilities that only the model, only the comparator is right; or `difference` (p10 - p01) and `discordance` (p10 + p01).
-    discordance : for "detectable" one or several; default 5, 10, 20, 30 and 40 %.
-    power : one or several, default 0.8.
-    alpha : default 0.05 two-sided; 0.025 one-sided for "noninferiority".
-    proportion, halfwidth : one or several.
-    correlation : of the two estimated AUROCs over samples of cases.
-    ratio, prevalence : negatives per positive case, or the share of positive cases; for auc a ratio of 1 where neither is given. For sensitivity and
-        specificity the prevalence gives the cases of both classes.
+    Questions: mcnemar (a difference of two models' accuracies), precision (the half-width of a confidence interval), noninferiority (not worse
+    by `margin`), auc (a difference of two correlated AUROCs), detectable (the smallest difference that `n` cases could have shown). Each needs
+    its own options; the others are refused.
 
     Returns
     -------
-    Report: `tables["plan"]` holds the rows of plan.csv, whose part `answer` answers; `hybridcx.narrative.planning.sentence(tables["plan"])` words it.
+    Report: `tables["plan"]` holds the rows of plan.csv, of which the part `answer` answers the question;
+    `hybridcx.narrative.planning.sentence(tables["plan"])` is the sentence for a protocol.
 
     Raises
     ------
     InputError
         with every problem of the options; nothing has been written.
     """
+    options = {k: v for k, v in recorded(plan, locals()).items() if v not in (None, [])}
     progress = progress or Progress(quiet=True)
-    given: dict[str, object] = {
-        "metric": metric, "p10": p10, "p01": p01, "difference": difference, "discordance": discordance, "power": power, "alpha": alpha,
-        "margin": margin, "proportion": proportion, "halfwidth": halfwidth, "confidence_level": confidence_level, "auc": auc,
-        "comparator_auc": comparator_auc, "correlation": correlation, "ratio": ratio, "prevalence": prevalence, "n": n,
-    }  # fmt: skip
-    asked = _assumptions(question, {k: v for k, v in given.items() if v is not None and v != () and v != []})
+    assumptions = _assumptions(question, {k: v for k, v in options.items() if k != "question"})
     target = Path(out) if out is not None else default_out(f"plan_{question}")
     clock = Clock()
-    table = plan_table(asked)
+    table = plan_table(assumptions)
     with open_output(target, "plan", progress.notice) as folder:
         folder.begin()
         content = Content(
-            title=planning_words.TITLES[asked.question],
+            title=planning_words.TITLES[question],
             command="plan",
-            question=planning_words.question(asked),
+            question=planning_words.question(assumptions),
             tables={"plan": table},
             answers=[s.replace(" %", "\u00a0%") for s in planning_words.sentence(table)],
-            caveats=planning_words.CAVEATS[asked.question],
-            methods=[planning_words.METHODS["auc" if asked.metric == "auroc" else asked.question]],
+            caveats=planning_words.CAVEATS[question],
+            methods=[planning_words.METHODS["auc" if assumptions.metric == "auroc" else question]],
+            plan_wording=planning_words.wording(assumptions),
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn
         )
-        options = {"question": question, **{k: v for k, v in given.items() if v is not None}}
         finish(folder, content, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
     return Report(target, target / "report.html", {"plan": table})
 
 
-def _assumptions(question: str, given: Mapping[str, object]) -> Assumptions:
-    """The checked assumptions of a question. Raises InputError with every problem."""
-    if question not in QUESTIONS:
-        raise InputError(Problem("unknown question", value=question, remedy=f"choose {', '.join(QUESTIONS)}"))
-    problems = [
-        Problem(f"{_flag(k)} has no part in the question {question}", value=v)
-        for k, v in given.items()
-        if k not in _OPTIONS[question]
-    ]
-    values = {k: _numbers(v) for k, v in given.items() if k in _OPTIONS[question] and k != "metric"}
-    for name, found in values.items():
-        problems += [Problem(f"{_flag(name)} {_rule(name)}", value=v) for v in found if not _inside(name, v)]
-    metric = str(given.get("metric", "auroc" if question == "auc" else "accuracy"))
-    known = (*_METRICS, "auroc") if question == "detectable" else ("auroc",) if question == "auc" else _METRICS
-    if metric not in known:
-        problems.append(
-            Problem("--metric is not one of this question", value=metric, remedy=f"choose {', '.join(known)}")
-        )
-    needed = {"precision": ("proportion", "halfwidth"), "noninferiority": ("margin",), "detectable": ("n",)}.get(
-        question, ()
-    )
-    if question == "auc":
-        needed = ("auc", "comparator_auc", "correlation")
-    elif metric == "auroc":
-        needed = ("n", "comparator_auc", "correlation")
-    problems += [Problem(f"{_flag(name)} is missing") for name in needed if name not in values]
-    if question == "detectable":
-        idle = ("discordance",) if metric == "auroc" else ("comparator_auc", "correlation", "ratio")
-        problems += [
-            Problem(f"{_flag(k)} has no part where --metric is {metric}", value=values[k]) for k in idle if k in values
-        ]
+def _assumptions(name: str, options: Mapping[str, object]) -> Assumptions:
+    """The assumptions of the question `name`, from the options that were given. Raises InputError with every problem."""
+    if name not in QUESTIONS:
+        raise InputError(Problem("unknown question", value=name, remedy=f"choose {', '.join(QUESTIONS)}"))
+    question = QUESTIONS[name]
+    metric = str(options.get("metric", question.metrics[0]))
+    values = {k: _numbers(v) for k, v in options.items() if k in question.options and k != "metric"}
     one = {k: v[0] for k, v in values.items()}
-    alpha = one.get("alpha", _ALPHA.get(question, 0.05))
-    powers = values.get("power", (0.8,)) if question != "precision" else ()
-    problems += [Problem("--power must exceed --alpha", value=p) for p in powers if _inside("power", p) and p <= alpha]
+    alpha = one.get("alpha", question.alpha)
+    powers = values.get("power", (0.8,)) if "power" in question.options else ()
+    problems = [*_option_problems(name, options, values, metric), *_area_problems(one)]
+    problems += [Problem("--power must exceed --alpha", value=p) for p in powers if alpha >= p > 0]
     pair = (nan, nan)
-    if question in ("mcnemar", "noninferiority"):
-        pair, found_wrong = _pair(one, equal=question == "noninferiority", margin=one.get("margin", nan))
-        problems += found_wrong
-    if one.get("auc", -1) == one.get("comparator_auc", -2):
-        problems.append(Problem("--auc and --comparator-auc must differ", value=one["auc"]))
-    if "ratio" in one and "prevalence" in one:
-        problems.append(
-            Problem("--ratio and --prevalence say the same", value=(one["ratio"], one["prevalence"]), remedy="give one")
-        )
+    if name in ("mcnemar", "noninferiority"):
+        pair, pair_problems = _pair(one, equal=name == "noninferiority", margin=one.get("margin", nan))
+        problems += pair_problems
     raise_if_any(problems)
-    areas = question == "auc" or metric == "auroc"
-    prevalence = one.get("prevalence", nan)
+    areas, prevalence = metric == "auroc", one.get("prevalence", nan)
     ratio = nan if not areas else one.get("ratio", 1.0) if isnan(prevalence) else (1 - prevalence) / prevalence
     return Assumptions(
-        question=question,
+        question=name,
         metric=metric,
         powers=tuple(powers),
-        alpha=nan if question == "precision" else alpha,
-        conf_level=one.get("confidence_level", 0.95) if question == "precision" else nan,
+        alpha=nan if name == "precision" else alpha,
+        conf_level=one.get("confidence_level", 0.95) if name == "precision" else nan,
         p10=pair[0],
         p01=pair[1],
         margin=one.get("margin", nan),
@@ -194,31 +152,67 @@ def _assumptions(question: str, given: Mapping[str, object]) -> Assumptions:
         ratio=ratio,
         prevalence=prevalence,
         n=int(one.get("n", 0)),
-        discordances=values.get("discordance", _USUAL_DISCORDANCES) if question == "detectable" and not areas else (),
+        discordances=values.get("discordance", _USUAL_DISCORDANCES) if name == "detectable" and not areas else (),
     )
 
 
+def _option_problems(
+    name: str, options: Mapping[str, object], values: Mapping[str, tuple[float, ...]], metric: str
+) -> list[Problem]:
+    """Options that the question does not have, lacks or takes once, and values outside their range."""
+    question = QUESTIONS[name]
+    problems = [
+        Problem(f"{_flag(k)} has no part in the question {name}", value=v)
+        for k, v in options.items()
+        if k not in question.options
+    ]
+    problems += value_problems(plan, {k: list(v) for k, v in values.items()})
+    problems += [
+        Problem(f"{_flag(k)} has one value in the question {name}", value=v)
+        for k, v in values.items()
+        if len(v) > 1 and k not in question.several
+    ]
+    if metric not in question.metrics:
+        remedy = f"choose {', '.join(question.metrics)}"
+        problems.append(Problem("--metric is not one of this question", value=metric, remedy=remedy))
+    required: tuple[str, ...] = question.required
+    idle: tuple[str, ...] = ()
+    if name == "detectable":
+        required, idle = _of_detectable(question, metric)
+    problems += [Problem(f"{_flag(k)} is missing") for k in required if k not in values]
+    problems += [
+        Problem(f"{_flag(k)} has no part where --metric is {metric}", value=values[k]) for k in idle if k in values
+    ]
+    return problems
+
+
+def _of_detectable(question: Question, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The options that `detectable` needs, and those that it does not use, with this metric."""
+    if metric == "auroc":
+        return (*question.required, "comparator_auc", "correlation"), ("discordance",)
+    return question.required, ("comparator_auc", "correlation", "ratio")
+
+
+def _area_problems(one: Mapping[str, float]) -> list[Problem]:
+    """Options on AUROCs and classes that contradict each other."""
+    problems = []
+    if one.get("auc", -1) == one.get("comparator_auc", -2):
+        problems.append(Problem("--auc and --comparator-auc must differ", value=one["auc"]))
+    if "ratio" in one and "prevalence" in one:
+        value = one["ratio"], one["prevalence"]
+        problems.append(Problem("--ratio and --prevalence say the same", value=value, remedy="give one"))
+    return problems
+
+
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return flag_of(name, options_of(plan)[name])
 
 
 def _numbers(value: object) -> tuple[float, ...]:
-    """One number or several as a tuple, each once, in rising order; what is no number is NaN and therefore refused."""
+    """One number or several as a tuple, each once, in rising order; what is no number becomes NaN, which every range excludes."""
     several = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    made = [float(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else nan for v in several]
-    return tuple(sorted(set(made))) or (nan,)
-
-
-def _rule(name: str) -> str:
-    return "lies in -1 to 1, below 1" if name == "correlation" else _RANGES[name][0]
-
-
-def _inside(name: str, value: float) -> bool:
-    if name == "correlation":
-        return -1 <= value < 1
-    _, low, high, closed = _RANGES[name]
-    whole = name != "n" or value == int(value) if value == value and abs(value) < 1e300 else False
-    return whole and (low <= value <= high if closed else low < value < high)
+    numbers = [float(v) if isinstance(v, Real) and not isinstance(v, bool) else nan for v in several]
+    return tuple(sorted(set(numbers))) or (nan,)
 
 
 def _pair(one: Mapping[str, float], *, equal: bool, margin: float) -> tuple[tuple[float, float], list[Problem]]:

@@ -1,4 +1,4 @@
-"""From tables to a finished report directory: CSVs, ledger, page, log and provenance, put in place at once."""
+"""Writes a report folder from its tables: CSVs, predictions, page, log and provenance; the files replace earlier ones together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hybridcx.vocabulary.run import FURTHER_COLUMN, LEDGER
 
 
 class Clock:
-    """When the command began, for provenance.json alone."""
+    """Start time and duration of a command, for provenance.json only."""
 
     def __init__(self) -> None:
         self.started, self._tick = provenance.now(), time.monotonic()
@@ -42,19 +42,19 @@ class Clock:
 
 
 def plan_options(plan: Plan) -> dict[str, object]:
-    """The plan as it stands in provenance.json, with its hash."""
+    """The plan as provenance.json records it, with its hash."""
     return {**asdict(plan), "plan_sha256": plan.sha256()}
 
 
 def page_provenance(seed: int, inputs: Mapping[str, str]) -> dict[str, str]:
-    """The provenance on the page: nothing that depends on the clock or the host, so that the page repeats."""
+    """The provenance on the page, without times and host, so that the page is the same for every repetition."""
     versions = {"hybridcx": provenance.version(), "seed": str(seed)}
     hashes = {f"input {name}": f"SHA-256 {digest}" for name, digest in inputs.items()}
     return versions | hashes | provenance.package_versions()
 
 
 def without_patients(frame: pd.DataFrame) -> pd.DataFrame:
-    """The ledger with a code in the place of each patient id: who belongs together is needed, who it is is not."""
+    """The predictions with patient ids replaced by codes: the grouping is kept, the identity is not."""
     if "patient_id" not in frame:
         return frame
     codes = pd.factorize(frame["patient_id"], sort=True)[0]
@@ -70,7 +70,7 @@ def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
 
 
 def write_readings(folder: Path, ratings: Ratings) -> None:
-    """Write the readings that were used as ratings.csv: these columns alone, further ones may name patients."""
+    """Write the ratings that were used as ratings.csv, without further columns, which may name patients."""
     write_table(folder / "ratings.csv", ratings.frame.reset_index())
 
 

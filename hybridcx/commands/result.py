@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a command made: the folder, its page, and its tables (`tables["metrics"]` is metrics.csv, and so on)."""
+    """The report of a command: its folder, page and tables (`tables["metrics"]` is metrics.csv, and so on)."""
 
     folder: Path
     page: Path

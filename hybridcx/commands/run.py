@@ -19,6 +19,23 @@ from hybridcx.analysis.published.printed import printed_and_found, read_printed
 from hybridcx.analysis.resampling import resampled_by
 from hybridcx.cohort.readers import reading_warnings
 from hybridcx.commands.check import counts_of, said_of_limits, with_every_problem
+from hybridcx.commands.options import (
+    Also,
+    Base,
+    Cache,
+    Device,
+    ExperimentFile,
+    Fresh,
+    Images,
+    Jobs,
+    Out,
+    Pseudonymise,
+    ReportsProgress,
+    Scheduler,
+    SeedOfFile,
+    checked,
+    documented,
+)
 from hybridcx.commands.publish import (
     Clock,
     finish,
@@ -307,43 +324,35 @@ def loading() -> Iterator[None]:
             gc.enable()
 
 
+@documented
 def run(
-    experiment: str | Path | Experiment,
+    experiment: ExperimentFile,
     *,
-    out: str | Path | None = None,
-    base: str | Path | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    fresh: bool = False,
-    images: bool = True,
-    cache: str | Path | None = None,
-    jobs: int | None = None,
-    scheduler: str | None = None,
-    pseudonymise: str | Path | None = None,
-    also: Sequence[str] = (),
-    progress: Progress | None = None,
+    out: Out = None,
+    base: Base = None,
+    seed: SeedOfFile = None,
+    device: Device = None,
+    fresh: Fresh = False,
+    images: Images = True,
+    cache: Cache = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    pseudonymise: Pseudonymise = None,
+    also: Also = (),
+    progress: ReportsProgress = None,
 ) -> Report:
-    """The whole experiment: cohort, splits, fine-tuning, features, heads, predictions, statistics, report.
+    """Run a whole experiment, from images to the report.
 
-    Parameters
-    ----------
-    experiment : an experiment file, or an Experiment made in Python (then `base` is the folder that its paths start from).
-    seed, device : win over the file's.
-    fresh : start anew in a folder that holds another experiment's results.
-    images : False leaves pictures of cases out of the report; its numbers stay.
-    cache : where the stages keep what they made; default `hybridcx.store.artefacts.cache_root()`. It keeps the case ids.
-    jobs : trainings and fits of heads side by side, in so many processes; default: trainings one after the other, heads on all processors.
-    scheduler : address of a Dask cluster that does them instead (`docs/cluster.md`). Results depend on neither.
-    pseudonymise : as in `compare`.
-    also : further forms of the report (`docs/handing_on.md`).
+    Cohort, splits, fine-tuning, features, heads, predictions, statistics, report. An interrupted run continues with the same call.
 
     Raises
     ------
     InputError
         for bad input, and for a folder that holds a run with other data, configuration or code (with what differs).
     StoppedError
-        when training diverges, a task kills its workers or the disk is full; what is finished is kept and the same call continues.
+        when training diverges, a task kills its workers or the disk is full; finished work is kept and the same call continues.
     """
+    checked(run, locals())
     progress = progress or Progress(quiet=True)
     workers, forms = Workers(jobs, scheduler), forms_of(also)
     from hybridcx.commands.check import asked_for
@@ -376,17 +385,25 @@ def run(
     return Report(target, target / "report.html", tables)
 
 
+@documented
 def demo(
     *,
-    out: str | Path | None = None,
-    seed: int | None = None,
-    images: bool = True,
-    cache: str | Path | None = None,
-    jobs: int | None = None,
-    scheduler: str | None = None,
-    progress: Progress | None = None,
+    out: Out = None,
+    seed: SeedOfFile = None,
+    images: Images = True,
+    cache: Cache = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    progress: ReportsProgress = None,
 ) -> Report:
-    """The main job on the embedded default: a phantom cohort and the demo's experiment."""
+    """Run the demonstration experiment on a phantom cohort.
+
+    Raises
+    ------
+    InputError, StoppedError
+        as `run`.
+    """
+    checked(demo, locals())
     progress = progress or Progress(quiet=True)
     packaged = resources.files("hybridcx.commands") / "demo.toml"
     with resources.as_file(packaged) as path:

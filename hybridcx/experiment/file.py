@@ -17,14 +17,14 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.experiment.heads import ALL_HEADS as ALL_HEADS
+from hybridcx.experiment.heads import HeadName as HeadName
 from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection, TrainingSizeSection
 from hybridcx.experiment.train import NetworkName, TrainSection
 from hybridcx.experiment.train import Section as _Section
 
-HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
 FeatureSet = Literal["pretrained", "fine_tuned"]
 STUDY_NETWORKS: tuple[NetworkName, ...] = ("vgg16", "vgg19", "resnet101", "densenet201")
-ALL_HEADS: tuple[HeadName, ...] = ("logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost")
 
 
 class PhantomCohort(_Section):

@@ -1,4 +1,4 @@
-"""The words of `hybridcx plan`: the sentences to paste into a protocol, titles, caveats and methods of the page."""
+"""The text of `hybridcx plan`: the sentences for a protocol, and the title, labels, caveats and methods of the page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pandas as pd
 
 from hybridcx.analysis.planned import Assumptions, answers
 from hybridcx.report import numbers as rounded
+from hybridcx.report.content import PlanWording
 from hybridcx.store.provenance import version
 
 Row = Mapping[str, Any]
 
 
 def sentence(table: pd.DataFrame) -> list[str]:
-    """The sentences to paste into a protocol: the answer with all that it rests on."""
+    """The sentences for a protocol: the answer with its assumptions."""
     rows: list[Row] = [{str(k): v for k, v in r.items()} for r in answers(table).to_dict("records")]
     asked = str(rows[0]["question"])
     parts = _by_target(rows) if asked == "detectable" else _grouped(rows)
@@ -163,6 +164,26 @@ def question(a: Assumptions) -> str:
     return _QUESTIONS[a.question]
 
 
+def wording(a: Assumptions) -> PlanWording:
+    """The words of the question in the tables and figures of the page."""
+    return _WORDINGS.get(f"{a.question} {a.metric}") or _WORDINGS[a.question]
+
+
+_ON_DISCORDANCE = "discordance", "Discordance (share of cases that one model alone has right)"
+_ON_CORRELATION = "correlation", "Correlation of the two estimated areas"
+_DETECTABLE_LINES = ("method", "target", "discordance")
+_WORDINGS = {
+    "mcnemar": PlanWording("Power wanted, %", "Power", *_ON_DISCORDANCE),
+    "precision": PlanWording(
+        "Half-width wanted, pp", "Half-width", "proportion", "Anticipated proportion", lines=("method", "proportion")
+    ),
+    "noninferiority": PlanWording("Power wanted, %", "Power", *_ON_DISCORDANCE),
+    "auc": PlanWording("Power wanted, %", "Power", *_ON_CORRELATION),
+    "detectable": PlanWording("Power wanted, %", "Detectable difference", *_ON_DISCORDANCE, True, _DETECTABLE_LINES),
+    "detectable auroc": PlanWording(
+        "Power wanted, %", "Detectable difference", *_ON_CORRELATION, True, _DETECTABLE_LINES
+    ),
+}
 _SENTENCES = {
     "mcnemar": _say_mcnemar,
     "precision": _say_precision,
@@ -202,7 +223,7 @@ METHODS = {
     "cases is binomial, the model's share of "
     "them binomial again (Suissa and Shuster 1991; mid-p: Fagerland 2013). The size is the smallest from which on the power "
     "holds, since power is a "
-    "saw of the size. The formula of Connor (1987) stands beside them, with the power that it reaches with the asymptotic test.",
+    "saw of the size. Also given: the formula of Connor (1987), with the power that it reaches with the asymptotic test.",
     "precision": "Half of upper less lower limit, at an observed proportion exactly as anticipated: Wilson (1927), Clopper "
     "and Pearson (1934).",
     "noninferiority": "Tango's (1998) score test. Formula: variances under the null, restricted to the margin, and under the "

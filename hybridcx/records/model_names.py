@@ -14,15 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from hybridcx.experiment.file import HeadName
+from hybridcx.experiment.heads import ALL_HEADS
 
 SOFTMAX, FINE_TUNED = "softmax", "fine_tuned"
 CHOSEN = "chosen"
 """In the place of a head: no head of its own, so that it has no place in the grid of networks and heads."""
 FEATURES = (FINE_TUNED, "pretrained", "untrained")
-HEADS: tuple[str, ...] = get_args(HeadName)
+HEADS: tuple[str, ...] = ALL_HEADS
 _HYBRID = re.compile(rf"(?P<network>[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})")
 _NETWORK = re.compile(r"[^:+]+")
 

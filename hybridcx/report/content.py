@@ -16,6 +16,23 @@ from hybridcx.report.shown_rows import Pair
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
 
+@dataclass(frozen=True, slots=True)
+class PlanWording:
+    """The words of a question of `plan` on the page.
+
+    `target`, `value` : labels of the target and of the value. `assumption`, `axis` : the column that the second figure varies, and its label.
+    `value_is_answer` : the value answers the question; otherwise the number of cases does. `lines` : the columns whose values give a line each in
+    the first figure.
+    """
+
+    target: str
+    value: str
+    assumption: str
+    axis: str
+    value_is_answer: bool = False
+    lines: Sequence[str] = ("method",)
+
+
 @dataclass(frozen=True)
 class Content:
     """What a command reports. Sections read it, and nothing else.
@@ -41,6 +58,7 @@ class Content:
     reader_notes : paragraphs before the comparison of models with readers.
     plan_note : what the page says about a plan that was changed after results existed; "" otherwise.
     casebook : where the pictures of the shown cases are; None without a casebook.
+    plan_wording : the words of the question of `plan`; None for other commands.
     study_methods : the paragraphs of `methods` on cases, models and calls; the text of a paper has its own on statistics.
     """
 
@@ -64,6 +82,7 @@ class Content:
     plan_note: str = ""
     casebook: CasebookView | None = None
     study_methods: Sequence[str] = ()
+    plan_wording: PlanWording | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """The table of this name; an empty one where there is none."""

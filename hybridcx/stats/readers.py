@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.clusters_roc import FEW_CLUSTERS, delong_cluster_covariance
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.roc import NO_CLASS, ONE_CASE, delong_covariance

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import Interval, Omnibus, PairedTest
 from hybridcx.stats.roc_permutation import permutation_paired_auroc
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_one_score, check_scores, check_truth, z_value
@@ -295,7 +296,7 @@ def delong_chisq(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Omnibus:
     if df == 0:
         return Omnibus("delong_chisq", nan, 0, 1.0, n, k, status="caution", warning="all curves rank the cases alike")
     statistic = float((coordinates[kept] ** 2 / values[kept]).sum())
-    return Omnibus("delong_chisq", statistic, df, float(stats.chi2.sf(statistic, df)), n, k)
+    return Omnibus("delong_chisq", statistic, df, float(special.chdtrc(df, statistic)), n, k)
 
 
 def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:

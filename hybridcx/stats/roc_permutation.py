@@ -6,7 +6,6 @@ from math import nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_one_score, check_truth
@@ -17,10 +16,16 @@ EXACT_UP_TO = 20
 _BATCH = 256  # bytes of random signs drawn at once: 8 cases each
 
 
+def _twice_midranks(scores: FloatArray) -> npt.NDArray[np.int64]:
+    """Return twice the rank of each score; equal scores share the mean of their ranks."""
+    _, position, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    return np.asarray((2 * np.cumsum(counts) - counts + 1)[position], dtype=np.int64)
+
+
 def _influence(y: BoolArray, score_a: FloatArray, score_b: FloatArray) -> npt.NDArray[np.int64]:
     """Return per case how much 2 m n (AUROC a - AUROC b) rests on it: see `permutation_paired_auroc`."""
     # Twice the midranks are whole numbers from 2 to 2 n, so that counts below and up to each stand in a table.
-    ranks = np.concatenate([2 * stats.rankdata(score_a), 2 * stats.rankdata(score_b)]).astype(np.int64)
+    ranks = np.concatenate([_twice_midranks(score_a), _twice_midranks(score_b)])
     truth = np.concatenate([y, y])
     negatives, positives = (
         np.r_[0, np.cumsum(np.bincount(ranks[of], minlength=2 * y.size + 1))] for of in (~truth, truth)

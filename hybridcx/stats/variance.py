@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import FloatArray, z_value
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from hybridcx.cohort.splits import Split
 from hybridcx.commands.agreement import agreement
 from hybridcx.commands.audit import audit
 from hybridcx.commands.compare import compare
+from hybridcx.commands.options import options_of
 from hybridcx.commands.plan import plan
 from hybridcx.commands.publish import plan_options
 from hybridcx.errors import InputError, Problem
@@ -162,6 +163,16 @@ def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) 
     return Recomputed(out, page=True, swapped=swapped, options=made["options"])
 
 
+def _recorded_options(command: Callable[..., object], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with which a recorded command is called again: every option that provenance.json records, but for input files.
+
+    Version 0.3 recorded `n_bootstrap` of `compare` as `n_resamples`.
+    """
+    names = [n for n, o in options_of(command).items() if o.recorded and not o.file]
+    options = {"n_bootstrap": options.get("n_resamples"), **options}
+    return {n: options[n] for n in names if options.get(n) is not None}
+
+
 def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options = record["options"]
     ledger, inputs = ledger_of(folder), _inputs(record, "predictions", "readers")
@@ -185,23 +196,15 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     compare(
         predictions,
         out=new / "report",
-        positive=options["positive"],
-        threshold=options.get("threshold_rule") or options["threshold"],
-        score_kind=options["score_kind"],
-        cluster=None if cluster == "patient_id" else cluster,
         readers=readers,
-        readers_made_truth=options.get("readers_made_truth") or "unknown",
-        by=options["by"],
-        prevalences=options["prevalences"],
-        margin=options["margin"],
-        reference=options["reference"],
-        all_pairs=options["all_pairs"],
-        stratified=options["stratified"],
-        confidence_level=options["confidence_level"],
-        n_bootstrap=options["n_resamples"],
-        seed=options["seed"],
-        seed_design=options.get("seed_design", "nested"),
-        n_train=options.get("n_train"),
+        **_recorded_options(
+            compare,
+            {
+                **options,
+                "threshold": options.get("threshold_rule") or options["threshold"],
+                "cluster": None if cluster == "patient_id" else cluster,
+            },
+        ),
     )
     made = _finished(new / "report", record, copies)
     if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
@@ -215,15 +218,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
     options = record["options"]
     name = _inputs(record, "ratings").get("ratings", "ratings.csv")
     copy = _copy(read_written(folder / "ratings.csv"), name, new)
-    agreement(
-        copy,
-        out=new / "report",
-        scale=options["scale"],
-        positive=options["positive"],
-        confidence_level=options["confidence_level"],
-        n_bootstrap=options["n_bootstrap"],
-        seed=options["seed"],
-    )
+    agreement(copy, out=new / "report", **_recorded_options(agreement, options))
     return _finished(new / "report", record, {name: copy})
 
 
@@ -231,19 +226,12 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options = record["options"]
     inputs, table = _inputs(record, "published"), read_written(folder / "published.csv")
     copies = {n: _copy(table, n, new) for n in inputs.values()}
-    audit(
-        next(iter(copies.values()), table),
-        positives=options["positives"],
-        negatives=options["negatives"],
-        out=new / "report",
-        unit=options["unit"],
-        confidence_level=options["confidence_level"],
-    )
+    audit(next(iter(copies.values()), table), out=new / "report", **_recorded_options(audit, options))
     return _finished(new / "report", record, copies)
 
 
 def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
-    plan(out=new / "report", **record["options"])
+    plan(out=new / "report", **_recorded_options(plan, record["options"]))
     return _finished(new / "report", record, {})
 
 
@@ -253,9 +241,7 @@ def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
 def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options, out = record["options"], new / "report"
     out.mkdir()
-    known = {f.name for f in fields(Plan)}
-    chosen: dict[str, Any] = {k: _tuples(v) for k, v in options.items() if k in known}
-    planned = Plan(**chosen)
+    planned = Plan.of(options)
     ledger = ledger_of(folder)
     predictions = predictions_from_frame(
         ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER
@@ -309,11 +295,6 @@ def _sizes_again(folder: Path, ledger: pd.DataFrame, threshold: float, labels: n
 
 def _no_rows(path: Path) -> bool:
     return path.is_file() and path.read_bytes().count(b"\n") <= 1
-
-
-def _tuples(value: object) -> object:
-    """JSON's lists as the tuples of a Plan."""
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
 def _cohort_tables(

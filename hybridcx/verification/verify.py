@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import escape
 
+from hybridcx.commands.options import ReportFolder, ReportsProgress, documented
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.progress import Progress
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
@@ -62,15 +63,17 @@ class Verification:
         return not len(self.differences) and bool((self.files["status"] == "unchanged").all())
 
 
-def verify(folder: str | Path, *, progress: Progress | None = None) -> Verification:
-    """Recompute every number of a finished report from the predictions beside it, and check its files by their hashes.
+@documented
+def verify(folder: ReportFolder, *, progress: ReportsProgress = None) -> Verification:
+    """Recompute every number of a finished report.
 
-    Parameters: `folder`, the report of `compare`, `run`, `demo`, `agreement`, `audit` or `plan`. It is read, never written to.
+    The numbers are recomputed from the predictions (or ratings, ...) and the options in the folder; the files are compared with their hashes.
+    The folder is read, never written to. On the command line the exit code is 1 if something differs.
 
     Raises
     ------
     InputError
-        where the folder is not a finished report of hybridcx, or was made by a newer one.
+        where the folder is not a finished report of hybridcx, or was made by a newer version.
     """
     progress = progress or Progress(quiet=True)
     path = Path(folder)

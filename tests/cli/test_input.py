@@ -115,7 +115,7 @@ def test_every_bad_option_in_one_go(here, call):
     )
     assert code == 2
     assert "4 problems" in err
-    for text in ("confidence level", "bootstrap", "margin", "prevalence"):
+    for text in ("--confidence-level", "--n-bootstrap", "--margin", "--prevalence"):
         assert text in err
     assert [p.name for p in here.iterdir()] == ["p.csv"]
 

@@ -166,7 +166,7 @@ def test_a_large_study_is_planned_in_seconds(here):
         (("noninferiority", "--p10", 0.05, "--p01", 0.2, "--margin", 0.1), ["at or below minus the margin"]),
         (("noninferiority", "--discordance", 0.1), ["--margin is missing"]),
         (("auc", "--auc", 0.9), ["--comparator-auc is missing", "--correlation is missing"]),
-        (("auc", "--auc", 0.9, "--comparator-auc", 0.9, "--correlation", 1), ["must differ", "--correlation lies"]),
+        (("auc", "--auc", 0.9, "--comparator-auc", 0.9, "--correlation", 1), ["must differ", "--correlation is at least -1 and below 1"]),
         (("auc", "--auc", 0.9, "--comparator-auc", 0.8, "--correlation", 0.5, "--ratio", 1, "--prevalence", 0.5), ["say the same"]),
         (("detectable",), ["--n is missing"]),
         (("detectable", "--n", 1), ["--n is at least 2"]),

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from hybridcx.report import numbers
 from hybridcx.report.blocks import Figure, Section
-from hybridcx.report.content import Content
+from hybridcx.report.content import Content, PlanWording
 from hybridcx.report.figures.plots import MAX_SERIES
 from hybridcx.report.figures.svg import MUTED, Drawing, add_legend, add_line, drawing, new_figure, style
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
@@ -37,32 +37,6 @@ SHORT_METHODS = {
 SHORT_NONINFERIORITY_METHODS = {"exact": "enumerated", "asymptotic": "formula"}
 CAP_ROWS = 60
 _POWER = "Power"
-_DISCORDANCE = "Discordance (share of cases that one model alone has right)"
-_CORRELATION = "Correlation of the two estimated areas"
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """The words of a question: its target, its value, and the column and axis of the assumption that the second figure varies.
-
-    `value_is_answer`: the value is what the question asks for; otherwise the number of cases is.
-    """
-
-    target: str
-    value: str
-    assumption: str
-    axis: str
-    value_is_answer: bool = False
-
-
-WORDINGS = {
-    "mcnemar": Wording("Power wanted, %", _POWER, "discordance", _DISCORDANCE),
-    "precision": Wording("Half-width wanted, pp", "Half-width", "proportion", "Anticipated proportion"),
-    "noninferiority": Wording("Power wanted, %", _POWER, "discordance", _DISCORDANCE),
-    "auc": Wording("Power wanted, %", _POWER, "correlation", _CORRELATION),
-    "detectable": Wording("Power wanted, %", "Detectable difference", "discordance", _DISCORDANCE, True),
-    "detectable auroc": Wording("Power wanted, %", "Detectable difference", "correlation", _CORRELATION, True),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +46,7 @@ class _Plan:
     rows: pd.DataFrame
     question: str
     metric: str
-    wording: Wording
+    wording: PlanWording
 
     def part(self, name: str) -> pd.DataFrame:
         return self.rows[self.rows["part"] == name]
@@ -92,10 +66,10 @@ def section(content: Content) -> Section:
     """The table of the answer and two figures; empty without a plan."""
     section = Section()
     rows = content.table("plan")
-    if rows.empty:
+    wording = content.plan_wording
+    if rows.empty or wording is None:
         return section
     question, metric = str(rows["question"].iloc[0]), str(rows["metric"].iloc[0])
-    wording = WORDINGS.get(f"{question} {metric}") or WORDINGS[question]
     plan = _Plan(rows, question, metric, wording)
     section.table(_answer_table(plan))
     section.figures(_by_size(plan), _by_assumption(plan))
@@ -152,10 +126,9 @@ def _by_size(plan: _Plan) -> Figure | None:
     rows = rows[rows["value"].notna() & rows["size"].notna()]
     if rows.empty:
         return None
-    by = {"precision": ["method", "proportion"], "detectable": ["method", "target", "discordance"]}
     targets = [] if wording.value_is_answer else _values(plan.part("answer")["target"])
     plot = _curves(
-        plan, rows, by.get(plan.question, ["method"]), "size", "value", x_label=plan.cases, y_label=wording.value, at_y=targets,
+        plan, rows, wording.lines, "size", "value", x_label=plan.cases, y_label=wording.value, at_y=targets,
         y_percent=plan.metric != "auroc" or wording.value == _POWER, prefix="plan-size",
     )  # fmt: skip
     caption = f"{wording.value} against the number of cases" + ("; dotted: the target." if targets else ".")

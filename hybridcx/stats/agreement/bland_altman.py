@@ -6,9 +6,9 @@ from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.agreement.tables import check_level, dropped_note, join_notes, measurements
 from hybridcx.stats.results import Agreement, Status
 

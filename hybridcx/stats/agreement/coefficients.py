@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.agreement.kappa import t_interval
 from hybridcx.stats.agreement.tables import (
     Codes,

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.agreement.tables import Floats, check_level, dropped_note, join_notes, measurements
 from hybridcx.stats.results import Agreement, Status
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.agreement.tables import (
     Floats,
     Weights,

@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import Status
 
 McnemarMethod = Literal["exact", "midp", "asymptotic"]

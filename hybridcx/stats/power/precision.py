@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import ceil, exp, nan, pi, sqrt
 from typing import Literal
 
-from scipy import optimize, stats
+from scipy import optimize
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.power.paired import SampleSize, check_n, check_share
 
 ProportionMethod = Literal["wilson", "clopper_pearson"]

@@ -1,0 +1,128 @@
+"""The commands of the command line, made from the signatures of their Python functions.
+
+A signature is read from the source text of its module, which is not imported before the command is called: `hybridcx --help` loads no pandas.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+import hybridcx
+from hybridcx.commands.options import Option, flag_of, help_of, option_of
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more messages.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+COMMON: Mapping[str, Any] = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
+"""The options that every command of the command line has besides its own."""
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a command: the alias of its option, its default, and whether it is given by position."""
+
+    alias: str
+    default: object
+    positional: bool
+
+    @property
+    def option(self) -> Option:
+        return option_of(self.alias)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The parameters of a command by name, and the first paragraph of its docstring."""
+
+    parameters: Mapping[str, Parameter]
+    help: str
+
+
+@cache
+def signature_of(verb: str) -> Signature:
+    """The signature of `hybridcx.<verb>`, read from the source text. Defaults are literals."""
+    spec = find_spec_without_import(hybridcx.MODULES[verb])
+    tree = ast.parse(spec.read_text(encoding="utf-8"))
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == verb)
+    arguments = function.args
+    defaults: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults)) + list(
+        arguments.defaults
+    )
+    parameters = {}
+    for argument, default, positional in [
+        *((a, d, True) for a, d in zip(arguments.args, defaults, strict=True)),
+        *((a, d, False) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)),
+    ]:
+        value = REQUIRED if default is None else ast.literal_eval(default)
+        parameters[argument.arg] = Parameter(ast.unparse(argument.annotation or ast.Constant(None)), value, positional)
+    return Signature(parameters, (ast.get_docstring(function) or "").split("\n\n")[0])
+
+
+def find_spec_without_import(module: str) -> Path:
+    """The source file of a module of hybridcx; its packages are not imported either."""
+    spec = find_spec("hybridcx")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]).joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+def option_parameters(verb: str, only: tuple[str, ...] | None = None) -> list[inspect.Parameter]:
+    """The parameters of a command as Typer reads them; of `only` these options, in this order, and the folder `out`."""
+    signature = signature_of(verb).parameters
+    names = [n for n in signature if signature[n].option.cli] if only is None else [*only, "out"]
+    return [_parameter(name, signature[name]) for name in names]
+
+
+def _parameter(name: str, parameter: Parameter) -> inspect.Parameter:
+    option, default = parameter.option, parameter.default
+    kind: Any = list[option.parse] if option.repeatable else option.parse  # type: ignore[name-defined]
+    if parameter.positional:
+        info = typer.Argument(help=help_of(parameter.alias), metavar=option.metavar)
+    else:
+        show = default not in (None, (), False) and default is not True
+        info = typer.Option(
+            flag_of(name, option), help=help_of(parameter.alias), metavar=option.metavar, show_default=show
+        )
+        negative = option.parse is bool and default is True  # the flag --no-x sets it to False
+        default = False if negative else None if default == () else default
+        if option.parse is str and default is not None and default is not REQUIRED:
+            default = str(default)
+        kind = kind if option.parse is bool else Optional[kind]  # noqa: UP045 (older versions of Typer)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def arguments_of(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the Python function; an option that was not given keeps the function's default."""
+    signature = signature_of(verb).parameters
+    given = {n: v for n, v in values.items() if n in signature and v is not None and v != []}
+    return {n: not v if signature[n].default is True else v for n, v in given.items()}
+
+
+def callback(
+    name: str, parameters: list[inspect.Parameter], text: str, work: Callable[[dict[str, Any]], int]
+) -> Callable[..., None]:
+    """A function that Typer makes a command of: it calls `work` with the options' values and ends with its exit code."""
+
+    def call(**values: Any) -> None:
+        if code := work(values):
+            raise typer.Exit(code)
+
+    common = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=a) for n, a in COMMON.items()
+    ]
+    every = [*parameters, *common]
+    call.__name__, call.__doc__ = name, text
+    call.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in every}
+    return call

@@ -1,0 +1,486 @@
+"""The options of every command: type, help text and permitted values, each written once.
+
+An option is an alias such as `Threshold = Annotated[float | str, Option("...")]`. The signature of a command names the alias and sets the
+default. From the two follow the option of the command line (`hybridcx.cli.signatures`), the parameter section of `help(hybridcx.compare)`
+(`documented`), the check of the values (`value_problems`) and the record in provenance.json (`checked`), from which `hybridcx.verify` repeats
+the call. This module imports neither pandas nor typer, so that `hybridcx --help` starts fast.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from hybridcx.errors import Problem, raise_if_any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridcx.experiment.file import Experiment
+    from hybridcx.progress import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, without its default, which stands in the signature.
+
+    Parameters
+    ----------
+    help : one or two sentences, for the command line and for Python.
+    parse : the type that the command line reads: str, int, float, bool or Path.
+    flag : the name on the command line where it is not the parameter's; `--no-x` for a parameter that is True by default.
+    metavar : what the help shows for the value.
+    low, high : the range of the value, or of each of several; `open_ends` says which of the two limits are outside it.
+    repeatable : whether the option may be given several times.
+    cli : False for a parameter that Python alone has.
+    recorded : whether provenance.json records the value; it records no paths.
+    file : the value is an input file; provenance.json records its name as `<parameter>_file`.
+    """
+
+    help: str
+    parse: type = str
+    flag: str | None = None
+    metavar: str | None = None
+    low: float | None = None
+    high: float | None = None
+    open_ends: Literal["", "low", "high", "both"] = ""
+    repeatable: bool = False
+    cli: bool = True
+    recorded: bool = True
+    file: bool = False
+
+    @property
+    def range_words(self) -> str:
+        """The range in words, "" without one."""
+        if self.low is None:
+            return ""
+        if self.high is None:
+            return f"{'above' if self.open_ends == 'low' else 'at least'} {self.low:,.10g}"
+        low, high = f"{self.low:,.10g}", f"{self.high:,.10g}"
+        return {
+            "": f"between {low} and {high}",
+            "low": f"above {low} and at most {high}",
+            "high": f"at least {low} and below {high}",
+            "both": f"between {low} and {high}, both excluded",
+        }[self.open_ends]
+
+    def contains(self, value: object) -> bool:
+        """Whether a number is in the range, and whole where whole numbers are read. NaN and what is no number are not."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return False
+        number = float(value)
+        if number != number or (self.parse is int and not number.is_integer()):
+            return False
+        if self.low is not None and (number < self.low or (number == self.low and self.open_ends in ("low", "both"))):
+            return False
+        outside = self.high is not None and (
+            number > self.high or (number == self.high and self.open_ends in ("high", "both"))
+        )
+        return not outside
+
+
+# What several commands share
+
+Out = Annotated[
+    str | Path | None,
+    Option("Folder of the report; default reports/<name>.", Path, recorded=False),
+]
+Seed = Annotated[int, Option("Seed of all random draws.", int, low=0, high=2**31 - 1)]
+SeedOfFile = Annotated[
+    int | None,
+    Option("Seed of all random draws; default the seed of the experiment file.", int, low=0, high=2**31 - 1),
+]
+Positive = Annotated[
+    str | None,
+    Option("The positive class; default abnormal, 1, true or positive, where exactly one of these is a label."),
+]
+ConfidenceLevel = Annotated[
+    float, Option("Confidence level of the intervals.", float, low=0.5, high=1, open_ends="both")
+]
+NBootstrap = Annotated[int, Option("Number of bootstrap resamples.", int, low=100, high=1_000_000)]
+Pseudonymise = Annotated[
+    str | Path | None,
+    Option(
+        "Replace every case id of the report by a pseudonym made with the key in this file. The file must lie outside of the report's folder and "
+        "is created if it does not exist. Further columns that are not used are left out.",
+        Path, metavar="KEYFILE", recorded=False,
+    ),
+]  # fmt: skip
+Also = Annotated[
+    Sequence[str],
+    Option("Further formats of the report, separated by commas: word, latex, figures, paper, or all.", repeatable=True, recorded=False),
+]  # fmt: skip
+ReportsProgress = Annotated[
+    "Progress | None", Option("Receives messages and progress; silent by default.", cli=False, recorded=False)
+]
+ScoreKind = Annotated[
+    Literal["probability", "rank"],
+    Option("Scores are probabilities, or numbers of any range, for which only rank statistics are computed."),
+]
+Scale = Annotated[
+    Literal["measurement", "nominal", "ordinal"] | None,
+    Option("Scale of the ratings; default measurement for numbers, nominal for text. A cohort manifest has ratings (measurement) or calls."),
+]  # fmt: skip
+
+# compare
+
+Predictions = Annotated[
+    "str | Path | pd.DataFrame | Sequence[str | Path]",
+    Option(
+        "Predictions (CSV or Parquet), one row per model and case; or one or several folders of finished reports of run or compare. In Python "
+        "also a DataFrame with the same columns.",
+        Path, repeatable=True, file=True,
+    ),
+]  # fmt: skip
+Threshold = Annotated[
+    float | str,
+    Option(
+        "A score at or above the threshold is called positive. A number, or a rule that chooses each model's threshold on its validation rows: "
+        "youden, sensitivity=0.95 or specificity=0.9."
+    ),
+]
+Cluster = Annotated[str | None, Option("Column that identifies dependent cases; default patient_id.")]
+Readers = Annotated[
+    "str | Path | pd.DataFrame | None",
+    Option("Ratings of readers (CSV, one column per reader) to compare the models with, matched by case_id.", Path, file=True),
+]  # fmt: skip
+ReadersMadeTruth = Annotated[
+    Literal["yes", "no", "unknown"],
+    Option("Whether these readers determined the truth; if so they are not compared with models on it."),
+]
+By = Annotated[Sequence[str], Option("Column that defines subgroups. May be repeated.", repeatable=True)]
+Prevalences = Annotated[
+    Sequence[float],
+    Option(
+        "Predictive values are also given at this prevalence. May be repeated.",
+        float, flag="--prevalence", low=0, high=1, open_ends="both", repeatable=True,
+    ),
+]  # fmt: skip
+Margin = Annotated[
+    float | None,
+    Option("Margin of the tests of equivalence and non-inferiority.", float, low=0, high=1, open_ends="both"),
+]
+Reference = Annotated[
+    str | None, Option("Compare every other model with this one; default every pair of up to 12 models.")
+]
+AllPairs = Annotated[bool, Option("Compare every pair, even of more than 12 models.", bool)]
+Stratified = Annotated[bool, Option("Bootstrap within each class.", bool)]
+SeedDesign = Annotated[
+    Literal["nested", "crossed", "fixed"],
+    Option(
+        "What a seed is: a network trained separately for each model (nested), the same reader with every model, drawn from many (crossed), or "
+        "these readers only (fixed)."
+    ),
+]
+NTrain = Annotated[
+    int | None,
+    Option(
+        "Number of training and validation cases of repeated hold-out, where the predictions do not contain these cases.",
+        int, low=1,
+    ),
+]  # fmt: skip
+
+# agreement, audit, check, verify, phantom
+
+Ratings = Annotated[
+    str | Path, Option("Ratings (CSV), one column per reader, or per reader and occasion.", Path, file=True)
+]
+Published = Annotated[
+    "str | Path | pd.DataFrame",
+    Option("A published table (CSV) with the columns model, metric and value (as printed). In Python also a DataFrame of text.", Path, file=True),
+]  # fmt: skip
+Positives = Annotated[int | None, Option("Cases of the positive class, unless the table contains them.", int)]
+Negatives = Annotated[int | None, Option("Cases of the negative class, unless the table contains them.", int)]
+Unit = Annotated[
+    str | Mapping[str, str] | Sequence[str] | None,
+    Option(
+        "percent or proportion for all metrics, or METRIC=percent for one, which may be repeated (in Python a mapping). Default: decided for "
+        "each metric from its values.",
+        repeatable=True,
+    ),
+]
+CheckedFile = Annotated[
+    str | Path, Option("An experiment, a cohort manifest, predictions or ratings.", Path, recorded=False)
+]
+FileKind = Annotated[
+    Literal["experiment", "cohort", "predictions", "ratings"] | None,
+    Option("What the file is; default by its name and its columns."),
+]
+ReportFolder = Annotated[str | Path, Option("Folder of a finished report.", Path, recorded=False)]
+NewFolder = Annotated[str | Path, Option("A new or an empty folder.", Path, recorded=False)]
+Patients = Annotated[int, Option("Number of patients; 416 give 331 analysed cases.", int, low=20, high=100_000)]
+
+# run, demo, estimate
+
+ExperimentFile = Annotated[
+    "str | Path | Experiment", Option("An experiment file (TOML). In Python also an Experiment.", Path, recorded=False)
+]
+Base = Annotated[
+    str | Path | None,
+    Option("Folder in which relative paths of the experiment begin; default the folder of its file.", Path, cli=False),
+]
+Device = Annotated[str | None, Option("cpu, cuda, cuda:N or mps; default the device of the experiment file.")]
+Fresh = Annotated[bool, Option("Start again in a folder that contains a different experiment.", bool)]
+Images = Annotated[
+    bool, Option("Omit images of cases and saliency maps from the report; the numbers stay.", bool, flag="--no-images")
+]
+Cache = Annotated[
+    str | Path | None,
+    Option("Folder of the stages' results; default the user's cache folder. They contain the case ids.", Path, cli=False),
+]  # fmt: skip
+Jobs = Annotated[
+    int | None,
+    Option("Number of processes for trainings and fits; default one training at a time, and heads on all processors.", int, low=1),
+]  # fmt: skip
+Scheduler = Annotated[
+    str | None,
+    Option("Run trainings and fits on this Dask cluster: tcp://127.0.0.1:PORT or tls://HOST:PORT. The results are the same.", metavar="ADDRESS"),
+]  # fmt: skip
+Measure = Annotated[bool, Option("Time a few steps of each network on this machine. With --dry-run.", bool)]
+
+# plan
+
+QuestionName = Annotated[str, Option("The question: mcnemar, precision, noninferiority, auc or detectable.", cli=False)]
+PlanMetric = Annotated[
+    Literal["accuracy", "sensitivity", "specificity", "auroc"] | None,
+    Option(
+        "Metric; default accuracy, for the question auc auroc. Sizes for sensitivity or specificity count the cases of that class. auroc is "
+        "for auc and detectable."
+    ),
+]
+P10 = Annotated[float | None, Option("Share of cases that only the model classifies correctly.", float, low=0, high=1)]
+P01 = Annotated[
+    float | None, Option("Share of cases that only the comparator classifies correctly.", float, low=0, high=1)
+]
+Difference = Annotated[
+    float | None,
+    Option("p10 - p01, the difference of the accuracies; default 0 for noninferiority.", float, low=-1, high=1, open_ends="both"),
+]  # fmt: skip
+Discordance = Annotated[
+    float | Sequence[float] | None,
+    Option(
+        "p10 + p01, the share of cases that exactly one of the two classifies correctly. For detectable it may be repeated; default 0.05, 0.1, "
+        "0.2, 0.3 and 0.4.",
+        float, low=0, high=1, repeatable=True,
+    ),
+]  # fmt: skip
+Power = Annotated[
+    float | Sequence[float] | None,
+    Option("Power; default 0.8. May be repeated.", float, low=0, high=1, open_ends="both", repeatable=True),
+]
+Alpha = Annotated[
+    float | None,
+    Option("Level of the test: two-sided, default 0.05; for noninferiority one-sided, default 0.025.", float, low=0, high=0.5, open_ends="both"),
+]  # fmt: skip
+PlanMargin = Annotated[
+    float | None, Option("Largest loss that is tolerated, such as 0.05.", float, low=0, high=1, open_ends="both")
+]
+Proportion = Annotated[
+    float | Sequence[float] | None,
+    Option("Anticipated proportion. May be repeated.", float, low=0, high=1, repeatable=True),
+]
+Halfwidth = Annotated[
+    float | Sequence[float] | None,
+    Option("Half of the interval's width, such as 0.05. May be repeated.", float, low=0, high=0.5, open_ends="both", repeatable=True),
+]  # fmt: skip
+PlanLevel = Annotated[
+    float | None,
+    Option("Confidence level of the interval; default 0.95.", float, low=0.5, high=1, open_ends="both"),
+]
+Auc = Annotated[float | None, Option("Anticipated AUROC of the model.", float, low=0, high=1, open_ends="both")]
+ComparatorAuc = Annotated[
+    float | None, Option("Anticipated AUROC of the comparator.", float, low=0, high=1, open_ends="both")
+]
+Correlation = Annotated[
+    float | None,
+    Option("Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7.", float, low=-1, high=1, open_ends="high"),
+]  # fmt: skip
+Ratio = Annotated[
+    float | None,
+    Option("Negative cases per positive case; default 1. Instead of the prevalence.", float, low=0, high=1e9, open_ends="both"),
+]  # fmt: skip
+PlanPrevalence = Annotated[
+    float | None,
+    Option(
+        "Share of positive cases: for sensitivity and specificity it gives the cases of both classes, for AUROCs the ratio of the classes.",
+        float, low=0, high=1, open_ends="both",
+    ),
+]  # fmt: skip
+NCases = Annotated[
+    int | None,
+    Option("Cases of the test set; for sensitivity or specificity those of the class.", int, low=2, high=1e7, open_ends="high"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of `plan`: its help, the options that it takes, those that it needs, its metrics (the default first), and default level."""
+
+    help: str
+    options: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ("accuracy", "sensitivity", "specificity")
+    several: tuple[str, ...] = ("power",)
+    alpha: float = 0.05
+
+
+_PAIR = ("p10", "p01", "difference", "discordance")
+_AREAS = ("comparator_auc", "correlation", "ratio")
+QUESTIONS: Mapping[str, Question] = {
+    "mcnemar": Question(
+        "Cases for McNemar's test of two models.\n\n"
+        "Exact and mid-p test, both models on the same cases. Give --p10 and --p01, or --difference and --discordance.",
+        (*_PAIR, "power", "alpha", "metric", "prevalence"),
+    ),
+    "precision": Question(
+        "Cases for a confidence interval of a given half-width.\n\nWilson and Clopper-Pearson intervals.",
+        ("proportion", "halfwidth", "confidence_level", "metric", "prevalence"),
+        required=("proportion", "halfwidth"),
+        several=("proportion", "halfwidth"),
+    ),
+    "noninferiority": Question(
+        "Cases to show that a model is not worse by a margin.\n\n"
+        "Tango's score test, both models on the same cases. Give --discordance (with --difference where the models differ), or --p10 and --p01.",
+        ("margin", *_PAIR, "power", "alpha", "metric", "prevalence"),
+        required=("margin",),
+        alpha=0.025,
+    ),
+    "auc": Question(
+        "Cases to show a difference of two AUROCs.\n\nBoth models on the same cases.",
+        ("auc", *_AREAS, "prevalence", "power", "alpha", "metric"),
+        required=("auc", "comparator_auc", "correlation"),
+        metrics=("auroc",),
+    ),
+    "detectable": Question(
+        "Smallest difference that a test set could have shown.",
+        ("n", "discordance", "power", "alpha", "metric", "prevalence", *_AREAS),
+        required=("n",),
+        metrics=("accuracy", "sensitivity", "specificity", "auroc"),
+        several=("power", "discordance"),
+    ),
+}  # fmt: skip
+
+
+# What follows from the options
+
+
+def option_of(alias: str) -> tuple[Option, Any]:
+    """The option with this alias, and its type."""
+    kind, option, *_ = get_args(globals()[alias])
+    return option, kind
+
+
+def options_of(function: Callable[..., object]) -> dict[str, Option]:
+    """The options of a command by parameter, in the order of its signature."""
+    return {name: option_of(alias)[0] for name, alias in inspect.get_annotations(function).items() if name != "return"}
+
+
+def choices_of(alias: str) -> tuple[str, ...]:
+    """The permitted texts of an option; () where any text may be one."""
+    kind = option_of(alias)[1]
+    parts = [kind] if get_origin(kind) is Literal else list(get_args(kind))
+    return tuple(text for part in parts if get_origin(part) is Literal for text in get_args(part))
+
+
+def help_of(alias: str) -> str:
+    """The help text of an option, with its choices or its range."""
+    option, choices = option_of(alias)[0], choices_of(alias)
+    limits = ", ".join(choices) if choices else option.range_words
+    return f"{option.help} [{limits}]" if limits and option.high != 2**31 - 1 else option.help
+
+
+def flag_of(name: str, option: Option) -> str:
+    """The option's name on the command line."""
+    return option.flag or "--" + name.replace("_", "-")
+
+
+def value_problems(function: Callable[..., object], values: Mapping[str, object]) -> list[Problem]:
+    """Every value of a call that is outside its range or is none of its choices. None stands for an option that is not used."""
+    problems = []
+    for name, alias in inspect.get_annotations(function).items():
+        value = values.get(name)
+        if name == "return" or value is None:
+            continue
+        option, choices = option_of(alias)[0], choices_of(alias)
+        if choices and value not in choices:
+            remedy = f"choose {', '.join(choices)}"
+            problems.append(Problem(f"{flag_of(name, option)} has no such value", value=value, remedy=remedy))
+        elif option.parse in (int, float):
+            several = [value] if isinstance(value, str) or not isinstance(value, Sequence) else value
+            limits = option.range_words or ("a whole number" if option.parse is int else "a number")
+            verb = "lies" if limits.startswith("between") else "is"
+            problems += [
+                Problem(f"{flag_of(name, option)} {verb} {limits}", value=v) for v in several if not option.contains(v)
+            ]
+    return problems
+
+
+def checked(function: Callable[..., object], values: Mapping[str, object]) -> dict[str, object]:
+    """The options of a call as provenance.json records them: `checked(compare, locals())` in the first line of `compare`.
+
+    Raises InputError for every value outside its range or choices.
+    """
+    raise_if_any(value_problems(function, values))
+    return recorded(function, values)
+
+
+def recorded(function: Callable[..., object], values: Mapping[str, object]) -> dict[str, object]:
+    """The options of a call as JSON values. Of an input file its name is recorded, of a DataFrame or several folders nothing."""
+    record: dict[str, object] = {}
+    for name, option in options_of(function).items():
+        value = values[name]
+        if option.file:
+            is_file = isinstance(value, (str, Path)) and not Path(value).is_dir()
+            record[f"{name}_file"] = Path(str(value)).name if is_file else None
+        elif option.recorded:
+            record[name] = _json(value)
+    return record
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(k): _json(v) for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_json(v) for v in value]
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def documented(function: F) -> F:
+    """Add the section Parameters, made from the options, to the docstring of a command (before Returns and Raises)."""
+    lines = ["Parameters", "----------"]
+    for name, parameter in inspect.signature(function).parameters.items():
+        option, kind = option_of(str(parameter.annotation))
+        default = "" if parameter.default is parameter.empty else f", default {parameter.default!r}"
+        meaning = (
+            option.help.removeprefix("Omit ") if option.flag == f"--no-{name}" else help_of(str(parameter.annotation))
+        )
+        if option.flag == f"--no-{name}":
+            meaning = f"False omits {meaning}"
+        lines += [
+            f"{name} : {_type_words(kind)}{default}",
+            *textwrap.wrap(meaning, 110, initial_indent="    ", subsequent_indent="    "),
+        ]
+    text = inspect.cleandoc(function.__doc__ or "")
+    starts = [at for heading in ("Returns\n---", "Raises\n---") if (at := text.find(heading)) >= 0]
+    at = min(starts, default=len(text))
+    function.__doc__ = "\n".join([text[:at].rstrip(), "", *lines, "", text[at:]]).strip() + "\n"
+    return function
+
+
+def _type_words(kind: Any) -> str:
+    """A type as it is written in a signature."""
+    if isinstance(kind, type):
+        return kind.__name__
+    text = getattr(kind, "__forward_arg__", None) or str(kind)
+    for prefix in ("collections.abc.", "typing.", "pathlib.", "pd."):
+        text = text.replace(prefix, "")
+    return text.replace("_local.", "")

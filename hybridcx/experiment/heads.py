@@ -1,0 +1,8 @@
+"""The names of the heads."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+HeadName = Literal["logistic", "svm_linear", "svm_rbf", "knn", "random_forest", "lda", "xgboost"]
+ALL_HEADS: tuple[HeadName, ...] = get_args(HeadName)

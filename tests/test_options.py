@@ -1,0 +1,209 @@
+"""The options of every command: written once, the same on the command line, in Python, in help() and in provenance.json."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+
+import pytest
+
+import hybridcx
+from hybridcx.cli.app import VERBS
+from hybridcx.cli.signatures import REQUIRED, signature_of
+from hybridcx.commands import options
+from hybridcx.commands.options import QUESTIONS, Option, choices_of, flag_of, options_of
+from hybridcx.errors import InputError
+from hybridcx.verification.recompute import _recorded_options
+
+FUNCTIONS = (*VERBS, "plan", "estimate")
+HEADER = "case_id,y_true,model,score,sex\n"
+PREDICTIONS = HEADER + "".join(
+    f"c{i},{('normal', 'abnormal')[i % 2]},{m},{(i * 7 + 3 * j + 4 * (i % 2)) % 11 / 11},{'fm'[i % 3 > 0]}\n"
+    for j, m in enumerate("AB")
+    for i in range(24)
+)
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("verb", FUNCTIONS)
+def test_the_command_line_reads_the_signature_of_the_function(verb):
+    parameters = inspect.signature(getattr(hybridcx, verb)).parameters
+    read = signature_of(verb).parameters
+    assert list(read) == list(parameters)
+    for name, parameter in parameters.items():
+        assert read[name].alias == parameter.annotation, name
+        assert read[name].default == (REQUIRED if parameter.default is parameter.empty else parameter.default), name
+        assert read[name].positional == (parameter.kind is parameter.POSITIONAL_OR_KEYWORD), name
+    assert inspect.getdoc(getattr(hybridcx, verb)).startswith(signature_of(verb).help)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_in_the_help_of_the_command_line(call, verb):
+    code, out, err = call(verb, "--help")
+    assert (code, err) == (0, "")
+    for name, parameter in signature_of(verb).parameters.items():
+        shown = name if parameter.positional else flag_of(name, parameter.option)
+        assert (f" {shown}" in out or f"{{{shown}}}" in out) == parameter.option.cli, name
+        assert (words(parameter.option.help)[:40] in words(out)) == parameter.option.cli, name
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_of_plan_has_its_own_options(call, question):
+    out = call("plan", question, "--help")[1]
+    for name, option in options_of(hybridcx.plan).items():
+        expected = name == "out" or name in QUESTIONS[question].options
+        assert (f" {flag_of(name, option)} " in out) == expected, name
+    assert set(QUESTIONS[question].required) <= set(QUESTIONS[question].options)
+
+
+def test_the_list_of_commands_is_not_truncated(call):
+    assert "..." not in call("--help")[1].split("Commands:")[1]
+    assert "..." not in call("plan", "--help")[1].split("Commands:")[1]
+
+
+@pytest.mark.parametrize("verb", FUNCTIONS)
+def test_help_of_the_function_documents_every_parameter(verb):
+    function = getattr(hybridcx, verb)
+    text = inspect.getdoc(function)
+    section = text.split("Parameters\n----------\n")[1].split("\n\n")[0]
+    documented = [line.split(" : ")[0] for line in section.splitlines() if not line.startswith(" ")]
+    assert documented == list(inspect.signature(function).parameters)
+    for name, option in options_of(function).items():
+        assert words(option.help.removeprefix("Omit ")) in words(section), name
+
+
+def test_public_names():
+    public = [n for n in dir(hybridcx) if not n.startswith("__")]
+    assert public == sorted(hybridcx.__all__) == sorted(hybridcx.MODULES)
+
+
+def test_every_alias_is_used_and_has_a_default_within_its_range():
+    used = set()
+    for verb in FUNCTIONS:
+        for name, parameter in signature_of(verb).parameters.items():
+            used.add(parameter.alias)
+            default, option = parameter.default, parameter.option
+            if choices_of(parameter.alias) and default is not None:
+                assert default in choices_of(parameter.alias), name
+            elif option.parse in (int, float) and isinstance(default, (int, float)):
+                assert option.contains(default), name
+    aliases = {
+        n for n, v in vars(options).items() if any(isinstance(m, Option) for m in getattr(v, "__metadata__", ()))
+    }
+    assert used == aliases
+
+
+# Values
+
+
+def ranged():
+    for verb in ("compare", "agreement", "audit", "phantom", "run"):
+        for name, parameter in signature_of(verb).parameters.items():
+            option, choices = parameter.option, choices_of(parameter.alias)
+            if option.cli and not option.file and (choices or option.low is not None):
+                yield verb, name, "no such choice" if choices else option.low - 1
+
+
+@pytest.mark.parametrize(("verb", "name", "value"), list(ranged()))
+def test_a_wrong_value_has_the_same_message_from_python_and_from_the_command_line(here, call, verb, name, value):
+    (here / "x.csv").write_text(PREDICTIONS, encoding="utf-8")
+    option = signature_of(verb).parameters[name].option
+    with pytest.raises(InputError) as python:
+        getattr(hybridcx, verb)("x.csv", **{name: [value] if option.repeatable else value})
+    code, out, err = call(verb, "x.csv", flag_of(name, option), value)
+    assert (code, out) == (2, "")
+    (problem,) = python.value.problems
+    assert problem.rule in err
+    assert flag_of(name, option) in problem.rule
+    assert [p.name for p in here.iterdir()] == ["x.csv"]
+
+
+def test_ranges():
+    both = Option("", float, low=0, high=1, open_ends="both")
+    assert [both.contains(v) for v in (0, 0.5, 1, float("nan"), "0.5", True, None)] == [False, True, *[False] * 5]
+    high = Option("", float, low=-1, high=1, open_ends="high")
+    assert [high.contains(v) for v in (-1, 1, -1.1)] == [True, False, False]
+    assert high.range_words == "at least -1 and below 1"
+    whole = Option("", int, low=2)
+    assert [whole.contains(v) for v in (1, 2, 2.0, 2.5)] == [False, True, True, False]
+    assert whole.range_words == "at least 2"
+    assert Option("", float, low=0, high=2, open_ends="low").range_words == "above 0 and at most 2"
+
+
+def test_several_values_where_a_question_of_plan_has_one(here, call):
+    code, _, err = call("plan", "mcnemar", "--difference", 0.1, "--discordance", 0.2, "--discordance", 0.3)
+    assert code == 2
+    assert "--discordance has one value in the question mcnemar" in err
+
+
+# Provenance and its repetition
+
+
+def test_provenance_records_every_option_of_compare_and_verify_repeats_it(here):
+    (here / "p.csv").write_text(PREDICTIONS, encoding="utf-8")
+    (here / "r.csv").write_text(
+        "case_id,reader_a,reader_b\n"
+        + "".join(f"c{i},{('normal', 'abnormal')[i % 4 > 1]},abnormal\n" for i in range(24)),
+        encoding="utf-8",
+    )
+    values = {
+        "positive": "abnormal", "threshold": 0.4, "score_kind": "probability", "cluster": "patient_id", "readers": "r.csv",
+        "readers_made_truth": "no", "by": ["sex"], "prevalences": [0.2, 0.1], "margin": 0.1, "reference": "A", "all_pairs": True,
+        "stratified": True, "confidence_level": 0.9, "n_bootstrap": 120, "seed": 7, "seed_design": "fixed", "n_train": 30,
+    }  # fmt: skip
+    parameters = options_of(hybridcx.compare)
+    assert {"predictions", *values} == {n for n, o in parameters.items() if o.recorded}
+    for unused in ("cluster", "seed_design", "n_train"):  # these data have no patients and one seed
+        del values[unused]
+    report = hybridcx.compare("p.csv", out="o", **values)
+    record = json.loads((report.folder / "provenance.json").read_text(encoding="utf-8"))["options"]
+    assert (record["predictions_file"], record["readers_file"]) == ("p.csv", "r.csv")
+    values.pop("readers")
+    assert {n: record[n] for n in values} == values
+    again = _recorded_options(hybridcx.compare, record)
+    assert {n: again[n] for n in values} == values
+    assert hybridcx.verify("o").agrees
+
+
+def test_options_recorded_by_version_0_3_are_repeated():
+    old = {"n_resamples": 300, "seed": 1, "margin": None, "plan_sha256": "x", "readers_file": "r.csv", "by": ["sex"]}
+    assert _recorded_options(hybridcx.compare, old) == {"n_bootstrap": 300, "seed": 1, "by": ["sex"]}
+
+
+@pytest.mark.parametrize("verb", ["agreement", "audit"])
+def test_provenance_records_every_option_of_the_other_commands(here, verb):
+    file = here / "x.csv"
+    if verb == "agreement":
+        rows = "".join(f"c{i},{i % 3},{i % 2}\n" for i in range(12))
+        file.write_text("case_id,reader_a,reader_b\n" + rows, encoding="utf-8")
+        values = {"scale": "nominal", "positive": "1", "confidence_level": 0.9, "n_bootstrap": 150, "seed": 3}
+    else:
+        file.write_text("model,metric,value\nA,accuracy,90.0\nA,sensitivity,80.0\n", encoding="utf-8")
+        values = {"positives": 10, "negatives": 10, "unit": {"accuracy": "percent"}, "confidence_level": 0.9}
+    function = getattr(hybridcx, verb)
+    assert set(values) == {n for n, o in options_of(function).items() if o.recorded and not o.file}
+    report = function(file, out="o", **values)
+    record = json.loads((report.folder / "provenance.json").read_text(encoding="utf-8"))["options"]
+    assert {n: record[n] for n in values} == values
+    assert _recorded_options(function, record) == values
+    assert hybridcx.verify("o").agrees
+
+
+def test_provenance_of_plan_repeats_the_call(here):
+    values = {
+        "question": "mcnemar",
+        "p10": 0.2,
+        "p01": 0.1,
+        "power": [0.8, 0.9],
+        "alpha": 0.05,
+        "metric": "sensitivity",
+        "prevalence": 0.4,
+    }
+    report = hybridcx.plan(**values)
+    record = json.loads((report.folder / "provenance.json").read_text(encoding="utf-8"))["options"]
+    assert record == values == _recorded_options(hybridcx.plan, record)
+    assert isinstance(record["power"], Sequence)
