@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -21,6 +22,7 @@ from hybridcx.analysis.repeats import crossed
 from hybridcx.analysis.rows import Keys
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.predictions import Predictions
+from hybridcx.workers.dask import Workers
 
 TABLES = (
     "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
@@ -31,7 +33,10 @@ RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_n
 
 
 def analyse(
-    predictions: Predictions, plan: Plan, on_progress: Callable[[int, int], None] | None = None
+    predictions: Predictions,
+    plan: Plan,
+    on_progress: Callable[[int, int], None] | None = None,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
 ) -> dict[str, pd.DataFrame]:
     """All tables of a comparison of models on their test cases.
 
@@ -39,6 +44,7 @@ def analyse(
     ----------
     predictions : of one seed, or of several, which are never stacked (`crossed.analyse_seeds`).
     plan : the pairs, level, resamples and seed.
+    workers : evaluate the resamples of a large comparison; results do not depend on them.
 
     Returns
     -------
@@ -55,9 +61,10 @@ def analyse(
         raise InputError(unused)
     groups = [(Keys(), predictions), *_subgroups(predictions, plan), *label_rules.own_stratum(predictions)]
     if len(predictions.seeds) > 1:
-        tables = crossed.analyse_seeds(groups, plan, pairs, on_progress) | cases.case_tables(predictions, plan, pairs)
-        return label_rules.extended(tables, predictions, plan, pairs, _concluded)
-    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs, on_progress)
+        tables = crossed.analyse_seeds(groups, plan, pairs, on_progress, workers)
+        tables |= cases.case_tables(predictions, plan, pairs)
+        return label_rules.extended(tables, predictions, plan, pairs, partial(_concluded, workers=workers))
+    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs, on_progress, workers)
     overall = parts[0]
     tables = {
         "metrics": metric_rows,
@@ -70,15 +77,17 @@ def analyse(
         "thresholds": predictions.chosen_thresholds,
         **cases.case_tables(predictions, plan, pairs),
     }
-    return label_rules.extended(tables, predictions, plan, pairs, _concluded)
+    return label_rules.extended(tables, predictions, plan, pairs, partial(_concluded, workers=workers))
 
 
-def _concluded(groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs) -> label_rules.Compared:
+def _concluded(
+    groups: Sequence[label_rules.Group], plan: Plan, pairs: label_rules.Pairs, *, workers: Workers
+) -> label_rules.Compared:
     """Metrics, comparisons and verdicts of some groups of cases, the first of which has the verdicts."""
     if len(groups[0][1].seeds) > 1:
-        tables = crossed.analyse_seeds(groups, plan, pairs)
+        tables = crossed.analyse_seeds(groups, plan, pairs, workers=workers)
         return tables["metrics"], tables["comparisons"], tables["verdicts"]
-    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs)
+    metric_rows, compared, parts, first = rows_of_one_seed(groups, plan, pairs, workers=workers)
     return metric_rows, compared, verdicts.verdicts_table(parts[0], compared, plan, pairs, first)
 
 

@@ -20,6 +20,7 @@ from hybridcx.analysis.slices import Slice
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.vocabulary import METRICS
+from hybridcx.workers.dask import Workers
 
 
 def rows_of_one_seed(
@@ -27,6 +28,7 @@ def rows_of_one_seed(
     plan: Plan,
     pairs: label_rules.Pairs,
     on_progress: Callable[[int, int], None] | None = None,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Slice], Replicates | None]:
     """Metrics, comparisons, the slices of the groups, and the bootstrap of the first."""
     parts = [_slice(p, k) for k, p in groups]
@@ -36,7 +38,12 @@ def rows_of_one_seed(
     of_pair, of_metric = ({name: k for k, name in enumerate(names)} for names in (pairs, METRICS))
     for done, part in enumerate(parts):
         joint = part.replicates(
-            plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
+            plan.n_resamples,
+            plan.n_refits,
+            plan.seed,
+            stratified=plan.stratified,
+            threshold=plan.threshold,
+            workers=workers,
         )
         first = first or joint
         m_rows = metrics.analytic_rows(part, plan) + metrics.resampled_rows(part, plan, joint)
@@ -52,9 +59,13 @@ def rows_of_one_seed(
     return families.with_metric_roles(pd.DataFrame(metric_rows), plan, pairs), compared, parts, first
 
 
-def metrics_and_comparisons(predictions: Predictions, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+def metrics_and_comparisons(
+    predictions: Predictions,
+    plan: Plan,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `metrics` and `comparisons` of predictions of one seed on all cases, and nothing else."""
-    return rows_of_one_seed([(Keys(), predictions)], plan, plan.resolved_pairs(predictions.models))[:2]
+    return rows_of_one_seed([(Keys(), predictions)], plan, plan.resolved_pairs(predictions.models), workers=workers)[:2]
 
 
 def _slice(predictions: Predictions, keys: Keys) -> Slice:

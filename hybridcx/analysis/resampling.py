@@ -7,9 +7,7 @@ matrix product, here and there, because the last bits of a product depend on how
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,24 +21,15 @@ from hybridcx.workers.local import run_tasks
 
 SHARED_FROM = 2_000_000_000
 """Cases x models x resamples from which they are shared out: about ten seconds of one processor."""
-_WORKERS: ContextVar[Workers] = ContextVar("workers", default=Workers(1))  # noqa: B039 (frozen)
 
 Work = Callable[..., Replicates]
 
 
-@contextlib.contextmanager
-def resampled_by(workers: Workers) -> Iterator[None]:
-    """Inside, large comparisons are shared out over these workers where they are several."""
-    token = _WORKERS.set(workers)
-    try:
-        yield
-    finally:
-        _WORKERS.reset(token)
+def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: int, workers: Workers) -> Replicates:
+    """Call `work(metrics=…, evaluated=…)`, a prepared `bootstrap_replicates` of `size` = cases x models x resamples.
 
-
-def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: int) -> Replicates:
-    """Call `work(metrics=…, evaluated=…)`, a prepared `bootstrap_replicates` of `size` = cases x models x resamples, here or in shares."""
-    workers = _WORKERS.get()
+    From `SHARED_FROM` on, several `workers` evaluate the models in shares.
+    """
     counted = [m for m in metrics if METRICS[m].kind == "count"]
     scored = [m for m in metrics if METRICS[m].kind != "count"]
     if not (workers.several and size >= SHARED_FROM and scored and n_models > 1):
@@ -50,8 +39,8 @@ def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: in
     tasks = [partial(work, metrics=scored, evaluated=share) for share in shares]
     tasks += [partial(work, metrics=counted)] if counted else []
     # Each task takes the generator with it as it is now: they are pickled, and none is done in this process.
-    found = run_tasks(_evaluated, [(task,) for task in tasks], workers=workers)
-    return _joined(found[:n_shares], found[n_shares:])
+    results = run_tasks(_evaluated, [(task,) for task in tasks], workers=workers)
+    return _joined(results[:n_shares], results[n_shares:])
 
 
 def _evaluated(work: Callable[[], Replicates]) -> Replicates:

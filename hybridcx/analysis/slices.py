@@ -16,6 +16,7 @@ from hybridcx.stats.resampling.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.stats.results import Status
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary import COUNT_METRICS, PROBABILITY_METRICS, RANK_METRICS
+from hybridcx.workers.dask import Workers
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class Slice:
         stratified: bool,
         threshold: float,
         metrics: tuple[str, ...] | None = None,
+        workers: Workers = Workers(1),  # noqa: B008 (frozen)
     ) -> Replicates:
         """Joint bootstrap replicates of all metrics (or these) and models, drawn in the models' sorted order: their order does not matter."""
         order = np.argsort(np.array(self.models, dtype=object), kind="stable")
@@ -147,7 +149,7 @@ class Slice:
             n_refits=n_refits,
             folds=self._fold_codes(order),
         )
-        found = joint_replicates(work, asked, len(self.models), self.n * len(self.models) * n_resamples)
+        found = joint_replicates(work, asked, len(self.models), self.n * len(self.models) * n_resamples, workers)
         return replace(
             found,
             observed={m: v[back] for m, v in found.observed.items()},

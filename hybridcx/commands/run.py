@@ -10,14 +10,13 @@ from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.published.printed import printed_and_found, read_printed
-from hybridcx.analysis.resampling import resampled_by
+from hybridcx.analysis.published.printed import read_printed
 from hybridcx.cohort.readers import reading_warnings
+from hybridcx.cohort.record import kept_cohort
 from hybridcx.commands.check import counts_of, said_of_limits, with_every_problem
 from hybridcx.commands.options import (
     Also,
@@ -51,14 +50,14 @@ from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import comparison_methods
 from hybridcx.narrative.run import run_methods
 from hybridcx.narrative.training import training_settings
-from hybridcx.pipeline.analysed import _analysed
+from hybridcx.pipeline.analysed import AnalysisInput, DividedCohort, analyse_run
 from hybridcx.pipeline.casebook.lesions import lesion_file
 from hybridcx.pipeline.casebook.stage import make_casebook
 from hybridcx.pipeline.cohort import load_cohort, prepare_images
 from hybridcx.pipeline.costs.memory import drawn_counts
 from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
-from hybridcx.pipeline.planned_models import check_plan
+from hybridcx.pipeline.planned_models import check_plan, run_plan
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.pipeline.stages import check_heads, run_stages
 from hybridcx.pipeline.training_sizes import run_sizes
@@ -69,6 +68,7 @@ from hybridcx.pipeline.units import (
     make_units,
     scored_disputed,
     split_counts,
+    split_frame,
 )
 from hybridcx.progress import Progress
 from hybridcx.records.predictions import Predictions
@@ -83,9 +83,6 @@ from hybridcx.vocabulary.cohort import MANIFEST_COLUMN
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
 from hybridcx.workers.dask import Workers, check_workers
-
-if TYPE_CHECKING:
-    pass
 
 CODE = (
     "deep",
@@ -157,7 +154,7 @@ def run_experiment(
         folder.write_state({**state, "plans": plans})
         with refusing():
             outcome = run_stages(experiment, cohort, units, images, base, store, progress, names, workers)
-            run_sizes(experiment, cohort, outcome, size_units, images, base, store, progress, workers)
+            outcome = run_sizes(experiment, cohort, outcome, size_units, images, base, store, progress, workers)
         plans = note_predictions(lock, plans, network_keys(experiment, data, seeds_and_splits), store)
         folder.write_state({**state, "plans": plans})
         if lock.earlier:
@@ -167,10 +164,24 @@ def run_experiment(
             shown_id = {c: names.of(c) for c in cohort.frame["case_id"]}
             outcome, images = names.outcome(outcome), names.images(images)
         progress.say("Comparing the models.")
-        with resampled_by(workers):
-            tables, predictions, plan = _analysed(experiment, outcome, progress, locked=lock.confirmatory)
+        plan = run_plan(experiment, outcome, locked=lock.confirmatory)
+        analysed = analyse_run(
+            AnalysisInput(
+                outcome.ledger,
+                outcome.cohort.positive,
+                plan,
+                DividedCohort(outcome.cohort, outcome.split, split_frame(outcome.units)),
+                tuple(experiment.networks.names) if experiment.ensembles.seeds else (),
+                outcome.sizes if len(outcome.sizes) else None,
+                printed,
+            ),
+            progress.track("statistics"),
+            workers,
+        )
+        predictions = analysed.predictions
+        tables = analysed.tables | outcome.tables()
+        tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
         if printed is not None:
-            tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
             tables["printed"] = printed
         new = folder.begin()
         book = make_casebook(

@@ -180,12 +180,12 @@ def processor_name() -> str:
 @cache
 def physical_cores() -> int:
     """Physical cores that this process may use (affinity and container limits counted), at least 1."""
-    from joblib import cpu_count  # lazily: only this one number is taken from it
+    from loky import cpu_count
 
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # where the count of physical cores is unknown joblib warns and gives the logical one
+        )  # where the number of physical cores is unknown loky warns and returns the logical one
         return max(1, int(cpu_count(only_physical_cores=True)))
 
 

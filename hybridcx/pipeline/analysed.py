@@ -1,90 +1,113 @@
-"""From ledger and cohort to the tables of a report."""
+"""From ledger and cohort to the tables of a report: the one implementation for `run` and for `verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.published.printed import printed_and_found
 from hybridcx.analysis.readers.agreement import agreement_table
 from hybridcx.analysis.repeats.ensembles import over_seeds
 from hybridcx.analysis.repeats.training_size import training_size_tables
 from hybridcx.cohort.calls import Kind
+from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.exclusions import flow
 from hybridcx.cohort.readers import analysed_apart, reader_ratings
-from hybridcx.cohort.record import kept_cohort
-from hybridcx.experiment.file import Experiment
-from hybridcx.pipeline.outcome import Outcome
-from hybridcx.pipeline.planned_models import planned_pairs
-from hybridcx.pipeline.stages import COPY
-from hybridcx.pipeline.units import (
-    split_frame,
-)
-from hybridcx.progress import Progress
+from hybridcx.cohort.splits import Split
 from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.vocabulary.run import HEADS, LEARNING_CURVES
+from hybridcx.workers.dask import Workers
 
-if TYPE_CHECKING:
-    pass
+LEDGER_NAME = "the ledger of this run"
+"""The ledger's name in messages."""
 
 
-def _analysed(
-    experiment: Experiment, outcome: Outcome, progress: Progress, *, locked: bool
-) -> tuple[dict[str, pd.DataFrame], Predictions, Plan]:
-    options = experiment.analysis
-    plan = Plan(
-        seed=experiment.seed,
-        confidence_level=options.confidence_level,
-        n_resamples=options.n_bootstrap,
-        threshold=options.threshold,
-        primary_metric=options.primary_metric,
-        pairs=planned_pairs(experiment, outcome),
-        locked=locked,
-        margin=options.margin,
-        by=(COPY,) if COPY in outcome.ledger else (),
-    )
+@dataclass(frozen=True, slots=True)
+class DividedCohort:
+    """The cohort and its division. `split`: the one that all trainings share, None where they differ; `table`: split.csv."""
+
+    cohort: Cohort
+    split: Split | None
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisInput:
+    """What the analysis of a run is made from.
+
+    `ledger`: rows of predictions.csv. `positive`: the positive label. `divided`: None where a report has no cohort.csv. `averaged`: the
+    networks whose probabilities are averaged over the seeds, none where no such ensemble is asked for. `sizes`: rows of
+    training_size_predictions.csv. `printed`: the published table.
+    """
+
+    ledger: pd.DataFrame
+    positive: str | None
+    plan: Plan
+    divided: DividedCohort | None = None
+    averaged: tuple[str, ...] = ()
+    sizes: pd.DataFrame | None = None
+    printed: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """The tables by name, and the checked predictions that they are made from."""
+
+    tables: dict[str, pd.DataFrame]
+    predictions: Predictions
+
+
+def analyse_run(
+    data: AnalysisInput,
+    on_progress: Callable[[int, int], None] | None = None,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
+) -> Analysed:
+    """All tables that follow from predictions, cohort and plan alone, without images, weights or trainings.
+
+    `workers` evaluate the resamples of a large comparison; results do not depend on them. Raises InputError for predictions that cannot be
+    analysed.
+    """
+    plan = data.plan
     predictions = predictions_from_frame(
-        outcome.ledger, positive=outcome.cohort.positive, threshold=options.threshold, name="the ledger of this run"
+        data.ledger, positive=data.positive, threshold=plan.threshold, name=LEDGER_NAME
     )
-    tables = analyse(predictions, plan, progress.track("statistics"))
-    if agreements := list(_agreements(experiment, outcome)):
+    tables = dict(analyse(predictions, plan, on_progress, workers))
+    if data.averaged:
+        tables |= over_seeds(data.ledger, data.averaged, predictions.positive, plan, workers)
+    if data.sizes is not None:
+        tables |= training_size_tables(data.sizes, predictions.positive, plan, workers=workers)
+    if data.printed is not None:
+        tables["published"] = printed_and_found(data.printed, tables["metrics"], predictions.models)
+    if data.divided is not None:
+        tables |= _cohort_tables(data.divided, plan)
+    return Analysed(tables, predictions)
+
+
+def _cohort_tables(divided: DividedCohort, plan: Plan) -> dict[str, pd.DataFrame]:
+    """flow, split, and agreement where the cohort has readings."""
+    tables = {"flow": flow(divided.cohort, divided.split), "split": divided.table}
+    if agreements := list(_agreements(divided.cohort, plan)):
         tables["agreement"] = pd.concat(agreements, ignore_index=True)
-    if outcome.histories:
-        curves = [history.assign(network=network) for network, history in outcome.histories.items()]
-        tables["learning_curves"] = pd.concat(curves, ignore_index=True)[LEARNING_CURVES.header]
-    if not outcome.heads.empty:
-        tables["heads"] = outcome.heads[[c for c in HEADS.further if c in outcome.heads]]
-    if not outcome.ensembles.empty:
-        tables["ensembles"] = outcome.ensembles
-    if experiment.ensembles.seeds:
-        tables |= over_seeds(outcome.ledger, experiment.networks.names, outcome.cohort.positive, plan)
-    tables["near_duplicates"], tables["shortcuts"] = outcome.near_duplicates, outcome.shortcuts
-    if len(outcome.sizes):
-        tables |= training_size_tables(outcome.sizes, outcome.cohort.positive, plan)
-    tables["flow"] = flow(outcome.cohort, outcome.split)
-    tables["split"] = split_frame(outcome.units)
-    tables["cohort"] = kept_cohort(outcome.cohort, outcome.split)
-    return tables, predictions, plan
+    return tables
 
 
-def _agreements(experiment: Experiment, outcome: Outcome) -> Iterator[pd.DataFrame]:
-    """Agreement of ratings and of calls: on all cases read, and on those analysed where these were chosen by it."""
-    cohort, options = outcome.cohort, experiment.analysis
+def _agreements(cohort: Cohort, plan: Plan) -> Iterator[pd.DataFrame]:
+    """Agreement of ratings and of calls: on all cases read, and on the analysed cases where they are fewer."""
     kinds: tuple[Kind, Kind] = ("rating", "call")
     for kind in kinds:
         every = reader_ratings(cohort, kind)
-        for subset, ratings, note in (
-            () if every is None else (("all cases read", every, ""), *analysed_apart(cohort, every))
-        ):
+        if every is None:
+            continue
+        for subset, ratings, note in (("all cases read", every, ""), *analysed_apart(cohort, every)):
             yield agreement_table(
                 ratings,
                 positive=cohort.positive if kind == "call" else None,
-                confidence_level=options.confidence_level,
-                n_resamples=options.n_bootstrap,
-                seed=experiment.seed,
+                confidence_level=plan.confidence_level,
+                n_resamples=plan.n_resamples,
+                seed=plan.seed,
                 subset=f"{kind}s, {subset}",
                 note=note,
             )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.manifest import read_manifest
+from hybridcx.errors import Problem
 from hybridcx.experiment.file import Experiment
 from hybridcx.images import duplicates, near_duplicates
 from hybridcx.images.rules import image_rules
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.pipeline import shortcuts
-from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.pseudonyms import Pseudonyms
-from hybridcx.pipeline.units import scored_disputed
+from hybridcx.pipeline.units import Unit, scored_disputed, shared_split
 from hybridcx.progress import Progress
 from hybridcx.store.artefacts import Store, code_hash, content_key
 from hybridcx.store.provenance import versions_of
@@ -73,28 +77,39 @@ def prepare_images(experiment: Experiment, cohort: Cohort, store: Store, progres
     return images
 
 
-def _look_at_images(
-    experiment: Experiment, outcome: Outcome, images: ImageStore, progress: Progress, names: Pseudonyms | None
-) -> None:
-    """Look for what makes results too good: nearly identical images and marks that tell the label; say it and note it."""
-    cohort, units = outcome.cohort, outcome.units
+@dataclass(frozen=True, slots=True)
+class ImageChecks:
+    """Nearly identical pairs of images, marks that predict the label, warnings of both, and notes on the rules that the images were read by."""
+
+    near_duplicates: pd.DataFrame
+    shortcuts: pd.DataFrame
+    warnings: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def check_images(
+    experiment: Experiment,
+    cohort: Cohort,
+    units: Sequence[Unit],
+    images: ImageStore,
+    progress: Progress,
+    names: Pseudonyms | None,
+) -> ImageChecks:
+    """Look for what makes results too good: nearly identical images, and marks that predict the label. The warnings go to `progress` too."""
     labels: dict[str, str] = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
     labels |= dict.fromkeys(scored_disputed(units), "in dispute")
-    parts = None
-    if outcome.split is not None:
-        parts = outcome.split.of_case | dict.fromkeys(outcome.split.disputed_test, "test")
+    split = shared_split(units)
+    parts = None if split is None else split.of_case | dict.fromkeys(split.disputed_test, "test")
     patients = dict(zip(cohort.frame["case_id"], cohort.frame["patient_id"], strict=True))
     pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
     marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
     if names is None:
-        found = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
+        problems = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
     else:
-        shown = None if parts is None else names.keys(parts)
-        found = duplicates.pixel_identical(names.images(images), names.keys(labels), shown)
-        found += near_duplicates.told(names.pairs(pairs))
-    found += shortcuts.told(marks)
-    for problem in found:
+        pseudonymous = None if parts is None else names.keys(parts)
+        problems = [*duplicates.pixel_identical(names.images(images), names.keys(labels), pseudonymous)]
+        problems += near_duplicates.told(names.pairs(pairs))
+    problems += shortcuts.told(marks)
+    for problem in problems:
         progress.say(f"Warning: {problem}")
-    outcome.warnings = [*images.cautions, *found]
-    outcome.near_duplicates, outcome.shortcuts = pairs, marks
-    outcome.notes += image_rules(images.notes)
+    return ImageChecks(pairs, marks, (*images.cautions, *problems), tuple(image_rules(images.notes)))

@@ -15,7 +15,7 @@ from hybridcx.deep.finetune import WEIGHTS_NAME
 from hybridcx.experiment.file import FeatureSet
 from hybridcx.heads.persist import load_head
 from hybridcx.pipeline.heads import HeadWork
-from hybridcx.pipeline.outcome import Made, Outcome
+from hybridcx.pipeline.outcome import NetworkFeatures
 from hybridcx.pipeline.training import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
 from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
@@ -24,7 +24,7 @@ from hybridcx.store.artefacts import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ExtractedFeatures:
     """Features (n, d) and logits (n, 2) of every case, and the artefact that holds them; no logits before a last layer is trained."""
 
     folder: Path
@@ -33,19 +33,38 @@ class Kept:
 
 
 class NetworkStage:
-    """One network of one unit through the stages from its weights to the predictions of its softmax and of its heads."""
+    """One network of one unit through the stages from its weights to the predictions of its softmax and of its heads.
 
-    def __init__(self, work: NetworkWork, unit: Unit, store: Store, progress: Progress, outcome: Outcome):
+    Yields `ledger` (one table a model), `heads` (one row a head), `described` (of the network), `history`, `notes`, `network_fits`,
+    `head_fits`, and with `for_casebook` `casebook_features`.
+    """
+
+    def __init__(
+        self,
+        work: NetworkWork,
+        unit: Unit,
+        labels: tuple[str, str],
+        store: Store,
+        progress: Progress,
+        *,
+        for_casebook: bool,
+    ):
         self.work = work
         self.name = work.name
         self.unit = unit
         self.cases = work.cases
         self.store = store
         self.progress = progress
-        self.outcome = outcome
+        self.labels = labels
+        self.for_casebook = for_casebook
         self.ledger: list[pd.DataFrame] = []
+        self.history: pd.DataFrame | None = None
+        self.notes: list[str] = []
+        self.network_fits: list[Fit] = []
+        self.head_fits: list[Fit] = []
+        self.casebook_features: NetworkFeatures | None = None
         self.heads: list[dict[str, object]] = []
-        self.planned: list[tuple[FeatureSet, str, Kept, HeadWork]] = []
+        self.planned: list[tuple[FeatureSet, str, ExtractedFeatures, HeadWork]] = []
         self.initial = "untrained" if work.located is None else "pretrained"
         self.described: dict[str, object] = {
             "network": work.name,
@@ -56,18 +75,16 @@ class NetworkStage:
 
     def run(self) -> None:
         """Features, fine-tuning, and the predictions of the softmax; the heads are planned."""
-        # The casebook shows one set of networks: those of the first unit that has a test set of its own.
-        shown = self.unit is self.outcome.units[0] and self.unit.fold is None
         if self.work.wants_initial:
             initial = self._features(None)
-            if shown:
-                self.outcome.made[self.name] = Made(self.initial, initial.features, None)
+            if self.for_casebook:
+                self.casebook_features = NetworkFeatures(self.initial, initial.features, None)
             self._plan_heads("pretrained", initial)
         if self.work.experiment.train.enabled:
             weights_path = self._finetuned()
             tuned = self._features(weights_path)
-            if shown:
-                self.outcome.made[self.name] = Made("fine_tuned", tuned.features, weights_path)
+            if self.for_casebook:
+                self.casebook_features = NetworkFeatures("fine_tuned", tuned.features, weights_path)
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))
@@ -75,36 +92,33 @@ class NetworkStage:
                 self._plan_heads("fine_tuned", tuned)
 
     def _finetuned(self) -> Path:
-        """The file of the fine-tuned weights; what is known of their training is noted."""
+        """The file of the fine-tuned weights. Keeps the learning curve, the notes and the fits of the training."""
         folder = self.work.finetuned(self.store, self.progress.track(f"fine-tuning {self.name}"))
         history = pd.read_csv(folder / HISTORY).assign(seed=self.unit.seed, fold=self.unit.fold)
-        earlier = self.outcome.histories.get(self.name)
-        self.outcome.histories[self.name] = (
-            history if earlier is None else pd.concat([earlier, history], ignore_index=True)
-        )
-        told = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
-        self.outcome.notes += told.pop("notes")
-        told["trained_sha256"] = told.pop("weights_sha256")
-        self.described |= told
-        self._fit(self.name, "network", "train")
+        self.history = history
+        training = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
+        self.notes += training.pop("notes")
+        training["trained_sha256"] = training.pop("weights_sha256")
+        self.described |= training
+        self.network_fits.append(self._fit(self.name, "network", "train"))
         train = self.work.experiment.train_of(self.name)
         if train.early_stopping or train.keep == "best_validation":
-            self._fit(self.name, "early_stopping", "validation")
+            self.network_fits.append(self._fit(self.name, "early_stopping", "validation"))
         return folder / WEIGHTS_NAME
 
-    def _features(self, trained: Path | None) -> Kept:
+    def _features(self, trained: Path | None) -> ExtractedFeatures:
         """Penultimate features of every case, and the logits where the last layer has been trained."""
         folder = self.work.features(self.store, trained, self.progress.track(f"features of {self.name}"))
-        told = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
-        self.outcome.notes += told["notes"]
+        extraction = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
+        self.notes += extraction["notes"]
         logits = folder / LOGITS
-        return Kept(
+        return ExtractedFeatures(
             folder,
             np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False),
             np.load(logits, allow_pickle=False) if logits.exists() else None,
         )
 
-    def _plan_heads(self, which: FeatureSet, extracted: Kept) -> None:
+    def _plan_heads(self, which: FeatureSet, extracted: ExtractedFeatures) -> None:
         """Note the fits of the heads on one feature set: on fine-tuned features only on cases that the network did not train on."""
         options = self.work.experiment.heads
         fitted_on = "train" if which == "pretrained" else "validation"
@@ -129,7 +143,8 @@ class NetworkStage:
             for name in work.names:
                 fitted = load_head(folders[work] / name)
                 model = f"{base}+{name}"
-                self._fit(model, "head", fitted_on, parents=(self.name,) if which == "fine_tuned" else ())
+                parents = (self.name,) if which == "fine_tuned" else ()
+                self.head_fits.append(self._fit(model, "head", fitted_on, parents))
                 self._add(model, fitted.predict_proba_positive(extracted.features))
                 self.heads.append(
                     {
@@ -147,14 +162,14 @@ class NetworkStage:
                     }
                 )
 
-    def _fit(self, model: str, kind: FitKind, split: str, parents: tuple[str, ...] = ()) -> None:
-        """Record what was fitted on which cases."""
+    def _fit(self, model: str, kind: FitKind, split: str, parents: tuple[str, ...] = ()) -> Fit:
+        """What was fitted on the cases of which part of the split."""
         cases = self.cases.case_ids[self.cases.index(split)].tolist()
-        self.outcome.lineage.add(Fit.of(model, kind, cases, parents=parents, unit=self.unit.name))
+        return Fit.of(model, kind, cases, parents=parents, unit=self.unit.name)
 
     def _add(self, model: str, score: np.ndarray) -> None:
         """Predictions of every case by one model; of a fold without its training cases, which are test cases elsewhere."""
-        names = np.array(self.outcome.cohort.labels, dtype=object)
+        names = np.array(self.labels, dtype=object)
         table = pd.DataFrame(
             {
                 "case_id": self.cases.case_ids,
@@ -162,7 +177,7 @@ class NetworkStage:
                 "model": model,
                 "y_pred": names[(score >= self.work.experiment.analysis.threshold).astype(int)],
                 "score": score.astype(np.float64),
-                # a code, not the id: ids of patients never reach a report, which needs only who belongs together
+                # codes: the grouping by patient is kept, the identity is not
                 "patient_id": [f"g{g:05d}" for g in self.cases.groups],
                 "split": self.cases.split,
                 "seed": self.unit.seed,

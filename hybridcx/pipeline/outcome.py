@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,34 +12,38 @@ import pandas as pd
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.splits import Split
 from hybridcx.errors import Problem
-from hybridcx.pipeline.units import Unit, divisions_of
+from hybridcx.pipeline.units import Unit, shared_split
 from hybridcx.records.lineage import Lineage
+from hybridcx.vocabulary.run import HEADS, LEARNING_CURVES
+
+COPY = "copy_in_training"
+"""Column of the ledger: whether training or validation has nearly the image of a test case. Absent where no test case has such a copy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A network's features of every case as the run leaves them, whose they are, and its fine-tuned weights if there are any."""
+class NetworkFeatures:
+    """A network's features (n, d) of every case, the feature set ("fine_tuned", "pretrained", "untrained"), and the fine-tuned weights if any."""
 
-    which: str
+    feature_set: str
     features: np.ndarray
     weights: Path | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run made: everything that the analysis and the report are told of it."""
+    """What the stages of a run yield. Put together once, at the end of `run_stages`; later steps make a new one with `replace`."""
 
     cohort: Cohort
     units: tuple[Unit, ...]
     ledger: pd.DataFrame = field(default_factory=pd.DataFrame)
     lineage: Lineage = field(default_factory=Lineage)
-    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
+    histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     heads: pd.DataFrame = field(default_factory=pd.DataFrame)
     networks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    chosen: dict[str, str] = field(default_factory=dict)
-    made: dict[str, Made] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, NetworkFeatures] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     near_duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
     ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -47,4 +52,16 @@ class Outcome:
     @property
     def split(self) -> Split | None:
         """The one division that all units share; None where they differ."""
-        return self.units[0].split if len(divisions_of(self.units)) == 1 else None
+        return shared_split(self.units)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of the report that come from images and trainings, not from the analysis of the predictions."""
+        tables = {"near_duplicates": self.near_duplicates, "shortcuts": self.shortcuts}
+        if self.histories:
+            curves = [history.assign(network=network) for network, history in self.histories.items()]
+            tables["learning_curves"] = pd.concat(curves, ignore_index=True)[LEARNING_CURVES.header]
+        if not self.heads.empty:
+            tables["heads"] = self.heads[[c for c in HEADS.further if c in self.heads]]
+        if not self.ensembles.empty:
+            tables["ensembles"] = self.ensembles
+        return tables

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 
+from hybridcx.analysis.plan import Plan
 from hybridcx.errors import Problem, raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.pipeline.ensembles import ensemble_names
-from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.outcome import COPY, Outcome
 from hybridcx.records.model_names import CHOSEN
 
 
@@ -58,3 +59,19 @@ def planned_pairs(experiment: Experiment, outcome: Outcome) -> tuple[tuple[str, 
         heads = list(outcome.chosen.values())
         pairs = [(a, b) for i, a in enumerate(heads) for b in heads[i + 1 :]]
     return tuple(pairs)
+
+
+def run_plan(experiment: Experiment, outcome: Outcome, *, locked: bool) -> Plan:
+    """The plan of the statistics, with the pairs to compare; `locked`: it was fixed before there were predictions."""
+    options = experiment.analysis
+    return Plan(
+        seed=experiment.seed,
+        confidence_level=options.confidence_level,
+        n_resamples=options.n_bootstrap,
+        threshold=options.threshold,
+        primary_metric=options.primary_metric,
+        pairs=planned_pairs(experiment, outcome),
+        locked=locked,
+        margin=options.margin,
+        by=(COPY,) if COPY in outcome.ledger else (),
+    )

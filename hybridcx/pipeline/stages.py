@@ -7,6 +7,7 @@ continues. The stages run over units (seed, fold; `units`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +20,22 @@ from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.images import near_duplicates
 from hybridcx.images.store import ImageStore
-from hybridcx.pipeline.cohort import _look_at_images
-from hybridcx.pipeline.ensembles import add_ensembles
+from hybridcx.pipeline.cohort import check_images
+from hybridcx.pipeline.ensembles import network_ensembles
 from hybridcx.pipeline.heads import fit_all
 from hybridcx.pipeline.networks import NetworkStage
-from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.outcome import COPY, Outcome
 from hybridcx.pipeline.pseudonyms import Pseudonyms
 from hybridcx.pipeline.training import DISPUTED, UNUSED, Cases, NetworkWork, make_initial_features, train_and_extract
-from hybridcx.pipeline.units import Unit, divisions_of
+from hybridcx.pipeline.units import Unit, divisions_of, shared_split
 from hybridcx.progress import Progress
-from hybridcx.records.lineage import Fit
+from hybridcx.records.lineage import Fit, Lineage
 from hybridcx.records.model_names import CHOSEN
 from hybridcx.store.artefacts import Store, content_key
 from hybridcx.workers.dask import Workers
 from hybridcx.workers.local import run_tasks
 
 MIN_PATIENTS_FOR_HEADS = 3
-COPY = "copy_in_training"
-"""The ledger's column that says of a test case whether training or validation has nearly its image; there only if one has."""
 
 
 def run_stages(
@@ -50,48 +49,72 @@ def run_stages(
     names: Pseudonyms | None = None,
     workers: Workers = Workers(),  # noqa: B008 (frozen)
 ) -> Outcome:
-    """All stages after the images, for every unit. With `names`, what is said of the cases says their pseudonyms.
+    """All stages after the images, for every unit. With `names`, warnings about cases carry their pseudonyms.
 
-    `workers`: who trains and fits; where they are not several, trainings are done here, one after the other. What is made does not depend on it.
+    `workers` train and fit; where they are not several, trainings are done here, one after the other. Results do not depend on them.
 
     Raises InputError for weights that cannot be used, StoppedError when training diverges; what was finished is kept either way.
     """
-    outcome = Outcome(cohort, tuple(units))
-    _look_at_images(experiment, outcome, images, progress, names)
-    made, of_unit = train_units(experiment, outcome, images, base, store, progress, workers)
-    ledger = [table for one in made for table in one.ledger]
-    heads = [row for one in made for row in one.heads]
-    if not ledger:
+    checks = check_images(experiment, cohort, units, images, progress, names)
+    stages, of_unit = train_units(experiment, cohort, units, images, base, store, progress, workers)
+    tables = [table for stage in stages for table in stage.ledger]
+    if not tables:
         raise InputError(Problem("the experiment makes no model: training is off and there are no heads"))
-    outcome.ledger = pd.concat(ledger, ignore_index=True)
-    outcome.heads = pd.DataFrame(heads)
-    outcome.networks = pd.DataFrame([one.described for one in made])
-    if experiment.repeat.several_divisions:
-        _choose_in_each_unit(experiment, outcome)
-    else:
-        outcome.chosen = _choose_heads(outcome.heads)
-    add_ensembles(experiment, outcome, of_unit)
-    outcome.ledger = with_readings(outcome.ledger, cohort)
-    mark_copies(outcome)
-    check_lineage(outcome, of_unit)
-    return outcome
+    lineage = Lineage(fits_of(stages))
+    heads = pd.DataFrame([row for stage in stages for row in stage.heads])
+    choice = choose_heads(experiment, units, heads, pd.concat(tables, ignore_index=True), lineage)
+    lineage = Lineage([*lineage, *choice.fits])
+    ensembles = network_ensembles(experiment, cohort, units, choice.ledger, lineage, of_unit)
+    lineage = Lineage([*lineage, *ensembles.fits])
+    ledger = mark_copies(with_readings(ensembles.ledger, cohort), units, checks.near_duplicates)
+    check_lineage(units, ledger, lineage, of_unit)
+    return Outcome(
+        cohort,
+        tuple(units),
+        ledger,
+        lineage,
+        histories=_histories(stages),
+        heads=choice.heads,
+        networks=pd.DataFrame([stage.described for stage in stages]),
+        chosen=choice.chosen,
+        features={stage.name: f for stage in stages if (f := stage.casebook_features) is not None},
+        notes=(*checks.notes, *(note for stage in stages for note in stage.notes)),
+        warnings=checks.warnings,
+        near_duplicates=checks.near_duplicates,
+        shortcuts=checks.shortcuts,
+        ensembles=ensembles.table,
+    )
+
+
+def fits_of(stages: Sequence[NetworkStage]) -> list[Fit]:
+    """What was fitted on which cases: networks, then the heads on their features."""
+    return [fit for s in stages for fit in s.network_fits] + [fit for s in stages for fit in s.head_fits]
+
+
+def _histories(stages: Sequence[NetworkStage]) -> dict[str, pd.DataFrame]:
+    """The learning curves of each network over all units."""
+    histories: dict[str, list[pd.DataFrame]] = {}
+    for stage in stages:
+        if stage.history is not None:
+            histories.setdefault(stage.name, []).append(stage.history)
+    return {n: parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True) for n, parts in histories.items()}
 
 
 def train_units(
     experiment: Experiment,
-    outcome: Outcome,
+    cohort: Cohort,
+    units: Sequence[Unit],
     images: ImageStore,
     base: Path,
     store: Store,
     progress: Progress,
     workers: Workers,
 ) -> tuple[list[NetworkStage], dict[str, Cases]]:
-    """Every network of every unit of `outcome` through its stages, heads and all; and the cases of each unit by its name.
+    """Every network of every unit through its stages, heads included; and the cases of each unit by its name.
 
     Raises InputError and StoppedError as `run_stages`.
     """
-    units = outcome.units
-    of_unit = {u.name: _cases(outcome.cohort, u, images.case_ids) for u in units}
+    of_unit = {u.name: _cases(cohort, u, images.case_ids) for u in units}
     for unit in units:
         _enough_for_heads(experiment, of_unit[unit.name], unit)
     located = locate_weights(experiment, base)
@@ -102,24 +125,26 @@ def train_units(
     ]
     if workers.several:
         _train_side_by_side([w for _, w in works], workers, progress)
-    made: list[NetworkStage] = []
+    stages: list[NetworkStage] = []
     for position, (unit, work) in enumerate(works, 1):
-        of = f" ({unit.name})" if unit.name else ""
-        progress.say(f"Network {position} of {len(works)}: {work.name}{of}.")
-        one = NetworkStage(work, unit, store, progress, outcome)
-        one.run()
-        made.append(one)
-    planned = [work for one in made for *_, work in one.planned]
+        in_unit = f" ({unit.name})" if unit.name else ""
+        progress.say(f"Network {position} of {len(works)}: {work.name}{in_unit}.")
+        # The casebook shows one set of networks: those of the first unit that has a test set of its own.
+        first = unit is units[0] and unit.fold is None
+        stage = NetworkStage(work, unit, cohort.labels, store, progress, for_casebook=first)
+        stage.run()
+        stages.append(stage)
+    planned = [work for stage in stages for *_, work in stage.planned]
     if planned:
         progress.say(f"Fitting {sum(len(w.names) for w in planned)} heads.")
     folders = fit_all(planned, store, workers, progress.track("heads"))
-    for one in made:
-        one.use_heads(folders)
-    return made, of_unit
+    for stage in stages:
+        stage.use_heads(folders)
+    return stages, of_unit
 
 
 def _train_side_by_side(works: Sequence[NetworkWork], workers: Workers, progress: Progress) -> None:
-    """Do the trainings in processes; the stages find in the store what they made."""
+    """Do the trainings in processes; the stages then find the artefacts in the store."""
     initial = {
         content_key({**w.pixels(), "seed": w.seed if w.located is None else None}): w for w in works if w.wants_initial
     }
@@ -134,69 +159,79 @@ def _train_side_by_side(works: Sequence[NetworkWork], workers: Workers, progress
         run_tasks(train_and_extract, [(w,) for w in works], workers=workers, on_progress=progress.track("trainings"))
 
 
-def _choose_in_each_unit(experiment: Experiment, outcome: Outcome) -> None:
-    """Where units divide the cohort differently, choose each network's head anew in every unit, in training: a model `<network>+chosen`.
+@dataclass(frozen=True, slots=True)
+class HeadChoice:
+    """The model of each network's chosen head, the table of heads, and ledger rows and fits that the choice adds."""
 
-    One head chosen over all units would have been chosen with cases that other units test on.
+    chosen: Mapping[str, str]
+    heads: pd.DataFrame
+    ledger: pd.DataFrame
+    fits: tuple[Fit, ...] = ()
+
+
+def choose_heads(
+    experiment: Experiment, units: Sequence[Unit], heads: pd.DataFrame, ledger: pd.DataFrame, lineage: Lineage
+) -> HeadChoice:
+    """Choose each network's head by its cross-validation in training.
+
+    Where units divide the cohort differently the choice is made again in every unit and is a model of its own, `<network>+chosen`: one head
+    chosen over all units would have been chosen with cases that other units test on.
     """
-    if outcome.heads.empty:
-        return
-    if outcome.heads["model"].nunique() == outcome.heads["network"].nunique():
-        outcome.chosen = _choose_heads(outcome.heads)
-        return
-    known = outcome.ledger.groupby(["model", "seed", *(["fold"] if "fold" in outcome.ledger else [])], sort=False)
-    added = [outcome.ledger]
-    outcome.heads["chosen"] = False
-    for unit in outcome.units:
-        here = outcome.heads["seed"] == unit.seed
+    if not experiment.repeat.several_divisions or heads.empty:
+        return HeadChoice(_best_heads(heads), heads, ledger)
+    if heads["model"].nunique() == heads["network"].nunique():
+        return HeadChoice(_best_heads(heads), heads, ledger)
+    by_model = ledger.groupby(["model", "seed", *(["fold"] if "fold" in ledger else [])], sort=False)
+    parts, fits = [ledger], []
+    chosen: dict[str, str] = {}
+    heads = heads.assign(chosen=False)
+    for unit in units:
+        here = heads["seed"] == unit.seed
         if unit.fold is not None:
-            here &= outcome.heads["fold"] == unit.fold
-        for network, model in _choose_heads(outcome.heads[here]).items():
-            outcome.heads.loc[here & (outcome.heads["model"] == model), "chosen"] = True
-            place = (model, unit.seed) if unit.fold is None else (model, unit.seed, str(unit.fold))
+            here &= heads["fold"] == unit.fold
+        for network, model in _best_heads(heads[here]).items():
+            heads.loc[here & (heads["model"] == model), "chosen"] = True
+            group = (model, unit.seed) if unit.fold is None else (model, unit.seed, str(unit.fold))
             name = f"{network}+{CHOSEN}"
-            added.append(known.get_group(place).assign(model=name))
-            cases = outcome.lineage.saw(model, unit.name)
-            outcome.lineage.add(Fit.of(name, "head", cases, parents=(model,), unit=unit.name))
-            outcome.chosen[network] = name
-    outcome.ledger = pd.concat(added, ignore_index=True)
+            parts.append(by_model.get_group(group).assign(model=name))
+            fits.append(Fit.of(name, "head", lineage.saw(model, unit.name), parents=(model,), unit=unit.name))
+            chosen[network] = name
+    return HeadChoice(chosen, heads, pd.concat(parts, ignore_index=True), tuple(fits))
 
 
-def mark_copies(outcome: Outcome) -> None:
-    """Say in the ledger which test cases have nearly their image in training or validation: the column `COPY`, there only if one has.
+def mark_copies(ledger: pd.DataFrame, units: Sequence[Unit], near_duplicate_pairs: pd.DataFrame) -> pd.DataFrame:
+    """The ledger with the column `COPY` where a test case has nearly its image in training or validation; without one, the ledger as it is.
 
-    It stands on all rows of the cases that are tested anywhere: where divisions differ a case is tested in one unit and fitted on in another, and
-    a subgroup needs one value per case.
+    The value stands on all rows of a case that is tested anywhere: where divisions differ a case is tested in one unit and fitted on in
+    another, and a subgroup needs one value per case.
     """
-    ledger, copies = outcome.ledger, _copies_in_training(outcome)
-    if copies:
-        told = ledger["case_id"].isin(ledger.loc[ledger["split"] == "test", "case_id"])
-        outcome.ledger[COPY] = ledger["case_id"].isin(copies).map({True: "yes", False: "no"}).where(told, None)
+    copies = _copies_in_training(units, near_duplicate_pairs)
+    if not copies:
+        return ledger
+    tested = ledger["case_id"].isin(ledger.loc[ledger["split"] == "test", "case_id"])
+    return ledger.assign(**{COPY: ledger["case_id"].isin(copies).map({True: "yes", False: "no"}).where(tested, None)})
 
 
-def _copies_in_training(outcome: Outcome) -> set[str]:
+def _copies_in_training(units: Sequence[Unit], pairs: pd.DataFrame) -> set[str]:
     """The test cases of which training or validation, of the unit that tests them, has a nearly identical image."""
-    if outcome.split is not None:
-        return near_duplicates.copies_in_training(outcome.near_duplicates)
-    found: set[str] = set()
-    for split in divisions_of(outcome.units):
+    if shared_split(units) is not None:
+        return near_duplicates.copies_in_training(pairs)
+    copies: set[str] = set()
+    for split in divisions_of(units):
         parts = split.of_case | dict.fromkeys(split.disputed_test, "test")
-        pairs = outcome.near_duplicates.assign(
-            split=outcome.near_duplicates["case_id"].map(parts),
-            other_split=outcome.near_duplicates["other_case_id"].map(parts),
-        )
-        found |= near_duplicates.copies_in_training(pairs)
-    return found
+        divided = pairs.assign(split=pairs["case_id"].map(parts), other_split=pairs["other_case_id"].map(parts))
+        copies |= near_duplicates.copies_in_training(divided)
+    return copies
 
 
-def check_lineage(outcome: Outcome, of_unit: Mapping[str, Cases]) -> None:
-    """Refuse a model that saw a case that its unit tests, or another case of its patient."""
-    for unit in outcome.units:
+def check_lineage(units: Sequence[Unit], ledger: pd.DataFrame, lineage: Lineage, of_unit: Mapping[str, Cases]) -> None:
+    """Refuse a model that was fitted on a case that its unit tests, or on another case of the same patient. Raises InputError."""
+    for unit in units:
         cases = of_unit[unit.name]
         patient_of = dict(zip(cases.case_ids.tolist(), cases.groups.astype(str).tolist(), strict=True))
         tested = [*cases.case_ids[cases.index("test")], *cases.case_ids[cases.index(DISPUTED)]]
-        for model in outcome.ledger["model"].unique():
-            outcome.lineage.check(model, tested, patient_of=patient_of, unit=unit.name)
+        for model in ledger["model"].unique():
+            lineage.check(model, tested, patient_of=patient_of, unit=unit.name)
 
 
 def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.WeightsFile | None]:
@@ -257,7 +292,7 @@ def _cases(cohort: Cohort, unit: Unit, case_ids: Sequence[str]) -> Cases:
     )
 
 
-def _choose_heads(heads: pd.DataFrame) -> dict[str, str]:
+def _best_heads(heads: pd.DataFrame) -> dict[str, str]:
     """For each network the head with the largest cross-validated AUROC in training, then the smallest log loss, then the first.
 
     Means over the units that `heads` has rows of.

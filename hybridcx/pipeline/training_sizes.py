@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,10 @@ from hybridcx.cohort.cohort import Cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.pipeline.outcome import Outcome
-from hybridcx.pipeline.stages import check_lineage, train_units
+from hybridcx.pipeline.stages import check_lineage, fits_of, train_units
 from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
+from hybridcx.records.lineage import Lineage
 from hybridcx.store.artefacts import Store
 from hybridcx.workers.dask import Workers
 
@@ -28,29 +30,31 @@ def run_sizes(
     store: Store,
     progress: Progress,
     workers: Workers,
-) -> None:
-    """Train everything on the shares of the training cases (`units`), and note predictions and lineage in the outcome of the whole.
+) -> Outcome:
+    """Train everything on the shares of the training cases (`units`): the outcome of the full training set, with the predictions of all
+    sizes (`sizes`), and with the lineage and notes of the further trainings.
 
-    The images have been looked at for the whole. Raises InputError and StoppedError as `run_stages`.
+    The images have been checked before. Raises InputError and StoppedError as `run_stages`.
     """
     if not units:
-        return
+        return whole
     progress.say(
         f"Training again on shares of the training cases: {len(units)} times {len(experiment.networks.names)} networks."
     )
-    parts = Outcome(cohort, tuple(units))
-    made, of_unit = train_units(experiment, parts, images, base, store, progress, workers)
-    ledger = []
-    for one in made:
-        n = len(one.cases.index("train"))
-        ledger += [t[t["split"] == "test"].assign(share=one.unit.share, n_train=n) for t in one.ledger]
-    parts.ledger = pd.concat(ledger, ignore_index=True)
-    check_lineage(parts, of_unit)
-    for fit in parts.lineage:
-        whole.lineage.add(fit)
-    whole.notes += [n for n in dict.fromkeys(parts.notes) if n not in whole.notes]
+    stages, of_unit = train_units(experiment, cohort, units, images, base, store, progress, workers)
+    tables = []
+    for stage in stages:
+        n = len(stage.cases.index("train"))
+        tables += [t[t["split"] == "test"].assign(share=stage.unit.share, n_train=n) for t in stage.ledger]
+    ledger, lineage = pd.concat(tables, ignore_index=True), Lineage(fits_of(stages))
+    check_lineage(units, ledger, lineage, of_unit)
     n_train = {u.seed: int((u.split.assignment == "train").sum()) for u in whole.units}
-    whole.sizes = size_ledger(parts.ledger, whole.ledger, n_train)
+    return replace(
+        whole,
+        lineage=Lineage([*whole.lineage, *lineage]),
+        notes=tuple(dict.fromkeys([*whole.notes, *(n for stage in stages for n in stage.notes)])),
+        sizes=size_ledger(ledger, whole.ledger, n_train),
+    )
 
 
 COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "share", "n_train")

@@ -105,6 +105,11 @@ def divisions_of(units: Sequence[Unit]) -> tuple[Split, ...]:
     return tuple({u.split.sha256: u.split for u in units}.values())
 
 
+def shared_split(units: Sequence[Unit]) -> Split | None:
+    """The one division that all units share; None where they differ."""
+    return units[0].split if len(divisions_of(units)) == 1 else None
+
+
 def divisions_sha256(units: Sequence[Unit]) -> str:
     """The hash of the one split that all units share, or a hash over the hashes of all, in the order of the units."""
     return hashes_sha256([u.split.sha256 for u in units])

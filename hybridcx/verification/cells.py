@@ -1,4 +1,4 @@
-"""Two versions of one CSV, cell by cell: the one found in a report's folder, and the one recomputed."""
+"""Two versions of one CSV, cell by cell: that of the report, and its recomputation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = (
     "subgroup", "level", "seed", "fold", "label.rule", "bin", "prevalence", "threshold", "p.adjust.method", "scope", "readers", "occasion",
     "subset", "step", "reading", "printed.as", "question", "part", "size", "target", "factor", "features", "reference", "share", "term",
 )  # fmt: skip
-"""Columns that say which row of a table is meant; those that a table has name its rows in messages."""
+"""Columns that identify a row of a table; messages name rows by those that the table has."""
 
 RELATIVE = 1e-9
 MONTE_CARLO_ERRORS = 4.0
@@ -26,7 +26,7 @@ _RESAMPLED = ("bootstrap", "permutation", "maxT")
 
 @dataclass(slots=True)
 class Compared:
-    """What was held against each other in one file: `numbers` and other `words` that were recomputed, and the cells that differ."""
+    """The comparison of one file: how many recomputed `numbers` and other `words` were compared, and the cells that differ."""
 
     numbers: int = 0
     words: int = 0
@@ -47,57 +47,72 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1:]
 
 
-def compare_cells(found: Path, recomputed: Path, *, exact: bool, wording: bool = True) -> Compared:
-    """Hold a table against its recomputation.
+def compare_cells(reported: Path, recomputed: Path, *, exact: bool, wording: bool = True) -> Compared:
+    """Compare a table of a report with its recomputation.
 
-    Rows are matched by their keys; where keys were changed and both have as many rows, in their order. `exact`: numbers have to be the same text;
-    otherwise `alike` decides. Without `wording` the column `warning` is not looked at (another version words it in another way).
+    Rows are matched by their keys; where keys were changed and both tables have as many rows, by their order. `exact`: numbers must be the
+    same text; otherwise `alike` decides. Without `wording` the column `warning` is left out (another version words it differently).
     """
-    out = Compared()
-    name = found.name
+    out, name = Compared(), reported.name
     try:
-        head, rows = read_cells(found)
+        head, rows = read_cells(reported)
     except ValueError as error:
         out.differences.append(_difference(name, "", "", str(error), "a table"))
         return out
-    want_head, want = read_cells(recomputed)
-    missing, surplus = [c for c in want_head if c not in head], [c for c in head if c not in want_head]
-    out.differences += [_difference(name, "", c, "no such column", "a column") for c in missing if exact or c in KEYS]
-    out.differences += [_difference(name, "", c, "a column", "no such column") for c in surplus if exact]
-    columns = [c for c in want_head if c in head and (wording or c != "warning")]
+    expected_head, expected = read_cells(recomputed)
+    out.differences += _differing_columns(name, head, expected_head, exact=exact)
+    columns = [c for c in expected_head if c in head and (wording or c != "warning")]
     keys = [c for c in KEYS if c in columns]
     mine = [dict(zip(head, r, strict=True)) for r in rows]
-    theirs = [dict(zip(want_head, r, strict=True)) for r in want]
-    for here, there in _aligned(mine, theirs, keys):
-        key = ", ".join(f"{k} {v}" for k in keys if (v := (here or there or {}).get(k, "NA")) != "NA")
-        if here is None or there is None:
-            out.differences.append(
-                _difference(name, key, "", "a row" if there is None else "no such row", "no such row" if there is None else "a row")
-            )  # fmt: skip
-            continue
-        for column in columns:
-            a, b = here[column], there[column]
-            number = _number(b) is not None
-            out.numbers += number
-            out.words += not number and b != "NA"
-            if a != b and (exact or not alike(a, b, column, there)):
-                out.differences.append(_difference(name, key, column, a, b))
+    theirs = [dict(zip(expected_head, r, strict=True)) for r in expected]
+    for row, other in _aligned(mine, theirs, keys):
+        key = ", ".join(f"{k} {v}" for k in keys if (v := (row or other or {}).get(k, "NA")) != "NA")
+        if row is None:
+            out.differences.append(_difference(name, key, "", "no such row", "a row"))
+        elif other is None:
+            out.differences.append(_difference(name, key, "", "a row", "no such row"))
+        else:
+            _compare_row(out, name, key, columns, row, other, exact=exact)
     return out
+
+
+def _differing_columns(name: str, head: Sequence[str], expected: Sequence[str], *, exact: bool) -> list[dict[str, str]]:
+    """Columns that one of the tables lacks; without `exact` only missing keys count, since versions may add and drop columns."""
+    missing = [c for c in expected if c not in head and (exact or c in KEYS)]
+    surplus = [c for c in head if c not in expected and exact]
+    return [
+        *(_difference(name, "", c, "no such column", "a column") for c in missing),
+        *(_difference(name, "", c, "a column", "no such column") for c in surplus),
+    ]
+
+
+def _compare_row(
+    out: Compared, name: str, key: str, columns: Sequence[str], reported: Row, recomputed: Row, *, exact: bool
+) -> None:
+    """Count the cells of a row by their kind, and add those that differ."""
+    for column in columns:
+        a, b = reported[column], recomputed[column]
+        is_number = _number(b) is not None
+        out.numbers += is_number
+        out.words += not is_number and b != "NA"
+        if a != b and (exact or not alike(a, b, column, recomputed)):
+            out.differences.append(_difference(name, key, column, a, b))
 
 
 def _difference(file: str, row: str, column: str, found: str, recomputed: str) -> dict[str, str]:
     return {"file": file, "row": row, "column": column, "found": found, "recomputed": recomputed}
 
 
-def _aligned(found: list[Row], want: list[Row], keys: Sequence[str]) -> list[tuple[Row | None, Row | None]]:
-    named = [sorted(tuple(row.get(k, "") for k in keys) for row in table) for table in (found, want)]
-    if len(found) == len(want) and named[0] != named[1]:
-        return list(zip(found, want, strict=True))
+def _aligned(reported: list[Row], recomputed: list[Row], keys: Sequence[str]) -> list[tuple[Row | None, Row | None]]:
+    """Pairs of rows with the same keys; None for the partner of a row that one table alone has."""
+    identities = [sorted(tuple(row.get(k, "") for k in keys) for row in table) for table in (reported, recomputed)]
+    if len(reported) == len(recomputed) and identities[0] != identities[1]:
+        return list(zip(reported, recomputed, strict=True))
     places: dict[tuple[str, ...], list[Row]] = {}
-    for row in found:
+    for row in reported:
         places.setdefault(tuple(row.get(k, "") for k in keys), []).append(row)
     pairs: list[tuple[Row | None, Row | None]] = []
-    for row in want:
+    for row in recomputed:
         same = places.get(tuple(row.get(k, "") for k in keys))
         pairs.append((same.pop(0) if same else None, row))
     return pairs + [(row, None) for rest in places.values() for row in rest]
@@ -113,7 +128,7 @@ def _number(text: str) -> float | None:
 
 
 def alike(found: str, recomputed: str, column: str, row: Row) -> bool:
-    """Whether two cells agree where versions or machines differ: to 1e-9 relative, resampled ones within 4 Monte Carlo errors.
+    """Whether two cells agree where versions or machines differ: to 1e-9 relative, resampled values within 4 Monte Carlo errors.
 
     The Monte Carlo error of a limit is its own column where the table has one (`mc.error.low`, `mc.error.high`), otherwise four of them are
     taken as a tenth of the interval's width; that of a resampled p is sqrt(p (1 - p) / B), two of them differing by sqrt 2 of it.

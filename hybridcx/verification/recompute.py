@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.published.printed import printed_and_found
-from hybridcx.analysis.readers.agreement import agreement_table
-from hybridcx.analysis.repeats.ensembles import over_seeds
-from hybridcx.analysis.repeats.training_size import training_size_tables
-from hybridcx.cohort.calls import Kind
-from hybridcx.cohort.exclusions import flow
-from hybridcx.cohort.readers import analysed_apart, reader_ratings
 from hybridcx.cohort.record import cohort_of
 from hybridcx.cohort.splits import Split
 from hybridcx.commands.agreement import agreement
@@ -34,9 +26,10 @@ from hybridcx.commands.options import options_of
 from hybridcx.commands.plan import plan
 from hybridcx.commands.publish import plan_options
 from hybridcx.errors import InputError, Problem
+from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort, analyse_run
 from hybridcx.pipeline.training_sizes import size_ledger
 from hybridcx.pipeline.units import hashes_sha256
-from hybridcx.records.predictions import Predictions, predictions_from_frame
+from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.tables import ROWS
 from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.store.artefacts import sha256_file
@@ -70,7 +63,6 @@ REASONS: Mapping[str, str] = {
     "runs.csv": "made from the runs that were compared, which are not in the folder",
     "recompute.R": "a program",
 }
-LEDGER = "the ledger of this run"
 PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
 
 
@@ -129,7 +121,7 @@ def _of_the_folder(problem: Problem, folder: Path, record: Mapping[str, Any]) ->
     if problem.file is None or name is None:
         return problem
     given, readers = problem.file.removesuffix(ROWS), record["options"].get("readers_file")
-    if record["command"] == "run" and given != LEDGER:
+    if record["command"] == "run" and given != LEDGER_NAME:
         return problem
     if readers and Path(given).name == Path(readers).name:
         name = "ratings.csv"
@@ -242,108 +234,102 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options, out = record["options"], new / "report"
     out.mkdir()
     planned = Plan.of(options)
-    ledger = ledger_of(folder)
+    result = Recomputed(out, options=plan_options(planned))
+    ledger, configured = ledger_of(folder), options.get("experiment") or {}
     predictions = predictions_from_frame(
-        ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER
+        ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER_NAME
     )
-    # the calls once more from the scores, also of cases in dispute
-    labels = np.array(predictions.labels, dtype=object)
-    called = labels[(ledger["score"].to_numpy(float) >= planned.threshold).astype(int)]
-    again = ledger.assign(y_pred=pd.Series(called, index=ledger.index, dtype=object))
-    write_table(out / "predictions.csv", again)
-    tables = dict(analyse(predictions, planned))
-    configured = options.get("experiment") or {}
-    if configured.get("ensembles", {}).get("seeds"):
-        tables |= over_seeds(ledger, configured["networks"]["names"], predictions.positive, planned)
-    made = Recomputed(out, options=plan_options(planned))
+    called = _called_again(ledger, predictions.labels, planned.threshold)
+    write_table(out / "predictions.csv", called)
+    sizes = None
+    if (folder / "training_size_predictions.csv").exists():
+        sizes = _sizes_again(folder, called, planned.threshold, predictions.labels)
+        write_table(out / "training_size_predictions.csv", sizes)
+    data = AnalysisInput(
+        ledger,
+        options.get("positive"),
+        planned,
+        divided=_divided_cohort(folder, record, predictions.labels, ledger, result),
+        averaged=tuple(configured["networks"]["names"]) if configured.get("ensembles", {}).get("seeds") else (),
+        sizes=sizes,
+        printed=_printed(folder),
+    )
+    tables = analyse_run(data).tables
     configuration = folder / "experiment.json"
     if configuration.is_file() and json.loads(configuration.read_text(encoding="utf-8")) != options.get("experiment"):
-        made.notes.append("experiment.json is not the configuration that provenance.json records")
-    if (folder / "cohort.csv").exists():
-        tables |= _cohort_tables(folder, record, predictions, ledger, made)
-    if (folder / "training_size_predictions.csv").exists():
-        sizes = _sizes_again(folder, again, planned.threshold, labels)
-        write_table(out / "training_size_predictions.csv", sizes)
-        tables |= training_size_tables(sizes, predictions.positive, planned)
-    if (folder / "printed.csv").exists():
-        printed = read_written(folder / "printed.csv")
-        printed = printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
-        tables["published"] = printed_and_found(printed, tables["metrics"], predictions.models)
-    without_meaning = {(name, str(c)): Column("", "") for name, table in tables.items() for c in table.columns}
-    write_tables(out, tables, command="run", further_columns=without_meaning)
-    for path in out.glob(
-        "*.csv"
-    ):  # headers alone here, for want of what they are made from: training, images, the cohort
+        result.notes.append("experiment.json is not the configuration that provenance.json records")
+    undescribed = {(name, str(c)): Column("", "") for name, table in tables.items() for c in table.columns}
+    write_tables(out, tables, command="run", further_columns=undescribed)
+    for path in out.glob("*.csv"):  # tables made from trainings, images or the cohort have headers alone here
         if path.stem not in (*tables, "predictions", "training_size_predictions") and (
             path.name in REASONS or not _no_rows(folder / path.name)
         ):
             path.unlink()
-    return made
+    return result
 
 
-def _sizes_again(folder: Path, ledger: pd.DataFrame, threshold: float, labels: np.ndarray) -> pd.DataFrame:
-    """training_size_predictions.csv with its calls made anew from the scores, and with the rows of the whole taken from the ledger."""
-    kept = read_written(folder / "training_size_predictions.csv")
+def _called_again(rows: pd.DataFrame, labels: Sequence[str], threshold: float) -> pd.DataFrame:
+    """Rows of predictions with their calls made again from the scores, also for cases in dispute."""
+    called = np.array(labels, dtype=object)[(rows["score"].to_numpy(float) >= threshold).astype(int)]
+    return rows.assign(y_pred=pd.Series(called, index=rows.index, dtype=object))
+
+
+def _printed(folder: Path) -> pd.DataFrame | None:
+    """The published table of a run, with its numbers as numbers; None where the run had none."""
+    if not (folder / "printed.csv").exists():
+        return None
+    printed = read_written(folder / "printed.csv")
+    return printed.assign(**{c: printed[c].astype(float) for c in ("printed", "half.unit")})
+
+
+def _sizes_again(folder: Path, ledger: pd.DataFrame, threshold: float, labels: Sequence[str]) -> pd.DataFrame:
+    """training_size_predictions.csv with calls made again from the scores; the rows of the full training set come from the ledger."""
+    rows = read_written(folder / "training_size_predictions.csv")
     for column in ("score", "share"):
-        kept[column] = kept[column].astype(float)
-    parts, whole = kept[kept["share"] < 1], kept[kept["share"] == 1]
-    called = labels[(parts["score"].to_numpy(float) >= threshold).astype(int)]
-    parts = parts.assign(y_pred=pd.Series(called, index=parts.index, dtype=object))
+        rows[column] = rows[column].astype(float)
+    parts, whole = rows[rows["share"] < 1], rows[rows["share"] == 1]
     n_train = {int(s): int(n) for s, n in zip(whole["seed"], whole["n_train"], strict=True)}
-    return size_ledger(parts, ledger, n_train)
+    return size_ledger(_called_again(parts, labels, threshold), ledger, n_train)
 
 
 def _no_rows(path: Path) -> bool:
     return path.is_file() and path.read_bytes().count(b"\n") <= 1
 
 
-def _cohort_tables(
-    folder: Path, record: Mapping[str, Any], predictions: Predictions, ledger: pd.DataFrame, made: Recomputed
-) -> dict[str, pd.DataFrame]:
-    """Flow, split and agreement from cohort.csv; what the ledger says of a case's split and truth is held against it."""
-    kept, options = read_written(folder / "cohort.csv"), record["options"]
-    cohort, split = cohort_of(kept, predictions.labels, options.get("votes", ()))
+def _divided_cohort(
+    folder: Path, record: Mapping[str, Any], labels: tuple[str, str], ledger: pd.DataFrame, result: Recomputed
+) -> DividedCohort | None:
+    """Cohort and division from cohort.csv and split.csv, None without cohort.csv.
+
+    Adds a note to `result` for each case whose split or truth differs in predictions.csv, and for a split with another hash than recorded.
+    """
+    if not (folder / "cohort.csv").exists():
+        return None
+    cohort, split = cohort_of(read_written(folder / "cohort.csv"), labels, record["options"].get("votes", ()))
     several = not (cohort.frame["split"] != "").any()  # trainings that divide the cohort differently
-    here = ledger[["case_id", "split", "y_true"]].drop_duplicates()
-    here = here[here["split"] != "disputed"].merge(
-        cohort.frame[["case_id", "split", "label"]], on="case_id", how="left", suffixes=("", ".cohort")
-    )
-    for row in here.to_dict("records"):
-        for column, other in (*(() if several else (("split", "split.cohort"),)), ("y_true", "label")):
-            if row[column] != row[other]:
-                made.notes.append(
-                    f"case {row['case_id']}: {column} {row[column]} in predictions.csv, {row[other]} in cohort.csv"
-                )
+    result.notes += _differing_cases(ledger, cohort.frame, ("y_true",) if several else ("split", "y_true"))
+    table = read_written(folder / "split.csv") if several else split.frame()
+    sha256 = _divisions_sha256(table) if several else split.sha256
     if several:
-        divisions = read_written(folder / "split.csv")
-        found, frame = _divisions_sha256(divisions), divisions
-        made.notes += _against_divisions(ledger, divisions)
-    else:
-        found, frame = split.sha256, split.frame()
-    if record.get("split_sha256", found) != found:
-        made.notes.append("the split is not the one whose hash provenance.json records")
-    tables = {"flow": flow(cohort, None if several else split), "split": frame}
-    kinds: tuple[Kind, Kind] = ("rating", "call")
-    agreements = []
-    for kind in kinds:
-        every = reader_ratings(cohort, kind)
-        for subset, ratings, note in (
-            () if every is None else (("all cases read", every, ""), *analysed_apart(cohort, every))
-        ):
-            agreements.append(
-                agreement_table(
-                    ratings,
-                    positive=cohort.positive if kind == "call" else None,
-                    confidence_level=options["confidence_level"],
-                    n_resamples=options["n_resamples"],
-                    seed=options["seed"],
-                    subset=f"{kind}s, {subset}",
-                    note=note,
-                )
-            )
-    if agreements:
-        tables["agreement"] = pd.concat(agreements, ignore_index=True)
-    return tables
+        result.notes += _differing_divisions(ledger, table)
+    if record.get("split_sha256", sha256) != sha256:
+        result.notes.append("the split is not the one whose hash provenance.json records")
+    return DividedCohort(cohort, None if several else split, table)
+
+
+def _differing_cases(ledger: pd.DataFrame, cohort: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The cases whose `columns` (split, y_true) in predictions.csv are not those of cohort.csv."""
+    in_ledger = ledger[["case_id", "split", "y_true"]].drop_duplicates()
+    in_cohort = cohort[["case_id", "split", "label"]].rename(columns={"label": "y_true"})
+    both = in_ledger[in_ledger["split"] != "disputed"].merge(
+        in_cohort, on="case_id", how="left", suffixes=("", ".cohort")
+    )
+    return [
+        f"case {row['case_id']}: {c} {row[c]} in predictions.csv, {row[f'{c}.cohort']} in cohort.csv"
+        for row in both.to_dict("records")
+        for c in columns
+        if row[c] != row[f"{c}.cohort"]
+    ]
 
 
 def _divisions_sha256(divisions: pd.DataFrame) -> str:
@@ -355,8 +341,8 @@ def _divisions_sha256(divisions: pd.DataFrame) -> str:
     return hashes_sha256([s.sha256 for s in splits])
 
 
-def _against_divisions(ledger: pd.DataFrame, divisions: pd.DataFrame) -> list[str]:
-    """Where the ledger says another part of a case, in one seed and fold, than split.csv."""
+def _differing_divisions(ledger: pd.DataFrame, divisions: pd.DataFrame) -> list[str]:
+    """The cases whose part, in one seed and fold, differs between predictions.csv and split.csv."""
     keys = ["case_id", "seed", *(["fold"] if "fold" in ledger else [])]
     named = ledger[ledger["split"] != "disputed"][[*keys, "split"]].drop_duplicates().astype(str)
     both = named.merge(divisions[[*keys, "split"]].astype(str), on=keys, how="left", suffixes=("", ".file"))

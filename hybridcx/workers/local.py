@@ -1,5 +1,5 @@
-"""Independent tasks on several processor cores, or on the workers of a Dask cluster. Results do not depend on who does them: each task sets its
-own threads and streams, and results come back in the order of the tasks. A worker that dies costs its task, which is done again."""
+"""Independent tasks on several processor cores, or on the workers of a Dask cluster. Results do not depend on the number or kind of workers: each
+task sets its own threads and streams, and results are returned in the order of the tasks. The task of a worker that dies is repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridcx.progress import OnProgress
 from hybridcx.workers.dask import ATTEMPTS, Workers, on_cluster, task_kills
 
 if TYPE_CHECKING:
-    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+    from loky import ProcessPoolExecutor
 
 T = TypeVar("T")
 IDLE_S = 60.0  # a process without work ends after so long
@@ -29,17 +29,17 @@ def default_jobs() -> int:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C, which a terminal sends to all, does not reach: this one ends them, and they print nothing of it.
+def _without_interrupts() -> Iterator[None]:
+    """Processes that start in this block ignore Ctrl-C, which a terminal sends to all: this process ends them, and they print no traceback.
 
-    A signal that comes meanwhile is kept and delivered afterwards. (Windows has no masks of signals.)
+    A signal that arrives in the block is delivered after it. (Windows has no signal masks.)
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    from joblib.externals.loky.backend import resource_tracker
+    from loky.backend import resource_tracker
 
-    resource_tracker.ensure_running()  # when it starts it lets the signal through again
+    resource_tracker.ensure_running()  # its start unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -89,8 +89,12 @@ def _in_processes(
     say: Callable[[str], None],
     advance: Callable[[], None],
 ) -> list[T]:
-    """A thread for each process feeds it. joblib's pool is not used as one: where one of its processes dies it ends the others too."""
-    from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+    """One thread and one pool of a single process for each job, so that a process that dies names its task.
+
+    joblib.Parallel is not used: when one of its processes dies it ends the others too, does not say which task died, and cannot be told to
+    kill its workers.
+    """
+    from loky import BrokenProcessPool, ProcessPoolExecutor
 
     mine = threading.local()
     begun: list[ProcessPoolExecutor] = []
@@ -101,11 +105,11 @@ def _in_processes(
                 1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
             )
             begun.append(mine.process)
-        with _deaf_to_interrupts():  # a process starts when it is given something to do
-            given = mine.process.submit(function, *arguments[i])
+        with _without_interrupts():  # a process starts with its first task
+            future = mine.process.submit(function, *arguments[i])
         try:
-            result: T = given.result()
-        except TerminatedWorkerError:
+            result: T = future.result()
+        except BrokenProcessPool:
             mine.process = None
             raise
         return result
@@ -121,7 +125,7 @@ def _in_processes(
                 try:
                     results[i] = future.result()
                     advance()
-                except TerminatedWorkerError as error:
+                except BrokenProcessPool as error:
                     deaths[i] += 1
                     if deaths[i] == ATTEMPTS:
                         raise task_kills(ATTEMPTS) from error
@@ -136,11 +140,11 @@ def _in_processes(
 
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""What a process begins with; tasks that compute set their own."""
+"""The environment of a new process; tasks that compute set their own threads."""
 
 
 def _end_with(parent: int) -> None:
-    """End this process when the one that began it has gone, so that nothing goes on computing, and holding locks, for nobody."""
+    """End this process when its parent has ended, so that no orphan computes or holds locks."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridcx.analysis import resampling
-from hybridcx.analysis.resampling import joint_replicates, resampled_by
+from hybridcx.analysis.resampling import joint_replicates
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.vocabulary import METRICS
 from hybridcx.workers.dask import Workers
@@ -50,25 +50,22 @@ def test_shares_are_the_whole(monkeypatch, options):
     monkeypatch.setattr(resampling, "SHARED_FROM", 0)
     tasks = []
     monkeypatch.setattr(resampling, "run_tasks", lambda f, a, **more: tasks.append(len(a)) or run_tasks(f, a, **more))
-    alone = joint_replicates(work(**options), tuple(METRICS), K, 1)
-    with resampled_by(Workers(jobs=2)):
-        shared = joint_replicates(work(**options), tuple(METRICS), K, 1)
-        scores = joint_replicates(work(**options), ("auroc", "brier"), K, 1)
-        counts = joint_replicates(work(**options), ("accuracy",), K, 1)
+    alone = joint_replicates(work(**options), tuple(METRICS), K, 1, Workers(1))
+    two = Workers(jobs=2)
+    shared = joint_replicates(work(**options), tuple(METRICS), K, 1, two)
+    scores = joint_replicates(work(**options), ("auroc", "brier"), K, 1, two)
+    counts = joint_replicates(work(**options), ("accuracy",), K, 1, two)
     assert tasks == [3, 2]  # two shares and the counts, two shares, and nothing to share
     same(shared, alone)
-    same(scores, joint_replicates(work(**options), ("auroc", "brier"), K, 1))
-    same(counts, joint_replicates(work(**options), ("accuracy",), K, 1))
+    same(scores, joint_replicates(work(**options), ("auroc", "brier"), K, 1, Workers(1)))
+    same(counts, joint_replicates(work(**options), ("accuracy",), K, 1, Workers(1)))
 
 
 def test_small_comparisons_and_single_jobs_stay_here(monkeypatch):
     monkeypatch.setattr(resampling, "run_tasks", None)
-    with resampled_by(Workers(jobs=2)):
-        joint_replicates(work(), ("auroc",), K, resampling.SHARED_FROM - 1)
+    joint_replicates(work(), ("auroc",), K, resampling.SHARED_FROM - 1, Workers(jobs=2))
     monkeypatch.setattr(resampling, "SHARED_FROM", 0)
-    joint_replicates(work(), ("auroc",), K, 1)
-    with resampled_by(Workers(jobs=1)):
-        joint_replicates(work(), ("auroc",), K, 1)
+    joint_replicates(work(), ("auroc",), K, 1, Workers(jobs=1))
 
 
 def test_some_models_alone():

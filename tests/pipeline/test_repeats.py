@@ -316,8 +316,8 @@ def test_ensembles_without_members_are_refused(changes, message):
 
 def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
     from hybridcx.cohort.splits import Split
-    from hybridcx.pipeline.outcome import Outcome
-    from hybridcx.pipeline.stages import COPY, mark_copies
+    from hybridcx.pipeline.outcome import COPY
+    from hybridcx.pipeline.stages import mark_copies
     from hybridcx.pipeline.units import Unit
 
     def split(**parts: str) -> Split:
@@ -328,16 +328,13 @@ def test_a_copy_in_training_is_one_value_per_case_wherever_the_case_stands():
     pairs = pd.DataFrame({"case_id": ["a"], "other_case_id": ["b"], "split": None, "other_split": None})
     rows = [(c, p, fold) for fold, s in (("1", first), ("2", second)) for c, p in s.of_case.items() if p != "train"]
     ledger = pd.DataFrame(rows, columns=["case_id", "split", "fold"])
-    outcome = Outcome(None, (Unit(0, first, 1, "fold 1"), Unit(0, second, 2, "fold 2")), ledger=ledger.copy())  # type: ignore[arg-type]
-    outcome.near_duplicates = pairs
-    mark_copies(outcome)
-    marked = outcome.ledger.set_index("case_id")[COPY]
+    units = (Unit(0, first, 1, "fold 1"), Unit(0, second, 2, "fold 2"))
+    marked = mark_copies(ledger, units, pairs).set_index("case_id")[COPY]
     assert marked[["a", "b", "c"]].to_dict() == {"a": "yes", "b": "yes", "c": "no"}
     assert pd.isna(marked["d"])  # never a test case
-    together = Outcome(None, (Unit(0, split(a="train", b="train", c="test"), None),), ledger=ledger)  # type: ignore[arg-type]
-    together.near_duplicates = pairs.assign(split="train", other_split="train")
-    mark_copies(together)
-    assert COPY not in together.ledger
+    shared = (Unit(0, split(a="train", b="train", c="test"), None),)
+    same_part = pairs.assign(split="train", other_split="train")
+    assert COPY not in mark_copies(ledger, shared, same_part)
 
 
 def test_the_page_says_where_single_seeds_would_have_come_to_another_verdict():

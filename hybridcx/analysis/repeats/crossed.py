@@ -32,6 +32,7 @@ from hybridcx.stats.results import PairedTest
 from hybridcx.stats.variance import VarianceComponents
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary import METRICS, RATIOS
+from hybridcx.workers.dask import Workers
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -67,10 +68,15 @@ class Crossed:
     combined: hierarchical.SeedReplicates
 
     @staticmethod
-    def of(slices: SeedSlices, plan: Plan) -> Crossed:
+    def of(slices: SeedSlices, plan: Plan, workers: Workers) -> Crossed:
         """Draw the replicates, models in sorted order so that their order does not matter."""
         joint = slices.stacked().replicates(
-            plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
+            plan.n_resamples,
+            plan.n_refits,
+            plan.seed,
+            stratified=plan.stratified,
+            threshold=plan.threshold,
+            workers=workers,
         )
         combined = hierarchical.combine_seeds(joint, len(slices.seeds), _seed_stream(slices.keys, plan))
         return Crossed(slices, joint, combined)
@@ -220,6 +226,7 @@ def analyse_seeds(
     plan: Plan,
     pairs: Pairs,
     on_progress: Callable[[int, int], None] | None = None,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
 ) -> dict[str, pd.DataFrame]:
     """All tables of a comparison over several seeds, and `variance`.
 
@@ -234,7 +241,11 @@ def analyse_seeds(
     levels: list[tuple[SeedSlices, Replicates | None]] = []
     for keys, predictions in groups:
         slices = SeedSlices.of(predictions, keys)
-        over = HoldOut.of(slices, plan, everyone) if everyone.repeated_holdout else Crossed.of(slices, plan)
+        over = (
+            HoldOut.of(slices, plan, everyone, workers)
+            if everyone.repeated_holdout
+            else Crossed.of(slices, plan, workers)
+        )
         overall = overall or over
         if keys.subgroup in plan.by:
             levels.append((slices, over.joint if isinstance(over, Crossed) else None))

@@ -14,13 +14,20 @@ import pandas as pd
 from hybridcx.analysis.one_seed import metrics_and_comparisons
 from hybridcx.analysis.plan import Plan
 from hybridcx.records.predictions import predictions_from_frame
+from hybridcx.workers.dask import Workers
 
 MEAN = "ensemble:mean"
 TABLES = ("ensemble_metrics", "ensemble_comparisons")
 _KEPT = ("case_id", "y_true", "model", "score", "patient_id", "split", "seed", "fold")
 
 
-def over_seeds(ledger: pd.DataFrame, networks: Sequence[str], positive: str, plan: Plan) -> dict[str, pd.DataFrame]:
+def over_seeds(
+    ledger: pd.DataFrame,
+    networks: Sequence[str],
+    positive: str,
+    plan: Plan,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
+) -> dict[str, pd.DataFrame]:
     """The tables ensemble_metrics and ensemble_comparisons: of the mean probability over all seeds, beside each single seed.
 
     `ledger`: that of a run with several seeds that share their division; `networks`: whose softmax is averaged (and `ensemble:mean`, where
@@ -40,5 +47,5 @@ def over_seeds(ledger: pd.DataFrame, networks: Sequence[str], positive: str, pla
     pairs = [(a, b) for i, a in enumerate(of) for b in of[i + 1 :]]
     pairs += [(e, f"{m} (seed {s})") for e, m in zip(of, models, strict=True) for s in seeds]
     predictions = predictions_from_frame(frame, positive=positive, threshold=plan.threshold, name="the ensembles")
-    tables = metrics_and_comparisons(predictions, replace(plan, pairs=tuple(pairs), locked=False, by=()))
+    tables = metrics_and_comparisons(predictions, replace(plan, pairs=tuple(pairs), locked=False, by=()), workers)
     return dict(zip(TABLES, tables, strict=True))

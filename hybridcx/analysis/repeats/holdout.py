@@ -21,6 +21,7 @@ from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.resampling.intervals import RATIO_METRICS
 from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.stats.variance import NADEAU_BENGIO, nadeau_bengio
+from hybridcx.workers.dask import Workers
 
 METHOD = NADEAU_BENGIO
 NO_TRAINING_SIZE = (
@@ -47,11 +48,16 @@ class HoldOut:
     n_train: int | None
 
     @staticmethod
-    def of(slices: SeedSlices, plan: Plan, everyone: Predictions) -> HoldOut:
+    def of(slices: SeedSlices, plan: Plan, everyone: Predictions, workers: Workers) -> HoldOut:
         """Draw each split's own replicates, and find the sizes of the splits of `everyone`."""
         drawn = tuple(
             part.replicates(
-                plan.n_resamples, plan.n_refits, plan.seed, stratified=plan.stratified, threshold=plan.threshold
+                plan.n_resamples,
+                plan.n_refits,
+                plan.seed,
+                stratified=plan.stratified,
+                threshold=plan.threshold,
+                workers=workers,
             )
             for part in slices.parts
         )

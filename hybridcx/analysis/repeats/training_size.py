@@ -21,6 +21,7 @@ from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.results import Interval
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary import METRICS
+from hybridcx.workers.dask import Workers
 
 GAINS = (0.01, 0.02, 0.05)
 AHEAD = (1.5, 2.0, 4.0)
@@ -32,7 +33,11 @@ TOO_FEW = f"a power law has three parameters: at least {MIN_SIZES} sizes are nee
 
 
 def training_size_tables(
-    sizes: pd.DataFrame, positive: str, plan: Plan, on_progress: Callable[[int, int], None] | None = None
+    sizes: pd.DataFrame,
+    positive: str,
+    plan: Plan,
+    on_progress: Callable[[int, int], None] | None = None,
+    workers: Workers = Workers(1),  # noqa: B008 (frozen)
 ) -> dict[str, pd.DataFrame]:
     """`training_size` (one row per model, metric, size and kind) and `training_size_fit` (one per model, metric and term of the law).
 
@@ -45,7 +50,7 @@ def training_size_tables(
     for done, model in enumerate(names, 1):
         part = sizes[sizes["model"] == model]
         each = part.groupby("share")["n_train"].agg(lambda n: n.astype(float).mean()).sort_index()
-        joint, seeds = _replicates(part, each, positive, plan, metrics)
+        joint, seeds = _replicates(part, each, positive, plan, metrics, workers)
         for metric in metrics:
             key = {"model": model, "metric": metric}
             few = hierarchical.few_seeds(joint.n_seeds)
@@ -62,7 +67,7 @@ def training_size_tables(
 
 
 def _replicates(
-    part: pd.DataFrame, each: pd.Series, positive: str, plan: Plan, metrics: tuple[str, ...]
+    part: pd.DataFrame, each: pd.Series, positive: str, plan: Plan, metrics: tuple[str, ...], workers: Workers
 ) -> tuple[hierarchical.SeedReplicates, dict[str, np.ndarray]]:
     """Replicates of the means over seeds of one model at each size, in rising order, and (sizes, seeds) each seed's own values."""
     place = {share: f"{i:04d}" for i, share in enumerate(each.index)}
@@ -81,6 +86,7 @@ def _replicates(
         stratified=plan.stratified,
         threshold=plan.threshold,
         metrics=metrics,
+        workers=workers,
     )
     total = len(slices.seeds)
     combined = hierarchical.combine_seeds(joint, total, rng_for(plan.seed, "seeds", "training_size"))

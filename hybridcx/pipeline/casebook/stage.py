@@ -48,7 +48,7 @@ def make_casebook(
     """
     began = time.monotonic()
     progress.say("Making the casebook.")
-    spaces = [Space(name, m.which, m.features, m.weights) for name, m in outcome.made.items()]
+    spaces = [Space(name, f.feature_set, f.features, f.weights) for name, f in outcome.features.items()]
     pictures = folder / FOLDER if with_images else None
     tables = casebook_tables(
         book,
