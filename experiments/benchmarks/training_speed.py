@@ -467,8 +467,8 @@ def gpu(o: argparse.Namespace) -> None:
     from hybridcx.deep.features import extract
     from hybridcx.deep.finetune import finetune
     from hybridcx.deep.model import build, untrained_state
-    from hybridcx.deep.networks import network as row_of
     from hybridcx.experiment.file import ComputeSection, TrainSection
+    from hybridcx.vocabulary.networks import network as row_of
 
     if not torch.cuda.is_available():
         print("no CUDA device here: nothing was measured")

@@ -96,7 +96,7 @@ def weights_fetch(
     HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured.
     """
     from hybridcx.deep import weights
-    from hybridcx.deep.networks import network
+    from hybridcx.vocabulary.networks import network
 
     for name in networks:
         network(name)  # an unknown name is refused before anything is fetched

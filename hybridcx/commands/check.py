@@ -377,8 +377,9 @@ def with_every_problem(experiment: Experiment, base: Path, file: str, progress: 
 
 def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     """Weights (hash, content, names and shapes), sizes of images, and the device."""
-    from hybridcx.deep import devices, networks, weights
+    from hybridcx.deep import devices, weights
     from hybridcx.pipeline.stages import locate_weights
+    from hybridcx.vocabulary import networks
 
     experiment, sure = partial.experiment, partial.sure_of
     for name in experiment.networks.names if sure("networks.names", "images.size_px") else ():

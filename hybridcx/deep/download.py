@@ -12,9 +12,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from hybridcx.deep.networks import WEIGHTS_URL, Network
 from hybridcx.deep.weights_file import WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.errors import InputError, Problem, StoppedError
+from hybridcx.vocabulary.networks import WEIGHTS_URL, Network
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 30

@@ -20,10 +20,10 @@ from torch import Tensor
 from hybridcx.deep import augment, devices
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
-from hybridcx.deep.networks import check_images, network
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.store.arrays import array_in_pieces
+from hybridcx.vocabulary.networks import check_images, network
 
 __all__ = ["Extracted", "extract", "initial_state", "read_state", "softmax_positive", "untrained_state"]
 

@@ -24,7 +24,6 @@ from hybridcx.deep.averaging import WeightAverage
 from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
-from hybridcx.deep.networks import network
 from hybridcx.deep.stages import Learner, learning_stages
 from hybridcx.deep.steps import batch_norm_over_training_set, evaluate, mixed
 from hybridcx.deep.steps import gradients as _gradients
@@ -41,6 +40,7 @@ from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import DivergedError
 from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import seed_for
+from hybridcx.vocabulary.networks import network
 
 WEIGHTS_NAME = "weights.safetensors"
 READ_AT_ONCE = ("cpu",)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hybridcx.deep import checkpoint, distributed
-from hybridcx.deep.networks import Network
 from hybridcx.deep.steps import StepResult
 from hybridcx.errors import DivergedError
 from hybridcx.experiment.file import TrainSection
+from hybridcx.vocabulary.networks import Network
 
 HISTORY_COLUMNS = (
     "iteration",

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from hybridcx.deep.dense_block import join_dense_blocks
-from hybridcx.deep.networks import Network, network
 from hybridcx.deep.weights import load_state_dict
 from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import InputError, Problem
 from hybridcx.streams import seed_for
+from hybridcx.vocabulary.networks import Network, network
 
 N_CLASSES = 2
 State = dict[str, Tensor]
@@ -64,8 +64,8 @@ def _check_state(row: Network, model: nn.Module, state: Mapping[str, Tensor]) ->
 
 
 def _linear_logits(row: Network, model: nn.Module) -> None:
-    # See networks.py: the rectifier after SqueezeNet's last convolution would stop learning where both logits are negative.
-    if row.name == "squeezenet1_1":
+    # See vocabulary/networks.py: the rectifier after SqueezeNet's last convolution would stop learning where both logits are negative.
+    if row.family == "squeezenet":
         model.set_submodule("classifier.2", nn.Identity())
 
 
@@ -86,7 +86,7 @@ def new_last_layer(row: Network, seed: int, sd: float | None = None) -> State:
         torch.manual_seed(seed_for(seed, row.name, "last_layer"))
         layer = (
             nn.Conv2d(row.feature_dim, N_CLASSES, 1)
-            if row.name == "squeezenet1_1"
+            if row.family == "squeezenet"
             else nn.Linear(row.feature_dim, N_CLASSES)
         )
         if sd is not None:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from hybridcx.deep.networks import Network
 from hybridcx.deep.stages import stage_of_parameter
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import TrainSection
+from hybridcx.vocabulary.networks import Network
 
 
 def _is_normalisation(module: nn.Module) -> bool:

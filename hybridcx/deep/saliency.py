@@ -24,10 +24,10 @@ from hybridcx.deep import augment, devices
 from hybridcx.deep.features import read_state
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, normaliser
-from hybridcx.deep.networks import Network, check_images, network
 from hybridcx.deep.stages import units
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import ComputeSection
+from hybridcx.vocabulary.networks import Network, check_images, network
 
 GRID = 7
 """Tiles of the occlusion along each side: 49 passes an image, each tile 32 pixels wide at 224 (as wide as a cell of ResNet's last map)."""

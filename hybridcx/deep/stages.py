@@ -1,40 +1,24 @@
 """The stages of a network from input to output: which layers learn together, later, slower or not at all.
 
 Every network of the table is a plain sequence of units (layers or blocks), which `units` lists in the order of its forward pass; a stage is a
-run of units that begins at a name of `STAGES`. The last stage is the new last layer (with the dropout before it), the ones before it are what
+run of units that begins at a name of `Network.stages`. The last stage is the new last layer (with the dropout before it), the ones before it are what
 "stages" means in the experiment file: convolutions between two reductions of the image, or one hidden layer of the VGGs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from hybridcx.deep.networks import Network
 from hybridcx.errors import InputError, Problem
-
-_VGG_HEAD = ("classifier.0", "classifier.2", "classifier.5")
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "vgg16": ("features.0", "features.5", "features.10", "features.17", "features.24", *_VGG_HEAD),
-    "vgg19": ("features.0", "features.5", "features.10", "features.19", "features.28", *_VGG_HEAD),
-    "resnet101": ("conv1", "layer1", "layer2", "layer3", "layer4", "fc"),
-    "densenet201": (
-        "features.conv0", "features.denseblock1", "features.denseblock2", "features.denseblock3", "features.denseblock4", "classifier",
-    ),
-    "alexnet": (
-        "features.0", "features.3", "features.6", "features.8", "features.10", "classifier.0", "classifier.3", "classifier.6",
-    ),
-    "mobilenet_v2": ("features.0", "features.2", "features.4", "features.7", "features.14", "classifier.0"),
-    "squeezenet1_1": ("features.0", "features.3", "features.6", "features.9", "classifier.0"),
-}  # fmt: skip
-"""Network -> the first unit of each stage, from the input on; the last entry is the last layer's stage."""
+from hybridcx.vocabulary.networks import Network
 
 
 def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
     """The network as a sequence of named units whose composition is its forward pass."""
-    if row.name == "resnet101":
+    if row.family == "resnet":
         names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
         return [
             *((n, model.get_submodule(n)) for n in names),
@@ -45,11 +29,11 @@ def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
     classifier = model.get_submodule("classifier")
     parts = [(f"classifier.{n}", m) for n, m in classifier.named_children()] or [("classifier", classifier)]
     flat = [("flatten", nn.Flatten())]
-    if row.name == "squeezenet1_1":
+    if row.family == "squeezenet":
         return [*features, *parts, *flat]
-    if row.name == "densenet201":
+    if row.family == "densenet":
         between = [("relu", nn.ReLU()), ("pool", nn.AdaptiveAvgPool2d(1))]
-    elif row.name == "mobilenet_v2":
+    elif row.family == "mobilenet":
         between = [("pool", nn.AdaptiveAvgPool2d(1))]
     else:
         between = [("avgpool", model.get_submodule("avgpool"))]
@@ -58,20 +42,20 @@ def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def stages(row: Network, model: nn.Module) -> list[nn.Sequential]:
     """The stages from input to output; together they have the network's own parameters, and applied in turn they are its forward pass."""
-    begins = STAGES[row.name]
+    begins = row.stages
     found: list[list[nn.Module]] = []
     for name, module in units(row, model):
         if name in begins:
             found.append([])
         found[-1].append(module)
     if len(found) != len(begins):
-        raise RuntimeError(f"{row.name} has no unit of a name in STAGES")
+        raise RuntimeError(f"{row.name} has no unit of a name in its stages")
     return [nn.Sequential(*modules) for modules in found]
 
 
 def n_stages(row: Network) -> int:
     """Stages before the last layer's."""
-    return len(STAGES[row.name]) - 1
+    return len(row.stages) - 1
 
 
 def check_stages(row: Network, trainable: int | None) -> None:
@@ -96,7 +80,7 @@ def stage_of_parameter(row: Network, model: nn.Module) -> dict[int, int]:
 def learning_stages(row: Network, trainable: int | None, unfreeze_every: int, epoch: int) -> int:
     """Stages before the last layer that learn in `epoch` (from 0).
 
-    >>> from hybridcx.deep.networks import network
+    >>> from hybridcx.vocabulary.networks import network
     >>> [learning_stages(network("resnet101"), None, 2, e) for e in (0, 1, 2, 4, 30)]
     [0, 0, 1, 2, 5]
     """

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from hybridcx.deep import checkpoint, devices
-from hybridcx.deep.networks import Network, check_images
 from hybridcx.deep.stages import check_stages
 from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import TrainSection
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.networks import Network, check_images
 
 RESIDENT_LIMIT_BYTES = 2 << 30
 

@@ -28,10 +28,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hybridcx.deep.networks import NETWORKS, Network, network
 from hybridcx.deep.weights_file import ENVIRONMENT_VARIABLE, WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.errors import InputError, Problem
 from hybridcx.store.artefacts import write_atomic
+from hybridcx.vocabulary.networks import NETWORKS, Network, network
 
 WeightsSource = Literal["imagenet", "folder", "none"]
 

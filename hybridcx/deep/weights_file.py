@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridcx.deep.networks import Network
+from hybridcx.vocabulary.networks import Network
 
 ENVIRONMENT_VARIABLE = "HYBRIDCX_WEIGHTS"
 

@@ -20,8 +20,9 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.heads import ALL_HEADS as ALL_HEADS
 from hybridcx.experiment.heads import HeadName as HeadName
 from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection, TrainingSizeSection
-from hybridcx.experiment.train import NetworkName, TrainSection
 from hybridcx.experiment.train import Section as _Section
+from hybridcx.experiment.train import TrainSection
+from hybridcx.vocabulary.networks import NetworkName
 
 FeatureSet = Literal["pretrained", "fine_tuned"]
 STUDY_NETWORKS: tuple[NetworkName, ...] = ("vgg16", "vgg19", "resnet101", "densenet201")

@@ -11,10 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hybridcx.experiment.presets import PRESETS, PresetName, filled_in
+from hybridcx.vocabulary.networks import NetworkName
 
-NetworkName = Literal[
-    "vgg16", "vgg19", "resnet101", "densenet201", "alexnet", "mobilenet_v2", "squeezenet1_1",
-]  # fmt: skip
 DecayOn = Literal["weights", "weights_and_normalisation", "last_layer", "all"]
 
 

@@ -8,8 +8,8 @@ import pytest
 from weights_server import serving
 
 from hybridcx.deep import download
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.errors import InputError, StoppedError
+from hybridcx.vocabulary.networks import NETWORKS
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 ROW = replace(

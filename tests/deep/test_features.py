@@ -11,9 +11,9 @@ from torchvision.models import get_model
 from hybridcx.deep import features
 from hybridcx.deep.features import extract, initial_state, softmax_positive, untrained_state
 from hybridcx.deep.model import build
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import ComputeSection
+from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1)
 VGGS = ("vgg16", "vgg19")

@@ -13,8 +13,8 @@ from torchvision.models import get_model
 from weights_server import serving
 
 from hybridcx.deep import download, weights
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.errors import InputError, StoppedError
+from hybridcx.vocabulary.networks import NETWORKS
 
 SHARED = Path(__file__).parents[2] / "../shared/data/weights/squeezenet1_1.pth"
 NAME = "squeezenet1_1"

@@ -16,10 +16,10 @@ from hybridcx.deep import finetune as module
 from hybridcx.deep.features import extract, softmax_positive, untrained_state
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import build
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import Task, batches_of, order_of_epoch, with_less_memory
 from hybridcx.errors import InputError, StoppedError
 from hybridcx.experiment.file import ComputeSection, TrainSection
+from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
 PLAIN = {"flip_horizontal": 0.0, "translate_px": 0.0, "dropout": 0.0}

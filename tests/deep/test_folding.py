@@ -7,7 +7,7 @@ import torch
 
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, untrained_state
-from hybridcx.deep.networks import NETWORKS
+from hybridcx.vocabulary.networks import NETWORKS
 
 FOLDED = {"resnet101": 104, "densenet201": 99, "mobilenet_v2": 52}
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from hybridcx.deep.networks import NETWORKS, Network
 from hybridcx.deep.optimizer import decays, make_optimizer, parameter_groups, rate_at, set_rate
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import TrainSection
+from hybridcx.vocabulary.networks import NETWORKS, Network
 
 # A network of one hidden layer with a normalisation, whose gradients are chosen, not computed.
-TINY = Network("tiny", "Tiny", 4, "last", "tiny-00000000.pth", 1, 0, 0, True, 0, 0)
+TINY = Network("tiny", "Tiny", 4, "last", "tiny-00000000.pth", "resnet", ("hidden", "last"), 1, 0, 0, True, 0, 0)
 LAYERS = ("hidden.weight", "hidden.bias", "norm.weight", "norm.bias", "last.weight", "last.bias")
 
 

@@ -6,15 +6,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from by_hand import BEGINS, CHANNELS, NAME, ROW, SIZE, forward, get_model, log_softmax, normalised, train_by_hand, units
+from by_hand import CHANNELS, NAME, ROW, SIZE, forward, get_model, log_softmax, normalised, train_by_hand, units
 from safetensors.torch import load_file
 
-from hybridcx.deep import model, networks, stages
+from hybridcx.deep import model, stages
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import new_last_layer
 from hybridcx.deep.task import batches_of
 from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary import networks
 
 CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
 N, SEED = 40, 3
@@ -37,7 +38,6 @@ SMALL = {
 def _known(monkeypatch):
     monkeypatch.setattr(networks, "NETWORKS", {**networks.NETWORKS, NAME: ROW})
     monkeypatch.setattr(model, "get_model", get_model)
-    monkeypatch.setattr(stages, "STAGES", {**stages.STAGES, NAME: BEGINS})
     monkeypatch.setattr(stages, "units", units)
 
 

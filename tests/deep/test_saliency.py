@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 
 from hybridcx.deep.features import untrained_state
 from hybridcx.deep.model import build
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.saliency import GRID, LAST_MAP, saliency, tile_edges
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import ComputeSection
+from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1)
 VGGS = ("vgg16", "vgg19")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from hybridcx.deep.model import build
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.optimizer import parameter_groups
-from hybridcx.deep.stages import STAGES, Learner, learning_stages, n_stages, stages
+from hybridcx.deep.stages import Learner, learning_stages, n_stages, stages
 from hybridcx.experiment.file import TrainSection
+from hybridcx.vocabulary.networks import NETWORKS
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -23,7 +23,7 @@ def test_the_stages_applied_in_turn_are_the_network(name):
         assert torch.equal(learner(x), whole)
         assert torch.equal(learner.tail(learner.trunk(x)), whole)
     listed = stages(row, model)
-    assert len(listed) == len(STAGES[name]) == n_stages(row) + 1
+    assert len(listed) == len(row.stages) == n_stages(row) + 1
     of_stages = [id(p) for s in listed for p in s.parameters()]
     assert sorted(of_stages) == sorted(id(p) for p in model.parameters())
     assert all(list(s.parameters()) for s in listed)

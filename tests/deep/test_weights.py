@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from torchvision.models import get_model
 
 from hybridcx.deep import weights
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.weights import default_folder, list_weights, load_state_dict, locate, verify
 from hybridcx.errors import InputError
+from hybridcx.vocabulary.networks import NETWORKS
 
 SHARED = Path(__file__).parents[2] / "../shared/data/weights"
 NAME = "squeezenet1_1"

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, parse_experiment
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
 from hybridcx.narrative.training import training_methods, training_settings
+from hybridcx.vocabulary.networks import NETWORKS
 
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'
 

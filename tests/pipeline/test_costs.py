@@ -11,12 +11,12 @@ import pytest
 import hybridcx
 from hybridcx.cli.app import main
 from hybridcx.deep.finetune import finetune
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.deep.task import batches_of
 from hybridcx.experiment.file import ComputeSection, TrainSection, parse_experiment
 from hybridcx.pipeline.costs import speed as pace
 from hybridcx.pipeline.costs.estimate import Speed, cost, passes_of, read_speeds
 from hybridcx.pipeline.costs.memory import Counts, counts_by_shares, parameters, run_needs
+from hybridcx.vocabulary.networks import NETWORKS
 
 FILE = """
 name = "cost"

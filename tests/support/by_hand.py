@@ -15,11 +15,12 @@ import math
 import numpy as np
 from torch import nn
 
-from hybridcx.deep.networks import Network
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.networks import Network
 
 NAME, CHANNELS, SIZE, EPS = "handmade", 5, 8, 1e-5
-ROW = Network(NAME, "Handmade", CHANNELS, "fc", "handmade-00000000.pth", 1, 0, 0, True, 0, 0)
+BEGINS = ("conv", "norm", "fc")
+ROW = Network(NAME, "Handmade", CHANNELS, "fc", "handmade-00000000.pth", "resnet", BEGINS, 1, 0, 0, True, 0, 0)
 
 
 class Handmade(nn.Module):
@@ -33,9 +34,6 @@ class Handmade(nn.Module):
 
     def forward(self, x):
         return self.fc(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
-
-
-BEGINS = ("conv", "norm", "fc")
 
 
 def units(row, model):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hybridcx.deep.features import untrained_state
 from hybridcx.deep.model import build
-from hybridcx.deep.networks import NETWORKS
+from hybridcx.vocabulary.networks import NETWORKS
 
 NAME = "squeezenet1_1"
 FIRES = (3, 4, 6, 7, 9, 10, 11, 12)

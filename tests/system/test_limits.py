@@ -58,7 +58,7 @@ elif what == "features":
     extract(name, untrained_state(name, 0), images, e.compute)
 else:
     import torch  # as in the process that runs
-    from hybridcx.deep.networks import network
+    from hybridcx.vocabulary.networks import network
     from hybridcx.heads.fit import fit_heads
     y = np.arange(n) % 2
     X = rng.normal(size=(n, network(name).feature_dim)).astype(np.float32) + y[:, None]
@@ -118,7 +118,7 @@ def test_the_parameters_counted_are_those_of_the_network():
     import torch
     from torchvision.models import get_model
 
-    from hybridcx.deep.networks import NETWORKS
+    from hybridcx.vocabulary.networks import NETWORKS
 
     for row in NETWORKS.values():
         with torch.device("meta"):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from hybridcx.deep.networks import NETWORKS
 from hybridcx.experiment.file import Experiment, TrainSection
 from hybridcx.pipeline.costs.memory import Counts, feature_sets, features_memory, parameters, training_memory
+from hybridcx.vocabulary.networks import NETWORKS
 
 MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image
 COLUMNS = (

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridcx.deep.networks import NETWORKS, Network
 from hybridcx.errors import Problem
 from hybridcx.experiment.file import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
 from hybridcx.images.near_duplicates import ALL_PAIRS
 from hybridcx.store.machine import Memory, disk_free, gb, memory_there
+from hybridcx.vocabulary.networks import NETWORKS, Network
 from hybridcx.workers.local import default_jobs
 
 LIBRARIES = 650_000_000

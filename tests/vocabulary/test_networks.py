@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 
-from hybridcx.deep.networks import IMAGENET_MEAN, NETWORKS, check_size, network
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import NetworkName
+from hybridcx.vocabulary.networks import IMAGENET_MEAN, NETWORKS, check_size, network
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -41,7 +41,7 @@ def test_known_hashes_begin_with_the_published_prefix_or_are_the_stated_copy():
 
 
 def test_the_experiment_knows_the_same_networks():
-    assert set(NetworkName.__args__) == set(NETWORKS)
+    assert NetworkName.__args__ == tuple(NETWORKS)
 
 
 def test_unknown_name_and_small_image():
@@ -54,5 +54,5 @@ def test_unknown_name_and_small_image():
 
 
 def test_the_table_does_not_import_torch():
-    code = "import sys, hybridcx.deep.networks; raise SystemExit('torch' in sys.modules)"
+    code = "import sys, hybridcx.vocabulary.networks; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
