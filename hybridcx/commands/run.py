@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -44,7 +44,6 @@ from hybridcx.commands.publish import (
 )
 from hybridcx.commands.result import Report, default_out
 from hybridcx.deep.devices import device_line
-from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment
 from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import comparison_methods
@@ -59,6 +58,7 @@ from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.pipeline.planned_models import check_plan, run_plan
 from hybridcx.pipeline.pseudonyms import pseudonyms
+from hybridcx.pipeline.run_state import check_same_run
 from hybridcx.pipeline.stages import check_heads, run_stages
 from hybridcx.pipeline.training_sizes import run_sizes
 from hybridcx.pipeline.units import (
@@ -76,25 +76,12 @@ from hybridcx.report.checklists.evidence import checklist
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.report.formats.csv import write_table
-from hybridcx.store.artefacts import Store, cache_root, code_hash, sha256_file, write_atomic
-from hybridcx.store.differences import differences
-from hybridcx.store.report_folder import OutputFolder, open_output
+from hybridcx.store.artefacts import Store, cache_root, sha256_file, write_atomic
+from hybridcx.store.report_folder import open_output
 from hybridcx.vocabulary.cohort import MANIFEST_COLUMN
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
 from hybridcx.workers.dask import Workers, check_workers
-
-CODE = (
-    "deep",
-    "heads",
-    "images",
-    "cohort",
-    "phantoms",
-    "stats",
-    "analysis",
-    "pipeline",
-    "streams",
-)
 
 
 def run_experiment(
@@ -148,7 +135,7 @@ def run_experiment(
             data["published table"] = sha256_file(published)
         if (lesions := lesion_file(cohort)) is not None:
             data["lesions"] = sha256_file(lesions)
-        state = _same_experiment(folder, experiment, data, fresh=fresh)
+        state = check_same_run(folder, experiment, data, fresh=fresh)
         seeds_and_splits = [(u.seed, u.split.sha256) for u in units]
         lock, plans = lock_plan(experiment, data, seeds_and_splits, store, folder.read_state().get("plans"))
         folder.write_state({**state, "plans": plans})
@@ -230,41 +217,6 @@ def run_experiment(
             progress=progress,
         )
     return tables
-
-
-def _same_experiment(
-    folder: OutputFolder, experiment: Experiment, data: dict[str, str], *, fresh: bool
-) -> dict[str, object]:
-    """Refuse to continue a run whose data, configuration or code have changed; what is to be noted of this one for the next time."""
-    now: dict[str, object] = {
-        "experiment": experiment.model_dump(mode="json"),
-        "data": data,
-        "code": {m: code_hash(m) for m in CODE},
-    }
-    earlier = folder.read_state()
-    if not fresh and "experiment" in earlier:
-        changed = _changes(earlier, now)
-        if changed:
-            remedy = "give --fresh to start it anew (what still holds is taken from the cache), or another --out"
-            if all(c.startswith("experiment.analysis.") for c in changed):
-                remedy = (
-                    "a changed plan is a new analysis: give another --out (nothing is trained again), or --fresh; where there were results "
-                    "already the report says so and calls everything exploratory"
-                )
-            raise InputError(
-                Problem(f"the folder holds a run that differs in {', '.join(changed)}", str(folder.path), remedy=remedy)
-            )
-    return now
-
-
-def _changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """The dotted names at which two notes of a run differ, with both values where these are short."""
-    apart = {"command", "schema_version", "plans"}
-    a, b = ({k: v for k, v in note.items() if k not in apart} for note in (then, now))
-    return [
-        f"{name} ({x} then, {y} now)" if None not in (x, y) and len(str(x)) < 40 and len(str(y)) < 40 else name
-        for name, x, y in differences(a, b)
-    ]
 
 
 def _write_records(folder: Path, experiment: Experiment, outcome: Outcome) -> None:
