@@ -175,7 +175,12 @@ _DETECTABLE_LINES = ("method", "target", "discordance")
 _WORDINGS = {
     "mcnemar": PlanWording("Power wanted, %", "Power", *_ON_DISCORDANCE),
     "precision": PlanWording(
-        "Half-width wanted, pp", "Half-width", "proportion", "Anticipated proportion", lines=("method", "proportion")
+        "Half-width wanted, pp",
+        "Half-width",
+        "proportion",
+        "Anticipated proportion",
+        lines=("method", "proportion"),
+        target_unit="points",
     ),
     "noninferiority": PlanWording("Power wanted, %", "Power", *_ON_DISCORDANCE),
     "auc": PlanWording("Power wanted, %", "Power", *_ON_CORRELATION),

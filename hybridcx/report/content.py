@@ -22,7 +22,7 @@ class PlanWording:
 
     `target`, `value` : labels of the target and of the value. `assumption`, `axis` : the column that the second figure varies, and its label.
     `value_is_answer` : the value answers the question; otherwise the number of cases does. `lines` : the columns whose values give a line each in
-    the first figure.
+    the first figure. `target_unit` : the target is a power in percent, or a half-width in percentage points.
     """
 
     target: str
@@ -31,6 +31,7 @@ class PlanWording:
     axis: str
     value_is_answer: bool = False
     lines: Sequence[str] = ("method",)
+    target_unit: Literal["percent", "points"] = "percent"
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _answer_table(plan: _Plan) -> Table:
     value_text: Callable[[float], str] = numbers.percent if power else numbers.fixed if auroc else _points
     value_head = wording.value + (" reached, %" if power else "" if auroc else ", pp")
     columns: list[tuple[str, str, Callable[[float], str]]] = [
-        ("target", wording.target, _points if plan.question == "precision" else numbers.percent),
+        ("target", wording.target, _points if wording.target_unit == "points" else numbers.percent),
         ("p10", "Only the model right, %", numbers.percent),
         ("p01", "Only the comparator right, %", numbers.percent),
         ("discordance", "Discordance, %", numbers.percent),
@@ -210,4 +210,8 @@ def _line_name(plan: _Plan, column: str, value: object) -> str:
     share = float(str(value))
     if column != "target":
         return f"{column} {numbers.percent(share)} %"
-    return f"half-width {_points(share)} pp" if plan.question == "precision" else f"power {numbers.percent(share)} %"
+    return (
+        f"half-width {_points(share)} pp"
+        if plan.wording.target_unit == "points"
+        else f"power {numbers.percent(share)} %"
+    )
