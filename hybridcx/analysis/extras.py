@@ -24,7 +24,7 @@ SHARED_PATIENTS = "patients stand in several subgroups, which are then not indep
 NO_VARIANCE = "no variance between cases: no limits, and no evidence"
 MANY_FAILED = 0.05
 NOT_RANKED = {*RATIOS}
-"""Metrics that are not ranked: ratios are infinite in many resamples, and sensitivity and specificity already rank their components."""
+"""Metrics that are not ranked: ratios are infinite in many resamples; sensitivity and specificity, their components, are ranked."""
 
 
 def extra_tables(

@@ -105,7 +105,7 @@ def extended(
 
 
 def _groups(predictions: Predictions, cases: Cases, rule: str, truth: pd.Series) -> list[Group]:
-    """All cases of a rule, and those of them that are in dispute (none under the rule `agreed`)."""
+    """All cases of a rule, and those of them that are in dispute (none under the rules `agreed` and `majority`)."""
     groups = [(Keys(label_rule=rule), _relabelled(predictions, truth))]
     apart = truth.where(cases.disputed, None)
     if rule not in ("agreed", "majority") and apart.notna().any():
