@@ -30,11 +30,11 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Arrays of k models by n cases, or of m pairs by n cases (`cells`), and what a case is noteworthy for, (n,).
+class _CaseFlags:
+    """Arrays of k models by n cases, of m pairs by n cases (`cells`), and of n cases (why a case is noteworthy).
 
-    `thresholded` (k,): whether a model's calls are made by a threshold on its probability. `discordant`: in how many pairs. `distance`: the
-    smallest of a score from its threshold, infinite without one.
+    `thresholded` (k,): whether a model's calls come from a threshold on its probability. `discordant`: number of discordant pairs. `distance`: the
+    smallest distance of a score from its threshold, infinite without a threshold.
     """
 
     correct: np.ndarray
@@ -48,25 +48,26 @@ class _Found:
 
 
 def case_tables(predictions: Predictions, plan: Plan, pairs: Pairs) -> dict[str, pd.DataFrame]:
-    """The tables `casebook` and `case_cells`, empty where nothing is called. With several seeds: of the first, which is said in `seed`."""
+    """The tables `casebook` and `case_cells`, empty without predicted classes. With several seeds they describe the first, named in the column
+    `seed`."""
     if not predictions.has_pred:
         return {"casebook": pd.DataFrame(), "case_cells": pd.DataFrame()}
     seed = predictions.seeds[0] if len(predictions.seeds) > 1 else None
     data = predictions.matrices("test", seed=seed)
     covered = pairs if plan.pairs is not None else pairs[:MAX_PAIRS]
     covered = tuple(p for p in covered if set(p) <= set(data.models))
-    found = _found(predictions, plan, data, covered)
-    numbers = shown_numbers(found.discordant, found.all_wrong, found.any_near, found.distance)
-    listed = _listed(found, numbers)
-    said = None if seed is None else str(seed)
+    flags = _case_flags(predictions, plan, data, covered)
+    numbers = shown_numbers(flags.discordant, flags.all_wrong, flags.any_near, flags.distance)
+    listed = _listed(flags, numbers)
+    seed_label = None if seed is None else str(seed)
     return {
-        "casebook": _casebook(predictions, data, found, covered, numbers, listed, said),
-        "case_cells": _case_cells(data, found, covered, listed, said),
+        "casebook": _casebook(predictions, data, flags, covered, numbers, listed, seed_label),
+        "case_cells": _case_cells(data, flags, covered, listed, seed_label),
     }
 
 
 def threshold_near(predictions: Predictions, plan: Plan, data: Matrices, model: int) -> float:
-    """The score at which a model's calls turn; NaN where the input states calls that no such score makes, or scores are ranks."""
+    """The score threshold that reproduces a model's calls; NaN where no threshold reproduces them, or where scores are ranks."""
     if data.y_score is None or data.y_pred is None or predictions.score_kind != "probability":
         return nan
     chosen = predictions.threshold_of(data.models[model])
@@ -74,7 +75,7 @@ def threshold_near(predictions: Predictions, plan: Plan, data: Matrices, model: 
     return at if np.array_equal(data.y_score[model] >= at, data.y_pred[model]) else nan
 
 
-def _found(predictions: Predictions, plan: Plan, data: Matrices, pairs: Pairs) -> _Found:
+def _case_flags(predictions: Predictions, plan: Plan, data: Matrices, pairs: Pairs) -> _CaseFlags:
     if data.y_pred is None:
         raise ValueError("there are no calls")
     n, place = len(data.y_true), {m: j for j, m in enumerate(data.models)}
@@ -90,7 +91,7 @@ def _found(predictions: Predictions, plan: Plan, data: Matrices, pairs: Pairs) -
         right, other = correct[place[a]], correct[place[b]]
         cells[k] = np.where(right, np.where(other, 0, 1), np.where(other, 2, 3))
     compared = sorted({place[m] for pair in pairs for m in pair}) or list(range(len(data.models)))
-    return _Found(
+    return _CaseFlags(
         correct,
         near,
         np.asarray(np.isfinite(distance).all(axis=1)),
@@ -107,8 +108,8 @@ def shown_numbers(
 ) -> np.ndarray:
     """(n,) the running number, from 1, under which each case is shown, or 0.
 
-    In order: cases discordant in most pairs, cases that all models get wrong, cases near the threshold (the nearest first). Where they are more
-    than `limit`, the first kind has two thirds of the places, the others a sixth each, and what one leaves goes to the next.
+    In order: cases discordant in most pairs, cases that all models get wrong, cases near the threshold (the nearest first). Above `limit` cases, the
+    first kind gets two thirds of the places and the others a sixth each; unused places go to the next kind.
 
     >>> shown_numbers(np.array([0, 2, 1, 0]), np.array([0, 0, 0, 1], bool), np.zeros(4, bool), np.ones(4)).tolist()
     [0, 1, 2, 3]
@@ -128,19 +129,19 @@ def shown_numbers(
     return numbers
 
 
-def _listed(found: _Found, numbers: np.ndarray) -> np.ndarray:
+def _listed(flags: _CaseFlags, numbers: np.ndarray) -> np.ndarray:
     """Indices of the cases in the tables, in the order of their ids: all, or the most noteworthy `MAX_CASES`."""
     n = len(numbers)
     if n <= MAX_CASES:
         return np.arange(n)
-    rank = np.lexsort((np.arange(n), ~found.any_near, ~found.all_wrong, -found.discordant, numbers == 0))
+    rank = np.lexsort((np.arange(n), ~flags.any_near, ~flags.all_wrong, -flags.discordant, numbers == 0))
     return np.sort(rank[:MAX_CASES])
 
 
 def _casebook(
     predictions: Predictions,
     data: Matrices,
-    found: _Found,
+    flags: _CaseFlags,
     pairs: Pairs,
     numbers: np.ndarray,
     listed: np.ndarray,
@@ -152,18 +153,18 @@ def _casebook(
     names = np.array(predictions.labels, dtype=object)
     right: dict[tuple[int, str], list[str]] = {}
     wrong: dict[tuple[int, str], list[str]] = {}
-    for row, (a, b) in zip(found.cells, pairs, strict=True):
+    for row, (a, b) in zip(flags.cells, pairs, strict=True):
         for i in np.flatnonzero((row == 1) | (row == 2)).tolist():
             winner, loser = (a, b) if row[i] == 1 else (b, a)
             right.setdefault((i, winner), []).append(loser)
             wrong.setdefault((i, loser), []).append(winner)
     cells = [(i, m) for i in listed.tolist() for m in data.models]
-    said = _readings(predictions, data)
+    calls = _readings(predictions, data)
     numbered = numbers[listed].astype(np.float64)
     numbered[numbered == 0] = nan
     scores = np.full((k, n), nan) if data.y_score is None else data.y_score[:, listed]
-    near = found.near[:, listed].astype(object)
-    near[~found.thresholded] = None
+    near = flags.near[:, listed].astype(object)
+    near[~flags.thresholded] = None
     return pd.DataFrame(
         {
             "case_id": np.repeat(data.case_ids[listed], k),
@@ -171,20 +172,20 @@ def _casebook(
             "model": np.tile(np.array(data.models, dtype=object), n),
             "score": scores.T.ravel(),
             "y_pred": names[data.y_pred[:, listed].astype(int)].T.ravel(),
-            "correct": found.correct[:, listed].T.ravel(),
+            "correct": flags.correct[:, listed].T.ravel(),
             "near.threshold": near.T.ravel(),
             "only.right.against": ["; ".join(right[c]) if c in right else None for c in cells],
             "only.wrong.against": ["; ".join(wrong[c]) if c in wrong else None for c in cells],
-            "n.models.wrong": np.repeat((~found.correct[:, listed]).sum(axis=0), k),
-            "all.wrong": np.repeat(found.all_wrong[listed], k),
-            "readings": np.repeat(np.array([said.get(c) for c in data.case_ids[listed]], dtype=object), k),
+            "n.models.wrong": np.repeat((~flags.correct[:, listed]).sum(axis=0), k),
+            "all.wrong": np.repeat(flags.all_wrong[listed], k),
+            "readings": np.repeat(np.array([calls.get(c) for c in data.case_ids[listed]], dtype=object), k),
             "number": np.repeat(numbered, k),
             "seed": seed,
         }
     )
 
 
-def _case_cells(data: Matrices, found: _Found, pairs: Pairs, listed: np.ndarray, seed: str | None) -> pd.DataFrame:
+def _case_cells(data: Matrices, flags: _CaseFlags, pairs: Pairs, listed: np.ndarray, seed: str | None) -> pd.DataFrame:
     if not pairs:
         return pd.DataFrame()
     m, n = len(pairs), len(listed)
@@ -192,7 +193,7 @@ def _case_cells(data: Matrices, found: _Found, pairs: Pairs, listed: np.ndarray,
         {
             "model": np.repeat(np.array([a for a, _ in pairs], dtype=object), n),
             "comparator": np.repeat(np.array([b for _, b in pairs], dtype=object), n),
-            "cell": np.array(CELLS, dtype=object)[found.cells[:, listed]].ravel(),
+            "cell": np.array(CELLS, dtype=object)[flags.cells[:, listed]].ravel(),
             "case_id": np.tile(data.case_ids[listed], m),
             "seed": seed,
         }
@@ -200,7 +201,7 @@ def _case_cells(data: Matrices, found: _Found, pairs: Pairs, listed: np.ndarray,
 
 
 def _readings(predictions: Predictions, data: Matrices) -> dict[object, str]:
-    """Case -> the readers' calls, as text; nothing for a case that nobody read."""
+    """Case -> the readers' calls, as text; no entry for a case without a reading."""
     columns = readings(predictions)
     if not columns:
         return {}
@@ -208,7 +209,7 @@ def _readings(predictions: Predictions, data: Matrices) -> dict[object, str]:
     frame = frame[frame["model"] == data.models[0]].drop_duplicates("case_id")
     out: dict[object, str] = {}
     for case, *calls in frame[["case_id", *columns]].itertuples(index=False, name=None):
-        told = [f"{c.removeprefix('reader_')}: {v}" for c, v in zip(columns, calls, strict=True) if pd.notna(v)]
-        if told:
-            out[case] = "; ".join(told)
+        texts = [f"{c.removeprefix('reader_')}: {v}" for c, v in zip(columns, calls, strict=True) if pd.notna(v)]
+        if texts:
+            out[case] = "; ".join(texts)
     return out

@@ -29,7 +29,7 @@ TABLES = (
     *extras.TABLES, *hybrid.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}
-"""Beside the models in disagreements.csv and decision_curve.csv, so that no model can have these names."""
+"""Other names in the columns of models of disagreements.csv and decision_curve.csv, so that no model can have them."""
 
 
 def analyse(
@@ -92,15 +92,15 @@ def _concluded(
 
 
 def _unused_options(predictions: Predictions, plan: Plan) -> list[Problem]:
-    """Options of several seeds that these predictions give no use for: said, not passed over."""
-    found = []
+    """Problems for options of several seeds that do not apply to these predictions: an ignored option would mislead."""
+    problems = []
     if plan.n_train is not None and not predictions.repeated_holdout:
         rule = "--n-train is for repeated hold-out: seeds with test sets of their own"
-        found.append(Problem(rule, value=plan.n_train, remedy="leave it out"))
+        problems.append(Problem(rule, value=plan.n_train, remedy="leave it out"))
     if plan.seed_design != "nested" and (len(predictions.seeds) < 2 or predictions.repeated_holdout):
         rule = "--seed-design is for several seeds on the same test cases"
-        found.append(Problem(rule, value=plan.seed_design, remedy="leave it out"))
-    return found
+        problems.append(Problem(rule, value=plan.seed_design, remedy="leave it out"))
+    return problems
 
 
 def _subgroups(predictions: Predictions, plan: Plan) -> list[tuple[Keys, Predictions]]:

@@ -17,7 +17,7 @@ DECISION_THRESHOLDS = np.arange(1, 100) / 100
 
 
 def tables_of(part: Slice, data: Matrices, labels: tuple[str, str], plan: Plan) -> dict[str, pd.DataFrame]:
-    """The tables of one slice that are no estimates with intervals of pairs; one without content is empty."""
+    """The tables of one slice other than metrics and comparisons; a table without content is empty."""
     has_score, has_probability = part.y_score is not None, part.y_score is not None and part.probabilities
     return {
         "omnibus": pd.DataFrame(omnibus_rows(part)),
@@ -43,17 +43,17 @@ def disagreements(data: Matrices, labels: tuple[str, str]) -> pd.DataFrame:
         return pd.DataFrame()
     wrong = data.y_pred != data.y_true
     n_wrong = wrong.sum(axis=0)
-    shown = n_wrong > 0  # with two labels, models differ exactly where some but not all are wrong
+    listed = n_wrong > 0  # with two labels, models differ exactly where some but not all are wrong
     names = np.array(labels, dtype=object)
     table = pd.DataFrame(
         {
-            "case_id": data.case_ids[shown],
-            "y_true": names[data.y_true[shown].astype(int)],
-            "n.models.wrong": n_wrong[shown],
+            "case_id": data.case_ids[listed],
+            "y_true": names[data.y_true[listed].astype(int)],
+            "n.models.wrong": n_wrong[listed],
         }
     )
     for j, model in enumerate(data.models):
-        table[model] = names[data.y_pred[j, shown].astype(int)]
+        table[model] = names[data.y_pred[j, listed].astype(int)]
     return table
 
 
@@ -75,7 +75,7 @@ def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
 
 def roc_table(part: Slice) -> pd.DataFrame:
     """Rows of roc.csv; thinned above 2,000 points a model, estimates come from all. Each fold has a curve of its own."""
-    found = []
+    parts = []
     for fold in [None] if part.folds is None else np.unique(part.folds).tolist():
         inside = slice(None) if fold is None else part.folds == fold
         for j, model in enumerate(part.models):
@@ -87,8 +87,8 @@ def roc_table(part: Slice) -> pd.DataFrame:
                     "specificity": specificity, "seed": part.keys.seed,
                 }
             )  # fmt: skip
-            found.append(curve if fold is None else curve.assign(fold=fold))
-    return pd.concat(found, ignore_index=True)
+            parts.append(curve if fold is None else curve.assign(fold=fold))
+    return pd.concat(parts, ignore_index=True)
 
 
 def decision_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def decision_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
         part.y_true, part.y_score, DECISION_THRESHOLDS, plan.confidence_level, groups=part.groups
     )
     names = [*part.models, "treat_all", "treat_none"]
-    found = [
+    parts = [
         pd.DataFrame(
             {
                 "model": name, "threshold": DECISION_THRESHOLDS, "net_benefit": curves.net_benefit[j],
@@ -108,7 +108,7 @@ def decision_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
         )
         for j, name in enumerate(names)
     ]  # fmt: skip
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
 
 
 def omnibus_rows(part: Slice) -> list[Row]:

@@ -24,7 +24,7 @@ SHARED_PATIENTS = "patients stand in several subgroups, which are then not indep
 NO_VARIANCE = "no variance between cases: no limits, and no evidence"
 MANY_FAILED = 0.05
 NOT_RANKED = {*RATIOS}
-"""Ratios are infinite in many resamples; sensitivity and specificity rank what they are made of."""
+"""Metrics that are not ranked: ratios are infinite in many resamples; sensitivity and specificity, their components, are ranked."""
 
 
 def extra_tables(
@@ -75,13 +75,13 @@ def overlap_rows(part: Slice, pairs: Pairs) -> list[Row]:
     rows = []
     for model, comparator in pairs:
         a, b = part.correct(place[model]), part.correct(place[comparator])
-        found = paired.error_overlap(a, b)
+        overlaps = paired.error_overlap(a, b)
         both, only_a, only_b, neither = paired.paired_table(a, b)
         rows.append(
             {
-                "model": model, "comparator": comparator, "error.kappa": found.kappa, "double.fault": found.double_fault,
-                "either.fault": found.either_fault, "both.right": both, "only.model.wrong": only_b, "only.comparator.wrong": only_a,
-                "both.wrong": neither, "n": part.n, "status": found.status, "warning": found.warning or None,
+                "model": model, "comparator": comparator, "error.kappa": overlaps.kappa, "double.fault": overlaps.double_fault,
+                "either.fault": overlaps.either_fault, "both.right": both, "only.model.wrong": only_b, "only.comparator.wrong": only_a,
+                "both.wrong": neither, "n": part.n, "status": overlaps.status, "warning": overlaps.warning or None,
             }
         )  # fmt: skip
     return rows
@@ -96,10 +96,12 @@ def brier_rows(part: Slice) -> list[Row]:
         exact = calibration.brier_decomposition(y, score)
         binned = calibration.brier_decomposition_binned(y, score)
         alone = len(np.unique(score)) > part.n / 2
-        said = "most scores stand alone: reliability nears the Brier score, and the parts say little" if alone else None
+        doubt = (
+            "most scores stand alone: reliability nears the Brier score, and the parts say little" if alone else None
+        )
         for grouping, parts, rest, warning in (
             (f"{calibration.ECE_BINS} bins", binned, binned.within_bin, None),
-            ("distinct scores", exact, 0.0, said),
+            ("distinct scores", exact, 0.0, doubt),
         ):
             rows.append(
                 {
@@ -117,18 +119,19 @@ def curve_differences(part: Slice, plan: Plan, pairs: Pairs) -> pd.DataFrame:
         return pd.DataFrame()
     place = {m: k for k, m in enumerate(part.models)}
     index = [(place[a], place[b]) for a, b in pairs]
-    found = utility.net_benefit_differences(
+    differences = utility.net_benefit_differences(
         part.y_true, part.y_score, index, DECISION_THRESHOLDS, plan.confidence_level, part.groups
     )
-    m, t = found.difference.shape
+    m, t = differences.difference.shape
     flat = {
-        name: getattr(found, name).ravel() for name in ("difference", "conf_low", "conf_high", "std_error", "pvalue")
+        name: getattr(differences, name).ravel()
+        for name in ("difference", "conf_low", "conf_high", "std_error", "pvalue")
     }
     same = np.isnan(flat["conf_low"])
     return pd.DataFrame(
         {
             "model": np.repeat([a for a, _ in pairs], t), "comparator": np.repeat([b for _, b in pairs], t),
-            "threshold": np.tile(found.thresholds, m), "estimate": flat["difference"], "conf.low": flat["conf_low"],
+            "threshold": np.tile(differences.thresholds, m), "estimate": flat["difference"], "conf.low": flat["conf_low"],
             "conf.high": flat["conf_high"], "conf.level": plan.confidence_level, "std.error": flat["std_error"],
             "p.value": flat["pvalue"], "n": part.n, "n.clusters": part.n_clusters if part.clustered else nan,
             "status": np.where(same, "caution", "ok").astype(object),
@@ -147,22 +150,22 @@ def interaction_rows(part: Slice, subgroups: Sequence[Slice], pairs: Pairs) -> l
     for column in dict.fromkeys(s.keys.subgroup for s in subgroups):
         levels = [s for s in subgroups if s.keys.subgroup == column]
         shared = sum(s.n_clusters for s in levels) > part.n_clusters
-        asked: list[tuple[str, str | None]] = [*((m, None) for m in part.models), *pairs]
-        for model, comparator in asked:
+        subjects: list[tuple[str, str | None]] = [*((m, None) for m in part.models), *pairs]
+        for model, comparator in subjects:
             for metric in metrics:
                 j = None if comparator is None else place[comparator]
                 effects = [_effect(s, metric, place[model], j) for s in levels]
-                found = heterogeneity.heterogeneity(
+                result = heterogeneity.heterogeneity(
                     [e for e, _, _ in effects], [e for _, e, _ in effects], [n for _, _, n in effects]
                 )
-                words = found.warning
-                if shared and found.status != "not_estimable":
+                words = result.warning
+                if shared and result.status != "not_estimable":
                     words = "; ".join(w for w in (words, SHARED_PATIENTS) if w)
                 rows.append(
                     {
-                        "subgroup": column, "metric": metric, "model": model, "comparator": comparator, "method": found.method,
-                        "statistic": found.statistic, "parameter": found.parameter, "p.value": found.pvalue, "k": found.k, "n": found.n,
-                        "status": found.status if found.status != "ok" or not words else "caution", "warning": words or None,
+                        "subgroup": column, "metric": metric, "model": model, "comparator": comparator, "method": result.method,
+                        "statistic": result.statistic, "parameter": result.parameter, "p.value": result.pvalue, "k": result.k, "n": result.n,
+                        "status": result.status if result.status != "ok" or not words else "caution", "warning": words or None,
                     }
                 )  # fmt: skip
     return rows
@@ -184,8 +187,8 @@ def _effect(part: Slice, metric: str, i: int, j: int | None) -> tuple[float, flo
     # A proportion is the difference from a model that is never right.
     other = np.zeros(n, dtype=bool) if j is None else part.correct(j)[chosen]
     if groups is not None:
-        found = clusters.mcnemar_cluster(right, other, groups[chosen])
-        return found.estimate, found.std_error, n
+        result = clusters.mcnemar_cluster(right, other, groups[chosen])
+        return result.estimate, result.std_error, n
     _, n10, n01, _ = paired.paired_table(right, other)
     error = heterogeneity.proportion_error(n10, n) if j is None else heterogeneity.paired_difference_error(n, n10, n01)
     return ((n10 - n01) / n if n else nan), error, n

@@ -37,20 +37,22 @@ def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_roles(compared: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Confirmatory is what a plan locked beforehand names: the primary metric of its pairs, on all cases (with several seeds: over all of them)."""
+    """Mark rows as confirmatory: those of a locked plan's pairs and primary metric, on all cases (with several seeds: over all seeds)."""
     if compared.empty or not plan.locked:
         return compared
-    named = (compared["metric"] == plan.primary_metric) & compared["subgroup"].isna() & compared["seed"].isna()
-    return compared.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
+    confirmatory = (compared["metric"] == plan.primary_metric) & compared["subgroup"].isna() & compared["seed"].isna()
+    return compared.assign(role=confirmatory.map({True: "confirmatory", False: "exploratory"}))
 
 
 def with_metric_roles(metrics: pd.DataFrame, plan: Plan, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """The same for the single models: the primary metric of those that a locked plan compares, on all cases."""
     if metrics.empty or not plan.locked:
         return metrics
-    named = (metrics["metric"] == plan.primary_metric) & metrics["model"].isin({m for pair in pairs for m in pair})
-    named &= metrics["subgroup"].isna() & metrics["seed"].isna()
-    return metrics.assign(role=named.map({True: "confirmatory", False: "exploratory"}))
+    confirmatory = (metrics["metric"] == plan.primary_metric) & metrics["model"].isin(
+        {m for pair in pairs for m in pair}
+    )
+    confirmatory &= metrics["subgroup"].isna() & metrics["seed"].isna()
+    return metrics.assign(role=confirmatory.map({True: "confirmatory", False: "exploratory"}))
 
 
 def multiplicity_table(

@@ -1,4 +1,4 @@
-"""Predictions of several folds: what may not be pooled over them, and what they may not be taken for."""
+"""Predictions of several folds: scores that must not be pooled, and tests that need random splits instead."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def _one(row: Row) -> Row:
         row = row | {"recommended": True}
     if row["status"] == "not_estimable":
         return row
-    said = [row["warning"], SHARED_TRAINING]
-    return row | {"status": "caution", "warning": "; ".join(w for w in said if w)}
+    messages = [row["warning"], SHARED_TRAINING]
+    return row | {"status": "caution", "warning": "; ".join(w for w in messages if w)}
 
 
 def never_pooled_omnibus() -> Row:
-    """What stands in the row of an omnibus test that would rank pooled scores."""
+    """Fields of the row of an omnibus test that would rank pooled scores."""
     return {"statistic": nan, "parameter": nan, "p.value": nan, "status": "not_estimable", "warning": NOT_POOLED}
 
 
 def refusals(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...]) -> list[Row]:
-    """Rows that say why no test over splits is made of the folds."""
+    """Rows that say why folds get no test over random splits."""
     refused = PairedTest(
         NADEAU_BENGIO, nan, conf_level=plan.confidence_level, status="not_estimable", warning=NOT_INDEPENDENT
     )

@@ -47,12 +47,12 @@ def hybrid_tables(
 def matrix_rows(
     part: Slice, plan: Plan, grid: Hybrids, joint: Replicates, metrics: Sequence[str], over: Replicates | OverSeeds
 ) -> list[Row]:
-    """Rows of hybrid_matrix.csv: head minus softmax of the same network, on identical cases; what is not there says why."""
+    """Rows of hybrid_matrix.csv: head minus softmax of the same network, on identical cases; a missing entry has its reason."""
     rows: list[Row] = []
     place = {m: k for k, m in enumerate(part.models)}
     planned = {frozenset(p) for p in plan.pairs or ()} if plan.locked else set()
     for metric in metrics:
-        found: list[Row] = []
+        estimates_rows: list[Row] = []
         for features in grid.features:
             for head in grid.heads:
                 for network in grid.networks:
@@ -61,20 +61,20 @@ def matrix_rows(
                     if model is not None and softmax is not None:
                         test, p, p_method = _tested(part, metric, place[model], place[softmax], plan, over)
                         reason = test.warning
-                    of = {m: float(joint.observed[metric][place[m]]) for m in (model, softmax) if m is not None}
-                    named = metric == plan.primary_metric and frozenset((model, softmax)) in planned
-                    found.append(
+                    estimates = {m: float(joint.observed[metric][place[m]]) for m in (model, softmax) if m is not None}
+                    primary = metric == plan.primary_metric and frozenset((model, softmax)) in planned
+                    estimates_rows.append(
                         {
                             "metric": metric, "network": network, "features": features, "head": head, "model": model, "comparator": softmax,
                             "method": test.method or None, **_limits(test), "p.value": p, "adj.p.value": nan,
                             "p.adjust.method": "holm" if p == p else "none", "p.method": p_method, "b": test.b, "c": test.c,
-                            "model.estimate": of.get(model or "", nan), "comparator.estimate": of.get(softmax or "", nan), "n": part.n,
+                            "model.estimate": estimates.get(model or "", nan), "comparator.estimate": estimates.get(softmax or "", nan), "n": part.n,
                             "status": test.status, "warning": reason or None, **_counts(test),
-                            "role": "confirmatory" if named else "exploratory",
+                            "role": "confirmatory" if primary else "exploratory",
                         }
                     )  # fmt: skip
-        _adjusted(found)
-        rows += found
+        _adjusted(estimates_rows)
+        rows += estimates_rows
     return rows
 
 
@@ -86,7 +86,7 @@ def _absent(model: str | None, softmax: str | None, plan: Plan) -> tuple[PairedT
 def _tested(
     part: Slice, metric: str, i: int, j: int, plan: Plan, over: Replicates | OverSeeds
 ) -> tuple[PairedTest, float, str | None]:
-    """The pair's interval (that of its verdict), and the test beside it: Tango's interval goes with the mid-p test."""
+    """The pair's interval (that of its verdict) and its test: Tango's interval goes with the mid-p test."""
     at = interval_at(part, metric, i, j, over)
     if at is None:
         return (
@@ -94,13 +94,13 @@ def _tested(
             nan,
             None,
         )
-    found = at(plan.confidence_level)
-    if found.method == "tango" and metric in CORRECT:
+    result = at(plan.confidence_level)
+    if result.method == "tango" and metric in CORRECT:
         chosen = within(part, metric)
         _, b, c, _ = paired.paired_table(part.correct(i)[chosen], part.correct(j)[chosen])
         test = mcnemar.mcnemar_midp(b, c, int(chosen.sum()))
-        return found, test.pvalue, test.method
-    return found, found.pvalue, found.method
+        return result, test.pvalue, test.method
+    return result, result.pvalue, result.method
 
 
 def _limits(test: PairedTest) -> Row:
@@ -134,17 +134,18 @@ def effect_rows(
 ) -> list[Row]:
     """Rows of main_effects.csv: network, head and fine-tuning over the balanced grid of heads, and heads less the softmax."""
     place = {m: k for k, m in enumerate(part.models)}
-    kept = factorial.balanced((grid.features, grid.networks, grid.heads), {(f, n, h) for n, h, f in grid.cells})
+    grid_part = factorial.balanced((grid.features, grid.networks, grid.heads), {(f, n, h) for n, h, f in grid.cells})
     rows: list[Row] = []
     for metric in metrics:
-        for family in [*_grid_effects(grid, kept, place), *_softmax_effects(grid, place)]:
+        for family in [*_grid_effects(grid, grid_part, place), *_softmax_effects(grid, place)]:
             weights = [w for _, w in family if w is not None]
-            found = iter(factorial.effects(joint, metric, weights, plan.confidence_level) if weights else ())
-            made = [
-                _effect_row(part, plan, metric, said, w, None if w is None else next(found), over) for said, w in family
+            results = iter(factorial.effects(joint, metric, weights, plan.confidence_level) if weights else ())
+            effects = [
+                _effect_row(part, plan, metric, labels, w, None if w is None else next(results), over)
+                for labels, w in family
             ]
-            _adjusted(made)
-            rows += made
+            _adjusted(effects)
+            rows += effects
     return rows
 
 
@@ -152,40 +153,40 @@ Family = list[tuple[Row, np.ndarray | None]]
 """(what the effect is: factor, level, reference, features, reason; its weights (k,) over the models or None)."""
 
 
-def _grid_effects(grid: Hybrids, kept: factorial.Balanced, place: dict[str, int]) -> list[Family]:
-    features, networks, heads = kept.levels
+def _grid_effects(grid: Hybrids, balanced: factorial.Balanced, place: dict[str, int]) -> list[Family]:
+    features, networks, heads = balanced.levels
     shape = (len(features), len(networks), len(heads))
     models = [place[grid.cells[n, h, f]] for f in features for n in networks for h in heads] if all(shape) else []
     averaged = " and ".join(f.replace("_", "-") for f in features) or None
 
     def spread(weights: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(place))
-        found[models] = weights.ravel()
-        return found
+        contrast = np.zeros(len(place))
+        contrast[models] = weights.ravel()
+        return contrast
 
     families: list[Family] = []
     for axis, factor in ((1, "network"), (2, "head")):
-        dropped = {level: _lacking(cells) for at, level, cells in kept.left_out if at == axis}
+        dropped = {level: _lacking(cells) for at, level, cells in balanced.left_out if at == axis}
         family: Family = []
         for level in (grid.networks, grid.heads)[axis - 1]:
-            said = {"factor": factor, "level": level, "reference": GRAND_MEAN, "features": averaged}
+            labels = {"factor": factor, "level": level, "reference": GRAND_MEAN, "features": averaged}
             if level in dropped or not models:
-                family.append(({**said, "reason": dropped.get(level, EMPTY_GRID)}, None))
+                family.append(({**labels, "reason": dropped.get(level, EMPTY_GRID)}, None))
             elif shape[axis] < 2:
-                family.append(({**said, "reason": ALONE}, None))
+                family.append(({**labels, "reason": ALONE}, None))
             else:
-                at = kept.levels[axis].index(level)
-                family.append((said, spread(factorial.level_weights(shape, axis, at))))
+                at = balanced.levels[axis].index(level)
+                family.append((labels, spread(factorial.level_weights(shape, axis, at))))
         families.append(family)
-    said = {"factor": "fine_tuning", "level": FINE_TUNED, "features": None}
+    labels = {"factor": "fine_tuning", "level": FINE_TUNED, "features": None}
     for first in [f for f in grid.features if f != FINE_TUNED] if FINE_TUNED in grid.features else ():
-        said = {**said, "reference": first}
+        labels = {**labels, "reference": first}
         if first in features and FINE_TUNED in features and models:
             at, other = features.index(FINE_TUNED), features.index(first)
-            families.append([(said, spread(factorial.difference_weights(shape, 0, at, other)))])
+            families.append([(labels, spread(factorial.difference_weights(shape, 0, at, other)))])
         else:
-            lost = {level: _lacking(cells) for where, level, cells in kept.left_out if where == 0}
-            families.append([({**said, "reason": lost.get(first) or lost.get(FINE_TUNED) or EMPTY_GRID}, None)])
+            lost = {level: _lacking(cells) for where, level, cells in balanced.left_out if where == 0}
+            families.append([({**labels, "reason": lost.get(first) or lost.get(FINE_TUNED) or EMPTY_GRID}, None)])
     return families
 
 
@@ -202,23 +203,23 @@ def _softmax_effects(grid: Hybrids, place: dict[str, int]) -> list[Family]:
     for features in grid.features if networks else ():
         family: Family = []
         whole = [h for h in grid.heads if all((n, h, features) in grid.cells for n in networks)]
-        asked: list[tuple[str, list[str]]] = [(ALL_HEADS, whole)] if len(whole) > 1 else []
-        for level, heads in [*asked, *((h, [h]) for h in grid.heads)]:
-            said: Row = {"factor": "head_minus_softmax", "level": level, "reference": SOFTMAX, "features": features}
+        questions: list[tuple[str, list[str]]] = [(ALL_HEADS, whole)] if len(whole) > 1 else []
+        for level, heads in [*questions, *((h, [h]) for h in grid.heads)]:
+            labels: Row = {"factor": "head_minus_softmax", "level": level, "reference": SOFTMAX, "features": features}
             if level == ALL_HEADS and len(whole) < len(grid.heads):
-                said["reason"] = f"the mean of {', '.join(heads)}, which every network has"
+                labels["reason"] = f"the mean of {', '.join(heads)}, which every network has"
             lacking = [n for n in networks if any((n, h, features) not in grid.cells for h in heads)]
             if lacking:
-                family.append(({**said, "reason": f"there is no such model of {', '.join(lacking)}"}, None))
+                family.append(({**labels, "reason": f"there is no such model of {', '.join(lacking)}"}, None))
                 continue
             weights = np.zeros(len(place))
             for n in networks:
                 weights[place[grid.softmax[n]]] -= 1 / len(networks)
                 for h in heads:
                     weights[place[grid.cells[n, h, features]]] += 1 / (len(networks) * len(heads))
-            family.append((said, weights))
+            family.append((labels, weights))
         # the mean of all heads is one question, each of the heads another
-        families += [family[: len(asked)], family[len(asked) :]]
+        families += [family[: len(questions)], family[len(questions) :]]
     return [f for f in families if f]
 
 
@@ -226,20 +227,20 @@ def _effect_row(
     part: Slice,
     plan: Plan,
     metric: str,
-    said: Row,
+    labels: Row,
     weights: np.ndarray | None,
-    found: factorial.Effect | None,
+    effect: factorial.Effect | None,
     over: OverSeeds | None,
 ) -> Row:
-    test = found.test if found else PairedTest("", nan, conf_level=plan.confidence_level, status="not_estimable")
+    test = effect.test if effect else PairedTest("", nan, conf_level=plan.confidence_level, status="not_estimable")
     if over is not None and weights is not None:
         test = hierarchical.over_seeds(test, over.values(metric) @ weights, plan.confidence_level)
-    low, high = found.mc_error if found else (nan, nan)
+    low, high = effect.mc_error if effect else (nan, nan)
     return {
-        "metric": metric, "factor": said["factor"], "level": said["level"], "reference": said["reference"], "features": said["features"],
+        "metric": metric, "factor": labels["factor"], "level": labels["level"], "reference": labels["reference"], "features": labels["features"],
         "method": test.method or None, **_limits(test), "p.value": test.pvalue, "adj.p.value": nan,
         "p.adjust.method": "holm" if test.pvalue == test.pvalue else "none", "n": part.n,
         "n.models": 0 if weights is None else int(np.count_nonzero(weights)), "status": test.status,
-        "warning": said.get("reason") or test.warning or None, **_counts(test), "mc.error.low": low, "mc.error.high": high,
+        "warning": labels.get("reason") or test.warning or None, **_counts(test), "mc.error.low": low, "mc.error.high": high,
         "role": "exploratory",
     }  # fmt: skip

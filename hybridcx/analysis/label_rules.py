@@ -1,4 +1,4 @@
-"""Every comparison again under other truths: each reading, the agreed calls, all cases. No formula lives here.
+"""Sensitivity analysis: every comparison repeated with other reference labels (each reading, the agreed calls, all cases). No formula lives here.
 
 Only the truth changes; predictions stay, and nothing is fitted anew. The rules come from the columns `reader_...` of the predictions:
 
@@ -7,9 +7,9 @@ Only the truth changes; predictions stay, and nothing is fitted anew. The rules 
     majority        with three readings or more: the call of most of them; ties are left out
     all             where cases are in dispute: the truth where there is one, else the given label (`label_given`), else the majority
 
-Cases in dispute are the rows with the split `disputed`; without any, all cases have a truth, and those on which the readings differ are the
-stratum. The rows of a rule follow the overall ones; they are about the models of the plan's comparisons. Readers who made the truth are
-never compared with the models on it.
+Cases in dispute are the rows with the split `disputed`; without any, all cases have a truth, and those on which the readings differ are the stratum.
+The rows of a rule follow the overall ones; they are about the models of the plan's comparisons. Readers whose calls define the truth are never
+compared with the models against it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STRATUM, IN_DISPUTE = "stratum", "disputed"
 Pairs = tuple[tuple[str, str], ...]
 Group = tuple[Keys, Predictions]
 Compared = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
-"""Metrics, comparisons and verdicts of some groups of cases, as the analysis makes them."""
+"""The analysis as a function: metrics, comparisons and verdicts of some groups of cases."""
 Analysis = Callable[[Sequence[Group], Plan, Pairs], Compared]
 
 
@@ -52,8 +52,8 @@ class Cases:
 
 def readings(predictions: Predictions) -> list[str]:
     """The columns of readings, one value per case, with at least one call."""
-    found = [c for c in predictions.subgroups if c.startswith(PREFIX)]
-    return [c for c in found if predictions.frame[c].notna().any()]
+    columns = [c for c in predictions.subgroups if c.startswith(PREFIX)]
+    return [c for c in columns if predictions.frame[c].notna().any()]
 
 
 def own_stratum(predictions: Predictions) -> list[Group]:
@@ -70,9 +70,9 @@ def own_stratum(predictions: Predictions) -> list[Group]:
 def extended(
     tables: Mapping[str, pd.DataFrame], predictions: Predictions, plan: Plan, pairs: Pairs, analysis: Analysis
 ) -> dict[str, pd.DataFrame]:
-    """The tables with the rows of every labelling rule behind their own, among them those of the cases in dispute, and `label_rules`.
+    """The tables, extended by the rows of every labelling rule and of the cases in dispute, and the table `label_rules`.
 
-    `analysis` makes the rows of a group of cases, as it made those of `tables`. The same tables where the predictions have no readings.
+    `analysis` is the function that computed `tables`. Without readings in the predictions the tables are returned unchanged.
     """
     out = dict(tables)
     if not readings(predictions):
@@ -90,14 +90,14 @@ def extended(
     for rule, truth in truths(cases):
         if _same(truth, cases.truth):
             m, c = (_copied(tables[name], predictions, rule) for name in ("metrics", "comparisons"))
-            said = own
+            conclusions = own
         else:
-            m, c, found = analysis(_groups(predictions, cases, rule, truth), replace(plan, locked=False), pairs)
-            said = _tested(found, c)
+            m, c, verdicts = analysis(_groups(predictions, cases, rule, truth), replace(plan, locked=False), pairs)
+            conclusions = _tested(verdicts, c)
         metric_parts.append(m)
         comparison_parts.append(c)
         counted = _differing(cases.truth, truth)
-        concluded = concluded + [_held({**r, "label.rule": rule, **counted}, known) for r in said]
+        concluded = concluded + [_held({**r, "label.rule": rule, **counted}, known) for r in conclusions]
     out["metrics"] = _stacked(metric_parts)
     out["comparisons"] = _stacked(comparison_parts)
     out["label_rules"] = _in_order(pd.DataFrame(concluded), pairs)
@@ -105,7 +105,7 @@ def extended(
 
 
 def _groups(predictions: Predictions, cases: Cases, rule: str, truth: pd.Series) -> list[Group]:
-    """All cases of a rule, and those of them that are in dispute, unless the rule is that there is no dispute."""
+    """All cases of a rule, and those of them that are in dispute (none under the rules `agreed` and `majority`)."""
     groups = [(Keys(label_rule=rule), _relabelled(predictions, truth))]
     apart = truth.where(cases.disputed, None)
     if rule not in ("agreed", "majority") and apart.notna().any():
@@ -122,14 +122,14 @@ def _cases(predictions: Predictions) -> Cases:
     frame = predictions.frame[predictions.frame["split"].isin(("test", IN_DISPUTE))]
     first = frame.drop_duplicates("case_id").set_index("case_id").sort_index()
     calls = first[readings(predictions)].astype(object)
-    given = first[GIVEN] if GIVEN in predictions.subgroups else pd.Series(None, index=first.index, dtype=object)
+    labels = first[GIVEN] if GIVEN in predictions.subgroups else pd.Series(None, index=first.index, dtype=object)
     truth = first["y_true"].astype(object)
     apart = first["split"] == IN_DISPUTE
     differ = calls.nunique(axis=1) > 1
     return Cases(
         truth.where(~apart, None),
         calls.where(calls.notna(), None),
-        given.astype(object),
+        labels.astype(object),
         apart if apart.any() else differ,
     )
 
@@ -151,19 +151,19 @@ def truths(cases: Cases) -> Iterator[tuple[str, pd.Series]]:
 
 
 def _majority(calls: pd.DataFrame) -> pd.Series:
-    """The call of most readings, at least two of them; None for a tie."""
-    found = []
+    """The majority call of at least two readings; None for a tie."""
+    majority = []
     for values in calls.to_numpy(dtype=object):
         names, counts = np.unique([v for v in values if v is not None and v == v], return_counts=True)
         clear = counts.sum() > 1 and (counts == counts.max()).sum() == 1
-        found.append(names[counts.argmax()] if clear else None)
-    return pd.Series(found, index=calls.index, dtype=object)
+        majority.append(names[counts.argmax()] if clear else None)
+    return pd.Series(majority, index=calls.index, dtype=object)
 
 
 def _relabelled(predictions: Predictions, truth: pd.Series) -> Predictions:
-    """The test cases and those in dispute that have a truth, all as test cases with that truth.
+    """The test cases and the disputed cases that have a truth under a rule, all as test cases with that truth.
 
-    The rows of repeated hold-out that were fitted on stay as they are: the size of the training sets is counted from them.
+    The training rows of repeated hold-out stay unchanged: the size of the training sets is counted from them.
     """
     wanted = truth.dropna()
     frame = predictions.frame
@@ -186,7 +186,7 @@ def _copied(table: pd.DataFrame, predictions: Predictions, rule: str) -> pd.Data
 
 
 def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
-    """One row per verdict on all cases with the test that stands beside it."""
+    """One row per verdict on all cases, joined with its test."""
     if said.empty or compared.empty:
         return []
     alone = compared[compared["subgroup"].isna() & compared["seed"].isna()]
@@ -208,14 +208,14 @@ def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
 
 
 def _held(row: Row, known: Mapping[tuple[str, str, str], str]) -> Row:
-    """The row held against the analysis' own conclusion; without limits on either side there is none to compare."""
+    """The row compared with the analysis' own conclusion; without limits on either side there is nothing to compare."""
     own = known.get((row["metric"], row["model"], row["comparator"]))
     flips = None if own is None or row["verdict"] is None or pd.isna(row["conf.low"]) else bool(own != row["verdict"])
     return {**row, "conclusion.flips": flips}
 
 
 def _differing(primary: pd.Series, truth: pd.Series) -> Row:
-    """In how many cases the labels of a rule differ from the analysis' own."""
+    """The number of cases whose label under a rule differs from the analysis' own."""
     both = primary.notna() & truth.notna()
     return {
         "n.relabelled": int((both & (primary != truth)).sum()),

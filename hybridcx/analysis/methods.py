@@ -1,4 +1,4 @@
-"""Which method applies to what: for each method of the vocabulary its function, its metrics, and whether it is recommended.
+"""For each method of the vocabulary: its function, its metrics, when it applies, and whether it is recommended.
 
 `metrics.py`, `comparisons.py` and `verdicts.py` loop over the tables `ONE_MODEL` and `TWO_MODELS`. To add a test for two models: its function in
 `hybridcx/stats/`, its card in `vocabulary/methods.py`, and a line in `TWO_MODELS`.
@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models of a slice, the metric, the level, and the seed of what is drawn."""
+    """Two models of a slice, the metric, the level, and the seed of the random draws."""
 
     part: Slice
     i: int

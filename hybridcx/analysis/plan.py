@@ -1,4 +1,4 @@
-"""The analysis plan: which pairs are compared, by which methods, and whether they were named before the results were known."""
+"""The analysis plan: which pairs are compared, by which methods, and whether they were fixed before the results were known."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Row = dict[str, object]
 
 COUNTS = ("size", "n.positive", "n.negative", "cases.all")
 
-# A curve by enumeration asks for many sizes; beyond these the formula draws it.
+# A curve by exact enumeration evaluates many sizes; above these limits the curve uses the normal formula.
 ENUMERATED_MCNEMAR, ENUMERATED_NONINFERIORITY = 1000, 1000
 TESTS: tuple[Literal["exact"], Literal["midp"]] = ("exact", "midp")
 SIZE_METHODS: tuple[Literal["exact"], Literal["midp"], Literal["asymptotic"], Literal["connor"]] = (
@@ -33,7 +33,7 @@ TOO_MANY = "no number of cases up to the search's limit is enough"
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What a question rests on; NaN and empty where it has no part. `alpha` is two-sided, one-sided for non-inferiority.
+    """The assumptions of a question; NaN or empty where one does not apply. `alpha` is two-sided, one-sided for non-inferiority.
 
     `p10`, `p01`: only the model, only the comparator is right. `ratio`: negatives per positive case. `prevalence`: of positive
     cases, for the cases to be screened in all.
@@ -59,7 +59,8 @@ class Assumptions:
 
 
 def plan_table(a: Assumptions) -> pd.DataFrame:
-    """Rows of plan.csv: part `answer` first, then `by_size` (what other sizes reach) and `by_assumption` (had we assumed otherwise).
+    """Rows of plan.csv: part `answer` first, then `by_size` (power or precision at other sizes) and `by_assumption` (the answer under other
+    assumptions).
 
     Raises InputError where a question has no answer within the limits of the search.
     """
@@ -71,7 +72,7 @@ def plan_table(a: Assumptions) -> pd.DataFrame:
 
 
 def _row(a: Assumptions, part: str, method: str, size: float, value: float, **assumed: float | str) -> Row:
-    """One row: the question's own assumptions, and those that vary (names with _ for the columns' points)."""
+    """One row: the question's own assumptions, and those that vary (column names with _ instead of a point)."""
     row: Row = {
         **dict.fromkeys(PLAN.header, nan), "question": a.question, "metric": a.metric, "size": size, "value": value, "part": part,
         "method": method, "alpha": a.alpha, "conf.level": a.conf_level, "margin": a.margin, "prevalence": a.prevalence,
@@ -84,7 +85,7 @@ def _row(a: Assumptions, part: str, method: str, size: float, value: float, **as
 
 
 def _of_pair(p10: float, p01: float) -> dict[str, float]:
-    # what was assumed in decimals stays so: 0.15 - 0.05 is 0.1
+    # rounded, because assumptions come in decimals: 0.15 - 0.05 is to be 0.1
     return {"p10": p10, "p01": p01, "difference": round(p10 - p01, 12), "discordance": round(p10 + p01, 12)}
 
 
@@ -112,9 +113,9 @@ def _mcnemar(a: Assumptions) -> Iterator[Row]:
     largest = 0.0
     for target in a.powers:
         for method in SIZE_METHODS:
-            found = power.mcnemar_sample_size(a.p10, a.p01, target, a.alpha, method)
-            largest = max(largest, found.n)
-            yield _row(a, "answer", method, found.n, found.value, target=target, **_of_pair(a.p10, a.p01))
+            size = power.mcnemar_sample_size(a.p10, a.p01, target, a.alpha, method)
+            largest = max(largest, size.n)
+            yield _row(a, "answer", method, size.n, size.value, target=target, **_of_pair(a.p10, a.p01))
     for test in TESTS:
         for n in _sizes(largest):
             value = power.mcnemar_power(n, a.p10, a.p01, a.alpha, test)
@@ -123,8 +124,8 @@ def _mcnemar(a: Assumptions) -> Iterator[Row]:
     for target in a.powers:
         for x in _discordances(d, psi):
             pair = (x + d) / 2, (x - d) / 2
-            at, said = _attempt(power.mcnemar_sample_size, *pair, target, a.alpha, curve)
-            yield _row(a, "by_assumption", curve, at.n, at.value, target=target, **_of_pair(*pair), **said)
+            at, extra = _attempt(power.mcnemar_sample_size, *pair, target, a.alpha, curve)
+            yield _row(a, "by_assumption", curve, at.n, at.value, target=target, **_of_pair(*pair), **extra)
 
 
 def _precision(a: Assumptions) -> Iterator[Row]:
@@ -132,28 +133,28 @@ def _precision(a: Assumptions) -> Iterator[Row]:
     for halfwidth in a.halfwidths:
         for p in a.proportions:
             for method in INTERVALS:
-                found = power.proportion_halfwidth_n(p, halfwidth, a.conf_level, method)
-                largest = max(largest, found.n)
-                yield _row(a, "answer", method, found.n, found.value, target=halfwidth, proportion=p)
+                size = power.proportion_halfwidth_n(p, halfwidth, a.conf_level, method)
+                largest = max(largest, size.n)
+                yield _row(a, "answer", method, size.n, size.value, target=halfwidth, proportion=p)
     for p in a.proportions:
         for n in _sizes(largest):
             value = power.proportion_halfwidth(n, p, a.conf_level, "wilson")
             yield _row(a, "by_size", "wilson", n, value, proportion=p)
     for halfwidth in a.halfwidths:
         for p in np.unique(np.r_[np.arange(51) / 50, a.proportions]).tolist():
-            at, said = _attempt(power.proportion_halfwidth_n, p, halfwidth, a.conf_level, "wilson")
-            yield _row(a, "by_assumption", "wilson", at.n, at.value, target=halfwidth, proportion=p, **said)
+            at, extra = _attempt(power.proportion_halfwidth_n, p, halfwidth, a.conf_level, "wilson")
+            yield _row(a, "by_assumption", "wilson", at.n, at.value, target=halfwidth, proportion=p, **extra)
 
 
 def _noninferiority(a: Assumptions) -> Iterator[Row]:
     pair, d = (a.p10, a.p01), a.p10 - a.p01
     formula = [power.noninferiority_paired_n(a.margin, *pair, t, a.alpha) for t in a.powers]
     enumerated = max(f.n for f in formula) <= ENUMERATED_NONINFERIORITY
-    for target, found in zip(a.powers, formula, strict=True):
+    for target, size in zip(a.powers, formula, strict=True):
         if enumerated:
             exact = power.noninferiority_paired_n(a.margin, *pair, target, a.alpha, "exact")
             yield _row(a, "answer", "exact", exact.n, exact.value, target=target, **_of_pair(*pair))
-        yield _row(a, "answer", "asymptotic", found.n, found.value, target=target, **_of_pair(*pair))
+        yield _row(a, "answer", "asymptotic", size.n, size.value, target=target, **_of_pair(*pair))
     for target in np.arange(30, 100, 2) / 100:
         at = power.noninferiority_paired_n(a.margin, *pair, float(target), a.alpha)
         yield _row(a, "by_size", "asymptotic", at.n, at.value, target=float(target), **_of_pair(*pair))
@@ -163,12 +164,12 @@ def _noninferiority(a: Assumptions) -> Iterator[Row]:
     for target in a.powers:
         for x in _discordances(d, a.p10 + a.p01):
             other = (x + d) / 2, (x - d) / 2
-            at, said = _attempt(power.noninferiority_paired_n, a.margin, *other, target, a.alpha)
-            yield _row(a, "by_assumption", "asymptotic", at.n, at.value, target=target, **_of_pair(*other), **said)
+            at, extra = _attempt(power.noninferiority_paired_n, a.margin, *other, target, a.alpha)
+            yield _row(a, "by_assumption", "asymptotic", at.n, at.value, target=target, **_of_pair(*other), **extra)
 
 
-def _of_classes(found: SampleSize) -> dict[str, float]:
-    return {"n_positive": found.n_positive, "n_negative": found.n_negative}
+def _of_classes(size: SampleSize) -> dict[str, float]:
+    return {"n_positive": size.n_positive, "n_negative": size.n_negative}
 
 
 def _auc(a: Assumptions) -> Iterator[Row]:
@@ -176,11 +177,11 @@ def _auc(a: Assumptions) -> Iterator[Row]:
     largest = 0.0
     for target in a.powers:
         for method in AUC_METHODS:
-            # the null variance is the standard's, that is the comparator's
-            found = power.auc_paired_n(a.comparator_auc, a.auc, a.correlation, a.ratio, target, a.alpha, method)
-            largest = max(largest, found.n_positive)
+            # the variance under the null hypothesis is that of the standard, which is the comparator
+            size = power.auc_paired_n(a.comparator_auc, a.auc, a.correlation, a.ratio, target, a.alpha, method)
+            largest = max(largest, size.n_positive)
             yield _row(
-                a, "answer", method, found.n, found.value, target=target, correlation=a.correlation, **areas, **_of_classes(found)
+                a, "answer", method, size.n, size.value, target=target, correlation=a.correlation, **areas, **_of_classes(size)
             )  # fmt: skip
     for method in AUC_METHODS:
         for n1 in _sizes(largest):
@@ -191,9 +192,9 @@ def _auc(a: Assumptions) -> Iterator[Row]:
             )  # fmt: skip
     for target in a.powers:
         for r in np.unique(np.r_[np.arange(20) / 20, a.correlation]).tolist():
-            at, said = _attempt(power.auc_paired_n, a.comparator_auc, a.auc, r, a.ratio, target, a.alpha)
+            at, extra = _attempt(power.auc_paired_n, a.comparator_auc, a.auc, r, a.ratio, target, a.alpha)
             yield _row(
-                a, "by_assumption", "obuchowski", at.n, at.value, target=target, correlation=r, **areas, **_of_classes(at), **said
+                a, "by_assumption", "obuchowski", at.n, at.value, target=target, correlation=r, **areas, **_of_classes(at), **extra
             )  # fmt: skip
 
 
@@ -202,41 +203,43 @@ def _detectable(a: Assumptions) -> Iterator[Row]:
         yield from _detectable_auc(a)
         return
 
-    def found(part: str, n: int, psi: float, target: float, method: Literal["exact", "midp"]) -> Row:
+    def detectable_row(part: str, n: int, psi: float, target: float, method: Literal["exact", "midp"]) -> Row:
         d = power.detectable_difference_mcnemar(n, psi, target, a.alpha, method)
-        said = {"status": "not_estimable", "warning": NOT_SHOWN} if isnan(d) else {}
-        return _row(a, part, method, n, d, target=target, discordance=psi, **said)
+        extra = {"status": "not_estimable", "warning": NOT_SHOWN} if isnan(d) else {}
+        return _row(a, part, method, n, d, target=target, discordance=psi, **extra)
 
     for target in a.powers:
         for psi in a.discordances:
             for method in TESTS:
-                yield found("answer", a.n, psi, target, method)
+                yield detectable_row("answer", a.n, psi, target, method)
     for target in a.powers:
         for psi in a.discordances:
             for n in _sizes(2 * a.n, 25):
-                yield found("by_size", n, psi, target, "exact")
+                yield detectable_row("by_size", n, psi, target, "exact")
     for target in a.powers:
         for psi in np.unique(np.r_[np.arange(1, 51) / 50, a.discordances]).tolist():
-            yield found("by_assumption", a.n, psi, target, "exact")
+            yield detectable_row("by_assumption", a.n, psi, target, "exact")
 
 
 def _detectable_auc(a: Assumptions) -> Iterator[Row]:
-    def found(part: str, n: int, r: float, target: float, method: Literal["obuchowski", "hanley_mcneil"]) -> Row:
+    def detectable_row(
+        part: str, n: int, r: float, target: float, method: Literal["obuchowski", "hanley_mcneil"]
+    ) -> Row:
         n1 = min(max(round(n / (1 + a.ratio)), 1), n - 1)
         d = power.auc_detectable_difference(n1, n - n1, a.comparator_auc, r, target, a.alpha, method)
-        said = {"status": "not_estimable", "warning": NOT_SHOWN} if isnan(d) else {}
+        extra = {"status": "not_estimable", "warning": NOT_SHOWN} if isnan(d) else {}
         return _row(
-            a, part, method, n, d, target=target, correlation=r, comparator_auc=a.comparator_auc, n_positive=n1, n_negative=n - n1, **said
+            a, part, method, n, d, target=target, correlation=r, comparator_auc=a.comparator_auc, n_positive=n1, n_negative=n - n1, **extra
         )  # fmt: skip
 
     for target in a.powers:
         for method in AUC_METHODS:
-            yield found("answer", a.n, a.correlation, target, method)
+            yield detectable_row("answer", a.n, a.correlation, target, method)
     for target in a.powers:
         for n in _sizes(2 * a.n, 25):
-            yield found("by_size", n, a.correlation, target, "obuchowski")
+            yield detectable_row("by_size", n, a.correlation, target, "obuchowski")
         for r in np.unique(np.r_[np.arange(20) / 20, a.correlation]).tolist():
-            yield found("by_assumption", a.n, r, target, "obuchowski")
+            yield detectable_row("by_assumption", a.n, r, target, "obuchowski")
 
 
 _ROWS: dict[str, Callable[[Assumptions], Iterator[Row]]] = {

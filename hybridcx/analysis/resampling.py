@@ -1,8 +1,8 @@
-"""Who evaluates the resamples of a comparison: this process, or the workers of a run.
+"""Evaluation of the resamples of a comparison in this process or by the workers of a run.
 
-A large comparison is shared out by models. Every share draws the same resamples of the same cases, which depend on all models, and evaluates
-its own models on them; a model's replicates do not depend on the models beside it in a share. One thread of linear algebra does every
-matrix product, here and there, because the last bits of a product depend on how many share it. So the bytes are those of one process.
+A large comparison is divided by models. Every share draws the same resamples of the same cases, which depend on all models, and evaluates its own
+models on them; a model's replicates do not depend on the other models of its share. Every matrix product uses one thread of linear algebra, in this
+process and in workers, because its last bits depend on the number of threads. So the result is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def joint_replicates(work: Work, metrics: Sequence[str], n_models: int, size: in
     shares = [part.tolist() for part in np.array_split(np.arange(n_models), n_shares)]
     tasks = [partial(work, metrics=scored, evaluated=share) for share in shares]
     tasks += [partial(work, metrics=counted)] if counted else []
-    # Each task takes the generator with it as it is now: they are pickled, and none is done in this process.
+    # Each task gets a copy of the generator in its present state: tasks are pickled, and none runs in this process.
     results = run_tasks(_evaluated, [(task,) for task in tasks], workers=workers)
     return _joined(results[:n_shares], results[n_shares:])
 

@@ -16,7 +16,7 @@ CLUSTER_WARNING = "assumes independent cases, but patients have several: see the
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a row is about besides its model, metric and method; None where it does not apply."""
+    """The keys of a row besides model, metric and method; None where one does not apply."""
 
     subgroup: str | None = None
     level: str | None = None
@@ -49,7 +49,7 @@ def _keys(keys: Keys) -> Row:
 
 
 def _common(result: Interval | PairedTest, n_cases: int, mc_error: tuple[float, float]) -> Row:
-    # n counts the distinct cases that the row is about, by every method alike; what a proportion or a test divides by is the
+    # n counts the distinct cases of the row, the same for every method; the denominator of a proportion or a test is
     # denominator, or the class.
     return {
         "method": result.method,
@@ -137,7 +137,7 @@ def omnibus_row(metric: str, result: Omnibus) -> Row:
 
 
 def also(result: R, status: Status, words: str) -> R:
-    """The same result with a further warning; an estimate that does not exist keeps its reason alone."""
+    """The same result with a further warning; an estimate that does not exist keeps only its own reason."""
     if not words or result.status == "not_estimable":
         return result
     doubted: Status = "caution" if "caution" in (status, result.status) else "ok"

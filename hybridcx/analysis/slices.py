@@ -1,4 +1,4 @@
-"""The cases and models that one set of rows is about: a whole test set, a subgroup or a seed of it."""
+"""The cases and models of one set of rows: a whole test set, one of its subgroups or one seed."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Slice:
         )
 
     def keys_of(self, metric: str, *models: int) -> Keys:
-        """The keys of a row: with the threshold that made the calls, where the metric counts calls and all these models share it."""
+        """The keys of a row; with the threshold of the calls where the metric counts calls and all these models share one threshold."""
         if metric not in COUNT_METRICS or not self.call_thresholds:
             return self.keys
-        # A pair has the threshold that all models share or none, so that every pair of a family stays in it.
-        asked = models if len(models) == 1 else range(len(self.models))
-        found = {self.call_thresholds[j] for j in asked}
-        return self.keys.with_(threshold=found.pop()) if len(found) == 1 else self.keys
+        # A pair gets the threshold of all models or none: a threshold per pair would split its family.
+        chosen = models if len(models) == 1 else range(len(self.models))
+        values = {self.call_thresholds[j] for j in chosen}
+        return self.keys.with_(threshold=values.pop()) if len(values) == 1 else self.keys
 
     @property
     def n(self) -> int:
@@ -96,23 +96,23 @@ class Slice:
         if not ((scores < calibration.LOGIT_CLIP) | (scores > 1 - calibration.LOGIT_CLIP)).any():
             return "ok", ""
         if metric == "log_loss":
-            found = [calibration.log_loss(self.y_true, self.score(j)) for j in models]
+            results = [calibration.log_loss(self.y_true, self.score(j)) for j in models]
         else:
-            found = [calibration.calibration_line(self.y_true, self.score(j))[0] for j in models]
-            found = [replace(r, status="ok", warning=r.warning if "clipped" in r.warning else "") for r in found]
-        said = [
+            results = [calibration.calibration_line(self.y_true, self.score(j))[0] for j in models]
+            results = [replace(r, status="ok", warning=r.warning if "clipped" in r.warning else "") for r in results]
+        warnings = [
             f"{self.models[j]}: {r.warning}" if len(models) > 1 else r.warning
-            for j, r in zip(models, found, strict=True)
+            for j, r in zip(models, results, strict=True)
             if r.warning
         ]
-        return ("caution" if any(r.status == "caution" for r in found) else "ok"), "; ".join(said)
+        return ("caution" if any(r.status == "caution" for r in results) else "ok"), "; ".join(warnings)
 
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that can be had from what is there."""
-        found = COUNT_METRICS if self.y_pred is not None else ()
+        """The metrics that the available calls and scores allow."""
+        names = COUNT_METRICS if self.y_pred is not None else ()
         if self.y_score is not None:
-            found += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
-        return found
+            names += RANK_METRICS + (PROBABILITY_METRICS if self.probabilities else ())
+        return names
 
     def _fold_codes(self, order: np.ndarray) -> np.ndarray | None:
         """(k, n) codes of the folds, models in `order`."""
@@ -135,7 +135,7 @@ class Slice:
         """Joint bootstrap replicates of all metrics (or these) and models, drawn in the models' sorted order: their order does not matter."""
         order = np.argsort(np.array(self.models, dtype=object), kind="stable")
         back = np.argsort(order)
-        asked = self.metrics() if metrics is None else metrics
+        wanted = self.metrics() if metrics is None else metrics
         work = partial(
             bootstrap_replicates,
             self.y_true,
@@ -149,10 +149,10 @@ class Slice:
             n_refits=n_refits,
             folds=self._fold_codes(order),
         )
-        found = joint_replicates(work, asked, len(self.models), self.n * len(self.models) * n_resamples, workers)
+        result = joint_replicates(work, wanted, len(self.models), self.n * len(self.models) * n_resamples, workers)
         return replace(
-            found,
-            observed={m: v[back] for m, v in found.observed.items()},
-            replicates={m: v[:, back] for m, v in found.replicates.items()},
-            jackknife={m: v[:, back] for m, v in found.jackknife.items()},
+            result,
+            observed={m: v[back] for m, v in result.observed.items()},
+            replicates={m: v[:, back] for m, v in result.replicates.items()},
+            jackknife={m: v[:, back] for m, v in result.jackknife.items()},
         )

@@ -43,7 +43,7 @@ class KnowsInverse(Protocol):
 
 
 class OverSeeds(Protocol):
-    """What stands in the place of one seed's replicates where there are several: it knows each pair's interval over the seeds."""
+    """The counterpart of one seed's replicates for several seeds: it gives each pair's interval over the seeds."""
 
     def interval_at(self, metric: str, i: int, j: int) -> At | None:
         """The interval of the difference of models i and j as a function of its level."""
@@ -54,7 +54,7 @@ class OverSeeds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """BCa's interval of a pair as a function of its level, which knows its own inverse; `doubt`: status and words that go with every limit."""
+    """BCa interval of a pair as a function of its level, with its exact inverse; `doubt`: status and warning of every limit."""
 
     joint: Replicates
     metric: str
@@ -64,8 +64,8 @@ class Resampled:
 
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
-        found = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_bca", level)
-        return also(found, *self.doubt)
+        result = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_bca", level)
+        return also(result, *self.doubt)
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
@@ -74,7 +74,7 @@ class Resampled:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Tango's interval of a pair as a function of its level, which knows its own inverse."""
+    """Tango's interval of a pair as a function of its level, with its exact inverse."""
 
     n11: int
     n10: int
@@ -115,7 +115,7 @@ def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | Ov
 
 
 def doubt_of_bca(part: Slice, metric: str, i: int, j: int) -> tuple[Status, str]:
-    """Status and words beside the BCa limits of a pair: clipped scores, and too few cases."""
+    """Status and warning for the BCa limits of a pair: clipped scores, and too few cases."""
     status, words = part.clipped(metric, i, j)
     if part.n_clusters >= FEW_FOR_BCA:
         return status, words
@@ -123,11 +123,11 @@ def doubt_of_bca(part: Slice, metric: str, i: int, j: int) -> tuple[Status, str]
 
 
 def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
-    """The limits alone; `turned` for metrics of which less is better."""
+    """The limits alone; `turned` changes their sign, for metrics where lower is better."""
 
     def limits(level: float) -> tuple[float, float]:
-        found = at(level)
-        return (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+        result = at(level)
+        return (-result.conf_high, -result.conf_low) if turned else (result.conf_low, result.conf_high)
 
     return limits
 
@@ -137,50 +137,55 @@ def margin_tests(
 ) -> list[PairedTest]:
     """`tost` and `non_inferiority` at the plan's margin; empty without one.
 
-    Where less is better the tests are made on the turned difference, so that p means the same for every metric; the estimate and its
-    limits stay model minus comparator.
+    Where lower is better the tests use the difference with its sign changed, so that p means the same for every metric; the estimate and its limits
+    stay model minus comparator.
     """
     at = interval_at(part, metric, i, j, joint)
     if plan.margin is None or at is None:
         return []
-    found, turned = at(plan.confidence_level), not METRICS[metric].higher_is_better
-    estimate = -found.estimate if turned else found.estimate
+    result, turned = at(plan.confidence_level), not METRICS[metric].higher_is_better
+    estimate = -result.estimate if turned else result.estimate
     limits = limits_of(at, turned=turned)
     return [
         _beside(
             test(
-                limits, plan.margin, estimate, plan.confidence_level, found.n, one_sided=one_sided_of(at, turned=turned)
+                limits,
+                plan.margin,
+                estimate,
+                plan.confidence_level,
+                result.n,
+                one_sided=one_sided_of(at, turned=turned),
             ),
-            found,
+            result,
         )
         for test in (equivalence.tost, equivalence.non_inferiority)
     ]
 
 
-def _beside(test: PairedTest, found: PairedTest) -> PairedTest:
-    """A test at the margin with the estimate, limits and resamples of the interval that it inverts, and the doubts about these."""
-    absent, resampled = found.status == "not_estimable", not isnan(found.n_resamples)
-    # What an analytic method warns of (no discordant pair: p is 1) is about its own test of no difference.
-    said = [found.warning if absent or resampled else "", "" if absent else test.warning]
-    doubted = absent or (resampled and found.status != "ok")
+def _beside(test: PairedTest, interval: PairedTest) -> PairedTest:
+    """A test at the margin with the estimate, limits, resamples, status and warning of the interval that it inverts."""
+    absent, resampled = interval.status == "not_estimable", not isnan(interval.n_resamples)
+    # The warning of an analytic method (no discordant pair: p is 1) concerns its own test of no difference, not the test at the margin.
+    messages = [interval.warning if absent or resampled else "", "" if absent else test.warning]
+    doubted = absent or (resampled and interval.status != "ok")
     return replace(
         test,
-        estimate=found.estimate,
-        conf_low=found.conf_low,
-        conf_high=found.conf_high,
-        b=found.b,
-        c=found.c,
-        std_error=found.std_error,
-        n_clusters=found.n_clusters,
-        n_resamples=found.n_resamples,
-        n_resamples_failed=found.n_resamples_failed,
-        status=found.status if doubted else test.status,
-        warning="; ".join(dict.fromkeys(w for w in said if w)),
+        estimate=interval.estimate,
+        conf_low=interval.conf_low,
+        conf_high=interval.conf_high,
+        b=interval.b,
+        c=interval.c,
+        std_error=interval.std_error,
+        n_clusters=interval.n_clusters,
+        n_resamples=interval.n_resamples,
+        n_resamples_failed=interval.n_resamples_failed,
+        status=interval.status if doubted else test.status,
+        warning="; ".join(dict.fromkeys(w for w in messages if w)),
     )
 
 
 def one_sided_of(at: At, *, turned: bool = False) -> equivalence.OneSided:
-    """The one-sided p-values of an interval by inverting it: exactly where it knows how (Tango, the bootstraps), else by search."""
+    """The one-sided p-values of an interval by inverting it: exactly where a closed inverse exists (Tango, the bootstraps), else by search."""
     limits = limits_of(at, turned=turned)
 
     def pvalues(null: float) -> tuple[float, float]:
@@ -200,8 +205,8 @@ def verdicts_table(
     joint: Replicates | OverSeeds | None,
 ) -> pd.DataFrame:
     """One row per overall pair and metric that has a better direction."""
-    found = _found(part, compared, plan, pairs, joint, part.metrics())
-    return pd.DataFrame([_row(*names, of, at, test, plan) for names, of, at, test in found])
+    results = _tested_intervals(part, compared, plan, pairs, joint, part.metrics())
+    return pd.DataFrame([_row(*names, result, at, test, plan) for names, result, at, test in results])
 
 
 def conclusions(
@@ -216,13 +221,13 @@ def conclusions(
     verdict."""
     wanted = [m for m in part.metrics() if m in metrics]
     rows = [
-        (*names, of.estimate, _said(names[0], of, test, plan).verdict)
-        for names, of, _, test in _found(part, compared, plan, pairs, joint, wanted)
+        (*names, result.estimate, _verdict_of(names[0], result, test, plan).verdict)
+        for names, result, _, test in _tested_intervals(part, compared, plan, pairs, joint, wanted)
     ]
     return pd.DataFrame(rows, columns=["metric", "model", "comparator", "estimate", "verdict"])
 
 
-def _found(
+def _tested_intervals(
     part: Slice,
     compared: pd.DataFrame,
     plan: Plan,
@@ -230,7 +235,7 @@ def _found(
     joint: Replicates | OverSeeds | None,
     metrics: Sequence[str],
 ) -> Iterator[tuple[tuple[str, str, str], PairedTest, At, Row]]:
-    """The interval that each verdict rests on, as a function of its level too, and the test beside it."""
+    """For each verdict: its names, its interval, the interval as a function of its level, and the row of its test."""
     if compared.empty:
         return
     place = {m: k for k, m in enumerate(part.models)}
@@ -245,47 +250,47 @@ def _found(
                 continue
             at = interval_at(part, metric, place[model], place[comparator], joint)
             if at is not None:
-                found = at(plan.confidence_level)
-                # The interval of a paired proportion is Tango's, the test beside it is the mid-p test.
-                test = tested[metric, model, comparator, "mcnemar_midp" if found.method == "tango" else found.method]
-                yield (metric, model, comparator), found, at, test
+                result = at(plan.confidence_level)
+                # The interval of a paired proportion is Tango's; its test is the mid-p test.
+                test = tested[metric, model, comparator, "mcnemar_midp" if result.method == "tango" else result.method]
+                yield (metric, model, comparator), result, at, test
 
 
-def _said(metric: str, found: PairedTest, test: Row, plan: Plan) -> equivalence.Verdict:
-    """The verdict of an interval and its adjusted p-value, turned where lower is better."""
+def _verdict_of(metric: str, result: PairedTest, test: Row, plan: Plan) -> equivalence.Verdict:
+    """The verdict of an interval and its adjusted p-value; the sign is changed where lower is better."""
     turned = not METRICS[metric].higher_is_better
-    low, high = (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+    low, high = (-result.conf_high, -result.conf_low) if turned else (result.conf_low, result.conf_high)
     return equivalence.verdict(low, high, plan.margin, float(test["adj.p.value"]), 1 - plan.confidence_level)
 
 
-def _row(metric: str, model: str, comparator: str, found: PairedTest, at: At, test: Row, plan: Plan) -> Row:
+def _row(metric: str, model: str, comparator: str, result: PairedTest, at: At, test: Row, plan: Plan) -> Row:
     turned = not METRICS[metric].higher_is_better
-    low, high = (-found.conf_high, -found.conf_low) if turned else (found.conf_low, found.conf_high)
+    low, high = (-result.conf_high, -result.conf_low) if turned else (result.conf_low, result.conf_high)
     alpha = 1 - plan.confidence_level
-    said = _said(metric, found, test, plan)
-    superior, noninferior, equivalent = _pvalues(found, at, plan, turned)
+    verdict = _verdict_of(metric, result, test, plan)
+    superior, noninferior, equivalent = _pvalues(result, at, plan, turned)
     return {
         "metric": metric,
         "model": model,
         "comparator": comparator,
-        "estimate": found.estimate,
-        "conf.low": found.conf_low,
-        "conf.high": found.conf_high,
+        "estimate": result.estimate,
+        "conf.low": result.conf_low,
+        "conf.high": result.conf_high,
         "margin": nan if plan.margin is None else plan.margin,
-        "verdict": said.verdict,
-        "within.margin": said.within_margin,
+        "verdict": verdict.verdict,
+        "within.margin": verdict.within_margin,
         "smallest.margin": equivalence.smallest_margin(low, high),
         "p.superior": superior,
         "p.noninferior": noninferior,
         "p.equivalent": equivalent,
-        "detectable.difference": _detectable(found, alpha),
+        "detectable.difference": _detectable(result, alpha),
         "role": test["role"],
     }
 
 
-def _pvalues(found: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float, float, float]:
+def _pvalues(result: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float, float, float]:
     """One-sided p-values by inverting the interval: of superiority, and at the margin of non-inferiority and equivalence."""
-    if isnan(found.conf_low) or found.conf_low == found.conf_high:
+    if isnan(result.conf_low) or result.conf_low == result.conf_high:
         return nan, nan, nan
     pvalues = one_sided_of(at, turned=turned)
     superior = pvalues(0.0)[0]
@@ -295,18 +300,18 @@ def _pvalues(found: PairedTest, at: At, plan: Plan, turned: bool) -> tuple[float
     return superior, above, max(above, pvalues(plan.margin)[1])
 
 
-def _detectable(found: PairedTest, alpha: float) -> float:
-    """The smallest true difference that the test would have found with 80 % power, at the discordance or standard error that was seen."""
-    if found.method == "tango":
-        n, discordant = int(found.n), found.b + found.c
+def _detectable(result: PairedTest, alpha: float) -> float:
+    """The smallest true difference that the test detects with 80 % power, at the observed discordance or standard error."""
+    if result.method == "tango":
+        n, discordant = int(result.n), result.b + result.c
         return _detectable_midp(n, discordant / n, alpha) if n else nan
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
-    if isnan(found.std_error) or found.std_error == 0:
+    if isnan(result.std_error) or result.std_error == 0:
         return nan
-    freedom = found.parameter if found.method == NADEAU_BENGIO else inf
-    return power.detectable_difference_normal(found.std_error, POWER, alpha, freedom)
+    freedom = result.parameter if result.method == NADEAU_BENGIO else inf
+    return power.detectable_difference_normal(result.std_error, POWER, alpha, freedom)
 
 
-@lru_cache(maxsize=1024)  # of many pairs most have a discordance that others have too
+@lru_cache(maxsize=1024)  # most of many pairs share their discordance with another pair
 def _detectable_midp(n: int, discordance: float, alpha: float) -> float:
     return power.detectable_difference_mcnemar(n, discordance, POWER, alpha, "midp")

@@ -23,10 +23,10 @@ _FORMS: dict[Kind, tuple[str, Scale]] = {"call": ("reader_", "nominal"), "rating
 
 
 def calls_of(table: Table) -> Ratings | None:
-    """Return the readers' calls of a manifest whose labels are still to be made of them. Raises InputError for columns that cannot be read."""
+    """Return the readers' calls of a manifest, before labels are derived from them. Raises InputError for columns that cannot be read."""
     columns = [c for c in table.frame.columns if c.startswith("reader_")]
-    found = pd.unique(table.frame[columns].to_numpy(dtype=object).ravel()).tolist() if columns else []
-    return _ratings(table, "call", found)
+    calls = pd.unique(table.frame[columns].to_numpy(dtype=object).ravel()).tolist() if columns else []
+    return _ratings(table, "call", calls)
 
 
 def _ratings(table: Table, kind: Kind, known: list[str]) -> Ratings | None:

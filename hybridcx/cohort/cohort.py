@@ -37,8 +37,8 @@ class Cohort:
     further ones as text. `rows`: the manifest's line of each case. `root`: the folder that image paths are relative to.
     `labels`: (negative, positive), the two labels of the analysed cases. `source`: the manifest.
     `image_sha256`: of each analysed case's file. `sha256`: of the manifest's bytes and those of the images together.
-    `labels_by`: the rule that made the labels. `disputed`: (n,) bool, the cases in dispute (their `excluded` says why), or None where
-    there are none. `disputed_sha256`: of their files. `given`: the column `label` as the manifest has it, where a rule made the labels.
+    `labels_by`: the rule for the labels. `disputed`: (n,) bool, the cases in dispute (their `excluded` says why), or None where
+    there are none. `disputed_sha256`: of their files. `given`: the manifest's column `label`, where a rule derives the labels.
     `votes`: the columns of the readings that the rule uses.
     """
 
@@ -72,7 +72,7 @@ class Cohort:
         return self.frame.iloc[:0] if self.disputed is None else self.frame[self.disputed]
 
     def to_score(self, case_ids: Collection[str]) -> Cohort:
-        """The same cohort with these cases in dispute beside the analysed ones, for what makes images and scores of them."""
+        """The same cohort with these disputed cases added to the analysed ones, for preparing images and computing scores."""
         if self.disputed is None or not len(case_ids):
             return self
         wanted = self.disputed & self.frame["case_id"].isin(list(case_ids)).to_numpy()

@@ -1,7 +1,7 @@
 """Consensus: the label of each case from the calls of its readers, and the cases on which there is none.
 
-A case in dispute is not excluded as others are: it has no label, so it is never fitted on and stands in no primary metric, but where the
-split sends it to test it is scored apart. A case that too few readers read is excluded, with that as its reason.
+A case in dispute differs from an excluded case: it has no label, so it is never fitted on and enters no primary metric, but if the split assigns it
+to test it is scored separately. A case that too few readers read is excluded, with that as its reason.
 """
 
 from __future__ import annotations
@@ -46,41 +46,41 @@ class Labelled:
 
 
 def labelled(table: Table, options: LabelsSection) -> Labelled:
-    """Label the cases of a manifest by the rule of the experiment. Problems are returned, for the manifest's reader to report with the rest.
+    """Label the cases of a manifest by the rule of the experiment. Problems are returned, and `read_manifest` reports them with its own.
 
     Every reader votes with the reading of the first occasion (or the last, or all). Agreement: at least two readers, no reading that
     differs. Majority: at least two readers, and more readings for one label than for any other. One reader: that reader's reading.
     Adjudicated: agreement, otherwise the adjudicator's call.
     """
     raw, file = table.frame, table.file
-    given = raw["label"]
+    labels = raw["label"]
     excluded = raw["excluded"].str.strip() if "excluded" in raw.columns else pd.Series("", index=raw.index, dtype="str")
     reopened = excluded.isin([r.strip() for r in options.dispute_reasons]).to_numpy()
-    unchanged = Labelled(given, excluded, reopened)
+    unchanged = Labelled(labels, excluded, reopened)
     try:
         ratings = calls_of(table)
-    except InputError:  # said by `reading_problems`, with the rest
+    except InputError:  # reported by `reading_problems`
         return unchanged
     if options.rule == "given":
         votes = () if ratings is None else tuple(c.column for c in chosen_columns(ratings, "first"))
-        return Labelled(given, excluded, reopened, votes)
+        return Labelled(labels, excluded, reopened, votes)
     if ratings is None:
         rule = f"the labels are to come from readers (cohort.labels.rule = {options.rule!r}), but there is no column of readings"
         remedy = 'add columns reader_<name>, or use rule = "given"'
-        return Labelled(given, excluded, reopened, problems=[Problem(rule, file, 1, "reader_", remedy=remedy)])
+        return Labelled(labels, excluded, reopened, problems=[Problem(rule, file, 1, "reader_", remedy=remedy)])
     voters, adjudicator, problems = _roles(table, ratings, options)
     if problems:
-        return Labelled(given, excluded, reopened, problems=problems)
+        return Labelled(labels, excluded, reopened, problems=problems)
 
     columns = [c for c in chosen_columns(ratings, options.occasion) if c.reader in voters]
     readings = ratings.frame.loc[raw["case_id"].tolist(), [c.column for c in columns]].to_numpy(dtype=object)
     decide = _rule(options.rule, [c.reader for c in columns], options.reader)
-    label, reason, disputed = given.tolist(), excluded.tolist(), np.zeros(len(raw), dtype=bool)
+    label, reason, disputed = labels.tolist(), excluded.tolist(), np.zeros(len(raw), dtype=bool)
     for i in np.flatnonzero((excluded == "").to_numpy() | reopened):
-        found, why = decide(readings[i])
-        if not found and adjudicator is not None:
-            found, why = (adjudicator[i], "") if adjudicator[i] else ("", NOT_ADJUDICATED if why == DIFFER else why)
-        label[i], reason[i] = found or label[i], why
+        decided, why = decide(readings[i])
+        if not decided and adjudicator is not None:
+            decided, why = (adjudicator[i], "") if adjudicator[i] else ("", NOT_ADJUDICATED if why == DIFFER else why)
+        label[i], reason[i] = decided or label[i], why
         disputed[i] = why.startswith("in dispute")
     out = Labelled(
         pd.Series(label, index=raw.index, dtype="str"),
@@ -126,7 +126,7 @@ def _rule(name: str, readers: Sequence[str], one: str | None) -> Callable[[np.nd
 
 
 def _roles(table: Table, ratings: Ratings, options: LabelsSection) -> tuple[set[str], list[str] | None, list[Problem]]:
-    """Who votes, the adjudicator's calls ("" where none), and what is wrong with the names."""
+    """The voting readers, the adjudicator's calls ("" where none), and problems of the names."""
     raw, file = table.frame, table.file
     problems = []
     for key, names in (("readers", options.readers or []), ("reader", [options.reader] if options.reader else [])):
@@ -161,18 +161,18 @@ def _roles(table: Table, ratings: Ratings, options: LabelsSection) -> tuple[set[
     return voters, calls, problems
 
 
-def _differences(table: Table, made: Labelled, reopened: np.ndarray) -> list[Problem]:
-    """Say where the rule departs from what the manifest says itself."""
+def _differences(table: Table, labelled_cases: Labelled, reopened: np.ndarray) -> list[Problem]:
+    """Warnings where the rule and the manifest's own labels or exclusions differ."""
     raw, file = table.frame, table.file
-    kept = (made.excluded == "").to_numpy()
+    analysed = (labelled_cases.excluded == "").to_numpy()
     out = []
-    other = kept & (raw["label"].str.strip() != "").to_numpy() & (raw["label"] != made.label).to_numpy()
+    other = analysed & (raw["label"].str.strip() != "").to_numpy() & (raw["label"] != labelled_cases.label).to_numpy()
     if other.any():
         ids = tuple(raw["case_id"][other])
         rule = f"{len(ids)} cases have another label by the rule than in the column"
         remedy = "the rule's label is used"
         out.append(Problem(rule, file, column="label", remedy=remedy, severity="warning", cases=ids))
-    solved = kept & reopened
+    solved = analysed & reopened
     if solved.any():
         ids = tuple(raw["case_id"][solved])
         rule = f"{len(ids)} cases that the manifest calls a dispute have a label by the rule, and are analysed"

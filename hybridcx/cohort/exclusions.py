@@ -11,7 +11,7 @@ from hybridcx.cohort.splits import Split
 
 FLOW_COLUMNS = ("step", "kind", "reason", "split", "label", "n", "n.patients")
 UNASSIGNED = "none"
-"""The split of cases in dispute for which the manifest names none."""
+"""The split of disputed cases without a split in the manifest."""
 
 
 def flow(cohort: Cohort, split: Split | None = None) -> pd.DataFrame:
@@ -19,14 +19,14 @@ def flow(cohort: Cohort, split: Split | None = None) -> pd.DataFrame:
 
     Columns: `step`, the words; `kind`: screened, excluded, disputed, analysed or class; `reason` of an exclusion or a dispute; `split` and
     `label` where the row is about one of them (with `split`: each part of each class, and of the cases in dispute); `n`: cases;
-    `n.patients`: distinct patients. The reasons stand by falling number, ties in the manifest's order. The sums of cases are checked;
-    patients need not add up, for one may have a case on either side.
+    `n.patients`: distinct patients. The reasons are sorted by falling number, ties in the manifest's order. The sums of cases are checked;
+    patients need not add up, because a patient can have cases in several rows.
 
-    Raises RuntimeError where a case is not accounted for, which would be our own fault.
+    Raises RuntimeError where a case is not accounted for, which would be a bug.
     """
     rows = [
-        {**dict.fromkeys(FLOW_COLUMNS), **said, "n": len(part), "n.patients": part["patient_id"].nunique()}
-        for said, part in _steps(cohort, split)
+        {**dict.fromkeys(FLOW_COLUMNS), **step, "n": len(part), "n.patients": part["patient_id"].nunique()}
+        for step, part in _steps(cohort, split)
     ]
     table = pd.DataFrame(rows, columns=list(FLOW_COLUMNS))
     if wrong := unaccounted(table):
@@ -35,7 +35,7 @@ def flow(cohort: Cohort, split: Split | None = None) -> pd.DataFrame:
 
 
 def _steps(cohort: Cohort, split: Split | None) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    frame, disputed, kept = cohort.frame, cohort.in_dispute, cohort.analysed
+    frame, disputed, analysed = cohort.frame, cohort.in_dispute, cohort.analysed
     yield {"step": "screened", "kind": "screened"}, frame
     gone = frame.drop(index=disputed.index)
     for reason in _by_number(gone.loc[gone["excluded"] != "", "excluded"]):
@@ -48,16 +48,16 @@ def _steps(cohort: Cohort, split: Split | None) -> Iterator[tuple[dict[str, str]
             if (sent == name).any():
                 words = "in dispute, test: scored apart" if name == "test" else f"in dispute, {name}: not used"
                 yield {"step": words, "kind": "disputed", "split": name}, disputed[sent == name]
-    yield {"step": "analysed", "kind": "analysed"}, kept
+    yield {"step": "analysed", "kind": "analysed"}, analysed
     classes = (cohort.labels[1], cohort.labels[0])
     for label in classes:
-        yield {"step": label, "kind": "class", "label": label}, kept[kept["label"] == label]
+        yield {"step": label, "kind": "class", "label": label}, analysed[analysed["label"] == label]
     if split is not None:
-        sent = kept["case_id"].map(split.assignment)
+        sent = analysed["case_id"].map(split.assignment)
         for name in SPLITS:
-            yield {"step": name, "kind": "analysed", "split": name}, kept[sent == name]
+            yield {"step": name, "kind": "analysed", "split": name}, analysed[sent == name]
             for label in classes:
-                part = kept[(sent == name) & (kept["label"] == label)]
+                part = analysed[(sent == name) & (analysed["label"] == label)]
                 yield {"step": f"{name}, {label}", "kind": "class", "split": name, "label": label}, part
 
 
@@ -101,4 +101,4 @@ def unaccounted(table: pd.DataFrame) -> list[str]:
             )
             for name in label.dropna().unique()
         ]
-    return [f"{what} {total}, but {of} {parts}" for what, total, of, parts in sums if total != parts]
+    return [f"{what} {total}, but {words} {parts}" for what, total, words, parts in sums if total != parts]

@@ -1,4 +1,4 @@
-"""The image files that a manifest names, looked at from outside: where the paths lead, whether the files are there, which are the same."""
+"""Checks of a manifest's image files without decoding them: paths, existence, identical bytes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _FRAME = re.compile(r"(?P<path>.*\S)#frame=(?P<frame>[^/]*)", re.DOTALL)
 def split_frame(text: str) -> tuple[str, int | None]:
     """Return the path and the frame that an entry of the column `image` names: `scan.dcm#frame=3`, counted from 1 as in DICOM.
 
-    None where no frame is named, 0 where what stands there is no whole number from 1.
+    None where no frame is named, 0 where the frame is no whole number from 1.
 
     >>> split_frame("a/scan.dcm#frame=3")
     ('a/scan.dcm', 3)
     >>> split_frame("a/scan.png")
     ('a/scan.png', None)
     """
-    found = _FRAME.fullmatch(text)
-    if found is None:
+    match = _FRAME.fullmatch(text)
+    if match is None:
         return text, None
-    frame = found["frame"]
-    return found["path"], int(frame) if re.fullmatch(r"[1-9][0-9]{0,5}", frame) else 0
+    frame = match["frame"]
+    return match["path"], int(frame) if re.fullmatch(r"[1-9][0-9]{0,5}", frame) else 0
 
 
 def check_files(
-    raw: pd.DataFrame, rows: np.ndarray, kept: np.ndarray, root: Path, file: str, split: pd.Series, same_bytes: str
+    raw: pd.DataFrame, rows: np.ndarray, analysed: np.ndarray, root: Path, file: str, split: pd.Series, same_bytes: str
 ) -> tuple[dict[int, str], list[Problem]]:
     """Return the SHA-256 of each kept row's image file, and the problems of the files (bad_input.md 8, 11, 15, 18).
 
@@ -50,12 +50,12 @@ def check_files(
     for i, text in enumerate(raw["image"].tolist()):
         if not text.strip():
             continue
-        named, frames[i] = split_frame(text)
-        target = root / PurePosixPath(named)
-        why = safe_relative(named) or _unusable(target, inside, bool(kept[i]))
+        names, frames[i] = split_frame(text)
+        target = root / PurePosixPath(names)
+        why = safe_relative(names) or _unusable(target, inside, bool(analysed[i]))
         if frames[i] == 0:
             why = "a frame that is no whole number from 1"
-        if why is None and kept[i]:
+        if why is None and analysed[i]:
             paths[i] = target
         if why is not None:
             reasons[why].append(i)
@@ -93,7 +93,7 @@ def check_files(
 
 
 def hash_files(paths: dict[int, Path]) -> tuple[dict[int, str], list[int]]:
-    """Return the SHA-256 of each file, and the keys of those that could not be read. Threads read, the hash releases the lock."""
+    """Return the SHA-256 of each file, and the keys of those that could not be read. Threads help, because hashing releases the interpreter lock."""
 
     def digest(path: Path) -> str | None:
         try:
@@ -103,8 +103,8 @@ def hash_files(paths: dict[int, Path]) -> tuple[dict[int, str], list[int]]:
             return None
 
     with ThreadPoolExecutor() as pool:
-        found = dict(zip(paths, pool.map(digest, paths.values()), strict=True))
-    return {i: d for i, d in found.items() if d is not None}, sorted(i for i, d in found.items() if d is None)
+        hashes = dict(zip(paths, pool.map(digest, paths.values()), strict=True))
+    return {i: d for i, d in hashes.items() if d is not None}, sorted(i for i, d in hashes.items() if d is None)
 
 
 def _unusable(target: Path, inside: Path, needed: bool) -> str | None:

@@ -16,10 +16,10 @@ from hybridcx.streams import rng_for, seed_for
 def fold_splits(cohort: Cohort, n_folds: int, validation: float, *, seed: int) -> tuple[Split, ...]:
     """Divide the cohort into `n_folds` splits whose test sets are disjoint and together hold every analysed case.
 
-    Stratified by class, all cases of a patient together (scikit-learn's StratifiedGroupKFold, on cases sorted by id, so that the manifest's
-    order does not matter). Of the cases outside a fold the share `validation` (0 to 1, exclusive) is drawn for validation, by class and patient as
-    `stratified_split` does. A case in dispute is a test case, scored apart, of the fold of its patient's other cases; a patient without
-    others is sent to a fold at random.
+    Stratified by class, all cases of a patient together (scikit-learn's StratifiedGroupKFold, on cases sorted by id, so that the manifest's order
+    does not matter). Of the cases outside a fold the share `validation` (0 to 1, exclusive) is drawn for validation, by class and patient as
+    `stratified_split` does. A case in dispute is a test case, scored separately, of the fold of its patient's other cases; a patient without others
+    gets a random fold.
 
     Raises InputError, with the problems of all folds: too few patients of a class; a part without one of the classes.
     """

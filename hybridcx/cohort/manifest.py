@@ -1,4 +1,4 @@
-"""The cohort: who was screened, whose image is where, what is known of each case, read from a manifest and checked as a whole."""
+"""Reader of a cohort manifest: screened cases, image files, labels, splits and exclusions, checked as a whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_manifest(
     """Read a cohort manifest and check it with the image files that it names, whose bytes are hashed but not decoded.
 
     Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default). `same_bytes`: byte-identical image
-    files under two labels are refused, or with "warn" only said (for a benchmark whose faults are part of it). `labels_by`: how the
+    files under two labels are refused, or with "warn" only reported (for a benchmark with known faults). `labels_by`: how the
     labels come from the readers' calls (`cohort.consensus`); by default they are the column `label`.
 
     Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file. Cases in
@@ -55,25 +55,25 @@ def read_manifest(
     raw, rows, file = table.frame, table.rows, table.file
     if not len(raw):
         raise InputError(p for p in problems if p.severity == "error")
-    made = labelled(table, labels_by)
-    given, excluded = raw["label"], made.excluded
-    raw = raw.assign(label=made.label)
+    labelled_cases = labelled(table, labels_by)
+    given_labels, excluded = raw["label"], labelled_cases.excluded
+    raw = raw.assign(label=labelled_cases.label)
     table = replace(table, frame=raw)
-    kept = (excluded == "").to_numpy() & ~made.disputed
-    scored = kept | made.disputed
-    problems += made.problems
-    problems += _texts(table, kept)
+    analysed = (excluded == "").to_numpy() & ~labelled_cases.disputed
+    scored = analysed | labelled_cases.disputed
+    problems += labelled_cases.problems
+    problems += _texts(table, analysed)
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
     problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; give a second image of a patient its own case_id")  # fmt: skip
     crop, more = _crops(raw, rows, file, scored)
     problems += more
-    split, more = _splits(raw, rows, file, kept, made.disputed)
+    split, more = _splits(raw, rows, file, analysed, labelled_cases.disputed)
     problems += more
 
-    labels = raw["label"][kept]
+    labels = raw["label"][analysed]
     known = labels[~is_blank(text_array(labels))].unique().tolist()
-    if kept.any():
+    if analysed.any():
         pair, more = two_labels(known, positive, file=file, column="label", one_vs_rest=False)
         problems += more
     else:
@@ -90,29 +90,31 @@ def read_manifest(
     if pair is None:  # two_labels and the branch above give none only together with an error
         raise InputError(problems)
 
-    named = {c: raw[c] for c in REQUIRED} | crop | {"split": split, "excluded": excluded}
-    further = {c: raw[c] for c in raw.columns if c not in named}
-    frame = pd.DataFrame(named | further)
-    images, apart = (tuple(digests[i] for i in np.flatnonzero(mask).tolist()) for mask in (kept, made.disputed))
+    columns = {c: raw[c] for c in REQUIRED} | crop | {"split": split, "excluded": excluded}
+    further = {c: raw[c] for c in raw.columns if c not in columns}
+    frame = pd.DataFrame(columns | further)
+    images, apart = (
+        tuple(digests[i] for i in np.flatnonzero(mask).tolist()) for mask in (analysed, labelled_cases.disputed)
+    )
     whole = hashlib.sha256(path.read_bytes() + "".join(images + apart).encode()).hexdigest()
     return Cohort(
         frame, rows, path.parent, path, pair, tuple(problems), images, whole, labels_by,
-        disputed=made.disputed if made.disputed.any() else None,
+        disputed=labelled_cases.disputed if labelled_cases.disputed.any() else None,
         disputed_sha256=apart,
-        given=None if labels_by.rule == "given" else given,
-        votes=made.votes,
+        given=None if labels_by.rule == "given" else given_labels,
+        votes=labelled_cases.votes,
     )  # fmt: skip
 
 
-def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
+def _texts(table: Table, analysed: np.ndarray) -> list[Problem]:
     raw, rows, file = table.frame, table.rows, table.file
     out = check_text(raw["case_id"], rows, file=file, column="case_id")
     out += check_text(raw["patient_id"], rows, file=file, column="patient_id")
-    out += check_text(raw["image"][kept], rows[kept], file=file, column="image")
-    out += check_text(raw["label"][kept], rows[kept], file=file, column="label", warn_na=True)
-    if not kept.all():
-        out += check_text(raw["image"][~kept], rows[~kept], file=file, column="image", blank_ok=True)
-        out += check_text(raw["label"][~kept], rows[~kept], file=file, column="label", blank_ok=True)
+    out += check_text(raw["image"][analysed], rows[analysed], file=file, column="image")
+    out += check_text(raw["label"][analysed], rows[analysed], file=file, column="label", warn_na=True)
+    if not analysed.all():
+        out += check_text(raw["image"][~analysed], rows[~analysed], file=file, column="image", blank_ok=True)
+        out += check_text(raw["label"][~analysed], rows[~analysed], file=file, column="label", blank_ok=True)
     for column in raw.columns:
         if column not in (*REQUIRED, *CROP, "split") and not column.startswith(("reader_", "rating_")):
             out += check_text(raw[column], rows, file=file, column=column, blank_ok=True)
@@ -121,7 +123,7 @@ def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
     for column, what in (("case_id", "case id"), ("patient_id", "patient id")):
         out += check_spellings(raw[column], rows, file=file, column=column, what=what, fold_case=False)
     if "excluded" in raw.columns:
-        out += check_spellings(raw["excluded"][~kept], rows[~kept], file=file, column="excluded", what="reason")
+        out += check_spellings(raw["excluded"][~analysed], rows[~analysed], file=file, column="excluded", what="reason")
     words = raw["excluded"].str.strip().str.casefold() if "excluded" in raw.columns else pd.Series([], dtype="str")
     odd = words.isin(["0", "no", "false", "na", "n", "none", "kept", "included", "nan"]).to_numpy()
     if odd.any():
@@ -131,25 +133,25 @@ def _texts(table: Table, kept: np.ndarray) -> list[Problem]:
 
 
 def _crops(
-    raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray
+    raw: pd.DataFrame, rows: np.ndarray, file: str, analysed: np.ndarray
 ) -> tuple[dict[str, pd.Series], list[Problem]]:
     """Return the crop columns as whole numbers; a box is given whole or not at all (bad_input.md 24; the image's own size comes later)."""
     out: list[Problem] = []
-    there = [c for c in CROP if c in raw.columns]
-    if there and len(there) < len(CROP):
-        lacking = [c for c in CROP if c not in there]
+    present = [c for c in CROP if c in raw.columns]
+    if present and len(present) < len(CROP):
+        lacking = [c for c in CROP if c not in present]
         out.append(
             Problem(f"a crop box needs four columns, {some(lacking)} is absent", file, 1, lacking[0], remedy="add it")
         )
     columns = {}
     bad = np.zeros(len(raw), dtype=bool)
     for c in CROP:
-        if c not in there:
+        if c not in present:
             columns[c] = pd.Series(pd.NA, index=raw.index, dtype="Int64")
             continue
         arr = text_array(raw[c])
         blank, value = is_blank(arr), to_float(arr)
-        wrong = ~blank & ~(is_number(arr) & (value == np.floor(value)) & (np.abs(value) < 2**31)) & kept
+        wrong = ~blank & ~(is_number(arr) & (value == np.floor(value)) & (np.abs(value) < 2**31)) & analysed
         at = np.flatnonzero(wrong)
         out += listed("a crop box edge that is no whole number of pixels", rows[at].tolist(), raw[c].iloc[at].tolist(),
                       file=file, column=c, remedy="give pixels, or leave all four empty")  # fmt: skip
@@ -157,13 +159,13 @@ def _crops(
         whole = np.where(np.isnan(value) | wrong | ~np.isfinite(value), 0, value)
         whole = np.where(np.abs(whole) < 2**31, np.floor(whole), 0).astype(np.int64)
         columns[c] = pd.Series(whole, index=raw.index).astype("Int64").mask(np.isnan(value) | wrong)
-    if len(there) == len(CROP):
+    if len(present) == len(CROP):
         n_given = np.sum([columns[c].notna().to_numpy() for c in CROP], axis=0)
-        at = np.flatnonzero((n_given > 0) & (n_given < 4) & kept & ~bad)
+        at = np.flatnonzero((n_given > 0) & (n_given < 4) & analysed & ~bad)
         out += listed("a crop box with some edges only", rows[at].tolist(), file=file, column="crop_left",
                       remedy="give all four, or none")  # fmt: skip
         left, top, right, bottom = (columns[c].fillna(0).to_numpy(dtype=np.int64) for c in CROP)
-        whole_box = (n_given == 4) & kept
+        whole_box = (n_given == 4) & analysed
         at = np.flatnonzero(whole_box & ((right <= left) | (bottom <= top)))
         boxes = [f"{left[i]}, {top[i]}, {right[i]}, {bottom[i]}" for i in at]
         out += listed("a crop box of no area", rows[at].tolist(), boxes, file=file, column="crop_left",
@@ -176,23 +178,23 @@ def _crops(
 
 
 def _splits(
-    raw: pd.DataFrame, rows: np.ndarray, file: str, kept: np.ndarray, disputed: np.ndarray
+    raw: pd.DataFrame, rows: np.ndarray, file: str, analysed: np.ndarray, disputed: np.ndarray
 ) -> tuple[pd.Series, list[Problem]]:
     """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (bad_input.md 15, 16)."""
     if "split" not in raw.columns:
         return pd.Series("", index=raw.index, dtype="str"), []
     split = raw["split"].str.strip()
     filled = (split != "").to_numpy()
-    if not (filled & kept).any():
+    if not (filled & analysed).any():
         return split, []
     out: list[Problem] = []
     at = np.flatnonzero(filled & ~split.isin(SPLITS).to_numpy())
     out += listed("an unknown split", rows[at].tolist(), raw["split"].iloc[at].tolist(), file=file, column="split",
                   remedy=f"use {', '.join(SPLITS)}")  # fmt: skip
-    at = np.flatnonzero(~filled & kept)
+    at = np.flatnonzero(~filled & analysed)
     out += listed("no split, where other cases have one", rows[at].tolist(), file=file, column="split",
                   remedy="give every analysed case a split, or leave the column out")  # fmt: skip
-    part = pd.DataFrame({"patient_id": raw["patient_id"], "split": split})[(kept | disputed) & filled]
+    part = pd.DataFrame({"patient_id": raw["patient_id"], "split": split})[(analysed | disputed) & filled]
     n_splits = part.groupby("patient_id")["split"].nunique()
     for patient in n_splits.index[n_splits > 1][:20]:
         own = part[part["patient_id"] == patient]
@@ -202,9 +204,9 @@ def _splits(
         out.append(Problem(rule, file, row, "split", patient, "put all cases of a patient into one split"))
     if (n_splits > 1).sum() > 20:
         out.append(Problem(f"{int((n_splits > 1).sum())} patients in two splits, 20 are listed", file, column="split"))
-    labels = raw["label"][kept & filled]
+    labels = raw["label"][analysed & filled]
     for name in SPLITS:
-        own = labels[split[kept & filled] == name]
+        own = labels[split[analysed & filled] == name]
         if own.empty and name == "validation":
             continue
         lacking = sorted(set(labels.unique()) - set(own.unique()))

@@ -1,4 +1,5 @@
-"""The readers' calls and ratings that a manifest carries, on all cases read: before exclusions, where agreement is not yet by rule."""
+"""The readers' calls and ratings that a manifest carries, on all cases read: before exclusions, because a consensus rule can exclude
+disagreements."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ def reader_ratings(cohort: Cohort, kind: Kind = "call") -> Ratings | None:
 
 
 def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
-    """Return predictions with the readings that the cohort's rule uses beside them, on the cases that are evaluated: columns
-    `reader_...`, and `label_given` where the labels are made by a rule. None where a case was not read.
+    """Return predictions with the readings that the cohort's rule uses as further columns, on the evaluated cases: columns
+    `reader_...`, and `label_given` where the labels come from a rule. None where a case was not read.
 
     Where divisions differ a case is tested in one and fitted on in another: it has its readings on all its rows, one value a case.
     """
@@ -46,14 +47,14 @@ def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
         beside["label_given"] = beside["label_given"].mask(beside["label_given"].str.strip() == "", None)
     evaluated = ledger.loc[ledger["split"].isin(("test", "disputed")), "case_id"].unique()
     here = ledger["case_id"].isin(evaluated).to_numpy()
-    found = beside.reindex(ledger["case_id"]).reset_index(drop=True)
-    return ledger.join(found.where(np.repeat(here[:, None], beside.shape[1], axis=1), None).set_index(ledger.index))
+    readings = beside.reindex(ledger["case_id"]).reset_index(drop=True)
+    return ledger.join(readings.where(np.repeat(here[:, None], beside.shape[1], axis=1), None).set_index(ledger.index))
 
 
 def analysed_apart(cohort: Cohort, ratings: Ratings) -> Iterator[tuple[str, Ratings, str]]:
-    """The same readings on the analysed cases alone, with what must be said of their agreement; nothing where all cases read are analysed."""
-    kept = ratings.frame.index.isin(cohort.analysed["case_id"])
-    if kept.all() or not kept.any():
+    """The same readings on the analysed cases only, with a caveat on their agreement; None where all cases read are analysed."""
+    analysed = ratings.frame.index.isin(cohort.analysed["case_id"])
+    if analysed.all() or not analysed.any():
         return
     note = ""
     if chosen_by_agreement(cohort):
@@ -61,7 +62,7 @@ def analysed_apart(cohort: Cohort, ratings: Ratings) -> Iterator[tuple[str, Rati
             "the analysed cases were chosen by the readers' agreement, so that between the calls that the rule uses it is 1 by construction, "
             "and everything else is higher than on all cases read"
         )
-    yield "analysed", replace(ratings, frame=ratings.frame[kept]), note
+    yield "analysed", replace(ratings, frame=ratings.frame[analysed]), note
 
 
 def chosen_by_agreement(cohort: Cohort) -> bool:
@@ -70,24 +71,23 @@ def chosen_by_agreement(cohort: Cohort) -> bool:
     if calls is None or len(cohort.votes) < 2:
         return False
     differ = calls.frame[list(cohort.votes)].nunique(axis=1) > 1
-    kept = calls.frame.index.isin(cohort.analysed["case_id"])
-    return bool(not differ[kept].any() and differ[~kept].any())
+    analysed = calls.frame.index.isin(cohort.analysed["case_id"])
+    return bool(not differ[analysed].any() and differ[~analysed].any())
 
 
 def reading_warnings(cohort: Cohort) -> list[Problem]:
-    """What must be said of the readings: cases that were read by nobody, by one reader only, or not on every occasion, and how they are
-    treated (bad_input.md 17)."""
+    """Warnings about the readings: cases read by nobody, by one reader only, or not on every occasion, and how they are treated (bad_input.md 17)."""
     out: list[Problem] = []
     kinds: dict[Kind, str] = {"call": "calls", "rating": "ratings"}
     for kind, words in kinds.items():
         ratings = reader_ratings(cohort, kind)
-        found = () if ratings is None else ratings.warnings
-        out += [replace(p, rule=f"{words}: {p.rule}", severity="warning") for p in found]
+        warnings = () if ratings is None else ratings.warnings
+        out += [replace(p, rule=f"{words}: {p.rule}", severity="warning") for p in warnings]
     return out
 
 
 def reading_problems(frame: pd.DataFrame, rows: np.ndarray, path: Path, known: list[str]) -> list[Problem]:
-    """Return what is wrong with the readings of a manifest, for its reader to report with the rest. `known`: the labels."""
+    """Return the problems of a manifest's readings, which `read_manifest` reports with its own. `known`: the labels."""
     out: list[Problem] = []
     kinds: tuple[Kind, Kind] = ("call", "rating")
     for kind in kinds:

@@ -1,4 +1,5 @@
-"""What a run's folder keeps of its cohort, so that flow, split and agreement can be recomputed: no images, no patient ids, no order of the input."""
+"""The cohort record in a run's folder, from which flow, split and agreement are recomputed: without images, patient ids and the order of the
+input."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ READINGS = ("reader_", "rating_")
 def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
     """One row per case screened: label, exclusion, the split that was used, and every reading (columns `reader_...`, `rating_...`).
 
-    `split` None: the trainings divide the cohort differently (split.csv), so that a case has no one part.
+    `split` None: the trainings use different splits (split.csv), so that a case has no single split.
     """
     frame = cohort.frame
     parts: dict[str, str] = {}
@@ -25,7 +26,7 @@ def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
         parts = split.of_case | {str(case): str(part) for case, part in split.disputed.items()}
     codes = pd.factorize(frame["patient_id"], sort=True)[0]
     disputed = np.zeros(len(frame), dtype=bool) if cohort.disputed is None else cohort.disputed
-    kept = pd.DataFrame(
+    record = pd.DataFrame(
         {
             "case_id": frame["case_id"].astype(object),
             "patient_id": pd.Series([f"p{c:05d}" for c in codes], index=frame.index, dtype=object),
@@ -35,16 +36,16 @@ def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
             "in.dispute": disputed,
         }
     )
-    kept = kept.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
-    return kept.sort_values("case_id", kind="stable", ignore_index=True)
+    record = record.assign(**{c: frame[c].astype(object) for c in frame.columns if c.startswith(READINGS)})
+    return record.sort_values("case_id", kind="stable", ignore_index=True)
 
 
-def cohort_of(kept: pd.DataFrame, labels: tuple[str, str], votes: Sequence[str]) -> tuple[Cohort, Split]:
-    """The cohort and the split of a cohort.csv (text, None where it has NA), as far as flow and agreement need them.
+def cohort_of(record: pd.DataFrame, labels: tuple[str, str], votes: Sequence[str]) -> tuple[Cohort, Split]:
+    """The cohort and the split of a cohort.csv (text, None where it has NA), with the columns that flow and agreement need.
 
     `labels`: (negative, positive); `votes`: the columns of the readings that the rule of the labels used.
     """
-    text = kept.astype(object).where(kept.notna(), "")
+    text = record.astype(object).where(record.notna(), "")
     disputed = (text["in.dispute"] == "TRUE").to_numpy()
     frame = text.drop(columns="in.dispute").assign(image="")
     cohort = Cohort(

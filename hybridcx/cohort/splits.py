@@ -34,9 +34,8 @@ class Split:
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
     one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
     `method`: stratified, manifest, file, fold (of a cross-validation) or subset (of the training cases); `seed`: of a drawn split.
-    `warnings`: what should be said of it.
-    `disputed`: where the split sends the cases in dispute, index case_id, "" where it sends them nowhere; only those sent to test are ever
-    used, and apart.
+    `warnings`: for the user.
+    `disputed`: the split of the cases in dispute, index case_id, "" for none; only those in test are used, and scored separately.
     """
 
     assignment: pd.Series
@@ -48,7 +47,7 @@ class Split:
 
     @property
     def disputed_test(self) -> tuple[str, ...]:
-        """The cases in dispute that the split sends to test, which are scored apart."""
+        """The disputed cases in test, which are scored separately."""
         return tuple(self.disputed.index[self.disputed == "test"].tolist())
 
     @property
@@ -99,10 +98,10 @@ def quotas(n: int, fractions: tuple[float, float, float]) -> tuple[int, int, int
 def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15), *, seed: int) -> Split:
     """Draw train, validation and test by class, all cases of a patient together.
 
-    Patients are shuffled by the stream `split` of `seed` (from the sorted ids, so that the manifest's order does not matter)
-    and placed, those with most cases first, where they lower the squared distance to the quotas of both classes most. Without
-    repeated patients the quotas are met exactly; otherwise what departs from them is a warning. Cases in dispute are sent by the same
-    shares afterwards, so that they change nothing for the others; a patient's go where the patient's other cases are.
+    Patients are shuffled by the stream `split` of `seed` (from the sorted ids, so that the manifest's order does not matter) and placed, those with
+    most cases first, where they lower the squared distance to the quotas of both classes most. Without repeated patients the quotas are met exactly;
+    otherwise deviations from them are a warning. Cases in dispute are assigned afterwards by the same shares, so that they do not affect the others;
+    a patient's disputed cases join the patient's other cases.
 
     Raises InputError: fractions that are negative or do not sum to 1; a split that would lack one of the classes.
     """
@@ -121,7 +120,7 @@ def stratified_split(cohort: Cohort, fractions: tuple[float, float, float] = (0.
 def place_patients(
     cohort: Cohort, frame: pd.DataFrame, fractions: tuple[float, float, float], rng: np.random.Generator
 ) -> tuple[list[str], str]:
-    """Draw the split of each row of `frame`, analysed cases of `cohort`, as `stratified_split` says; and in what it departs from its shares.
+    """Draw the split of each row of `frame`, analysed cases of `cohort`, as `stratified_split` does; and its deviations from the shares.
 
     Raises InputError for a split that would lack one of the classes.
     """
@@ -164,7 +163,8 @@ def place_patients(
 
 
 def _disputed(cohort: Cohort, of_case: dict[str, str], fractions: tuple[float, float, float], seed: int) -> pd.Series:
-    """Where the cases in dispute go: with their patient's other cases, otherwise by the shares of patients, in an order of their own stream."""
+    """The split of the cases in dispute: that of the patient's other cases, otherwise by the shares of patients, in an order drawn from a separate
+    random stream."""
     frame = cohort.in_dispute
     known = dict(zip(cohort.analysed["patient_id"], (of_case[c] for c in cohort.analysed["case_id"]), strict=True))
     alone = sorted(set(frame["patient_id"]) - set(known))

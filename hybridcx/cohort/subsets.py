@@ -1,4 +1,4 @@
-"""Parts of the training cases, for a learning curve over their number: nested, by class, whole patients; validation and test stay as they are."""
+"""Parts of the training cases, for a learning curve over their number: nested, by class, whole patients; validation and test are unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridcx.streams import rng_for
 
 
 def training_subsets(cohort: Cohort, split: Split, shares: Sequence[float], *, seed: int) -> tuple[Split, ...]:
-    """The split with a share of its training cases each; those left out have no part in it. A smaller part lies within every larger one.
+    """The split with a share of its training cases each; those left out have no split. A smaller part lies within every larger one.
 
     Patients are shuffled by the stream `training_size` of `seed` (from the sorted ids) apart for those with positive, with negative and with
     both kinds of cases; of each kind the first are taken, so many that their cases come nearest to the share of that kind's (halves up,
@@ -34,11 +34,11 @@ def training_subsets(cohort: Cohort, split: Split, shares: Sequence[float], *, s
     found, problems = [], []
     larger = len(train)
     for share in sorted(shares, reverse=True):
-        kept: set[str] = set()
+        taken: set[str] = set()
         for k in np.unique(kind):
             own = order[kind[order] == k]
-            kept |= set(names[own[: _prefix(counts[own].sum(axis=1), share)]])
-        part = train[train["patient_id"].isin(kept)]
+            taken |= set(names[own[: _prefix(counts[own].sum(axis=1), share)]])
+        part = train[train["patient_id"].isin(taken)]
         lacking = [label for label in cohort.labels if not (part["label"] == label).any()]
         what = f"the share {share:g} of the {len(train)} training cases"
         problems += [
@@ -51,12 +51,12 @@ def training_subsets(cohort: Cohort, split: Split, shares: Sequence[float], *, s
         larger = min(larger, len(part))
         found.append((share, set(part["case_id"])))
     raise_if_any(problems)
-    made = {}
+    subsets = {}
     for share, cases in found:
         kept_parts = {c: p for c, p in split.of_case.items() if p != "train" or c in cases}
         subset = make_split(cohort, list(kept_parts), list(kept_parts.values()), "subset", seed)
-        made[share] = replace(subset, disputed=split.disputed)
-    return tuple(made[share] for share in shares)
+        subsets[share] = replace(subset, disputed=split.disputed)
+    return tuple(subsets[share] for share in shares)
 
 
 def _prefix(cases: np.ndarray, share: float) -> int:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """a = d a + (1 - d) w after every iteration, with d = min(decay, (1 + t) / (10 + t)), t the iterations before this one.
 
-    The short memory at the beginning keeps the initial weights from weighing too long. Running statistics of normalisations are averaged alike;
-    a weight that does not move has itself as its average, to the bit.
+    The smaller decay at the beginning lets the influence of the initial weights fade. Running statistics of normalisations are averaged alike;
+    the average of a weight that does not change equals it to the bit.
     """
 
     def __init__(self, model: nn.Module, decay: float):
@@ -22,7 +22,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, iteration: int) -> None:
-        """Take the model's present weights in; `iteration` counts from 0."""
+        """Update the averages with the model's present weights; `iteration` counts from 0."""
         decay = min(self._decay, (1 + iteration) / (10 + iteration))
         for name, t in self._model.state_dict().items():
             if name in self.tensors:
@@ -44,7 +44,7 @@ class WeightAverage:
             self._put(own)
 
     def put(self) -> None:
-        """Give the model the averages for good."""
+        """Replace the model's weights by the averages permanently."""
         self._put(self.tensors)
 
     @torch.no_grad()

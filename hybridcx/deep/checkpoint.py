@@ -1,7 +1,7 @@
 """Checkpoints and weights on disk: safetensors for tensors, JSON for everything else, and never a half-written file.
 
-Every file is written beside its place and then moved there. A checkpoint is `checkpoint.json` with the names and SHA-256 of its tensor
-files; it is replaced last, so that it always names complete files. A checkpoint whose hashes do not match is not used.
+Every file is written under a temporary name in its folder and then renamed. A checkpoint is `checkpoint.json` with the names and SHA-256 of its
+tensor files; it is replaced last, so that it always names complete files. A checkpoint whose hashes do not match is not used.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SCHEMA = 1
 
 
 class DamagedCheckpointError(Exception):
-    """The checkpoint is not what was written. Says what is wrong; training starts again."""
+    """The checkpoint is damaged; the message names the problem, and training starts again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a training needs to go on.
+    """The state from which a training continues.
 
     fingerprint : of everything that decides the result; a checkpoint of another is not continued
     counters : JSON values (epoch, iteration, history, …)

@@ -12,7 +12,7 @@ class DenseBlock(nn.ModuleDict):
 
     torchvision joins the l pieces anew in every layer, and backward adds a gradient to each of them. Where gradients are wanted, a layer's
     output is joined here to what the layer before it has joined: two pieces forward, one addition backward, the same sums in the same order
-    and so the same bits. Without gradients nothing is gained, and what was joined is better freed at once.
+    and so the same bits. Without gradients this saves nothing and would keep memory allocated.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,14 +36,14 @@ def _new_features(layer: nn.Module, x: Tensor) -> Tensor:
 def join_dense_blocks(model: nn.Module) -> int:
     """Replace, in place, the dense blocks of torchvision's DenseNet; returns how many (0 for another network).
 
-    Raises ValueError for layers with dropout or with recomputation (`memory_efficient`), which torchvision's weights do not come with.
+    Raises ValueError for layers with dropout or with recomputation (`memory_efficient`), which the networks of torchvision's weights do not use.
     """
     if not isinstance(model, DenseNet):
         return 0
-    found = [(name, m) for name, m in model.features.named_children() if name.startswith("denseblock")]
-    for name, block in found:
+    blocks = [(name, m) for name, m in model.features.named_children() if name.startswith("denseblock")]
+    for name, block in blocks:
         if any(layer.drop_rate or layer.memory_efficient for layer in block.children()):
             raise ValueError("dense layers with dropout or recomputation are torchvision's own affair")
         joined = DenseBlock(dict(block.named_children()))
         model.features.set_submodule(name, joined.train(block.training))
-    return len(found)
+    return len(blocks)

@@ -1,4 +1,4 @@
-"""Where and in which precision the networks compute, and what had to be given up for it.
+"""Device and precision of the networks' computations, with their fallbacks.
 
 `resolve` turns the experiment's [compute] table into a `Device`; `computing` is the context in which training and extraction run:
 thread count, deterministic algorithms and full float32 (no TF32) are set there and restored afterwards.
@@ -59,7 +59,7 @@ class Device:
 
 
 def return_freed_memory() -> None:
-    """Give memory that tensors have left back to the system. glibc keeps it, and what comes later does not always fit into its gaps."""
+    """Return the memory of freed tensors to the system: glibc keeps it, and later tensors do not always fit into the gaps."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
         if trim is not None:
@@ -74,9 +74,9 @@ def precision_name(dtype: torch.dtype) -> str:
 def resolve(compute: ComputeSection) -> Device:
     """Choose device, precision and threads.
 
-    `device = "auto"` takes CUDA, then MPS, then the processor. A device that is asked for and not there is replaced by the processor, and
-    `notes` says so. `training_precision = "auto"` is bfloat16 where the hardware computes in it (AVX512-BF16 or AMX-BF16; CUDA from
-    compute capability 8.0), float32 elsewhere. `threads = 0` takes the physical cores that this process may use.
+    `device = "auto"` takes CUDA, then MPS, then the processor. A requested device that is absent is replaced by the processor, with a sentence in
+    `notes`. `training_precision = "auto"` is bfloat16 where the hardware computes in it (AVX512-BF16 or AMX-BF16; CUDA from compute capability 8.0),
+    float32 elsewhere. `threads = 0` takes the physical cores that this process may use.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def resolve(compute: ComputeSection) -> Device:
 
 
 def device_line(compute: ComputeSection) -> str:
-    """What decides the bits of what is computed here, in a line: device, instruction set, precision, threads."""
+    """One line with all that affects the last bits of results: device, instruction set, precision, threads."""
     device = resolve(compute)
     return f"{device.description}, {device.threads} to a task"
 
@@ -185,7 +185,7 @@ def physical_cores() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # where the number of physical cores is unknown loky warns and returns the logical one
+        )  # if the number of physical cores is unknown, loky warns and returns the number of logical cores
         return max(1, int(cpu_count(only_physical_cores=True)))
 
 
@@ -205,7 +205,7 @@ def computing(device: Device) -> Iterator[None]:
     try:
         torch.set_num_threads(device.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
-        memory.fill_uninitialized_memory = False  # it would write every new tensor twice
+        memory.fill_uninitialized_memory = False  # filling new tensors would write each of them twice
         with (
             warnings.catch_warnings(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),

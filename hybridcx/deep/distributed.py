@@ -37,7 +37,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The processes of one training; a single one by default, for which every method gives back what it is given."""
+    """The processes of one training; a single one by default, for which every method returns its argument."""
 
     rank: int = 0
     size: int = 1
@@ -93,7 +93,7 @@ class Team:
 
 _current = Team()
 _failed = False
-"""Whether the leader left a training in the middle: the others are in a sum that will not come, and are told by its end."""
+"""Whether the leader left a training before its end: the others then wait for a sum that never comes and stop when the leader's process ends."""
 
 
 def current() -> Team:
@@ -111,7 +111,7 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
     """Join the processes that torchrun began. The leader goes on; in the others `take_part` is called for every training, and the process ends
     with the run, by SystemExit.
 
-    Raises InputError where there are not as many processes as `compute.processes` says, which decides the results, and where tasks are to be done
+    Raises InputError where there are not as many processes as `compute.processes` says, which affects the results, and where tasks are to run
     `elsewhere` (--jobs, --scheduler), which the team does not reach.
     """
     global _current, _failed
@@ -129,7 +129,7 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
     if compute.processes == 1:
         yield
         return
-    signal.signal(signal.SIGTERM, _ended)  # what torchrun sends to the others when one has died
+    signal.signal(signal.SIGTERM, _ended)  # the signal that torchrun sends to the others when one process has died
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     _current, _failed = Team(distributed.get_rank(), distributed.get_world_size()), False
@@ -139,7 +139,7 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
                 try:
                     take_part(work)
                 except DivergedError:
-                    continue  # the leader has the same, and says it; anything else is this process's own, and ends it
+                    continue  # the leader meets the same error and reports it; any other error concerns this process alone and ends it
             sys.exit(0)
         try:
             yield
@@ -155,13 +155,13 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
 def _work() -> dict[str, Any] | None:
     """The next training to take part in; None at the end of the run."""
     with _someone_gone():
-        found: dict[str, Any] | None = _current.of_leader(None)
-    return found
+        work: dict[str, Any] | None = _current.of_leader(None)
+    return work
 
 
 @contextmanager
 def _someone_gone() -> Iterator[None]:
-    """Say in words that another process has ended, which torch tells as an error of a connection."""
+    """Report in words that another process has ended, which torch raises as a connection error."""
     try:
         yield
     except (RuntimeError, distributed.DistError) as error:
@@ -176,7 +176,7 @@ def _someone_gone() -> Iterator[None]:
 
 @contextmanager
 def together(work: dict[str, Any]) -> Iterator[None]:
-    """A block that the whole team runs: the leader first tells the others what to do (`work`)."""
+    """A block that the whole team runs: the leader first sends the others their `work`."""
     global _failed
     with _someone_gone():
         if _current.leads:
@@ -187,7 +187,7 @@ def together(work: dict[str, Any]) -> Iterator[None]:
             raise
         except BaseException:
             _failed = True
-            # The end of another one, which torchrun passes on, must not come before the reason.
+            # The signal for the end of another process must not arrive before the message with the reason.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise
 

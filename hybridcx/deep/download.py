@@ -32,7 +32,7 @@ def fetch_file(
     """Download `row.weights_file` from `url_base` (default: torchvision's server) into `folder`.
 
     The bytes go to `<file>.part` beside the target. A transfer that breaks off is continued from there by an HTTP range request, now or
-    by the next call; the file gets its name only when its SHA-256 is the published one. A file that is there and right is left as it is.
+    by the next call; the file gets its name only when its SHA-256 is the published one. A file that is present and has the right hash is kept.
 
     `on_progress(bytes so far, bytes in all or None)` is called about every megabyte.
 
@@ -41,7 +41,7 @@ def fetch_file(
     InputError
         if the server answers with a web page, with another file, or with "not found"; nothing is kept.
     StoppedError
-        if there is no connection, if it keeps breaking off, or the disk is full; what came is kept, and the same call continues.
+        if there is no connection, if it keeps breaking off, or the disk is full; the partial file is kept, and the same call continues.
     """
     target = folder / row.weights_file
     if target.is_file() and is_published(row, sha256 := sha256_of(target)):
@@ -79,8 +79,8 @@ def fetch_file(
         if isinstance(error, PermissionError):
             raise InputError(Problem("the weights folder cannot be written", str(folder), remedy=remedy)) from error
         reason = getattr(error, "reason", None) or error
-        kept = f" {part.stat().st_size:,} bytes are kept and the same command continues." if part.exists() else ""
-        raise StoppedError(f"{url} could not be fetched ({reason}).{kept} Or {remedy}.") from error
+        partial = f" {part.stat().st_size:,} bytes are kept and the same command continues." if part.exists() else ""
+        raise StoppedError(f"{url} could not be fetched ({reason}).{partial} Or {remedy}.") from error
     return WeightsFile(row.name, target, sha256, published_as(row, sha256))
 
 
@@ -103,10 +103,10 @@ def _transfer(url: str, part: Path, start: int, on_progress: Progress | None) ->
     if start:
         request.add_header("Range", f"bytes={start}-")
     try:
-        response = urllib.request.build_opener().open(request, timeout=TIMEOUT_S)  # reads the proxies of now
+        response = urllib.request.build_opener().open(request, timeout=TIMEOUT_S)  # reads the present proxy settings
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416:  # nothing after `start`: the part file is complete, and its hash will tell
+            if error.code == 416:  # nothing after `start`: the part file is complete, and its hash is checked
                 return True
             if error.code < 500 and error.code not in (408, 429):
                 raise RefusedAnswerError(f"the server answers with {error.code} {error.reason}") from None

@@ -69,7 +69,7 @@ def extract(
     state : a state dict with two classes (from `initial_state`) or the safetensors file of a fine-tuning
     images : uint8, (N, H, H, 3); a read-only memory map will do
     compute : the experiment's table; `ledger_precision` is used (float32 by default), whatever training used
-    trained_head : False for a last layer that nothing was fitted on: no logits then
+    trained_head : False for a last layer that was never fitted: then there are no logits
     batch_size : every batch has exactly this size (the last one is filled up with its last image, and cut), so that every image is computed by the
         same kernels and its features do not depend on how many others there are
     on_progress : called with (images done, images in all)
@@ -124,7 +124,7 @@ def _extract(
         with writing as append:
             for begin in range(0, n, batch_size):
                 rows = np.arange(begin, begin + batch_size)
-                kept = min(batch_size, n - begin)
+                n_rows = min(batch_size, n - begin)
                 batch = torch.from_numpy(np.asarray(images[rows.clip(max=n - 1)])).to(device.torch_device)
                 x = augment.to_unit(batch).sub_(mean).div_(std)
                 with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.ledger_dtype is torch.bfloat16):
@@ -133,12 +133,12 @@ def _extract(
                 if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
                     penultimate = penultimate.mean(dim=(2, 3))
                 if append is not None:
-                    append(penultimate[:kept].cpu().numpy())
+                    append(penultimate[:n_rows].cpu().numpy())
                 elif features is not None:
-                    features[begin : begin + kept] = penultimate[:kept].cpu().numpy()
-                logits[begin : begin + kept] = out[:kept].float().cpu().numpy()
+                    features[begin : begin + n_rows] = penultimate[:n_rows].cpu().numpy()
+                logits[begin : begin + n_rows] = out[:n_rows].float().cpu().numpy()
                 if on_progress is not None:
-                    on_progress(begin + kept, n)
+                    on_progress(begin + n_rows, n)
     finally:
         hook.remove()
     if features_file is not None:

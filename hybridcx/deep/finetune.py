@@ -64,7 +64,7 @@ class FineTuned:
     validation_loss, validation_accuracy : of the weights in the file; NaN without validation cases
     precision, ledger_precision, threads, device : what it was computed in; `device` is one line for the report
     n_iterations, stopped_early : iterations done, and whether early stopping ended them
-    notes : what was done otherwise than asked, one sentence each
+    notes : deviations from the options, one sentence each
     """
 
     network: str
@@ -86,7 +86,7 @@ class FineTuned:
 
 @dataclass(slots=True)
 class _Progress:
-    """What changes while it trains, apart from the tensors; stored in the checkpoint."""
+    """The state of a training except its tensors; stored in the checkpoint."""
 
     epoch: int = 0
     iteration: int = 0
@@ -130,7 +130,7 @@ def finetune(
     checkpoint_every_s : a checkpoint is written at the end of an epoch if the last one is so old (VGG's are of a gigabyte)
 
     An interrupted training is continued by the same call, from the end of an epoch, and ends in the same bytes as an uninterrupted one. A
-    damaged checkpoint, or one of other data or settings, is said in `notes` and training starts again.
+    damaged checkpoint, or one of other data or settings, is reported in `notes`, and training starts again.
 
     Conventions: validation comes after the first iteration, every `validate_every`-th and the last, in evaluation mode, without label
     smoothing, in the ledger's precision. "Best" is the lowest validation loss. A batch size above the number of training cases means
@@ -153,17 +153,17 @@ def finetune(
         row, images, np.asarray(y), train_idx, validation_idx, train, device, seed, folder, fill, 1, checkpoint_every_s
     )
     if team.size > 1:
-        told = {
+        arguments = {
             "network_name": network_name,
             "y": y,
             "train_idx": train_idx,
             "validation_idx": validation_idx,
             "train": train,
         }
-        told |= {"compute": compute, "seed": seed, "weights": weights, "folder": folder, "fill": fill}
-        told["images"] = images.filename if isinstance(images, np.memmap) else images
+        arguments |= {"compute": compute, "seed": seed, "weights": weights, "folder": folder, "fill": fill}
+        arguments["images"] = images.filename if isinstance(images, np.memmap) else images
         with (
-            distributed.together(told),
+            distributed.together(arguments),
             devices.computing(device),
             torch.random.fork_rng(devices=_cuda_index(device.torch_device)),
         ):
@@ -176,11 +176,11 @@ def finetune(
             task = with_less_memory(task)
 
 
-def take_part(told: dict[str, Any]) -> None:
+def take_part(arguments: dict[str, Any]) -> None:
     """Take a share of a training that another process leads (`distributed.team`); nothing is written."""
-    if not isinstance(told["images"], np.ndarray):
-        told["images"] = np.load(told["images"], mmap_mode="r", allow_pickle=False)
-    finetune(**told)
+    if not isinstance(arguments["images"], np.ndarray):
+        arguments["images"] = np.load(arguments["images"], mmap_mode="r", allow_pickle=False)
+    finetune(**arguments)
 
 
 def _train(
@@ -197,7 +197,7 @@ def _train(
         optimizer.freeze_convolution_biases(row, model)
     learner = Learner(row, model) if in_stages(train) else None
     if learner is not None:
-        learner.learn(learning_stages(row, train.trainable_stages, 0, 0))  # all that ever learn
+        learner.learn(learning_stages(row, train.trainable_stages, 0, 0))  # all parameters that learn at any time
     optim = optimizer.make_optimizer(row, model, train)
     average = None if train.ema_decay is None else WeightAverage(model, train.ema_decay)
 
@@ -271,7 +271,7 @@ def _train(
                 record.validated(*validation)
                 validated = progress.iteration
             if progress.iteration == 1:
-                devices.return_freed_memory()  # what only a first step and validation need
+                devices.return_freed_memory()  # needed only by the first step and validation
             if on_progress is not None:
                 on_progress(progress.iteration, total)
             if progress.stopped_early:

@@ -35,7 +35,7 @@ def fold_batch_norm(model: nn.Module) -> int:
 def _folded(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """One convolution for both, in the memory layout of the first."""
     strides = layer.weight.stride()
-    made = fuse_conv_bn_eval(layer, norm)
-    if made.weight.stride() != strides:
-        made.to(memory_format=torch.channels_last)
-    return made
+    joined = fuse_conv_bn_eval(layer, norm)
+    if joined.weight.stride() != strides:
+        joined.to(memory_format=torch.channels_last)
+    return joined

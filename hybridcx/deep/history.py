@@ -24,7 +24,7 @@ HISTORY_COLUMNS = (
 
 
 class Record:
-    """The history as it grows: what a step found is read from the device when it is asked for, and refused where it is no number."""
+    """The history as it grows: results of steps are read from the device on request, and a loss that is no number raises an error."""
 
     def __init__(self, row: Network, train: TrainSection, history: dict[str, list[float]]):
         self._row, self._train, self._history = row, train, history

@@ -1,4 +1,4 @@
-"""What a mini-batch is made of: images, augmented anew, or kept activations of the stages that do not learn."""
+"""The inputs of a mini-batch: images with new augmentation, or stored activations of the frozen stages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageInputs:
         return augment.apply(self._train(positions), parameters, self._augmentation).sub_(self._mean).div_(self._std)
 
     def training(self, positions: np.ndarray, epoch: int, iteration: int) -> Tensor:
-        """What a step is computed on."""
+        """The inputs of a step, by row."""
         return self.augmented(positions, epoch, iteration)
 
     def plain(self, positions: np.ndarray) -> Tensor:

@@ -1,4 +1,4 @@
-"""The optimiser and its learning rate: who carries weight decay, when the rate falls, and where it stands in the velocity.
+"""The optimiser and its learning rate: parameters with weight decay, schedule of the rate, and its place in the velocity.
 
 SGD with momentum m, rate r, decay c on the gradient g (coupled, L2): g' = g + c w; v = m v + g'; w = w - r v (Sutskever et al. 2013,
 torch's form). MATLAB's sgdm keeps the rate inside: u = m u - r g'; w = w + u. The two agree while r is constant; `rate_in_velocity`

@@ -1,13 +1,13 @@
-"""Where a network's output is sensitive: Grad-CAM, and occlusion as a check that knows nothing of the model.
+"""Saliency maps of a network: Grad-CAM, and occlusion as a check that is independent of the model's internals.
 
-Both ask what speaks for the positive class: d = logit 1 - logit 0, the log odds of the network's own softmax.
+Both measure the evidence for the positive class: d = logit 1 - logit 0, the log odds of the network's own softmax.
 
 - Grad-CAM (Selvaraju et al. 2017): with A_k the maps of the last convolution and a_k the spatial mean of dd/dA_k, the map is
-  max(0, sum_k a_k A_k). It is as coarse as A (`map_side`); where nothing speaks for the class it is 0 everywhere.
+  max(0, sum_k a_k A_k). It is as coarse as A (`map_side`); without evidence for the class it is 0 everywhere.
 - Occlusion (Zeiler and Fergus 2014): one tile after the other of a grid is covered by grey (the mean of ImageNet, 0 after normalisation),
-  and the map is what that takes from d, positive where the tile spoke for the class. It needs no gradient and no layer.
+  and the map is the resulting decrease of d, positive where the tile was evidence for the class. It needs no gradient and no layer.
 
-Neither says why an output is what it is. In float32, evaluation mode, every batch of one size: an image's maps do not depend on others.
+Neither explains an output. In float32, evaluation mode, every batch of one size: an image's maps do not depend on others.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ LAST_MAP: Mapping[str, str] = {
 class Maps:
     """Saliency of n images for the positive class.
 
-    grad_cam : float32, (n, h, w), from 0 on; all 0 where no map spoke for the class.
-    occlusion : float32, (n, GRID, GRID), log odds that the tile's cover takes away; negative where it spoke against.
+    grad_cam : float32, (n, h, w), from 0 on; all 0 without evidence for the class.
+    occlusion : float32, (n, GRID, GRID), log odds that the tile's cover takes away; negative where the tile was evidence against it.
     """
 
     grad_cam: np.ndarray
@@ -160,7 +160,7 @@ def _occlusion(x: Tensor, edges: np.ndarray, trunk: nn.Module, tail: nn.Module) 
     grid = len(edges) - 1
     # The bare image goes first; the last batch is filled up with it, and cut.
     tiles: list[tuple[int, int] | None] = [None, *((r, c) for r in range(grid) for c in range(grid))]
-    found: list[np.ndarray] = []
+    maps: list[np.ndarray] = []
     for begin in range(0, len(tiles), _BATCH):
         batch = x.repeat(_BATCH, 1, 1, 1).contiguous(memory_format=torch.channels_last)
         for k, tile in enumerate(tiles[begin : begin + _BATCH]):
@@ -168,6 +168,6 @@ def _occlusion(x: Tensor, edges: np.ndarray, trunk: nn.Module, tail: nn.Module) 
                 r, c = tile
                 batch[k, :, edges[r] : edges[r + 1], edges[c] : edges[c + 1]] = 0.0
         logits = tail(trunk(batch))
-        found.append((logits[:, 1] - logits[:, 0]).float().cpu().numpy())
-    odds = np.concatenate(found)[: len(tiles)]
+        maps.append((logits[:, 1] - logits[:, 0]).float().cpu().numpy())
+    odds = np.concatenate(maps)[: len(tiles)]
     return (odds[0] - odds[1:]).reshape(grid, grid)

@@ -43,14 +43,14 @@ def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
 def stages(row: Network, model: nn.Module) -> list[nn.Sequential]:
     """The stages from input to output; together they have the network's own parameters, and applied in turn they are its forward pass."""
     begins = row.stages
-    found: list[list[nn.Module]] = []
+    groups: list[list[nn.Module]] = []
     for name, module in units(row, model):
         if name in begins:
-            found.append([])
-        found[-1].append(module)
-    if len(found) != len(begins):
+            groups.append([])
+        groups[-1].append(module)
+    if len(groups) != len(begins):
         raise RuntimeError(f"{row.name} has no unit of a name in its stages")
-    return [nn.Sequential(*modules) for modules in found]
+    return [nn.Sequential(*modules) for modules in groups]
 
 
 def n_stages(row: Network) -> int:

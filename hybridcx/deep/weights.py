@@ -53,9 +53,9 @@ def default_folder() -> Path:
 
     That is %LOCALAPPDATA% on Windows, ~/Library/Caches on macOS, and $XDG_CACHE_HOME or ~/.cache elsewhere.
     """
-    named = os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        return Path(named).expanduser()
+    configured = os.environ.get(ENVIRONMENT_VARIABLE)
+    if configured:
+        return Path(configured).expanduser()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -231,22 +231,22 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
         raise InputError(
             Problem("the file is no state dict (names with tensors)", str(path), remedy="save model.state_dict()")
         )
-    given = {_present_name(k): v for k, v in loaded.items()}
+    tensors = {_present_name(k): v for k, v in loaded.items()}
     expected = expected_shapes(row.name)
     head = (f"{row.last_layer}.weight", f"{row.last_layer}.bias")
     problems: list[Problem] = []
     state: dict[str, Tensor] = {}
     for name, shape in expected.items():
-        if name not in given:
+        if name not in tensors:
             if name.endswith("num_batches_tracked"):  # files from before PyTorch 0.4.1 lack this counter
                 state[name] = torch.zeros((), dtype=torch.long)
             elif name not in head:  # a file without a last layer serves as a backbone
                 problems.append(Problem(f"the tensor {name} is missing", str(path)))
             continue
-        tensor = given[name]
+        tensor = tensors[name]
         # Any number of classes is welcome: the last layer is replaced.
-        found, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
-        if tuple(found) != tuple(wanted) and name != head[1]:
+        actual, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
+        if tuple(actual) != tuple(wanted) and name != head[1]:
             problems.append(Problem(f"the tensor {name} has the shape {tuple(tensor.shape)}, not {shape}", str(path)))
         elif tensor.is_floating_point():
             state[name] = tensor.to(torch.float32)
@@ -254,7 +254,7 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
                 problems.append(Problem(f"the tensor {name} holds values that are not finite", str(path)))
         else:
             state[name] = tensor
-    problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in given if name not in expected]
+    problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in tensors if name not in expected]
     if problems:
         first = problems[:5]
         if len(problems) > 5:
@@ -320,14 +320,14 @@ def fetch(
 
     row = network(name)
     folder = folder or default_folder()
-    kept = folder / f"{name}.safetensors"
-    source = _made_from(kept) if kept.is_file() else None
+    target = folder / f"{name}.safetensors"
+    source = _made_from(target) if target.is_file() else None
     if source is not None and is_published(row, source):
-        sha256 = sha256_of(kept)
+        sha256 = sha256_of(target)
         try:
-            return WeightsFile(name, kept, sha256, _origin(row, kept, sha256))
+            return WeightsFile(name, target, sha256, _origin(row, target, sha256))
         except InputError:
-            kept.unlink()  # damaged since: fetched again
+            target.unlink()  # damaged since: fetched again
     carried = folder / row.weights_file
     if carried.is_file() and is_published(row, sha256 := sha256_of(carried)):
         return WeightsFile(name, carried, sha256, published_as(row, sha256))

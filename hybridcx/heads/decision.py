@@ -1,4 +1,4 @@
-"""Thresholds and calibration. Both are fits: they see labels, so they belong into the lineage like any other.
+"""Thresholds and calibration. Both are fitted to labels, so the lineage records them like any other fit.
 
 Each result carries the ids of the cases that it was fitted on, where they are given, for `hybridcx.records.lineage`.
 """
@@ -35,7 +35,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Sigmoid:
-    """p = 1 / (1 + exp(-(slope x value + intercept))), slope > 0, so that it never turns a ranking round.
+    """p = 1 / (1 + exp(-(slope x value + intercept))), slope > 0, so that it never reverses a ranking.
 
     `flat`: the values did not rank the cases that it was fitted on, and the slope is the floor that `fit_sigmoid` states.
     """

@@ -1,7 +1,7 @@
 """Fit a head: tuned by stratified patient-grouped cross-validation, calibrated on out-of-fold values, refitted on all given cases.
 
-Nothing here knows of splits: what is passed in is what may be learnt from. On fine-tuned features, which their network has bent to its
-training labels, that is the validation cases alone.
+This module does not know splits: callers pass only cases that may be used for fitting. For fine-tuned features these are the validation cases alone,
+because the network has overfitted the features of its training cases.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hybridcx.streams import seed_for
 Progress = Callable[[int, int], None]
 Space = Literal["scaled", "rotated", "components"]
 _THREADED_FROM = 5000
-"""Cases from which trees are grown by several threads; below, waiting for each other costs more than they bring."""
+"""From this number of cases trees are grown by several threads; below it the threads' overhead is larger than their gain."""
 
 
 def fit_head(
@@ -84,7 +84,7 @@ def fit_heads(
 
     Choice: the least mean log loss of the out-of-fold probabilities, the first (simplest) candidate within 1e-9 of it. A proper score is
     taken rather than AUROC, which ties on a few dozen cases. Probabilities enter it clipped to [1/(m + 2), 1 - 1/(m + 2)], m the
-    fold's number of training cases (the rule of succession), so that a neighbour or tree head that says 0 is not ruled out by one case.
+    fold's number of training cases (the rule of succession), so that one case cannot rule out a neighbour or tree head that predicts 0.
 
     Calibration of heads without probabilities (the SVMs): a sigmoid of the decision values, fitted on the out-of-fold ones of all given cases
     (Platt 1999; as scikit-learn's CalibratedClassifierCV with these splits and ensemble=False). In the search, each fold's sigmoid is fitted
@@ -92,7 +92,7 @@ def fit_heads(
 
     With few cases the folds are reduced to the number of patients of the smaller class, which `notes` says.
 
-    Results depend on the order of the rows; pass cases in their sorted order. Each head's numbers do not depend on which others are asked for.
+    Results depend on the order of the rows; pass cases in their sorted order. Each head's numbers do not depend on the other heads.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def fit_heads(
     notes: list[str] = []
     fitted: dict[str, FittedHead] = {}
     with threadpool_limits(limits=threads), warnings.catch_warnings():
-        # Reached limits of iterations are asked of the estimators afterwards and told in the notes.
+        # The estimators are asked afterwards whether they reached their limit of iterations, which goes into the notes.
         warnings.simplefilter("ignore", ConvergenceWarning)
         splits = grouped_splits(truth, codes, folds, seed_for(seed, "heads", "folds"), notes)
         prepared = _Prepared(X, truth, splits, max_components)
@@ -207,11 +207,11 @@ class _Prepared:
     def matrices(self, space: Space, candidate: Mapping[str, Value]) -> list[tuple[Float, Float]]:
         """(training, held-out) per fold, transformed by what was fitted on the training part."""
         if space not in self._made:
-            made = []
+            parts = []
             for train, held_out in self.splits:
                 pipe = Pipeline(_transforms(space, self.k_max))
-                made.append((pipe.fit_transform(self.X[train]), pipe.transform(self.X[held_out])))
-            self._made[space] = made
+                parts.append((pipe.fit_transform(self.X[train]), pipe.transform(self.X[held_out])))
+            self._made[space] = parts
         if COMPONENTS not in candidate:
             return self._made[space]
         # The first k of the components are the components of a PCA with k.
@@ -230,7 +230,7 @@ def _estimator(head: Head, candidate: Mapping[str, Value], seed: int, threads: i
 
 
 def _serial(model: Any) -> Any:
-    """A forest adds up its trees' votes in the order in which threads end; one thread, and the bits repeat."""
+    """A forest adds up its trees' votes in the order in which threads end; with one thread results repeat to the bit."""
     if hasattr(model, "estimators_"):
         model.n_jobs = 1
     return model

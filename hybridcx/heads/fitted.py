@@ -1,4 +1,4 @@
-"""A fitted head: what cross-validation said of its candidates, and its predictions."""
+"""A fitted head: the cross-validated scores of its candidates, and its predictions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Candidate:
 class CvScore:
     """The chosen candidate's cross-validated scores, for choosing among heads within the training cases.
 
-    They are of the candidate that won, hence a little too good, alike for all heads; no estimate for new cases.
+    They belong to the selected candidate and are therefore slightly optimistic, for all heads alike; they do not estimate performance on new cases.
     """
 
     auroc: float
@@ -53,7 +53,7 @@ class FittedHead:
 
     `pipeline`: scikit-learn Pipeline of scaling, rotation or components, and the estimator. `sigmoid`: its calibration, None where the
     estimator has probabilities. `out_of_fold` (n,): the chosen candidate's probabilities of the given cases in their order, each by an
-    estimator that did not see the case's patient (their calibration neither). `notes`: what was done otherwise than asked, in words.
+    estimator that did not see the case's patient (their calibration neither). `notes`: deviations from the options, in words.
     """
 
     name: str

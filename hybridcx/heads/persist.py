@@ -1,4 +1,4 @@
-"""Fitted heads on disk: skops for scikit-learn's part, XGBoost's own .ubj, a JSON beside them. Nothing that is loaded can execute code.
+"""Fitted heads on disk: skops for scikit-learn's part, XGBoost's own .ubj, and a JSON file. Loading them cannot execute code.
 
 A folder holds `pipeline.skops` (without the last step for XGBoost), `model.ubj` (XGBoost alone) and `head.json`, which is written last and carries
 the SHA-256 of the others and of its own content.
@@ -26,7 +26,7 @@ from hybridcx.heads.table import HEADS, Head
 SCHEMA = 1
 META, PIPELINE, BOOSTER = "head.json", "pipeline.skops", "model.ubj"
 TRUSTED = ("hybridcx.heads.rowspace.RowSpace", "sklearn.tree._tree.Tree")
-"""The only types that are loaded besides those that skops itself trusts. Fixed here; never asked of the file."""
+"""The only types that are loaded besides those that skops itself trusts. Fixed here, never taken from the file."""
 
 
 class UnusableHeadError(InputError):
@@ -44,10 +44,10 @@ def save_head(fitted: FittedHead, folder: Path) -> Path:
         (folder / name).unlink(missing_ok=True)
     kept = fitted.pipeline
     if head.has_own_format:
-        # not save_model: XGBoost does not notice a disk that is full when the last 4096 bytes are written
+        # not save_model: XGBoost does not notice that the disk is full when it writes the last 4096 bytes
         (folder / BOOSTER).write_bytes(fitted.pipeline[-1].get_booster().save_raw(raw_format="ubj"))
         kept = Pipeline(fitted.pipeline.steps[:-1])
-    import skops.io  # here: it imports every estimator of scikit-learn, a second that trainings need not wait for
+    import skops.io  # imported here, because it imports every estimator of scikit-learn, which takes a second
 
     skops.io.dump(kept, folder / PIPELINE)
     files = {name: _sha256((folder / name).read_bytes()) for name in (PIPELINE, BOOSTER) if (folder / name).exists()}
@@ -84,7 +84,7 @@ def load_head(folder: Path) -> FittedHead:
     ------
     UnusableHeadError
         if a file is missing or changed, the head was saved by another version of scikit-learn, XGBoost or this format, or it holds a type
-        that is not in `TRUSTED`. The caller fits the head again and says so.
+        that is not in `TRUSTED`. The caller fits the head again and reports it.
     """
     meta = _read_meta(folder)
     name = str(meta["name"])
@@ -92,8 +92,8 @@ def load_head(folder: Path) -> FittedHead:
         raise _unusable("the saved head is none that this version knows", folder, META, name)
     head = HEADS[name]
     if meta["versions"] != _versions(head):
-        made = ", ".join(f"{k} {v}" for k, v in meta["versions"].items())
-        raise _unusable("the head was saved by other versions, whose numbers may differ", folder, META, made)
+        versions = ", ".join(f"{k} {v}" for k, v in meta["versions"].items())
+        raise _unusable("the head was saved by other versions, whose numbers may differ", folder, META, versions)
     expected = {PIPELINE, BOOSTER} if head.has_own_format else {PIPELINE}
     if set(meta["files"]) != expected:
         raise _unusable("the list of files does not belong to this head", folder, META, sorted(meta["files"]))
@@ -139,7 +139,7 @@ def _load_pipeline(content: bytes, folder: Path) -> Pipeline:
     except UntrustedTypesFoundException as error:
         raise _unusable(f"the file holds a type that is not trusted ({error})", folder, PIPELINE) from None
     except Exception as error:
-        # skops, zipfile and json each raise their own; whatever it is, the file is not one that we wrote.
+        # skops, zipfile and json each raise their own errors; any of them means that the file is not one that we wrote.
         raise _unusable(
             f"the file cannot be read as a scikit-learn pipeline ({type(error).__name__})", folder, PIPELINE
         ) from None

@@ -1,4 +1,4 @@
-"""A probe: what a flexible classifier can tell of the label from features that should know nothing of it."""
+"""A probe for shortcuts: how well a flexible classifier predicts the label from features that should carry no information on it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def out_of_fold(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Probability of the positive class of each case by a forest that saw neither it nor its patient, and the fold it was left out in.
 
-    `features` (n, d), `y` (n,) of 0 and 1, `groups` (n,) patient codes. A random forest (Breiman 2001) of 100 trees with leaves of 5 cases: it takes
-    numbers and codes as they are, and finds what is not monotone (a label that stands in blocks).
+    `features` (n, d), `y` (n,) of 0 and 1, `groups` (n,) patient codes. A random forest (Breiman 2001) of 100 trees with leaves of 5 cases: it needs
+    no scaling of numbers and codes, and finds associations that are not monotone (labels in blocks of an order).
 
     Raises InputError where no folds with both classes exist.
     """

@@ -13,7 +13,7 @@ C = 1.0
 """Inverse strength of the L2 penalty, on logits with unit variance: fixed, since validation cases are too few to tune it on."""
 
 MIN_SPREAD = 1e-3
-"""A member whose logits have a smaller standard deviation says the same of every case: what is left is rounding, which scaling would blow up."""
+"""Below this standard deviation a member's logits are constant up to rounding, which standardisation would magnify."""
 
 
 @dataclass(frozen=True, slots=True)

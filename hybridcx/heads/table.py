@@ -1,4 +1,4 @@
-"""The table of heads: name -> estimator and candidates. A further head is one further row here.
+"""The table of heads: name -> estimator and candidates. To add a head, add a row here.
 
 Free of scikit-learn and XGBoost imports, so that the command line and the experiment file can read it at no cost; `estimator` is the dotted
 path that `hybridcx.heads.fit` imports.
@@ -31,7 +31,7 @@ class Head:
     `has_probabilities`: the estimator has class probabilities; otherwise its decision values are calibrated by a sigmoid fitted on
     out-of-fold values.
     `seeded` and `threaded`: it takes `random_state`, and `n_jobs`. `max_cases`: it is refused above so many fitted cases, because its time
-    grows with their square (a judgement, docs/limits.md); None: no limit but memory.
+    grows with their square (a chosen limit, docs/limits.md); None: no limit but memory.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Head:
     max_cases: int | None = None
 
     def too_many(self, n: int) -> str | None:
-        """Why the head is not fitted on `n` cases, None where it is."""
+        """The reason why the head is not fitted on `n` cases; None if it can be."""
         if self.max_cases is None or n <= self.max_cases:
             return None
         return f"{self.label} would be fitted on {n:,} cases; its limit is {self.max_cases:,}, since its time grows with their square"
 
     @property
     def scaling_words(self) -> str:
-        """What happens to the features before the estimator, for the report's methods."""
+        """The transforms of the features before the estimator, in words, for the report's methods."""
         return (
             "standardised, principal components where wide" if self.reduces else "standardised, unit mean squared norm"
         )
@@ -106,7 +106,7 @@ _ROWS = (
         "random_forest",
         "Random forest",
         "sklearn.ensemble.RandomForestClassifier",
-        # A tree of a few hundred cases costs about 2 ms of bookkeeping, so trees times candidates is what the heads' minute goes into.
+        # A tree of a few hundred cases costs about 2 ms of bookkeeping, so the time for the heads is mostly trees times candidates.
         (
             {"components": 0.25, "min_samples_leaf": 5},
             {"components": 0.25, "min_samples_leaf": 1},

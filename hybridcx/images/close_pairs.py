@@ -1,11 +1,12 @@
-"""Pairs of closely correlated images in cohorts too large to hold every fingerprint against every other: screened by a bound that loses no pair.
+"""Pairs of closely correlated images in cohorts too large to compare all fingerprints: screened by an upper bound that loses no pair.
 
 Let u, v be two fingerprints (length 1) and P a projection onto k orthonormal directions. With the remainders' lengths r = sqrt(1 - |Pu|^2),
 
     u . v = Pu . Pv + (u - Pu) . (v - Pv) <= Pu . Pv + r_u r_v        (Cauchy and Schwarz),
 
-so a pair whose bound is not above the threshold cannot be one. The directions are the principal ones of a sample, which makes the bound tight; that
-it holds does not depend on them. What passes the bound of a few directions meets the one of `DIRECTIONS`, and what passes that is computed in full.
+so a pair whose bound is not above the threshold cannot be one. The directions are the principal ones of a sample, which makes the bound tight; its
+validity does not depend on them. Pairs that pass the bound of a few directions are screened by the bound of `DIRECTIONS`, and the rest are computed
+in full.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def close_pairs(prints: Prints, n: int, above: float) -> Iterator[tuple[int, int
 
     `prints` is called for blocks of rows as they are needed, so that memory is 2 KiB an image and some 500 MB.
 
-    Raises NotTightError before the search, where it would be one of all pairs.
+    Raises NotTightError before the search, where the bound would pass nearly all pairs.
     """
     directions = _directions(prints, n)
     inside = np.empty((n, directions.shape[1]), np.float32)
@@ -60,11 +61,11 @@ def _directions(prints: Prints, n: int) -> np.ndarray:
     """
     sample = prints(_spread(n, 2 * SAMPLE))
     d = sample.shape[1]
-    found = rng_for(0, "close_pairs", "directions").normal(size=(d, min(DIRECTIONS, d))).astype(np.float32)
+    directions = rng_for(0, "close_pairs", "directions").normal(size=(d, min(DIRECTIONS, d))).astype(np.float32)
     for _ in range(3):
-        found = np.linalg.qr(sample.T @ (sample @ found))[0]
-    inside = (sample @ found).astype(np.float64)
-    turned = found.astype(np.float64) @ linalg.eigh(inside.T @ inside)[1][:, ::-1]
+        directions = np.linalg.qr(sample.T @ (sample @ directions))[0]
+    inside = (sample @ directions).astype(np.float64)
+    turned = directions.astype(np.float64) @ linalg.eigh(inside.T @ inside)[1][:, ::-1]
     return np.asarray(np.linalg.qr(turned)[0], np.float32)
 
 
@@ -81,7 +82,7 @@ def _remainder(inside: np.ndarray, length2: np.ndarray, k: int) -> np.ndarray:
 def _first(inside: np.ndarray, length2: np.ndarray, above: float) -> int:
     at = _spread(
         len(inside), SAMPLE, 0.25
-    )  # between those that the directions are from, which they fit better than others
+    )  # rows between those used for the directions, which the directions fit better than others
     upper = np.triu_indices(len(at), 1)
     for k in (k for k in FIRST if k <= inside.shape[1]):
         r = _remainder(inside[at], length2[at], k)
@@ -107,9 +108,9 @@ def _passing(
             for s in range(0, len(i), PAIRS):
                 one, two = i[s : s + PAIRS], j[s : s + PAIRS]
                 bound = np.einsum("ij,ij->i", inside[one], inside[two]) + outside[last][one] * outside[last][two]
-                kept = bound > above - SLACK
-                if kept.any():
-                    yield one[kept], two[kept]
+                candidates = bound > above - SLACK
+                if candidates.any():
+                    yield one[candidates], two[candidates]
 
 
 def _in_full(prints: Prints, i: np.ndarray, j: np.ndarray, above: float) -> Iterator[tuple[int, int, float]]:
@@ -117,6 +118,6 @@ def _in_full(prints: Prints, i: np.ndarray, j: np.ndarray, above: float) -> Iter
         one, two = i[s : s + BLOCK], j[s : s + BLOCK]
         rows, at = np.unique(np.concatenate([one, two]), return_inverse=True)
         own = prints(rows)
-        found = np.einsum("ij,ij->i", own[at[: len(one)]], own[at[len(one) :]])
-        for k in np.flatnonzero(found > above).tolist():
-            yield int(one[k]), int(two[k]), float(found[k])
+        correlations = np.einsum("ij,ij->i", own[at[: len(one)]], own[at[len(one) :]])
+        for k in np.flatnonzero(correlations > above).tolist():
+            yield int(one[k]), int(two[k]), float(correlations[k])

@@ -1,10 +1,10 @@
 """Image files as arrays of 8-bit grey or colour, decoded whole, by stated rules.
 
-Rules. Greyscale stays greyscale, colour is RGB; colour profiles are not applied. 16-bit greyscale is divided by its declared
-range (65,535, or what BitsPerSample or MaxSampleValue of a TIFF says) and rounded to 0 to 255, never clipped; a TIFF that
-counts white as zero is inverted. 16-bit colour keeps its upper 8 bits. Transparency is laid over white, a palette becomes
-the colours that it stands for, CMYK becomes RGB by Pillow's formula (1 - C)(1 - K). The EXIF orientation is applied, and crop
-boxes refer to the image after it. Nothing else of the metadata is read or kept. DICOM has rules of its own: `images.dicom`.
+Rules. Greyscale stays greyscale, colour is RGB; colour profiles are not applied. 16-bit greyscale is divided by its declared range (65,535, or what
+BitsPerSample or MaxSampleValue of a TIFF says) and rounded to 0 to 255, never clipped; a TIFF that counts white as zero is inverted. 16-bit colour
+keeps its upper 8 bits. Transparency is laid over white, a palette is replaced by its colours, CMYK becomes RGB by Pillow's formula (1 - C)(1 - K).
+The EXIF orientation is applied, and crop boxes refer to the image after it. Nothing else of the metadata is read or kept. DICOM has rules of its own:
+`images.dicom`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def decode_bytes(data: bytes, name: str, *, frame: int | None = None, max_pixels
         return _decode(data, frame, max_pixels)
     except RefusedError as e:
         problem = Problem(e.rule, name, remedy=e.remedy)
-    # Raised outside the handler: Pillow's messages can quote what stands in the file, and must not hang on as a context.
+    # Raised outside the handler: Pillow's messages can quote the file's metadata and must not be attached as a context.
     raise InputError(problem)
 
 
@@ -141,7 +141,7 @@ def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Return whether the last scan has an end marker; libjpeg fills up what is missing and says nothing."""
+    """Return whether the last scan has an end marker; libjpeg fills missing data without a warning."""
     return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
 
 
@@ -166,14 +166,14 @@ def _kind(data: bytes) -> str:
         raise RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
     if is_dicom(data):
         return "DICOM"
-    found = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
-    if found in _READ:
-        return found
+    kind_name = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+    if kind_name in _READ:
+        return kind_name
     convert = "convert it to PNG, JPEG, TIFF or DICOM"
-    if found is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        found = "WebP"
-    if found is not None:
-        raise RefusedError(f"a {found} file, not JPEG, PNG, TIFF or DICOM", convert)
+    if kind_name is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        kind_name = "WebP"
+    if kind_name is not None:
+        raise RefusedError(f"a {kind_name} file, not JPEG, PNG, TIFF or DICOM", convert)
     head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<") and b"<html" in head):
         raise RefusedError("an HTML page, not an image", "the download failed (a login or error page?); fetch it again")
@@ -192,7 +192,7 @@ def _pixels(im: Image.Image, kind: str) -> Decoded:
     declared = _declared_range(im, kind, bits)
     orientation = _orientation(im)
     im.load()
-    # Pillow turns TIFFs upright while loading and then forgets the tag; what is still there has yet to be applied.
+    # Pillow turns TIFFs upright while loading and removes the tag; a tag that is still present has yet to be applied.
     remaining = _orientation(im)
     if mode.startswith("I;16") or (mode == "I" and kind == "PNG"):
         pixels = _scale_16_bit(np.asarray(im).astype(np.int64), *declared, invert=white_is_zero)
@@ -229,8 +229,8 @@ def _pixels(im: Image.Image, kind: str) -> Decoded:
 
 def _bits(im: Image.Image, kind: str) -> int:
     if kind == "TIFF":
-        found = im.tag_v2.get(_BITS, (1,))  # type: ignore[attr-defined]
-        return int(max(found) if isinstance(found, tuple) else found)
+        tag_bits = im.tag_v2.get(_BITS, (1,))  # type: ignore[attr-defined]
+        return int(max(tag_bits) if isinstance(tag_bits, tuple) else tag_bits)
     if kind == "PNG":
         tile = getattr(im, "tile", [])  # Pillow keeps the file's own sample format there alone
         raw = tile[0].args if tile else ""
@@ -267,7 +267,7 @@ def _over_white(im: Image.Image, *, grey: bool) -> np.ndarray:
 def _orientation(im: Image.Image) -> int:
     try:
         value = im.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block must not cost the image; Pillow raises many kinds of error here
+    except Exception:  # an image with a damaged EXIF block is still used; Pillow raises many kinds of error here
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

@@ -1,4 +1,4 @@
-"""What decoding gives, and how it refuses; shared by the decoders of ordinary image files and of DICOM."""
+"""Result and errors of decoding, shared by the decoders of ordinary image files and of DICOM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Decoded:
 
     `kind`: JPEG, PNG, TIFF or DICOM. `mode`: the file's mode in Pillow's words, or DICOM's photometric interpretation. `bits`: of a
     sample in the file (DICOM: bits stored). `orientation`: the EXIF orientation that was applied (1: none). `notes`: the rules
-    that were used, in words. `cautions`: what somebody should look at before the images are used, in words.
+    that were used, in words. `cautions`: findings to check before the images are used, in words.
     """
 
     pixels: np.ndarray
@@ -26,7 +26,7 @@ class Decoded:
 
 
 class RefusedError(Exception):
-    """An image that is not decoded: the rule that it breaks, and what to do. Nothing of the file's metadata stands in either."""
+    """An image that is not decoded: the rule that it breaks, and what to do. Neither contains metadata of the file."""
 
     def __init__(self, rule: str, remedy: str):
         super().__init__(rule)

@@ -18,8 +18,8 @@ frame is named; enhanced files give modality and window per frame. Sizes are che
 compressed frame claims of itself too. Overlays, display shutters and presentation states are not applied.
 
 pydicom (MIT) is imported with this module and nowhere else. Decoders are pydicom's own (RLE), Pillow (JPEG, JPEG 2000) and GDCM
-(Apache 2.0: lossless JPEG, JPEG-LS; in a process apart, see `images.apart`), which the extra `dicom` brings. Lossy JPEG of 12 bits is
-refused: what decodes it is under the GPL.
+(Apache 2.0: lossless JPEG, JPEG-LS; in a separate process, see `images.isolated`), which the extra `dicom` brings. Lossy JPEG of 12 bits is
+refused: its decoder is under the GPL.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         raise RefusedError(
             "a deflated DICOM file, whose size is not known before it is unpacked", "store it uncompressed"
         )
-    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")  # each time: whoever resets the filters takes it away
+    warnings.filterwarnings(
+        "ignore", module=r"pydicom(\.|$)"
+    )  # set each time, because resetting the warning filters removes it
     try:
         ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
         syntax = ds.file_meta.get("TransferSyntaxUID")
@@ -94,15 +96,13 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         raise
     except MemoryError:
         raise RefusedError("a DICOM image too large for this machine's memory", "reduce it") from None
-    except (
-        Exception
-    ):  # pydicom and its plugins raise almost every kind on damaged files, and quote the header in their messages
+    except Exception:  # pydicom and its plugins raise almost every kind of error on damaged files, and quote the header in their messages
         refusal = RefusedError(*_DAMAGED)
     raise refusal
 
 
 def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
-    """Return whether the image is grey, and its number of frames; refuse what is no image or too large, before it is decoded."""
+    """Return whether the image is grey, and its number of frames; refuse files without an image and too large images before decoding."""
     if "PixelData" not in ds:
         if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
             raise RefusedError("a DICOM image of floating point numbers", "convert it to 16-bit greyscale")
@@ -212,8 +212,8 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
     position = (stored.astype(np.int32) - low) & ((1 << bits) - 1)  # bits above those stored (overlays) fall away
     notes.append(f"{bits} bits stored, {'signed' if signed else 'unsigned'}")
     places = _places(ds, index)
-    shown = _modality(values, places, notes)
-    grey, windowed = _values_of_interest(shown, places, ds, notes, cautions)
+    grey_values = _modality(values, places, notes)
+    grey, windowed = _values_of_interest(grey_values, places, ds, notes, cautions)
     if str(ds.PhotometricInterpretation) == "MONOCHROME1":
         grey = 1 - grey
         notes.append("MONOCHROME1 inverted")
@@ -235,13 +235,13 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
 
 
 def _places(ds: Any, index: int) -> list[Any]:
-    """Where modality and window may stand: this frame's functional groups, those of all frames, the file."""
-    found = []
+    """The places of modality and window: this frame's functional groups, those of all frames, the file."""
+    places = []
     groups = ds.get("PerFrameFunctionalGroupsSequence") or []
     for group in [*groups[index : index + 1], *(ds.get("SharedFunctionalGroupsSequence") or [])[:1]]:
         for name in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-            found += list(group.get(name) or [])[:1]
-    return [*found, ds]
+            places += list(group.get(name) or [])[:1]
+    return [*places, ds]
 
 
 def _first(places: list[Any], keyword: str) -> Any:
@@ -266,12 +266,12 @@ def _modality(values: np.ndarray, places: list[Any], notes: list[str]) -> np.nda
 
 
 def _values_of_interest(
-    shown: np.ndarray, places: list[Any], ds: Any, notes: list[str], cautions: list[str]
+    modality_values: np.ndarray, places: list[Any], ds: Any, notes: list[str], cautions: list[str]
 ) -> tuple[np.ndarray, bool]:
-    """Step 3: grey of each possible value, 0 to 1, and whether a LUT or a window made it."""
+    """Step 3: grey of each possible value, 0 to 1, and whether it comes from a LUT or a window."""
     place = _first(places, "VOILUTSequence")
     if place is not None:
-        grey, _ = _look_up(shown, place.VOILUTSequence[0])
+        grey, _ = _look_up(modality_values, place.VOILUTSequence[0])
         notes.append("VOI LUT applied" + _of_several(len(place.VOILUTSequence)))
         return grey, True
     place = _first(places, "WindowCenter")
@@ -285,11 +285,11 @@ def _values_of_interest(
         if width >= 1 or (width > 0 and function != "LINEAR"):
             several = _of_several(len(np.atleast_1d(np.asarray(place.WindowCenter, dtype=object))))
             notes.append(f"VOI window applied: center {center:g}, width {width:g}, {function}{several}")
-            return window(shown, center, width, function), True
+            return window(modality_values, center, width, function), True
         cautions.append("the VOI window has no width and is not applied")
-    low, high = shown.min(), shown.max()
+    low, high = modality_values.min(), modality_values.max()
     notes.append(f"no VOI window; declared range {low:g} to {high:g}")
-    return (shown - low) / (high - low), False
+    return (modality_values - low) / (high - low), False
 
 
 def window(values: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
@@ -344,16 +344,18 @@ def _colour(ds: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
 
 
 def _cautions(ds: Any) -> list[str]:
-    found = []
+    cautions = []
     if str(ds.get("BurnedInAnnotation") or "").upper() == "YES":
-        found.append("burned-in annotation: the header says that text which may identify the patient is in the pixels")
+        cautions.append(
+            "burned-in annotation: the header says that text which may identify the patient is in the pixels"
+        )
     elif "BurnedInAnnotation" not in ds and str(ds.get("SOPClassUID") or "").startswith(_OFTEN_BURNED_IN):
-        found.append(
+        cautions.append(
             "burned-in annotation is possible: an ultrasound or secondary capture whose header does not rule it out"
         )
     if str(ds.get("RecognizableVisualFeatures") or "").upper() == "YES":
-        found.append("the header says that the patient can be recognised from the pixels")
-    return found
+        cautions.append("the header says that the patient can be recognised from the pixels")
+    return cautions
 
 
 def _number(place: Any, keyword: str) -> float | None:

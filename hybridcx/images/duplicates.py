@@ -1,4 +1,4 @@
-"""Identical images among the cases: under two labels a wrong truth, across splits a leak, otherwise a case counted twice."""
+"""Identical images among the cases: with two labels one truth is wrong, across splits data leak, otherwise a case counts twice."""
 
 from __future__ import annotations
 

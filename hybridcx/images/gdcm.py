@@ -19,16 +19,16 @@ HEADER = (
     "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData", "FloatPixelData", "DoubleFloatPixelData",
 )  # fmt: skip
-"""The fields that are read, by DICOM's keywords. Whoever adds one looks up that it cannot identify a patient."""
+"""The fields that are read, by DICOM's keywords. Before adding a field, check that it cannot identify a patient."""
 
 
-# pydicom says what stands in a header, on the log and as warnings; a person's name must not stand there.
+# pydicom quotes header values in its log and warnings, where a person's name must not appear.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
 def stored_by_gdcm(data: bytes, index: int) -> np.ndarray:
-    """Return the stored values of one frame as GDCM decodes them; called in a process apart."""
+    """Return the stored values of one frame as GDCM decodes them; called in a separate process."""
     ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
     return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin="gdcm")[0])

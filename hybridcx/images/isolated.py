@@ -1,4 +1,4 @@
-"""Decoding in a process apart, for GDCM: on a damaged lossless JPEG it aborts the process that it runs in, and writes to its stderr.
+"""Decoding in a separate process, for GDCM: on a damaged lossless JPEG it aborts the process that it runs in, and writes to its stderr.
 
 A child is started when the first such file is met, answers one image after another over its pipes, and ends with its parent. If it
 dies, or takes longer than `TIMEOUT_S`, its image is damaged and the next one gets a new child. Nothing touches the disk.
@@ -41,16 +41,16 @@ def decode_apart(data: bytes, index: int) -> np.ndarray:
         _end(child)
         child = None
     child = child or _start()
-    given, taken = child.stdin, child.stdout
-    if given is None or taken is None:
+    pipe_in, taken = child.stdin, child.stdout
+    if pipe_in is None or taken is None:
         raise DamagedError
     watch = threading.Timer(TIMEOUT_S, child.kill)
     watch.daemon = True
     watch.start()
     try:
-        given.write(_HEAD.pack(len(data), index))
-        given.write(data)
-        given.flush()
+        pipe_in.write(_HEAD.pack(len(data), index))
+        pipe_in.write(data)
+        pipe_in.flush()
         answer = _exactly(taken, _LENGTH.unpack(_exactly(taken, _LENGTH.size))[0])
     except (OSError, EOFError):
         _end(child)
@@ -87,7 +87,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            with suppress(OSError):  # what was not yet sent is lost with the child
+            with suppress(OSError):  # data not yet sent is lost with the child
                 pipe.close()
     child.wait()
 
@@ -103,17 +103,17 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve() -> None:
-    """The child: read a file and a frame, write the array as .npy, or nothing where it cannot be decoded; until the parent is gone."""
+    """The child: read a file and a frame, write the array as .npy, or nothing where it cannot be decoded; until the parent ends."""
     from hybridcx.images.gdcm import stored_by_gdcm
 
-    given, taken = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get among the answers
+    pipe_in, taken = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # output that a library prints must not mix with the answers
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
         while True:
-            length, index = _HEAD.unpack(_exactly(given, _HEAD.size))
+            length, index = _HEAD.unpack(_exactly(pipe_in, _HEAD.size))
             out = io.BytesIO()
-            data = _exactly(given, length)
-            with suppress(Exception):  # the parent says that it is damaged
+            data = _exactly(pipe_in, length)
+            with suppress(Exception):  # the parent reports the damage
                 np.save(out, stored_by_gdcm(data, index), allow_pickle=False)
             taken.write(_LENGTH.pack(len(out.getvalue())) + out.getvalue())
             taken.flush()

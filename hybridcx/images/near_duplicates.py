@@ -1,8 +1,8 @@
 """Nearly identical images among the cases: the same picture saved again, another frame of the same sweep, the same view with a marker set.
 
-Two images are held against each other by what is particular to each: the content without its uniform border is brought to 64 x 64, smoothed
-detail alone is kept (a Gaussian of 2 pixels is taken off), each pixel loses its mean over the cohort, and the correlation of what is left is taken.
-Without these steps any two radiographs of one view correlate at 0.9 and above, because of their borders and of the anatomy that they share.
+The similarity of two images is the correlation of their individual detail: the content without its uniform border is resized to 64 x 64, coarse
+structure is removed (a Gaussian of 2 pixels is subtracted), and each pixel's mean over the cohort is subtracted. Without these steps any two
+radiographs of one view correlate at 0.9 and above, because of their borders and of the anatomy that they share.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from hybridcx.vocabulary.cohort import NEAR_DUPLICATES
 SIDE_PX = 64
 DETAIL_PX = 2.0  # detail that is coarser than this counts as shared anatomy or lighting
 NEARLY_IDENTICAL = 0.8
-MIN_CASES = 10  # the cohort's mean is one of these images itself where there are fewer
+MIN_CASES = 10  # with fewer images a single one dominates the cohort's mean
 NO_DETAIL = 0.5  # grey values; below, it is the rounding of a uniform image
 BLOCK = 1024
-ALL_PAIRS = 20_000  # up to so many images every fingerprint is held against every other
-LEFT_OUT_ABOVE = 60_000  # images whose detail is noise, for which only all pairs would do
+ALL_PAIRS = 20_000  # up to this number of images all pairs of fingerprints are computed
+LEFT_OUT_ABOVE = 60_000  # images whose detail is noise, for which all pairs would have to be computed
 MAX_NAMED = 3
 
 
 def fingerprints(images: np.ndarray) -> np.ndarray:
-    """What is particular to each image, as vectors of length 1, so that their inner products are correlations.
+    """The individual detail of each image as vectors of length 1, so that their inner products are correlations.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _of_length_1(flat: np.ndarray, blank: np.ndarray) -> np.ndarray:
 
 
 class _Prints:
-    """Fingerprints of a cohort: 4 KiB an image stay in memory, from which those of any images are made when they are asked for."""
+    """Fingerprints of a cohort: 4 KiB an image stay in memory, from which fingerprints are computed on request."""
 
     def __init__(self, images: np.ndarray):
         self._small = np.empty((len(images), SIDE_PX, SIDE_PX), np.uint8)
@@ -109,8 +109,8 @@ def near_duplicates(
     near_duplicates.csv, sorted by falling correlation, then by ids. Mirrored, rotated or strongly shifted copies are not found. Fewer than ten images
     have no useful cohort mean: then only pixel-identical pairs are listed.
 
-    Memory: 32 KiB an image up to `ALL_PAIRS`, 6 KiB an image above, where pairs are screened by a bound that loses none (`close_pairs`). Images whose
-    detail is noise cannot be screened; above `LEFT_OUT_ABOVE` of them only pixel-identical pairs are listed, and `attrs["left_out"]` says so.
+    Memory: 32 KiB an image up to `ALL_PAIRS`, 6 KiB an image above, where an upper bound screens the pairs without losing any (`close_pairs`). Images
+    whose detail is noise cannot be screened; above `LEFT_OUT_ABOVE` of them only pixel-identical pairs are listed, and `attrs["left_out"]` says so.
     """
     ids = np.asarray(store.case_ids, dtype=object)
     pixels = store.notes.set_index("case_id")["pixel_sha256"].loc[list(ids)].to_numpy()
@@ -128,7 +128,7 @@ def near_duplicates(
         pairs |= {(i, j): 1.0 for k, i in enumerate(same) for j in same[k + 1 :]}
     order = sorted(pairs, key=lambda p: (-round(pairs[p], 6), ids[p[0]], ids[p[1]]))
     first, second = ids[[i for i, _ in order]], ids[[j for _, j in order]]
-    made = {
+    columns = {
         "case_id": first,
         "other_case_id": second,
         "correlation": [round(pairs[p], 6) for p in order],
@@ -141,14 +141,14 @@ def near_duplicates(
         "split": [splits[c] if splits is not None else None for c in first],
         "other_split": [splits[c] if splits is not None else None for c in second],
     }
-    table = pd.DataFrame(made, columns=NEAR_DUPLICATES.header)
+    table = pd.DataFrame(columns, columns=NEAR_DUPLICATES.header)
     if left_out:
         table.attrs["left_out"] = left_out
     return table
 
 
 def _correlated(images: np.ndarray, above: float) -> Iterator[tuple[int, int, float]]:
-    """(i, j, correlation), i < j, of the images that correlate above `above`. Raises NotTightError where that is left out."""
+    """(i, j, correlation), i < j, of the images that correlate above `above`. Raises NotTightError where the search is skipped."""
     n = len(images)
     if n > ALL_PAIRS:
         prints = _Prints(images)
@@ -169,11 +169,11 @@ def _correlated(images: np.ndarray, above: float) -> Iterator[tuple[int, int, fl
             yield from _above(own @ prints(np.arange(other, min(other + BLOCK, n))).T, start, other, above)
 
 
-def _above(found: np.ndarray, row: int, column: int, above: float) -> Iterator[tuple[int, int, float]]:
-    a, b = np.nonzero(found > above)
+def _above(correlations: np.ndarray, row: int, column: int, above: float) -> Iterator[tuple[int, int, float]]:
+    a, b = np.nonzero(correlations > above)
     for i, j in zip(a.tolist(), b.tolist(), strict=True):
         if row + i < column + j:
-            yield row + i, column + j, float(found[i, j])
+            yield row + i, column + j, float(correlations[i, j])
 
 
 def copies_in_training(pairs: pd.DataFrame) -> set[str]:
@@ -184,7 +184,7 @@ def copies_in_training(pairs: pd.DataFrame) -> set[str]:
 
 
 def told(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
-    """What is to be said of nearly identical images of two patients (wholly identical ones: `duplicates`): across splits, and under two labels."""
+    """Warnings about nearly identical images of two patients (identical images: `duplicates`): across splits, and under two labels."""
     near = pairs[~pairs["pixel.identical"].astype(bool) & ~pairs["same.patient"].astype(bool)]
     across = near[near["split"].notna() & (near["split"] != near["other_split"])]
     differ = near[near["label"] != near["other_label"]]

@@ -1,8 +1,8 @@
-"""The cohort's images, prepared once and kept as one uint8 array on disk, keyed by what they were made from.
+"""The cohort's images, prepared once and kept as one uint8 array on disk, keyed by a hash of their inputs.
 
-Two files in the cache: `images-<key>.npy`, the array, opened as a memory map, and `images-<key>.json`, its SHA-256 and what was
-noted of each image. The key is a SHA-256 over every file's content, its frame and crop box, the options, the code that decodes and the versions of
-Pillow and, where a file is DICOM, of pydicom and GDCM; neither paths nor ids are in it, nor anything of the files' metadata.
+Two files in the cache: `images-<key>.npy`, the array, opened as a memory map, and `images-<key>.json`, its SHA-256 and the notes on each image. The
+key is a SHA-256 over every file's content, its frame and crop box, the options, the code that decodes and the versions of Pillow and, where a file is
+DICOM, of pydicom and GDCM; neither paths nor ids are in it, nor anything of the files' metadata.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ from hybridcx.store.provenance import versions_of
 
 NOTES = ("kind", "mode", "bits", "width_px", "height_px", "orientation", "note", "caution", "pixel_sha256")
 _T = TypeVar("_T")
-_AHEAD = 64  # images decoded but not yet written, so that a large cohort never stands in memory
+_AHEAD = (
+    64  # largest number of images decoded but not yet written, so that a large cohort is never in memory as a whole
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStore:
     """Prepared images: `images` uint8 (n, size_px, size_px, channels), read-only memory map, in the order of `case_ids` (sorted).
 
-    `key`: SHA-256 of what they were made from; `sha256`: of the array's file. `notes`: one row per case, columns case_id,
-    kind, mode, bits, width_px, height_px, orientation (applied), note, caution, pixel_sha256 (of the decoded pixels and their shape).
-    `reused`: whether it was there already. `cautions`: warnings with the rows of images that somebody should look at first
-    (burned-in annotation); they repeat whether or not the store was there.
+    `key`: SHA-256 of the inputs; `sha256`: of the array's file. `notes`: one row per case, columns case_id, kind, mode, bits, width_px, height_px,
+    orientation (applied), note, caution, pixel_sha256 (of the decoded pixels and their shape). `reused`: whether it was there already. `cautions`:
+    warnings with the rows of images to check first (burned-in annotation), repeated when the store is reused.
     """
 
     images: np.ndarray
@@ -63,10 +64,10 @@ class ImageStore:
     def positions(self, case_ids: list[str] | np.ndarray | pd.Series) -> np.ndarray:
         """Return the index in `images` of each case, (n,) int64. Raises InputError for a case that has no image."""
         wanted = pd.Index(list(case_ids))
-        found = pd.Index(self.case_ids).get_indexer(wanted)
-        if (found < 0).any():
-            raise InputError(Problem("a case without a prepared image", column="case_id", value=wanted[found < 0][0]))
-        return np.asarray(found, dtype=np.int64)
+        indices = pd.Index(self.case_ids).get_indexer(wanted)
+        if (indices < 0).any():
+            raise InputError(Problem("a case without a prepared image", column="case_id", value=wanted[indices < 0][0]))
+        return np.asarray(indices, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,11 @@ def prepare_store(
 ) -> ImageStore:
     """Decode and prepare the images of the analysed cases, or open them where that was done before.
 
-    Parameters: `size_px`, `pad`, `resample`, `channels` as in `images.prepare.prepare`; `cache`, the folder (made if absent);
-    `on_progress`, called with (done, total) after each image; `max_workers` threads, by default one per processor; `say` is told in what the
-    kept images that are most alike differ, `notice` that another run is preparing the same ones, which is waited for.
+    Parameters: `size_px`, `pad`, `resample`, `channels` as in `images.prepare.prepare`; `cache`, the folder (made if absent); `on_progress`, called
+    with (done, total) after each image; `max_workers` threads, by default one per processor; `say` gets the differences to the most similar kept
+    images, `notice` a message that another run is preparing the same images, for which this call waits.
 
-    An array whose hash differs is made again, and a warning says so. Nothing half-written is ever found under its final name.
+    An array whose hash differs is made again, and a warning says so. A half-written file never has its final name.
 
     Raises InputError with the row of every image that cannot be used (bad_input.md 18 to 24); StoppedError where the disk is full.
     """
@@ -166,7 +167,7 @@ def _any_dicom(items: list[_Item]) -> bool:
 
 
 def _cautions(notes: pd.DataFrame, items: list[_Item], file: str) -> tuple[Problem, ...]:
-    """One warning for each thing that should be looked at, with the lines of its images."""
+    """One warning for each finding to check, with the lines of its images."""
     rows: dict[str, list[int]] = {}
     for item, text in zip(items, notes["caution"], strict=True):
         for caution in filter(None, str(text).split("; ")):
@@ -174,8 +175,8 @@ def _cautions(notes: pd.DataFrame, items: list[_Item], file: str) -> tuple[Probl
     out = []
     for caution, lines in rows.items():
         lines = sorted(lines)
-        shown = ", ".join(map(str, lines[:20])) + (f" and {len(lines) - 20} more" if len(lines) > 20 else "")
-        rule = f"{len(lines)} image{'s' if len(lines) > 1 else ''} (line{'s' if len(lines) > 1 else ''} {shown}): {caution}"
+        lines_text = ", ".join(map(str, lines[:20])) + (f" and {len(lines) - 20} more" if len(lines) > 20 else "")
+        rule = f"{len(lines)} image{'s' if len(lines) > 1 else ''} (line{'s' if len(lines) > 1 else ''} {lines_text}): {caution}"
         out.append(Problem(rule, file, column="image", severity="warning"))
     return tuple(out)
 
@@ -230,13 +231,13 @@ def _find(path: Path, shape: tuple[int, ...]) -> tuple[tuple[str, list[list[obje
     if not (path.exists() and record.exists()):
         return None, ()
     try:
-        kept = json.loads(record.read_text(encoding="utf-8"))
-        digest, notes = str(kept["sha256"]), list(kept["notes"])
+        stored = json.loads(record.read_text(encoding="utf-8"))
+        digest, notes = str(stored["sha256"]), list(stored["notes"])
         with path.open("rb") as fh:
             sound = hashlib.file_digest(fh, "sha256").hexdigest() == digest
         if sound and len(notes) == shape[0] and np.load(path, mmap_mode="r", allow_pickle=False).shape == shape:
             with suppress(OSError):  # a read-only cache can still be read
-                os.utime(record)  # `cache prune` takes what was not used for longest
+                os.utime(record)  # `cache prune` removes the least recently used files first
             return (digest, notes), ()
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -252,9 +253,9 @@ def _held(lock: Path, notice: Say) -> Iterator[None]:
 
 
 def _nearest_kept(cache: Path, key: str, record: Mapping[str, object]) -> str:
-    """In what the kept images that share the most with these differ; "" where none are shared."""
+    """The differences between these images and the most similar kept ones; "" where none are shared."""
     now = json.loads(json.dumps(dict(record)))
-    mine, found, best = Counter(map(json.dumps, now["images"])), "", 0
+    mine, nearest, best = Counter(map(json.dumps, now["images"])), "", 0
     for path in sorted(cache.glob("images-*.json"), key=lambda p: p.stat().st_mtime, reverse=True):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             then = json.loads(path.read_text(encoding="utf-8"))["made_from"]
@@ -266,9 +267,9 @@ def _nearest_kept(cache: Path, key: str, record: Mapping[str, object]) -> str:
             gone = len(then["images"]) - shared
             words += [f"{gone} images that are no longer used"] if gone and not new else []
             apart = ({k: v for k, v in parts.items() if k != "images"} for parts in (then, now))
-            words += [told] if (told := difference_words(*apart)) else []
-            found = f"The images: prepared, as what is kept differs in {' and '.join(words)}." if words else ""
-    return found
+            words += [difference] if (difference := difference_words(*apart)) else []
+            nearest = f"The images: prepared, as what is kept differs in {' and '.join(words)}." if words else ""
+    return nearest
 
 
 def _room(cache: Path, n_bytes: int) -> None:
@@ -307,7 +308,9 @@ def _make(
     try:
         # The array is written in order through a file, not through a memory map: a full disk is then an error, not a crash.
         with temporary.open("w+b") as out, python_warnings.catch_warnings():
-            python_warnings.filterwarnings("ignore", module=r"(PIL|pydicom)")  # of damaged metadata, which is not read
+            python_warnings.filterwarnings(
+                "ignore", module=r"(PIL|pydicom)"
+            )  # warnings about damaged metadata, which is not read
             python_warnings.simplefilter("error", Image.DecompressionBombWarning)
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(out, header)

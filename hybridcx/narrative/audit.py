@@ -43,19 +43,19 @@ METHODS = [
 ]
 
 
-def sentences(found: Audit, made: Mapping[str, pd.DataFrame], confidence_level: float) -> list[str]:
-    """The first screen: can it be true, which reading explains it, what the tests could have shown."""
-    said = [_verdict(found), *_explanation(found)]
-    if not found.explains or OTHER_TOTALS_EACH in found.explains:
-        said += _misses(found)
-    return said + _tests(made["audit_comparisons"], 1 - confidence_level)
+def sentences(report: Audit, tables_by_name: Mapping[str, pd.DataFrame], confidence_level: float) -> list[str]:
+    """The sentences of the first screen: whether the table is possible, which reading explains it, the possible results of the tests."""
+    texts = [_verdict(report), *_explanation(report)]
+    if not report.explains or OTHER_TOTALS_EACH in report.explains:
+        texts += _misses(report)
+    return texts + _tests(tables_by_name["audit_comparisons"], 1 - confidence_level)
 
 
 def _names(models: Sequence[str]) -> str:
-    shown = [printable(m) for m in models[:MAX_NAMED]]
+    names = [printable(m) for m in models[:MAX_NAMED]]
     if len(models) > MAX_NAMED:
-        return f"{', '.join(shown)} and {len(models) - MAX_NAMED} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        return f"{', '.join(names)} and {len(models) - MAX_NAMED} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _totals(printed: PublishedTable) -> str:
@@ -67,12 +67,12 @@ def _totals(printed: PublishedTable) -> str:
     )
 
 
-def _verdict(found: Audit) -> str:
-    models = found.printed.models
-    if found.can_be_true:
-        unique = all(found.count("as_printed", m) == 1 for m in models)
+def _verdict(report: Audit) -> str:
+    models = report.printed.models
+    if report.can_be_true:
+        unique = all(report.count("as_printed", m) == 1 for m in models)
         return (
-            f"This table can be true as printed: {_totals(found.printed)}, "
+            f"This table can be true as printed: {_totals(report.printed)}, "
             + ("the model has" if len(models) == 1 else "every model has")
             + (
                 " exactly one confusion matrix that gives its values."
@@ -80,11 +80,11 @@ def _verdict(found: Audit) -> str:
                 else " a confusion matrix that gives its values."
             )
         )
-    without = [m for m in models if not found.count("as_printed", m)]
-    of = f"{len(without)} of {len(models)} models" if len(models) > 1 else "the model"
-    named = f" ({_names(without)})" if len(models) > 1 else ""
+    without = [m for m in models if not report.count("as_printed", m)]
+    part = f"{len(without)} of {len(models)} models" if len(models) > 1 else "the model"
+    names = f" ({_names(without)})" if len(models) > 1 else ""
     has = "has" if len(without) == 1 else "have"
-    return f"This table cannot be true as printed: {_totals(found.printed)}, {of}{named} {has} no confusion matrix that gives the printed values."
+    return f"This table cannot be true as printed: {_totals(report.printed)}, {part}{names} {has} no confusion matrix that gives the printed values."
 
 
 WORDS = {
@@ -94,15 +94,15 @@ WORDS = {
 }
 
 
-def _explanation(found: Audit) -> list[str]:
-    if found.can_be_true:
+def _explanation(report: Audit) -> list[str]:
+    if report.can_be_true:
         return []
-    explains, whole = found.explains, "the model" if len(found.printed.models) == 1 else "all models"
-    cut = ["It would fit as printed if digits had been cut off instead of rounded."] if found.cut_fits else []
-    totals = " or ".join(map(str, found.common[:MAX_NAMED])) + (" ..." if len(found.common) > MAX_NAMED else "")
+    explains, whole = report.explains, "the model" if len(report.printed.models) == 1 else "all models"
+    cut = ["It would fit as printed if digits had been cut off instead of rounded."] if report.cut_fits else []
+    totals = " or ".join(map(str, report.common[:MAX_NAMED])) + (" ..." if len(report.common) > MAX_NAMED else "")
     if not explains:
         rest = ""
-        if found.fits(OTHER_TOTALS) is None:
+        if report.fits(OTHER_TOTALS) is None:
             rest = " Other class totals were not searched: for so many cases that needs sensitivity or specificity."
         return [
             f"No reading explains it: neither swapped rows and columns, swapped classes, both, nor other class totals.{rest}",
@@ -116,76 +116,76 @@ def _explanation(found: Audit) -> list[str]:
     if explains == (OTHER_TOTALS_EACH,):
         return [
             "No single reading explains it. It fits as printed only if the models were tested on different class totals "
-            f"({_each(found)} positives); then they were not tested on the same cases.",
+            f"({_each(report)} positives); then they were not tested on the same cases.",
             *cut,
         ]
-    fits_too = [m for m in found.printed.models if found.count("as_printed", m)]
+    fits_too = [m for m in report.printed.models if report.count("as_printed", m)]
     too = f" ({_names(fits_too)} also {'fits' if len(fits_too) == 1 else 'fit'} as printed.)" if fits_too else ""
     if len(explains) == 1:
-        start = f"A single reading explains {whole} under these totals: {WORDS[explains[0]]}. {_printed_is(found, explains[0])}{too}"
+        start = f"A single reading explains {whole} under these totals: {WORDS[explains[0]]}. {_printed_is(report, explains[0])}{too}"
     else:
         start = f"{len(explains)} readings explain {whole}: {'; or '.join(WORDS[r] for r in explains)}. The ranges below run over all of them.{too}"
-    return [start, *_alternative(found, totals), *cut]
+    return [start, *_alternative(report, totals), *cut]
 
 
-def _alternative(found: Audit, totals: str) -> list[str]:
-    """Other class totals under which the print fits as it stands: why a reading that explains the table is no proof."""
-    reversed_totals = {n for _, n in found.printed.totals.values()}
-    if found.explains == ("classes_swapped",) and set(found.common) == reversed_totals:
+def _alternative(report: Audit, totals: str) -> list[str]:
+    """Other class totals under which the printed values fit without a misreading: why a reading that explains the table is no proof."""
+    reversed_totals = {n for _, n in report.printed.totals.values()}
+    if report.explains == ("classes_swapped",) and set(report.common) == reversed_totals:
         return [
             f"That is the same as class totals given the wrong way round: with {totals} positives the print fits as it stands."
         ]
-    if found.fits(OTHER_TOTALS):
+    if report.fits(OTHER_TOTALS):
         other = f"{totals} positives for all models"
-    elif found.fits(OTHER_TOTALS_EACH):
-        other = f"other class totals for each model ({_each(found)} positives)"
+    elif report.fits(OTHER_TOTALS_EACH):
+        other = f"other class totals for each model ({_each(report)} positives)"
     else:
         return []
     return [f"This is the explanation, not a proof: with {other} the print fits as it stands."]
 
 
-def _each(found: Audit) -> str:
+def _each(report: Audit) -> str:
     parts = []
-    for model in found.printed.models[:MAX_NAMED]:
-        solutions = found.solutions[OTHER_TOTALS_EACH][model]
+    for model in report.printed.models[:MAX_NAMED]:
+        solutions = report.solutions[OTHER_TOTALS_EACH][model]
         sizes = solutions.numbers_of_positives() if solutions is not None else []
         parts.append(str(sizes[0]) if len(sizes) == 1 else f"one of {len(sizes)} numbers")
-    return ", ".join(parts) + (", ..." if len(found.printed.models) > MAX_NAMED else "")
+    return ", ".join(parts) + (", ..." if len(report.printed.models) > MAX_NAMED else "")
 
 
-def _printed_is(found: Audit, reading: str) -> str:
+def _printed_is(report: Audit, reading: str) -> str:
     pairs = {}
-    for v in found.printed.values:
+    for v in report.printed.values:
         real = PRINTED_IS[reading].get(v.metric)
         if real:
             pairs[printable(v.printed_as)] = (
                 (in_sentence(real) if real in vocabulary.METRICS else real) if not v.complement else f"1 minus {real}"
             )
-    said = "; ".join(
+    pairs_text = "; ".join(
         f"what is printed as {name} is {real if ' ' in real else 'the ' + real}" for name, real in pairs.items()
     )
-    return said[:1].upper() + said[1:] + "." if said else ""
+    return pairs_text[:1].upper() + pairs_text[1:] + "." if pairs_text else ""
 
 
-def _misses(found: Audit) -> list[str]:
-    said = []
-    for model, miss in list(found.misses.items())[:MAX_NAMED]:
-        mine = [v for v in found.printed.values if v.model == model]
+def _misses(report: Audit) -> list[str]:
+    texts = []
+    for model, miss in list(report.misses.items())[:MAX_NAMED]:
+        mine = [v for v in report.printed.values if v.model == model]
         cells = "TP {}, FN {}, FP {}, TN {}".format(*miss.cells)
         parts = []
         for i, value, gap in zip(miss.missed, miss.values, miss.by, strict=True):
             v = mine[i]
-            percent = found.units[v.printed_as] == "percent"
+            percent = report.units[v.printed_as] == "percent"
             scale, unit = (100, " percentage points") if percent else (1, "")
             digits = v.decimals + 1
             value = 1 - value if v.complement else value
-            shown = tables.fixed(value, digits, scale=scale) if value == value else "undefined"
+            value_text = tables.fixed(value, digits, scale=scale) if value == value else "undefined"
             parts.append(
-                f"{printable(v.printed_as)} printed {v.text}, there {shown}, {tables.fixed(gap, digits, scale=scale)}{unit} beyond rounding"
+                f"{printable(v.printed_as)} printed {v.text}, there {value_text}, {tables.fixed(gap, digits, scale=scale)}{unit} beyond rounding"
             )
         why = "one value stands in the way: " if miss.alone else ""
-        said.append(f"Nearest miss of {printable(model)} ({cells}): {why}{'; '.join(parts)}.")
-    return said
+        texts.append(f"Nearest miss of {printable(model)} ({cells}): {why}{'; '.join(parts)}.")
+    return texts
 
 
 def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
@@ -215,7 +215,7 @@ def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
                 f"{surely} would whatever the pairing of the errors"
             )
     low, high = (tables.p_value(float(least[c])) for c in ("p.value.min", "p.value.max"))
-    said = [f"{start}; the smallest possible exact p of any pair is {low} ({pair}, {low} to {high})."]
+    texts = [f"{start}; the smallest possible exact p of any pair is {low} ({pair}, {low} to {high})."]
     loose = by_method["mcnemar_asymptotic"]
     lowest = loose.sort_values("p.value.min", kind="stable").iloc[0]
     if not strict and lowest["p.value.min"] < alpha:
@@ -224,35 +224,39 @@ def _tests(compared: pd.DataFrame, alpha: float) -> list[str]:
         kind = vocabulary.metric("accuracy")
         low, high = (tables.difference(kind, number(row[c])) for c in ("conf.low", "conf.high"))
         b, c = (tables.count(number(row[k])) for k in "bc")
-        said.append(
+        texts.append(
             f"Only the uncorrected asymptotic test could fall below it: {tables.p_equals(float(lowest['p.value.min']))} for "
             f"{printable(lowest['model'])} and {printable(lowest['comparator'])} at the most favourable pairing (b = {b}, c = {c}), "
             f"where Tango's interval is {low} to {high} percentage points."
         )
-    return said
+    return texts
 
 
-def caveats(found: Audit) -> list[str]:
-    """What limits the answer."""
-    said = [
+def caveats(report: Audit) -> list[str]:
+    """Caveats of the audit."""
+    texts = [
         "That a matrix exists says that the numbers are possible, not that they are right.",
     ]
-    if not found.can_be_true and found.explains and len(found.printed.models) < FEW_MODELS:
-        said.append("With so few models a reading can also fit by chance.")
-    many = [m for m in found.printed.models for r in (found.explains or ("as_printed",)) if found.count(r, m) > 1]
+    if not report.can_be_true and report.explains and len(report.printed.models) < FEW_MODELS:
+        texts.append("With so few models a reading can also fit by chance.")
+    many = [m for m in report.printed.models for r in (report.explains or ("as_printed",)) if report.count(r, m) > 1]
     if many:
         who = _names(list(dict.fromkeys(many)))
-        said.append(
+        texts.append(
             f"Several confusion matrices give the printed values of {who}: metrics and p-values are ranges over all of them."
         )
-    cut = [r for r, of in found.solutions.items() if any(s is not None and s.count > MAX_LISTED for s in of.values())]
+    cut = [
+        r
+        for r, solutions in report.solutions.items()
+        if any(s is not None and s.count > MAX_LISTED for s in solutions.values())
+    ]
     if cut:
-        said.append(
+        texts.append(
             f"audit_matrices.csv lists the first {MAX_LISTED:,} matrices of a model and reading; n.solutions counts all."
         )
-    guessed = [name for name in found.printed.ambiguous if found.units[name] != found.printed.units[name]]
+    guessed = [name for name in report.printed.ambiguous if report.units[name] != report.printed.units[name]]
     if guessed:
-        said.append(
+        texts.append(
             f"No value of {_names(guessed)} is above 1; read as percentages they fit, as proportions they do not."
         )
-    return said + [str(p) for p in found.printed.warnings]
+    return texts + [str(p) for p in report.printed.warnings]

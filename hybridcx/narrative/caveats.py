@@ -34,17 +34,17 @@ CHANCE = 0.5
 
 
 def _spectrum(outcome: Outcome) -> list[str]:
-    """What choosing cases by agreement does to the results."""
+    """Caveat on selecting cases by readers' agreement (spectrum bias)."""
     cohort = outcome.cohort
     n = len(cohort.in_dispute)
     gone = cohort.frame["excluded"].fillna("").astype(str).str.contains("disagree|dispute", case=False).sum()
     if not n and not gone:
         return []
-    of = n or gone
+    n_disputed = n or gone
     whose = (
         "The case on which the readers disagreed is "
-        if of == 1
-        else f"The {of} cases on which the readers disagreed are "
+        if n_disputed == 1
+        else f"The {n_disputed} cases on which the readers disagreed are "
     )
     whose += "neither in training nor in the primary metrics" if n else "excluded"
     easier = "those left are easier, and accuracy on all comers would be lower"
@@ -84,55 +84,55 @@ def caveats(
     outcome: Outcome | None = None,
     metric: str | None = None,
 ) -> list[str]:
-    """What a reader must know before the numbers: few cases, one split, one seed, random initialisation."""
-    found = []
+    """Caveats placed before the numbers: few cases, one split, one seed, random initialisation."""
+    caveat_texts = []
     if predictions.n_cases < FEW_CASES:
-        found.append(
+        caveat_texts.append(
             f"The test set has {predictions.n_cases} cases: intervals are wide, and a difference that was not found may exist."
         )
-    found += _few_of_a_class(predictions)
+    caveat_texts += _few_of_a_class(predictions)
     if predictions.clustered:
-        found.append("Patients have several cases; rows that assume independence are marked.")
+        caveat_texts.append("Patients have several cases; rows that assume independence are marked.")
     compared = tables["comparisons"]
     if not compared.empty:
-        found += _without_discordance(compared)
+        caveat_texts += _without_discordance(compared)
     metrics = tables["metrics"]
     if not metrics.empty:
         auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]
         below = auroc.loc[(auroc["conf.high"] < CHANCE) | (auroc["estimate"] == 0), "model"].unique().tolist()
         if below:
-            found.append(
+            caveat_texts.append(
                 f"AUROC below 0.5: {', '.join(below[:MAX_NAMED_THRESHOLDS])} rank{'s' if len(below) == 1 else ''} the cases the wrong way "
                 f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
             )
     if outcome is None:
-        found += seed_caveats(predictions)
+        caveat_texts += seed_caveats(predictions)
     else:
         # Identical images, marks that tell the label: on the page without the manifest's column.
-        said = [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
-        found += [w[:1].upper() + w[1:] for w in said]
+        texts = [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
+        caveat_texts += [w[:1].upper() + w[1:] for w in texts]
         if "copy_in_training" in outcome.ledger:
             test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
             n = int((test["copy_in_training"] == "yes").sum())
-            found.append(
+            caveat_texts.append(
                 f"{n} of the {len(test)} test cases have nearly their own image in training or validation. Metrics and comparisons without them "
                 "are those of the subgroup copy_in_training = no."
             )
         if len(outcome.units) > 1:
-            found += seed_caveats(predictions)
-            found += stability(tables.get("seed_verdicts", pd.DataFrame()), metric)
+            caveat_texts += seed_caveats(predictions)
+            caveat_texts += stability(tables.get("seed_verdicts", pd.DataFrame()), metric)
         else:
-            found.append(
+            caveat_texts.append(
                 "One split and one seed: the results are conditional on these trained models and this division of the cases."
             )
         untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
         if untrained:
-            found.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")
-        found += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
+            caveat_texts.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")
+        caveat_texts += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
     rules = tables.get("label_rules", pd.DataFrame())
     if len(rules):
         name = shown_rows.primary_metric(tables, metric)
         planned, _ = shown_rows.primary(tables["comparisons"], tables["verdicts"], name)
-        found.append(label_rules.summary(rules, name, planned))
-    found = [f for f in found if f]
-    return found + [str(p) for p in predictions.warnings]
+        caveat_texts.append(label_rules.summary(rules, name, planned))
+    caveat_texts = [f for f in caveat_texts if f]
+    return caveat_texts + [str(p) for p in predictions.warnings]

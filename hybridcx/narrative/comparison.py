@@ -1,4 +1,4 @@
-"""The words of a report: methods, caveats and settings, written from what was really done."""
+"""Methods, caveats and settings of a report in words, from the options and data actually used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridcx.narrative.repeats import (
 )
 from hybridcx.records.predictions import Predictions
 
-if TYPE_CHECKING:  # the stages bring torch; comparing predictions does without
+if TYPE_CHECKING:  # the stages import torch, which a comparison of predictions does not need
     pass
 
 MAX_NAMED_THRESHOLDS = 12
@@ -31,7 +31,7 @@ def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -
 def comparison_methods(
     predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame], locked: str = ""
 ) -> list[str]:
-    """Paragraphs on the statistics, for the methods section of `compare` and `run`; `locked`: what is to be said of a run's plan."""
+    """Paragraphs on the statistics, for the methods section of `compare` and `run`; `locked`: the sentence on a run's plan."""
     clustered = predictions.clustered
     who = _units(predictions)
     text = [
@@ -84,7 +84,7 @@ def comparison_methods(
 
 
 def _units(predictions: Predictions) -> str:
-    """What belongs together, in words."""
+    """The name of the clusters: patients, or the cluster column."""
     return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
 
 
@@ -127,16 +127,16 @@ READERS_METHOD = (
 
 
 def _calls(predictions: Predictions) -> str:
-    """How the calls were made."""
+    """The sentence on how scores were turned into calls."""
     if predictions.threshold_rule:
         chosen = predictions.chosen_thresholds
-        shown = "; ".join(
+        listed = "; ".join(
             f"{r['model']} {r['threshold']:.4g}" for r in chosen.head(MAX_NAMED_THRESHOLDS).to_dict("records")
         )
         further = len(chosen) - MAX_NAMED_THRESHOLDS
         return (
             f"Each model's threshold was chosen by the rule {predictions.threshold_rule} on its {chosen['n'].iloc[0]} validation cases, never on "
-            f"test cases; a score at or above it was called positive ({shown}{f'; {further} more in thresholds.csv' if further > 0 else ''}). The "
+            f"test cases; a score at or above it was called positive ({listed}{f'; {further} more in thresholds.csv' if further > 0 else ''}). The "
             "intervals of calls take it as given."
         )
     if predictions.threshold is not None:

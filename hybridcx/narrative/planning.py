@@ -19,10 +19,10 @@ Row = Mapping[str, Any]
 def sentence(table: pd.DataFrame) -> list[str]:
     """The sentences for a protocol: the answer with its assumptions."""
     rows: list[Row] = [{str(k): v for k, v in r.items()} for r in answers(table).to_dict("records")]
-    asked = str(rows[0]["question"])
-    parts = _by_target(rows) if asked == "detectable" else _grouped(rows)
-    made = [_SENTENCES[asked](part) for part in parts]
-    return [*made, f"Computed with hybridcx {version()}."]
+    question = str(rows[0]["question"])
+    parts = _by_target(rows) if question == "detectable" else _grouped(rows)
+    texts = [_SENTENCES[question](part) for part in parts]
+    return [*texts, f"Computed with hybridcx {version()}."]
 
 
 def _by_target(rows: Sequence[Row]) -> list[list[Row]]:
@@ -43,7 +43,7 @@ def _by(rows: Sequence[Row], *methods: str) -> Row | None:
 
 
 def _pc(x: float) -> str:
-    """A share that was assumed, as a percentage with the decimals it has."""
+    """An assumed proportion as a percentage, with all its decimals."""
     return f"{rounded.fixed(float(x), 4, scale=100).rstrip('0').rstrip('.')} %"
 
 
@@ -60,7 +60,7 @@ def _cases(row: Row) -> str:
 
 
 def _in_all(row: Row) -> str:
-    """The cases of both classes that a class's cases need, where the prevalence was given."""
+    """The number of cases of both classes needed for a number of cases of one class, where the prevalence is given."""
     if pd.isna(row["cases.all"]):
         return ""
     return f" (at a prevalence of {_pc(row['prevalence'])} about {rounded.count(float(row['cases.all']))} cases of both classes)"
@@ -125,7 +125,7 @@ def _say_detectable(rows: Sequence[Row]) -> str:
         if area
         else "McNemar's exact test (in brackets: the mid-p test)"
     )
-    shown: list[str] = []
+    listed_parts: list[str] = []
     nothing: list[str] = []
     for part in _grouped(rows):
         pair = [float(x["value"]) if (x := _by(part, m)) is not None else nan for m in (first, second)]
@@ -136,20 +136,20 @@ def _say_detectable(rows: Sequence[Row]) -> str:
             one, other = (
                 "none" if isnan(d) else rounded.fixed(d) if area else rounded.fixed(d, 1, scale=100) for d in pair
             )
-            unit = "" if area or shown else " percentage points"
-            shown.append(f"{one}{unit} ({other}) at {at}")
+            unit = "" if area or listed_parts else " percentage points"
+            listed_parts.append(f"{one}{unit} ({other}) at {at}")
     varied = (
         "a correlation of the estimates of" if area else "a discordance (cases that exactly one model has right) of"
     )
     over = f" over an AUROC of {r['comparator.auc']:g}" if area else ""
     start = f"With {_n(r)} {_cases(r)}, {_pc(r['target'])} power and the two-sided level {r['alpha']:g}, "
-    if not shown:
+    if not listed_parts:
         return (
             f"{start}{tests} could have shown no difference{over}, however large, at {varied} {' or '.join(nothing)}."
         )
-    listed = ", ".join(shown).replace(" at ", f" at {varied} ", 1)
-    said = f"{start}the smallest difference in {_metric(r)}{over} that {tests} could have shown is {listed}"
-    return said + (f"; at {' or '.join(nothing)} none, however large, would have had that power." if nothing else ".")
+    listed = ", ".join(listed_parts).replace(" at ", f" at {varied} ", 1)
+    text = f"{start}the smallest difference in {_metric(r)}{over} that {tests} could have shown is {listed}"
+    return text + (f"; at {' or '.join(nothing)} none, however large, would have had that power." if nothing else ".")
 
 
 def _metric(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""The words of a report on several seeds, repeated hold-out or folds: what was averaged, drawn and refused."""
+"""Methods and caveats of a report on several seeds, repeated hold-out or folds."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def _crossed(predictions: Predictions, plan: Plan) -> list[str]:
 
 
 def _holdout(predictions: Predictions, plan: Plan) -> list[str]:
-    named = predictions.training_cases()
-    known = plan.n_train is not None or len(named) == len(predictions.seeds)
+    training = predictions.training_cases()
+    known = plan.n_train is not None or len(training) == len(predictions.seeds)
     return [
         f"The {len(predictions.seeds)} seeds have test sets of their own, none of which holds all the test cases: they are read as "
         "repeated hold-out, random splits whose training sets overlap by chance. Every estimate is the mean over the splits.",
@@ -89,27 +89,27 @@ def fold_methods(predictions: Predictions) -> list[str]:
 
 
 def seed_caveats(predictions: Predictions) -> list[str]:
-    """What a reader must know of seeds and folds before the numbers."""
+    """Caveats on seeds and folds placed before the numbers."""
     total = len(predictions.seeds)
-    found = []
+    texts = []
     if total < 2:
-        found.append(ONE_SEED)
+        texts.append(ONE_SEED)
     elif predictions.repeated_holdout:
-        found.append(
+        texts.append(
             f"The test cases differ between the {total} seeds, which are read as random splits (repeated hold-out). If that is not what they are, "
             "give every seed the same test cases."
         )
     elif len(predictions.folds) < 2:
-        found.append(
+        texts.append(
             "The seeds share one division into training and test cases; another division would vary the results further."
         )
     if total > 1 and (few := few_seeds(total)):
-        found.append(f"{few[0].upper()}{few[1:]}.")
+        texts.append(f"{few[0].upper()}{few[1:]}.")
     if len(predictions.folds) > 1:
-        found.append(
+        texts.append(
             "The models of the folds share training cases: the folds are not independent, and no interval accounts for that."
         )
-    return found
+    return texts
 
 
 def division_methods(experiment: Experiment, units: Sequence[Unit]) -> str:
@@ -143,32 +143,32 @@ def division_methods(experiment: Experiment, units: Sequence[Unit]) -> str:
 
 def ensemble_methods(experiment: Experiment) -> list[str]:
     """A paragraph on ensembles; empty without them."""
-    options, said = experiment.ensembles, []
+    options, texts = experiment.ensembles, []
     if "mean" in options.networks:
-        said.append("ensemble:mean is the mean of the networks' probabilities.")
+        texts.append("ensemble:mean is the mean of the networks' probabilities.")
     if "stacking" in options.networks:
-        said.append(
+        texts.append(
             "ensemble:stacking is a logistic regression on the networks' logits (Wolpert 1992), fitted in each training on its validation cases, "
             "which no network was trained on; its weights stand in ensembles.csv."
         )
     if options.seeds:
-        said.append(
+        texts.append(
             f"The mean probability of each network over its {experiment.repeat.seeds} seeds is compared with each single seed as one set of trained "
             "models (ensemble_metrics.csv, ensemble_comparisons.csv); all of that is exploratory."
         )
-    return ["Ensembles: " + " ".join(said)] if said else []
+    return ["Ensembles: " + " ".join(texts)] if texts else []
 
 
 def stability(seed_verdicts: pd.DataFrame, metric: str | None) -> list[str]:
-    """What single seeds would have said of the pairs of the primary metric, where they do not all agree with the verdict over seeds."""
+    """Caveat on pairs of the primary metric for which some single seeds give another verdict than all seeds together."""
     if seed_verdicts.empty:
         return []
     own = seed_verdicts[seed_verdicts["metric"] == metric]
     unlike = own[own["n.same"] < own["n.seeds"]].sort_values("n.same", kind="stable")
-    said = [
+    texts = [
         f"{r['model']} against {r['comparator']} {int(r['n.same'])} of {int(r['n.seeds'])}"
         for r in unlike.head(MAX_UNLIKE).to_dict("records")
     ]
     more = f" and {len(unlike) - MAX_UNLIKE} more" if len(unlike) > MAX_UNLIKE else ""
-    text = f"One seed alone would not always have come to the verdict over seeds. Seeds that agree with it: {'; '.join(said)}{more}."
-    return [text] if said else []
+    text = f"One seed alone would not always have come to the verdict over seeds. Seeds that agree with it: {'; '.join(texts)}{more}."
+    return [text] if texts else []

@@ -49,12 +49,12 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
 
 
 def label_methods(outcome: Outcome) -> list[str]:
-    """Where the labels come from: the rule, who read, and how many cases have no label by it."""
+    """The paragraph on the labels: the rule, the readers, and the number of cases without a label."""
     cohort = outcome.cohort
     options, n_disputed = cohort.labels_by, len(cohort.in_dispute)
     occasion = {"first": "first occasion", "last": "last occasion", "all": "all occasions"}[options.occasion]
     readings = f"{', '.join(cohort.votes)}; {occasion}"
-    said = {
+    text = {
         "given": "The labels are those of the manifest.",
         "agreement": f"A case has the label on which all its readers agree, at least two of them ({readings}).",
         "majority": f"A case has the label of most of its readings, by at least two readers ({readings}); ties have none.",
@@ -63,26 +63,29 @@ def label_methods(outcome: Outcome) -> list[str]:
     }[options.rule]
     if n_disputed:
         n_test = len(scored_disputed(outcome.units))
-        said += (
+        text += (
             f" {n_disputed} cases are in dispute and have no label: none of them was fitted on or counted in a primary metric. The split sends "
             f"them by the shares of the others; the {n_test} in test are scored and reported apart."
         )
     short = int(cohort.frame["excluded"].eq(ONE_READER).sum())
     if short:
-        said += f" {short} cases that only one reader read are excluded, with that as the reason."
-    return [said] if cohort.votes or options.rule != "given" or n_disputed else []
+        text += f" {short} cases that only one reader read are excluded, with that as the reason."
+    return [text] if cohort.votes or options.rule != "given" or n_disputed else []
 
 
 def size_methods(experiment: Experiment, sizes: pd.DataFrame) -> list[str]:
-    """A paragraph on what was trained on which shares, and how the curve was fitted; none where there are no sizes."""
+    """A paragraph on training sizes and the fit of the learning curve; empty without training sizes."""
     if sizes.empty:
         return []
     each = sizes.groupby("share")["n_train"].agg(["min", "max"])
-    said = [f"{low}" if low == high else f"{low} to {high}" for low, high in zip(each["min"], each["max"], strict=True)]
+    counts = [
+        f"{low}" if low == high else f"{low} to {high}" for low, high in zip(each["min"], each["max"], strict=True)
+    ]
     tuned = experiment.train.enabled and experiment.heads.names and "fine_tuned" in experiment.heads.features
     return [
-        f"Everything was trained again on {len(said) - 1} shares of the training cases ({', '.join(said[:-1])} of {said[-1]}): drawn for each seed, "
-        "nested, by class, whole patients, with the same validation and test cases and the same options (as many epochs, hence fewer iterations)."
+        f"Everything was trained again on {len(counts) - 1} shares of the training cases ({', '.join(counts[:-1])} of {counts[-1]}): "
+        "drawn for each seed, nested, by class, whole patients, with the same validation and test cases "
+        "and the same options (as many epochs, hence fewer iterations)."
         + (
             " Heads on fine-tuned features are fitted on the validation cases, whose number stays; their curve shows the network's part alone."
             if tuned

@@ -1,4 +1,4 @@
-"""The words and the table of fine-tuning in a report: Table II as it was used, the training in a paragraph, what a preset assumes and cannot do."""
+"""Fine-tuning in a report: the table of training options (Table II), a paragraph of methods, and assumptions and deviations of a preset."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ STUDY = {
     "epochs": "at most 20",
     "augmentation": "used, not specified",
 }
-"""Table II of the study. What it does not state has no entry."""
+"""Table II of the study; options that it does not state have no entry."""
 BESIDE = {"matlab_r2018b": "preset matlab_r2018b", "modern": "preset modern"}
-"""Presets that stand beside the options used, and the headings of their columns."""
+"""Presets shown for comparison with the options used, and the headings of their columns."""
 
 
 def training_methods(experiment: Experiment) -> list[str]:
-    """Paragraphs on fine-tuning: what was done, what single networks had apart from that, and what the preset takes for granted."""
+    """Paragraphs on fine-tuning: the options used, the exceptions of single networks, and the preset's assumptions."""
     train = experiment.train
     schedule = {
         "step": f"multiplied by {train.lr_drop_factor:g} every {train.lr_drop_epochs} epochs",
@@ -109,15 +109,15 @@ def _preset_methods(experiment: Experiment) -> list[str]:
     ]
     if changed:
         text.append(f"Changed from the preset: {'; '.join(changed)}.")
-    for said, statements in (("Assumptions of the preset", chosen.assumptions), ("Deviations", chosen.deviations)):
+    for heading, statements in (("Assumptions of the preset", chosen.assumptions), ("Deviations", chosen.deviations)):
         lines = [line for s in statements if (line := _for_networks(s, networks))]
         if lines:
-            text.append(f"{said}: {'; '.join(lines)}.")
+            text.append(f"{heading}: {'; '.join(lines)}.")
     return text
 
 
 def _for_networks(statement: Statement, networks: Sequence[str]) -> str:
-    """The sentence, with the networks of this experiment that it is true of; empty if it is true of none."""
+    """The sentence with the networks of this experiment to which it applies; empty if it applies to none."""
     if not statement.networks:
         return statement.text
     concerned = [n for n in networks if n in statement.networks]
@@ -125,7 +125,7 @@ def _for_networks(statement: Statement, networks: Sequence[str]) -> str:
 
 
 def training_settings(experiment: Experiment) -> pd.DataFrame:
-    """Table II: the options of fine-tuning as they were used, beside the study's own and those of the presets.
+    """Table II: the options of fine-tuning as they were used, with those of the study and of the presets.
 
     Columns: option, used here, the study (empty where it does not say), and one for each preset ("the same" as used here). An option that is off
     everywhere is left out.
@@ -160,7 +160,7 @@ def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str
     step = f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs"
     frozen = "" if t.trainable_stages is None else f"{t.trainable_stages} and the last layer"
     order = t.shuffle.replace("_", " ") + (", incomplete mini-batch dropped" if t.drop_last else "")
-    own = {f"{name} apart from that": said for name, said in _own_options(t, networks)}
+    own = {f"{name} apart from that": text for name, text in _own_options(t, networks)}
     return {
         "preset": "" if t.preset == "none" else t.preset,
         "image size": f"{size_px} x {size_px} x 3",

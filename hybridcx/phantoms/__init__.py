@@ -1,4 +1,4 @@
-"""A drawn cohort of lateral cervical radiographs with known disease, two readers, and nothing real in it.
+"""A simulated cohort of lateral cervical radiographs with known disease and two readers, without data of real patients.
 
 `cohort.write_phantom` writes one; `cohort.plan_phantom` draws everything but the pixels. pathology.py draws severities, readers.py the
 readings and the recruitment, geometry.py the anatomy, attenuation.py what the beam crosses, detector.py the film.

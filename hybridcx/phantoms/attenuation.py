@@ -26,7 +26,7 @@ COARSE = 4
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where the film lies: its size in pixels, mm a pixel, the pixel of the patient's origin, the in-plane turn (radians)."""
+    """Geometry of the film: its size in pixels, mm a pixel, the pixel of the patient's origin, the in-plane turn (radians)."""
 
     height_px: int
     width_px: int
@@ -140,10 +140,10 @@ def _point(p: NDArray[np.float64]) -> Point:
 
 
 def _body(bone: BoneMap, b: Vertebra, scale: float, dens: bool = False) -> None:
-    found = bone.window(b.centre[None, :], max(b.depth, b.height) / 2 + (28.0 if dens else 10.0))
-    if found is None:
+    window = bone.window(b.centre[None, :], max(b.depth, b.height) / 2 + (28.0 if dens else 10.0))
+    if window is None:
         return
-    where, x, y = found
+    where, x, y = window
     u, v = _own_axes(x, y, b.centre, b.tilt)
     hu, hv = b.depth / 2, b.height / 2
     t = np.clip(u / hu, -1.0, 1.0)
@@ -182,9 +182,9 @@ def _posterior(bone: BoneMap, a: Anatomy, i: int) -> None:
     if i > 0:
         for offset, shift in ((0.0, 0.0), (1.6, 1.2)):
             centre = b.at(hu + 7.5 * k + offset, 0.8 + shift)
-            found = bone.window(centre[None, :], 14.0 * k)
-            if found is not None:
-                where, x, y = found
+            window = bone.window(centre[None, :], 14.0 * k)
+            if window is not None:
+                where, x, y = window
                 u, v = _own_axes(x, y, centre, b.tilt)
                 d = _box(u, v - np.tan(a.facet_tilt) * u, 6.0 * k, 6.6 * k, 1.5) * np.float32(np.cos(a.facet_tilt))
                 bone.thickness[where] += solid(d, 2.0, 2.0, 0.8)
@@ -222,9 +222,9 @@ def _upper(bone: BoneMap, a: Anatomy) -> None:
 
     # Vault: two walls of bone inside, a bright rim where the beam runs along them.
     vault = np.array(h(22.0, -106.0))
-    found = bone.window(np.array([h(-75, -40), h(120, -25), h(120, -180), h(-75, -180)]), 4.0)
-    if found is not None:
-        where, x, y = found
+    window = bone.window(np.array([h(-75, -40), h(120, -25), h(120, -180), h(-75, -180)]), 4.0)
+    if window is not None:
+        where, x, y = window
         u, v = _own_axes(x, y, vault, a.head_tilt)
         rho = _length(u / np.float32(94.0 * k), v / np.float32(73.0 * k))
         d = ((rho - 1.0) * 78.0 * k).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A phantom cohort on disk: the plan (who, what disease, which readings, how each film is taken) and its rendering.
+"""A phantom cohort on disk: the plan (patients, disease, readings, exposure of each film) and its rendering.
 
 `plan_phantom` draws everything but pixels and is cheap; `render` makes one film of it; `write_phantom` writes
 
@@ -12,7 +12,7 @@ the radiologist on occasion 1, which for the disagreements is one of two opinion
 wrong, as the study's can: where both readers err, label and lesions.csv differ (about 1 to 2 in 100).
 
 Age, sex, scanner, pose, exposure, film size and the hand-made crop are drawn from streams of their own, independent of the disease;
-real disease grows with age, here it deliberately does not, so that nothing but the anatomy carries the label.
+real disease grows with age, here it deliberately does not, so that only the anatomy is associated with the label.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class PhantomPlan:
 
 @dataclass(frozen=True, slots=True)
 class PhantomSummary:
-    """What was written: the folder, its manifest, and the counts of patients, of those analysed, and of these by label."""
+    """A written cohort: the folder, its manifest, and the counts of patients, of those analysed, and of these by label."""
 
     folder: Path
     manifest: Path
@@ -122,8 +122,8 @@ def _box(points: NDArray[np.float64], view: View) -> tuple[int, int, int, int]:
 
 
 def _crop(rng: np.random.Generator, anatomy: Anatomy, view: View) -> tuple[int, int, int, int]:
-    """A hand-made crop to C1 to C7. It follows the ends of the spine, which the disease leaves in place, and not its bend; each
-    side is set with a hand that is off by some 3 mm and the whole box by some 2.5 mm sideways."""
+    """A hand-made crop to C1 to C7. It follows the ends of the spine, which the disease leaves in place, and not its bend; each side is off by about
+    3 mm and the whole box by about 2.5 mm sideways."""
     k = anatomy.scale
     top, bottom = anatomy.head + np.array([0.0, -33.0 * k]), -anatomy.head + np.array([0.0, 11.0 * k])
     slip = 3.0 * np.clip(rng.standard_normal(4), -2.2, 2.2)
@@ -273,7 +273,7 @@ def write_phantom(
     jobs: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PhantomSummary:
-    """Write a phantom cohort into `folder` (made where absent) and say what it holds.
+    """Write a phantom cohort into `folder` (made where absent) and return its counts.
 
     The same arguments give the same bytes. manifest.csv is written last: a folder without one was interrupted, and writing it
     again completes it. `jobs` processes draw the films. `on_progress(done, total)` is called as films are finished. Raises
@@ -288,7 +288,7 @@ def write_phantom(
         size_px=size_px,
     )
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    # Each process draws the plan again from its seed, which is cheaper to say than the plan itself.
+    # Each process draws the plan again from its seed, which is cheaper to send than the plan itself.
     drawn = (n_patients, seed, reliability_between, reliability_within, size_px)
     parts = [(folder, *drawn, start) for start in range(0, n_patients, _FILMS_PER_TASK)]
     run_tasks(
@@ -307,6 +307,8 @@ def write_phantom(
     _write_csv(folder / "lesions.csv", list(LESION_COLUMNS), lesions)
     rows = manifest_rows(plan)
     _write_csv(folder / "manifest.csv", list(rows[0]), rows)
-    kept = [c for c in plan.cases if not c.excluded]
-    n_abnormal = sum(c.label == "abnormal" for c in kept)
-    return PhantomSummary(folder, folder / "manifest.csv", n_patients, len(kept), n_abnormal, len(kept) - n_abnormal)
+    analysed = [c for c in plan.cases if not c.excluded]
+    n_abnormal = sum(c.label == "abnormal" for c in analysed)
+    return PhantomSummary(
+        folder, folder / "manifest.csv", n_patients, len(analysed), n_abnormal, len(analysed) - n_abnormal
+    )

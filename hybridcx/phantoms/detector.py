@@ -6,7 +6,7 @@ t: mm along the beam; mu: linear attenuation at about 65 keV effective (mu_s 0.0
 beam blurred over centimetres (scatter that no grid removed); z: standard normal. The Poisson count is drawn by its normal
 approximation, which is good at the hundreds to thousands of quanta that a pixel gets here. Display: -log of the count, part of
 its large-scale variation taken out (the equalisation that digital systems do), a window set from the film's own percentiles, a
-gamma, collimator borders. Exposure, pose and processing come from streams of their own, which never see the disease.
+gamma, collimator borders. Exposure, pose and processing come from streams of their own, which are independent of the disease.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def expose(soft: Map, bone: Map, view: View, exposure: Exposure, rng: np.random.
     curve = np.linspace(0.0, 2.5, 4096)
     curve = np.where(curve > 0.7, 1.0 - 0.3 * np.exp(-np.maximum(curve - 0.7, 0.0) / 0.3), curve) ** exposure.gamma
     step = np.clip((log - low) * (4095.0 / 2.5 / (high - low)), 0.0, 4095.0).astype(np.int16)
-    shown = curve.astype(np.float32)[step]
+    display = curve.astype(np.float32)[step]
     left, top, right, bottom = exposure.border
     h, w = shape
     grey = exposure.border_grey
@@ -127,8 +127,8 @@ def expose(soft: Map, bone: Map, view: View, exposure: Exposure, rng: np.random.
         (np.s_[h - round(bottom * h) :, :], bottom, h),
     ):
         if round(share * size):
-            shown[where] = grey + 0.012 * rng.standard_normal(shown[where].shape, dtype=np.float32)
-    film: NDArray[np.uint8] = (np.clip(shown, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+            display[where] = grey + 0.012 * rng.standard_normal(display[where].shape, dtype=np.float32)
+    film: NDArray[np.uint8] = (np.clip(display, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return film
 
 

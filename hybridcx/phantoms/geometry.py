@@ -6,7 +6,7 @@ front. Sizes are those of adults (vertebral bodies 15 to 18 mm deep and 12 to 15
 scale; the lordosis is the C2 to C7 angle.
 
 The chord's length, place and lean, the head and the shoulders are drawn independently of the disease: a lost lordosis bends the
-spine between its ends and moves neither the skull nor the shoulders, so that the picture's margins know nothing of it.
+spine between its ends and moves neither the skull nor the shoulders, so that the margins of the picture carry no information on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The disease, drawn as what it is: four signs with a severity each, and the burden that a reader weighs.
+"""The simulated disease: four signs with a severity each, and the burden that readers rate.
 
 Signs: loss of lordosis (one per patient), and per motion segment (C2/3 to C6/7) narrowing of the disc space, anterior and
 posterior osteophytes and sclerosis of the end plates. A severity lies in 0 to 1; from `PRESENT` on the sign counts as disease,
@@ -49,20 +49,20 @@ class Severities:
 
     def abnormal(self) -> NDArray[np.bool_]:
         """Truth, shape (n,): whether any sign reaches `PRESENT`."""
-        found: NDArray[np.bool_] = self.lordosis >= PRESENT
+        present: NDArray[np.bool_] = self.lordosis >= PRESENT
         for kind in _BURDEN_WEIGHTS:
-            found = found | (getattr(self, kind) >= PRESENT).any(axis=1)
-        return found
+            present = present | (getattr(self, kind) >= PRESENT).any(axis=1)
+        return present
 
     def signs(self, i: int) -> list[tuple[str, str, float]]:
         """The signs of patient `i` that count as disease: (kind, level, severity), in anatomical order."""
-        found = [("lordosis_loss", "C2-C7", float(self.lordosis[i]))] if self.lordosis[i] >= PRESENT else []
+        signs_of_patient = [("lordosis_loss", "C2-C7", float(self.lordosis[i]))] if self.lordosis[i] >= PRESENT else []
         for j, level in enumerate(LEVELS):
             for kind in _BURDEN_WEIGHTS:
                 value = float(getattr(self, kind)[i, j])
                 if value >= PRESENT:
-                    found.append((kind, level, value))
-        return found
+                    signs_of_patient.append((kind, level, value))
+        return signs_of_patient
 
 
 def draw_severities(rng: np.random.Generator, abnormal: NDArray[np.bool_]) -> Severities:

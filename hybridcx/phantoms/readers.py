@@ -180,7 +180,7 @@ def solve(n_patients: int, reliability_between: float, reliability_within: float
         *_, both_abnormal, both_normal = population(prevalence)
         return both_abnormal / (both_abnormal + both_normal) - share_kept_abnormal
 
-    # With hopeless readers the share hardly depends on the prevalence; then the nearest prevalence is taken.
+    # With very unreliable readers the share hardly depends on the prevalence; then the nearest prevalence is taken.
     low, high = 0.01, 0.99
     if surplus(low) >= 0.0:
         prevalence = low

@@ -1,4 +1,4 @@
-"""What a cell may hold: the checks on ids, names and labels that every input shares, each run once per distinct value."""
+"""Checks on the cells of a table: ids, names and labels, shared by every input and run once per distinct value."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def listed(
 ) -> list[Problem]:
     """Return one problem a row, in the order given, and beyond `limit` rows one more that counts the rest."""
     lines = list(rows)
-    found = [None] * len(lines) if values is None else list(values)
+    texts = [None] * len(lines) if values is None else list(values)
     problems = [
         Problem(rule, file=file, row=r, column=column, value=v, remedy=remedy, severity=severity)
-        for r, v in zip(lines[:limit], found[:limit], strict=False)
+        for r, v in zip(lines[:limit], texts[:limit], strict=False)
     ]
     if len(lines) > limit:
         more = f"{rule}: {len(lines) - limit} more rows, {len(lines)} in all"
@@ -71,7 +71,7 @@ def listed(
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that `name` was probably meant to be, or None. Case and separators do not count.
+    """Return the candidate that `name` probably misspells, or None. Case and separators do not count.
 
     >>> nearest("caseid", ["case_id", "label"])
     'case_id'
@@ -158,7 +158,7 @@ def check_text(
             return
         at = np.flatnonzero(mask[codes])
         if once:
-            # One value on many rows is one thing to mend: its first row and how often it stands there.
+            # One value on many rows is one problem: report its first row and its number of rows.
             firsts = at[np.unique(codes[at], return_index=True)[1]]
             for i in np.sort(firsts)[:MAX_LISTED]:
                 n = int((codes == codes[i]).sum())
@@ -194,19 +194,19 @@ def check_text(
 def without_names(
     problems: Iterable[Problem], rows: np.ndarray, case_ids: pd.Series, columns: Sequence[str]
 ) -> list[Problem]:
-    """Return problems whose warnings about these columns quote the case in the place of a value, which may be a patient's name."""
+    """Return problems whose warnings about these columns quote the case id instead of the value, which may be a patient's name."""
 
     def shown(p: Problem) -> Problem:
         if p.severity != "warning" or p.column not in columns:
             return p
-        at = np.flatnonzero(rows == p.row)  # none where the warning is about no row
+        at = np.flatnonzero(rows == p.row)  # None where the warning concerns no single row
         return replace(p, value=None, cases=p.cases or tuple(str(case_ids.iloc[i]) for i in at))
 
     return [shown(p) for p in problems]
 
 
 def fold_spelling(text: str, *, fold_case: bool = True) -> str:
-    """Return what a reader takes a text for: white space trimmed and collapsed, accents composed, case folded.
+    """Return a text as a key for comparing spellings: white space trimmed and collapsed, accents composed, case folded.
 
     >>> fold_spelling("Benign ") == fold_spelling("benign")
     True

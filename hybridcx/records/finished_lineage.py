@@ -1,4 +1,4 @@
-"""The lineage.json of a finished run, held against its predictions: a model that saw a case that it is tested on is found."""
+"""Check of a finished run's lineage.json against its predictions: reports every model that was fitted on one of its test cases."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def read_lineage(file: Path) -> Lineage:
 
 
 def lineage_problems(file: Path, ledger: pd.DataFrame) -> list[Problem]:
-    """What is wrong with the lineage in `file` of the models in `ledger` (case_id, model, split; patient_id, seed and fold where it has them).
+    """The problems of the lineage in `file` of the models in `ledger` (case_id, model, split; patient_id, seed and fold where it has them).
 
-    Each model is held against the test cases, with or without a label, of its own seed and fold, and against their patients' other cases. A model
-    without a record is a problem too. Empty where all is well.
+    Each model is checked against the test cases, with or without a label, of its own seed and fold, and against their patients' other cases. A model
+    without a record is a problem too. Empty without problems.
     """
     try:
         lineage = read_lineage(file)
@@ -52,8 +52,8 @@ def lineage_problems(file: Path, ledger: pd.DataFrame) -> list[Problem]:
     problems: list[Problem] = []
     for key, rows in tested.groupby([*units, "model"], sort=False):
         *unit, model = key
-        of = dict(zip(units, unit, strict=True))
-        name = unit_name(of.get("seed") if several else None, of.get("fold"))
+        unit_of_key = dict(zip(units, unit, strict=True))
+        name = unit_name(unit_of_key.get("seed") if several else None, unit_of_key.get("fold"))
         try:
             lineage.check(str(model), rows["case_id"].astype(str), patient_of=patient_of, unit=name)
         except InputError as error:

@@ -1,8 +1,8 @@
-"""What was fitted on which cases, so that a model that saw a test case is found and refused.
+"""Record of which fits used which cases, so that a model fitted on a test case is detected and refused.
 
-A model is the end of a chain of fits: `vgg16+xgboost` is a head on features of the fine-tuned `vgg16`, so it saw what its head was
-fitted on and what the network was fitted on. Each fit names its parents, which are models; what a model saw is the union over its own fits
-(training, early stopping, threshold, calibration) and over all fits of its parents and theirs.
+A model is the end of a chain of fits: `vgg16+xgboost` is a head on features of the fine-tuned `vgg16`, so its cases are those of the head's fit and
+those of the network's fit. Each fit names its parents, which are models; the cases of a model are the union over its own fits (training, early
+stopping, threshold, calibration) and over all fits of its parents and theirs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def unit_name(seed: object = None, fold: object = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One fit: what of `model` was decided by `case_ids` (sorted, distinct).
+    """One fit: the part `kind` of `model` was fitted or chosen on `case_ids` (sorted, distinct).
 
     `parents` are the models whose result went into this fit (the network whose features a head uses). `unit` separates the seeds, repeats and
     folds of one experiment: a model of one fold may have been fitted on another fold's test cases. `fit_id` is unique in a lineage.
@@ -119,8 +119,8 @@ class Lineage:
     def add(self, fit: Fit) -> None:
         """Record `fit`. Recording the same fit again changes nothing (a continued run does so).
 
-        Raises InputError if its id stands for another fit, or a parent has no fit in the same unit yet (a head recorded before its network would
-        look clean).
+        Raises InputError if its id stands for another fit, or a parent has no fit in the same unit yet (a head recorded before its network would pass
+        the check).
         """
         known = self._fits.get(fit.fit_id)
         if known is not None and known != fit:
@@ -143,7 +143,7 @@ class Lineage:
     def fits_of(self, model: str, unit: str = "") -> tuple[Fit, ...]:
         """The fits of `model` in `unit` and all their ancestors, in the order of recording.
 
-        Raises InputError if there is none: a model without a record cannot be said to be clean.
+        Raises InputError if there is none: a model without a record cannot be checked.
         """
         if model not in self.models(unit):
             raise InputError(
@@ -162,7 +162,7 @@ class Lineage:
         return tuple(f for f in self if f.unit == unit and f.model in ancestors)
 
     def saw(self, model: str, unit: str = "") -> frozenset[str]:
-        """The ids of all cases that had a part in `model`. Raises InputError as `fits_of`."""
+        """The ids of all cases used in any fit of `model`. Raises InputError as `fits_of`."""
         return frozenset(case for fit in self.fits_of(model, unit) for case in fit.case_ids)
 
     def check(
@@ -206,7 +206,7 @@ class Lineage:
             raise InputError(problems)
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary for JSON; each distinct set of cases stands in it once, under its hash."""
+        """A dictionary for JSON; each distinct set of cases is stored once, under its hash."""
         return {
             "schema": SCHEMA,
             "case_sets": {f.cases_sha256: list(f.case_ids) for f in self},
@@ -279,6 +279,6 @@ def _list(value: object) -> list[object]:
 
 
 def _some(cases: list[str]) -> str:
-    """The first few ids; a message that lists thousands is not read."""
+    """The first few ids, to keep messages short."""
     rest = len(cases) - _NAMED
     return ", ".join(cases[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""How models are named (docs/reference/commands.md), read in one place: which network, which features, which head.
+"""Parser of model names (docs/reference/commands.md): network, features and head.
 
     vgg16                      the fine-tuned network's own softmax
     vgg16+xgboost              a head on its fine-tuned features
@@ -19,7 +19,7 @@ from hybridcx.experiment.heads import ALL_HEADS
 
 SOFTMAX, FINE_TUNED = "softmax", "fine_tuned"
 CHOSEN = "chosen"
-"""In the place of a head: no head of its own, so that it has no place in the grid of networks and heads."""
+"""Not a head of its own but the one chosen in training, so it has no cell in the grid of networks and heads."""
 FEATURES = (FINE_TUNED, "pretrained", "untrained")
 HEADS: tuple[str, ...] = ALL_HEADS
 _HYBRID = re.compile(rf"(?P<network>[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})")
@@ -38,15 +38,15 @@ class ModelName:
 def parse_model_name(name: str) -> ModelName | None:
     """The parts of a name, or None where it is none of the scheme.
 
-    A plain name may be any model at all: that it is a network's softmax shows only where heads on that network stand beside it (`hybrids`).
+    A plain name may be any model: it is a network's softmax only if there are heads on that network (`hybrids`).
 
     >>> parse_model_name("vgg16:pretrained+lda")
     ModelName(network='vgg16', features='pretrained', head='lda')
     >>> parse_model_name("vgg16+resnet101") is None
     True
     """
-    if found := _HYBRID.fullmatch(name):
-        return ModelName(found["network"], found["initial"] or FINE_TUNED, found["head"])
+    if match := _HYBRID.fullmatch(name):
+        return ModelName(match["network"], match["initial"] or FINE_TUNED, match["head"])
     return ModelName(name, FINE_TUNED, SOFTMAX) if _NETWORK.fullmatch(name) else None
 
 
@@ -64,17 +64,17 @@ class Hybrids:
 def hybrids(models: Sequence[str]) -> Hybrids | None:
     """The grid of networks, heads and feature sets among `models`; None where no model is a head on a network's features.
 
-    Networks stand in the order of the models, heads and feature sets in that of the contract.
+    Networks stand in the order of the models, heads and feature sets in that of `HEADS` and `FEATURES`.
     """
-    named = {m: p for m in models if (p := parse_model_name(m)) is not None}
-    cells = {(p.network, p.head, p.features): m for m, p in named.items() if p.head != SOFTMAX}
+    parts = {m: p for m in models if (p := parse_model_name(m)) is not None}
+    cells = {(p.network, p.head, p.features): m for m, p in parts.items() if p.head != SOFTMAX}
     if not cells:
         return None
     with_heads = {network for network, _, _ in cells}
     return Hybrids(
-        networks=tuple(dict.fromkeys(p.network for p in named.values() if p.network in with_heads)),
+        networks=tuple(dict.fromkeys(p.network for p in parts.values() if p.network in with_heads)),
         heads=tuple(h for h in HEADS if any(head == h for _, head, _ in cells)),
         features=tuple(f for f in FEATURES if any(features == f for _, _, features in cells)),
         cells=cells,
-        softmax={p.network: m for m, p in named.items() if p.head == SOFTMAX and p.network in with_heads},
+        softmax={p.network: m for m, p in parts.items() if p.head == SOFTMAX and p.network in with_heads},
     )

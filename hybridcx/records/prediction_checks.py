@@ -27,13 +27,13 @@ from hybridcx.records.seed_checks import check_repeats
 from hybridcx.records.strict_csv import Table
 
 SPLITS = ("train", "validation", "test", "disputed")
-"""`disputed`: test cases without a truth, since their readers differ; they are scored apart, and their y_true is not looked at."""
+"""`disputed`: test cases without a truth, since their readers differ; they are scored apart, and their y_true is not checked."""
 COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "fold")
 
 
 @dataclass
 class Checked:
-    """What the checks found and made of a table."""
+    """Result of the checks: problems and typed columns of a table."""
 
     problems: list[Problem] = field(default_factory=list)
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -54,14 +54,14 @@ def check_predictions(
 ) -> Checked:
     """Check a table with at least case_id, y_true and model, and give its columns their types.
 
-    Where rows of the file could not be read (`table.unread`), a case that is absent from a model is reported only if these rows cannot
-    explain it. `named` is False where a column may not have been recognised: then the checks across rows, which would report its
-    absence as further faults, are left out. The frame is complete only where no problem is an error.
+    Where rows of the file could not be read (`table.unread`), a case that is absent from a model is reported only if these rows cannot explain it.
+    `named` is False where a column may not have been recognised: then the checks across rows are skipped, because they would report its absence as
+    further faults. The frame is complete only where no problem is an error.
     """
     out = Checked()
     raw, rows, file = table.frame, table.rows, table.file
-    out.has_score, given = "score" in raw.columns, "y_pred" in raw.columns
-    if not (out.has_score or given):
+    out.has_score, has_calls = "score" in raw.columns, "y_pred" in raw.columns
+    if not (out.has_score or has_calls):
         free = [c for c in raw.columns if c not in COLUMNS]
         guess = nearest("y_pred", free) or nearest("score", free)
         remedy = (
@@ -79,7 +79,7 @@ def check_predictions(
         out.problems += check_text(
             raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels
         )
-    out.problems += _spellings(raw, rows, file, given, true)
+    out.problems += _spellings(raw, rows, file, has_calls, true)
     score, bad = _score(raw, rows, file, score_kind) if out.has_score else (np.full(len(raw), np.nan), [])
     out.problems += bad
     split, bad = _split(raw, rows, file)
@@ -90,13 +90,13 @@ def check_predictions(
     known = raw["y_true"][true & ~is_blank(text_array(raw["y_true"]))].unique().tolist()
     pair, bad = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
     out.problems += bad
-    if given:
+    if has_calls:
         out.problems += _unknown_predictions(raw["y_pred"], known, rows, file)
     readings = [c for c in extra if c.startswith("reader_")]
     out.problems += _unknown_calls(raw[readings], known, rows, file)
 
     frame = pd.DataFrame({"case_id": raw["case_id"], "y_true": raw["y_true"], "model": raw["model"]})
-    frame["y_pred"] = raw["y_pred"] if given else None
+    frame["y_pred"] = raw["y_pred"] if has_calls else None
     frame["score"] = score
     frame["patient_id"] = raw["patient_id"] if "patient_id" in raw.columns else None
     frame["split"] = split
@@ -115,8 +115,8 @@ def check_predictions(
     for column in [*readings, *(c for c in extra if c == "label_given")]:
         read = frame[column].isin(known)
         frame[column] = _against_rest(frame[column], pair).where(read, None)
-    out.has_pred = given or (out.has_score and score_kind == "probability")
-    if given:
+    out.has_pred = has_calls or (out.has_score and score_kind == "probability")
+    if has_calls:
         frame["y_pred"] = _against_rest(frame["y_pred"], pair)
         if out.has_score:
             out.problems += _crossed(frame, pair[1], file)
@@ -221,7 +221,7 @@ def _unknown_calls(calls: pd.DataFrame, known: list[str], rows: np.ndarray, file
 
 
 def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float) -> list[Problem]:
-    """Check what only rows together can get wrong: repeated cases, cases of one model alone, a truth that changes."""
+    """Checks across rows: repeated cases, cases of one model alone, a truth that differs between rows."""
     out: list[Problem] = []
     evaluated = frame["split"].isin(("test", "validation", "disputed")).to_numpy()
     # Cases in dispute are test cases, so a patient may have them beside others there.
@@ -260,7 +260,7 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float
         patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
         key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
         out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", said="split")
-    # Repeated rows and models with other cases have been named above; they would be reported as gaps and folds again.
+    # Repeated rows and models with other cases are reported above; without this they would be reported again as gaps and folds.
     return out or check_repeats(frame, file, whole=not unread)
 
 
@@ -328,7 +328,7 @@ def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:
 
 
 def _crossed(frame: pd.DataFrame, positive: str, file: str) -> list[Problem]:
-    """Warn of a model with a predicted positive that has a lower score than a predicted negative: no threshold makes that."""
+    """Warn of a model with a predicted positive that has a lower score than a predicted negative: no threshold on the score gives such calls."""
     high = (frame["y_pred"] == positive).to_numpy()
     low_positive = frame["score"][high].groupby(frame["model"][high]).min()
     high_negative = frame["score"][~high].groupby(frame["model"][~high]).max()

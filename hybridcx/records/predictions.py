@@ -77,7 +77,7 @@ class Predictions:
     def threshold_of(self, model: str) -> float | None:
         """The threshold that a rule chose for a model; None where there was no rule, or seeds have thresholds of their own.
 
-        A number that was given for all is no result: with it, calls that are made and calls that are stated give the same tables.
+        A number given for all models is not reported here, so that calls made from scores and calls in the input give the same tables.
         """
         found = self.thresholds.get(model)
         return None if found is None or np.isnan(found) else found
@@ -106,7 +106,8 @@ class Predictions:
         return len(self.seeds) > 1 and len(each) < len(self.seeds) * self.n_cases
 
     def training_cases(self) -> dict[int, int]:
-        """The distinct training and validation cases of each seed with training rows; validation rows alone say nothing of the training set."""
+        """The distinct training and validation cases of each seed with training rows; validation rows alone do not give the size of the training
+        set."""
         trained = self.frame.loc[self.frame["split"] == "train", "seed"].unique()
         fitted = self.frame["split"].isin(("train", "validation")) & self.frame["seed"].isin(trained)
         counted = self.frame.loc[fitted, ["seed", "case_id"]].drop_duplicates()["seed"].value_counts().sort_index()
@@ -167,7 +168,7 @@ class Predictions:
         first = order[:n]
 
         def positives(column: str) -> np.ndarray:
-            # compared as the text that it is: a Python object per cell would take ten times the memory
+            # compared as Arrow text: a Python object per cell would take ten times the memory
             return (frame[column] == self.positive).fillna(False).to_numpy(dtype=bool)
 
         return Matrices(
@@ -200,15 +201,14 @@ def read_predictions(
 ) -> Predictions:
     """Read a predictions file: Parquet where the name ends in .parquet or .pq, CSV otherwise.
 
-    Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default); with more than two labels it is
-    taken against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred.
-    `score_kind` "rank" takes any finite number as score; then y_pred is not made from it. `cluster`: the column that says which cases
-    belong together, in the place of `patient_id`.
+    Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default); with more than two labels it is taken
+    against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred. `score_kind` "rank" takes any finite
+    number as score; then y_pred is not made from it. `cluster`: the column that identifies clusters of cases, used instead of `patient_id`.
 
     Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses, and bad_input.md 5 to 14; and for a file that is too large for the
-    memory that there is, before it is read, with the size that fits.
+    available memory, before it is read, with the size that fits.
     """
     path = Path(path)
     check_room(path)
@@ -294,7 +294,7 @@ def _clustered_by(table: Table, cluster: str) -> tuple[Table, list[Problem]]:
 
 
 def _of_cluster(problem: Problem, cluster: str | None) -> Problem:
-    """A problem of the patients in the words of the column that stands for them."""
+    """A problem about patients, reworded for the cluster column that replaces them."""
     if cluster is None:
         return problem
     rule = problem.rule.replace("with two patients", "in two clusters").replace("a patient in", "a cluster in")

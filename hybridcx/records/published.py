@@ -1,6 +1,6 @@
 """A published table of metrics, long: one row per model and metric, each value as it was printed.
 
-The printed text is kept, because its number of decimals is the rounding that the value is held against. Nothing is guessed: a range, a bound,
+The printed text is kept, because its number of decimals sets the rounding interval of the value. Nothing is guessed: a range, a bound,
 a decimal comma or an unknown metric is named with its row.
 """
 
@@ -60,7 +60,7 @@ class PublishedTable:
 
     `values` in the order of the file. `totals`: model -> (positives, negatives). `units`: printed name -> percent, proportion or ratio.
     `ambiguous`: printed names that were read as proportions and may be percentages. `unused`: (model, printed name, text, reason).
-    `frame`: what was read, for a copy beside the results.
+    `frame`: the input, for a copy with the results.
     """
 
     values: tuple[PrintedValue, ...]
@@ -108,11 +108,11 @@ def read_published(
         rule = "no metric of a confusion matrix among the values"
         problems.append(Problem(rule, table.file, remedy="add accuracy, sensitivity, specificity, PPV or the like"))
     raise_if_any(problems)
-    kept = [c for c in (*required, *optional) if c in table.frame]
-    further = [c for c in table.frame if c not in kept]
+    used = [c for c in (*required, *optional) if c in table.frame]
+    further = [c for c in table.frame if c not in used]
     if further:
         problems.append(Problem(f"further columns are not used: {some(further)}", table.file, severity="warning"))
-    return PublishedTable(values, totals, units, ambiguous, unused, table.frame[kept], tuple(problems))
+    return PublishedTable(values, totals, units, ambiguous, unused, table.frame[used], tuple(problems))
 
 
 def _option_problems(
@@ -138,7 +138,7 @@ def _rows(
     dict[tuple[str, str], tuple[str, int]],
     list[Problem],
 ]:
-    """The printed values, what is not used, the class totals in rows, and the problems."""
+    """The printed values, the unused values, the class totals in rows, and the problems."""
     values: list[PrintedValue] = []
     unused: list[tuple[str, str, str, str]] = []
     stated: dict[tuple[str, str], tuple[str, int]] = {}
@@ -149,17 +149,17 @@ def _rows(
         table.rows.tolist(), table.frame[["model", "metric", "value"]].itertuples(index=False), strict=True
     ):
         if not model.strip() or not name.strip():
-            continue  # said by check_text
+            continue  # reported by check_text
         text = text.strip()
         earlier = seen.setdefault((model, name.strip().casefold()), row)
         if earlier != row:
             rule = f"the same model and metric as on line {earlier}"
             problems.append(Problem(rule, file, row, "metric", f"{model}, {name}", "keep one of them"))
             continue
-        found = known_metric(name)
+        known = known_metric(name)
         if which := total(name):
             stated[model, which] = (text, row)
-        elif found is None:
+        elif known is None:
             if reason := not_used(name):
                 unused.append((model, name, text, reason))
             else:
@@ -168,11 +168,11 @@ def _rows(
             unused.append((model, name, text, "no value was printed"))
             problems.append(Problem("no value, taken as not printed", file, row, "value", text, severity="warning"))
         else:
-            number = _number(text, found[0])
+            number = _number(text, known[0])
             if isinstance(number, Problem):
                 problems.append(Problem(number.rule, file, row, "value", text, number.remedy))
             else:
-                values.append(PrintedValue(model, name, *found, text, *number, row))
+                values.append(PrintedValue(model, name, *known, text, *number, row))
     for reason in dict.fromkeys(r for *_, r in unused if r != "no value was printed"):
         names = dict.fromkeys(n for _, n, _, r in unused if r == reason)
         problems.append(Problem(f"not used: {some(names)}; {reason}", file, column="metric", severity="warning"))
@@ -184,7 +184,7 @@ def _rows(
 
 
 def _number(text: str, metric: str) -> tuple[float, int] | Problem:
-    """The number and its decimals, or what is wrong with the text."""
+    """The number and its decimals, or the problem of the text."""
     plain = text.removesuffix("%").rstrip().replace("−", "-") if text.endswith("%") else text.replace("−", "-")
     if plain.casefold() in _INFINITE and metric in RATIOS:
         return inf, 0
@@ -250,7 +250,7 @@ def _totals(
 def _units(
     values: tuple[PrintedValue, ...], unit: str | Mapping[str, str] | None, file: str
 ) -> tuple[dict[str, str], tuple[str, ...], list[Problem]]:
-    """Percent or proportion for each printed name, over the whole table; which of them could be either; what to say."""
+    """Percent or proportion for each printed name, over the whole table; the names that could be either; the problems."""
     problems: list[Problem] = []
     units: dict[str, str] = {}
     ambiguous: list[str] = []

@@ -1,4 +1,4 @@
-"""How published tables name the metrics of a confusion matrix, and what they print beside them that no matrix determines."""
+"""Names of the metrics of a confusion matrix in published tables, and printed quantities that no confusion matrix determines."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TOTALS: Mapping[str, str] = MappingProxyType(
 
 def _key(name: str) -> str:
     return squash(name.replace("−", "-").replace("–", "-").replace("’", "'").replace("%", "")) + (
-        # a trailing sign is all that tells LR+ from LR-; squash() would drop the minus
+        # only the trailing sign distinguishes LR+ from LR-; squash() would drop the minus
         "-" if name.rstrip("% ").endswith(("-", "−", "–")) else ""
     )
 
@@ -102,6 +102,6 @@ def total(name: str) -> str | None:
 
 
 def suggestion(name: str) -> str:
-    """What to do about a name that is not known."""
+    """Remedy for an unknown name."""
     guess = nearest(name, [*ALIASES, *(n for names in ALIASES.values() for n in _split(names)), "auroc"])
     return f"did you mean {guess!r}?" if guess else f"the metrics of a confusion matrix are {', '.join(ALIASES)}"

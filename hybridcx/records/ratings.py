@@ -33,7 +33,7 @@ Scale = Literal["measurement", "nominal", "ordinal"]
 SCALES = ("measurement", "nominal", "ordinal")
 PREFIXES = ("reader_", "rating_")
 OF_SCALE: dict[Scale, str] = {"measurement": "rating_", "ordinal": "rating_", "nominal": "reader_"}
-"""Which columns a scale is about where a file (a manifest) has both: `rating_` are numbers, `reader_` are calls."""
+"""The columns of a scale where a file (a manifest) has both kinds: `rating_` are numbers, `reader_` are calls."""
 
 _OCCASION = re.compile(r"(?P<reader>.+)_(?P<occasion>[0-9]+)", re.DOTALL)
 
@@ -51,9 +51,9 @@ class ReadingColumn:
 class Ratings:
     """Ratings that passed every check.
 
-    `frame`: index case_id (sorted), one column per reading in the order of `columns`; float64 with NaN where a case was not
-    read (scale "measurement"), otherwise text and None. `scale`: measurement (ICC, Bland-Altman), nominal or ordinal (kappa
-    and its kin). `categories`: the sorted union of the categories, numbers by value; empty for measurements.
+    `frame`: index case_id (sorted), one column per reading in the order of `columns`; float64 with NaN where a case was not read (scale
+    "measurement"), otherwise text and None. `scale`: measurement (ICC, Bland-Altman), nominal or ordinal (kappa and related coefficients).
+    `categories`: the sorted union of the categories, numbers by value; empty for measurements.
     """
 
     frame: pd.DataFrame
@@ -78,7 +78,7 @@ class Ratings:
 
 
 def parse_reading_column(column: str, prefixes: Sequence[str] = PREFIXES) -> ReadingColumn:
-    """Return what a column `reader_<name>` or `reader_<name>_<occasion>` stands for (likewise `rating_`).
+    """Parse a column name `reader_<name>` or `reader_<name>_<occasion>` (likewise `rating_`).
 
     Digits after the last underscore are an occasion, anything else belongs to the name; a name alone is never an occasion.
 
@@ -133,7 +133,7 @@ def build_ratings(
 ) -> Ratings:
     """Return the ratings of a table of text, or raise with `problems` and those found here.
 
-    `others_expected`: further columns are no surprise (a manifest), otherwise they get a warning.
+    `others_expected`: further columns are expected (a manifest), otherwise they get a warning.
     """
     problems = list(problems)
     raw, rows, file = table.frame, table.rows, table.file
@@ -233,7 +233,7 @@ def _free_names(column: str) -> Iterator[str]:
 
 
 def _meant(column: str, prefixes: Sequence[str]) -> str | None:
-    """The reading that a column was probably meant to be: `raeder_a`, `Reader a` and `reader-a` are reader_a."""
+    """The reading whose name a column probably misspells: `raeder_a`, `Reader a` and `reader-a` are reader_a."""
     parts = re.fullmatch(r"([A-Za-z]+)[_\s.-]+(\S.*)", column)
     near = [] if parts is None else get_close_matches(parts[1].casefold(), [p.rstrip("_") for p in prefixes], 1, 0.8)
     return f"{near[0]}_{parts[2]}" if parts and near else None
@@ -289,15 +289,15 @@ def _typed(arr: pa.Array, kind: Scale) -> pd.Series:
 
 
 def _categories(frame: pd.DataFrame) -> tuple[str, ...]:
-    found = {v for column in frame for v in frame[column] if v is not None}
-    arr = text_array(sorted(found))
+    values = {v for column in frame for v in frame[column] if v is not None}
+    arr = text_array(sorted(values))
     if len(arr) and is_number(arr).all():
         return tuple(v for _, v in sorted(zip(to_float(arr).tolist(), arr.to_pylist(), strict=True)))
     return tuple(arr.to_pylist())
 
 
 def _coverage(frame: pd.DataFrame, columns: list[ReadingColumn], file: str) -> list[Problem]:
-    """Count the cases that not every reader read, and say what becomes of them."""
+    """Warnings that count the cases without all readings, and how they are treated."""
     if frame.empty or not columns:
         return []
     by_reader = pd.DataFrame({r: frame[[c.column for c in columns if c.reader == r]].notna().any(axis=1)

@@ -1,4 +1,4 @@
-"""Whether a file of predictions fits into memory, told before it is read: its rows from its size (CSV) or its footer (Parquet)."""
+"""Check before reading whether a file of predictions fits into memory; its number of rows comes from its size (CSV) or footer (Parquet)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hybridcx.store.machine import Memory, gb, memory_there
 LIBRARIES = 250_000_000
 """The process before it reads anything."""
 ROW = 350
-"""Bytes of a prediction at the peak of a comparison, beside its text (measured: docs/limits.md)."""
+"""Bytes of a prediction at the peak of a comparison, without its text (measured: docs/limits.md)."""
 CELL = 12
-"""Bytes of a cell beside its characters."""
+"""Bytes of a cell without its characters."""
 TEXT = 1.5
-"""Times that a file's text stands in memory: as it was read, and in part as it is checked."""
+"""Copies of a file's text in memory: the text read, and part of it during the checks."""
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Rows, columns and bytes of text of a table; estimated from its beginning where the file does not say."""
+    """Rows, columns and bytes of text of a table; estimated from its beginning where the file does not state them."""
 
     rows: int
     columns: int
@@ -37,7 +37,7 @@ class Size:
 
 
 def size_of(path: Path) -> Size | None:
-    """The size of a predictions file; None where it cannot be read as one, which its reader says better."""
+    """The size of a predictions file; None where it cannot be read as one: its reader then reports the reason."""
     try:
         return _of_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _of_csv(path)
     except (OSError, ValueError, pa.ArrowException):
@@ -71,7 +71,7 @@ def _of_parquet(path: Path) -> Size:
 
 
 def check_room(path: Path, there: Memory | None = None) -> None:
-    """Raise InputError, with the size that fits, for predictions that would need more memory than there is (bad_input.md 50)."""
+    """Raise InputError, with the size that fits, for predictions that would need more memory than the machine has (bad_input.md 50)."""
     size, total = size_of(path), (there or memory_there()).total
     if size is None or size.memory <= total:
         return

@@ -1,7 +1,7 @@
-"""The one strict reader of CSV files: every value stays the text that it is, and every fault of the file is told at once.
+"""The strict reader of CSV files: values stay text, and all faults of the file are reported at once.
 
 A file is UTF-8 (with or without a byte-order mark), separated by commas, quoted as in RFC 4180. Blank lines are skipped.
-Nothing is guessed: a semicolon, a short row or another encoding is named, never worked around.
+Nothing is guessed: a semicolon, a short row or another encoding is an error, never repaired.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CONTROLS = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it stands in the file.
+    """A table with the text of the file.
 
     `frame`: one column of text per column of the file, in its order. `rows`: the line of the file on which each record begins,
-    as an editor counts (the header is line 1). `file`: the name for messages. `warnings`: what was accepted and should be said.
+    as an editor counts (the header is line 1). `file`: the name for messages. `warnings`: accepted irregularities.
     `unread`: how many rows could not be read; infinite where reading stopped before the end.
     """
 
@@ -102,7 +102,7 @@ def scan_csv(
 
 
 def _bytes_problems(path: Path, file: str) -> list[Problem]:
-    """Return what is wrong with the file before any of it is read as a table."""
+    """Return the problems of the file as a whole, before it is read as a table."""
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -134,7 +134,7 @@ def _encoding(file: str, name: str, row: int | None = None) -> Problem:
 def _scan_bytes(path: Path, file: str) -> list[Problem]:
     """Walk through the file once: UTF-8, NUL bytes, control characters. Returns at most one problem of each kind."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     line = 1
     with path.open("rb") as fh:
         while chunk := fh.read(_CHUNK_BYTES):
@@ -144,26 +144,26 @@ def _scan_bytes(path: Path, file: str) -> list[Problem]:
                 at = line + e.object[: e.start].count(b"\n")
                 rest = e.object[e.start :]
                 name = "Windows-1252 (or Latin-1)" if any(0x80 <= b < 0xA0 for b in rest) else "Latin-1 (ISO 8859-1)"
-                found["encoding"] = Problem(
+                problems["encoding"] = Problem(
                     f"not UTF-8, probably {name}", file, at, value=f"byte 0x{rest[0]:02x}", remedy="save it as UTF-8"
                 )
                 break
-            # translate() is the fastest way to ask a large block whether it holds any of a set of bytes.
+            # translate() is the fastest test whether a large block contains any of a set of bytes.
             if len(chunk.translate(None, _CONTROLS)) != len(chunk):
                 hit = next(re.finditer(b"[" + re.escape(_CONTROLS) + b"]", chunk))
                 what = "a NUL byte" if hit[0] == b"\0" else "a control character (terminal escape or the like)"
                 at = line + chunk.count(b"\n", 0, hit.start())
                 value = f"byte 0x{hit[0][0]:02x}"
-                found.setdefault(what, Problem(what, file, at, value=value, remedy="remove it"))
+                problems.setdefault(what, Problem(what, file, at, value=value, remedy="remove it"))
             line += chunk.count(b"\n")
         else:
             try:
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
-                found["encoding"] = Problem(
+                problems["encoding"] = Problem(
                     "not UTF-8: the file ends within a character", file, remedy="check whether it is whole"
                 )
-    return list(found.values())
+    return list(problems.values())
 
 
 def _header(path: Path) -> tuple[list[str], int, bool]:
@@ -328,14 +328,14 @@ def _ragged(ragged: list[tuple[int, int]], width: int, file: str) -> list[Proble
     few = [(r, n) for r, n in ragged if n < width]
     many = [(r, n) for r, n in ragged if n > width]
     out = []
-    for kind, found in (("few", few), ("many", many)):
+    for kind, lines in (("few", few), ("many", many)):
         remedy = (
             "quote a value that holds a comma"
             if kind == "many"
             else "write a field, if only an empty one, for each column"
         )
         rule = f"too {kind} fields: the header has {width}"
-        out += listed(rule, [r for r, _ in found], [f"{n} fields" for _, n in found], file=file, remedy=remedy)
+        out += listed(rule, [r for r, _ in lines], [f"{n} fields" for _, n in lines], file=file, remedy=remedy)
     return out
 
 

@@ -16,7 +16,7 @@ from hybridcx.records.strict_csv import Table, name_problems
 
 _PIECE_ROWS = 1 << 18
 ROWS = " (rows counted from 1)"
-"""Ends the name of a table that has no lines: what is given as a row is then no line of an editor."""
+"""Suffix of the name of a table without lines: its rows are not line numbers of a file."""
 
 
 def scan_parquet(
@@ -24,7 +24,7 @@ def scan_parquet(
 ) -> tuple[Table | None, list[Problem]]:
     """Return a Parquet file as a table of text, and its problems; see `scan_frame`.
 
-    It is read column by column in pieces, so that beside the table's text no second copy of the file stands in memory.
+    It is read column by column in pieces, so that memory never holds a second copy of the file.
     """
     if not path.exists():
         return None, [Problem("there is no such file", str(path), remedy="check the path")]
@@ -109,7 +109,7 @@ def _column_as_text(file: pq.ParquetFile, name: str, numeric: bool) -> pd.Series
     pieces = [batch.column(name) for batch in file.iter_batches(batch_size=_PIECE_ROWS, columns=[name])]
     if not plain:
         return _as_text(pa.chunked_array(pieces, kind).to_pandas(), numeric)
-    for i, piece in enumerate(pieces):  # in place: one piece at a time stands in memory twice
+    for i, piece in enumerate(pieces):  # in place, so that only one piece at a time is in memory twice
         text = piece.dictionary_decode() if pa.types.is_dictionary(kind) else piece
         pieces[i] = text.cast(pa.large_string()).fill_null("")
     whole = pa.chunked_array(pieces, pa.large_string()).combine_chunks()

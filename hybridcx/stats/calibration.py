@@ -213,10 +213,10 @@ def _separated_columns(x: FloatArray, y: BoolArray, present: npt.NDArray[np.bool
     order = np.argsort(x, kind="stable")
     ends = [side for rows in (order[y[order]], order[~y[order]]) for side in (rows[:_EXTREMES], rows[-_EXTREMES:])]
     few = np.unique(np.concatenate(ends))
-    found = separated(x[few], y[few], present[few])
-    doubtful = np.flatnonzero(found)
-    found[doubtful] = separated(x, y, present[:, doubtful])
-    return found
+    result = separated(x[few], y[few], present[few])
+    doubtful = np.flatnonzero(result)
+    result[doubtful] = separated(x, y, present[:, doubtful])
+    return result
 
 
 def _inverse_logit(linear: FloatArray) -> FloatArray:
@@ -320,20 +320,20 @@ def calibration_line(
         none = Interval("wald", nan, conf_level=confidence_level, n=y.size, status="not_estimable", warning=ONE_CLASS)
         return none, none
     n_clipped = int(((score < LOGIT_CLIP) | (score > 1.0 - LOGIT_CLIP)).sum())
-    said = f"{n_clipped} scores were clipped to {LOGIT_CLIP:g} from 0 or 1 for the logit" if n_clipped else ""
+    warning = f"{n_clipped} scores were clipped to {LOGIT_CLIP:g} from 0 or 1 for the logit" if n_clipped else ""
     x, ones = clipped_logit(score), np.ones((y.size, 1))
     a, a_variance = (float(v[0]) for v in fit_intercept(x, y, ones))
     half = z * sqrt(a_variance)
-    intercept = Interval("wald", a, a - half, a + half, confidence_level, sqrt(a_variance), n=y.size, warning=said)
+    intercept = Interval("wald", a, a - half, a + half, confidence_level, sqrt(a_variance), n=y.size, warning=warning)
     fit = fit_slope(x, y, ones)
     b, b_variance = float(fit.slope[0]), float(fit.slope_variance[0])
     if np.isnan(b):
         reason = CONSTANT if np.ptp(x) == 0.0 else SEPARATED
-        why = f"{reason}; {said}" if said else reason
+        why = f"{reason}; {warning}" if warning else reason
         return Interval(
             "wald", nan, conf_level=confidence_level, n=y.size, status="not_estimable", warning=why
         ), intercept
     half = z * sqrt(b_variance)
     return Interval(
-        "wald", b, b - half, b + half, confidence_level, sqrt(b_variance), n=y.size, warning=said
+        "wald", b, b - half, b + half, confidence_level, sqrt(b_variance), n=y.size, warning=warning
     ), intercept

@@ -70,8 +70,8 @@ def delong_cluster_interval(
         return replace(blank, status="caution", warning=FEW_CLUSTERS)
     # Patients' negative covariances can leave a variance that is zero up to rounding, or below.
     se = sqrt(max(variance, 0.0))
-    found = replace(blank, conf_low=max(auc - z * se, 0.0), conf_high=min(auc + z * se, 1.0), std_error=se)
-    return replace(found, status="caution", warning=ZERO_WIDTH) if se == 0.0 else found
+    result = replace(blank, conf_low=max(auc - z * se, 0.0), conf_high=min(auc + z * se, 1.0), std_error=se)
+    return replace(result, status="caution", warning=ZERO_WIDTH) if se == 0.0 else result
 
 
 def delong_cluster(
@@ -85,8 +85,8 @@ def delong_cluster(
     y = check_truth(y_true)
     scores = check_scores(np.stack([check_one_score(score_a, y.size), check_one_score(score_b, y.size)]), y.size)
     aucs, cov = delong_cluster_covariance(y, scores, groups)
-    found = delong_paired_from(aucs, cov, 0, 1, y.size, confidence_level, method="delong_cluster")
-    found = replace(found, n_clusters=np.unique(np.asarray(groups)).size)
-    if isnan(cov[0, 0]) and not isnan(found.estimate):
-        return replace(found, warning=FEW_CLUSTERS)
-    return found
+    result = delong_paired_from(aucs, cov, 0, 1, y.size, confidence_level, method="delong_cluster")
+    result = replace(result, n_clusters=np.unique(np.asarray(groups)).size)
+    if isnan(cov[0, 0]) and not isnan(result.estimate):
+        return replace(result, warning=FEW_CLUSTERS)
+    return result

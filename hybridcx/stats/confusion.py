@@ -91,7 +91,7 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 def count_metrics(
     tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike, only: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """All count metrics of the contract (or `only` some), for arrays of counts of any one shape (they broadcast).
+    """All count metrics of the vocabulary (or `only` some), for arrays of counts of any one shape (they broadcast).
 
     Undefined values are NaN, infinite ratios Inf (see the module's conventions); `undefined_reason` says why.
     Formulas: `METRICS[name].symbol`. LR+ is computed as TP (FP + TN) / (FP (TP + FN)), a single division, so that an empty cell gives

@@ -49,10 +49,10 @@ def balanced(levels: Sequence[Sequence[str]], cells: Collection[tuple[str, ...]]
     """
     kept = [list(dict.fromkeys(f)) for f in levels]
     left_out: list[tuple[int, str, tuple[tuple[str, ...], ...]]] = []
-    there = set(cells)
+    existing = set(cells)
     while all(kept):
         grid = _product(kept)
-        missing = [c for c in grid if c not in there]
+        missing = [c for c in grid if c not in existing]
         if not missing:
             break
         _, at, place = max(

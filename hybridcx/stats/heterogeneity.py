@@ -34,10 +34,10 @@ class Heterogeneity:
 def heterogeneity(effects: npt.ArrayLike, std_errors: npt.ArrayLike, sizes: npt.ArrayLike) -> Heterogeneity:
     """Test that the effects of disjoint subgroups are one: Q = sum w (effect - mean)^2, w = 1/se^2, mean the weighted one.
 
-    Cochran's (1954) Q: chi-square with k - 1 degrees of freedom where all are equal. `effects`, `std_errors`, `sizes` have the shape (k,). A
-    subgroup without an effect or with a standard error of 0 takes no part, which `warning` says (`caution`); fewer than two that do are
-    `not_estimable`. Large-sample: `caution` where one has fewer than 20 cases. It says nothing of which subgroup differs, and a large p
-    is no evidence that all are alike.
+    Cochran's (1954) Q: chi-square with k - 1 degrees of freedom where all are equal. `effects`, `std_errors`, `sizes` have the shape (k,). A subgroup
+    without an effect or with a standard error of 0 takes no part, which `warning` says (`caution`); fewer than two that do are `not_estimable`.
+    Large-sample: `caution` where one has fewer than 20 cases. The test does not identify the subgroup that differs, and a large p is no evidence that
+    all are alike.
 
     >>> round(heterogeneity([0.2, 0.0], [0.1, 0.1], [60, 60]).pvalue, 4)
     0.1573
@@ -49,18 +49,24 @@ def heterogeneity(effects: npt.ArrayLike, std_errors: npt.ArrayLike, sizes: npt.
     with np.errstate(invalid="ignore"):
         used = np.isfinite(effect) & np.isfinite(error) & (error > 0.0)
     k, n, left = int(used.sum()), int(size[used].sum()), int((~used).sum())
-    said = [f"{left} of {used.size} subgroups without an effect or a standard error take no part"] if left else []
+    messages = [f"{left} of {used.size} subgroups without an effect or a standard error take no part"] if left else []
     if k < 2:
         reason = "fewer than two subgroups have an effect with a standard error"
-        return Heterogeneity(nan, nan, nan, k, n, status="not_estimable", warning="; ".join([reason, *said]))
+        return Heterogeneity(nan, nan, nan, k, n, status="not_estimable", warning="; ".join([reason, *messages]))
     weight = 1.0 / error[used] ** 2
     mean = float(weight @ effect[used] / weight.sum())
     q = float(weight @ (effect[used] - mean) ** 2)
     smallest = int(size[used].min())
     if smallest < FEW_CASES:
-        said.append(f"a subgroup has {smallest} cases: the chi-square is a large-sample test")
+        messages.append(f"a subgroup has {smallest} cases: the chi-square is a large-sample test")
     return Heterogeneity(
-        q, k - 1.0, float(special.chdtrc(k - 1, q)), k, n, status="caution" if said else "ok", warning="; ".join(said)
+        q,
+        k - 1.0,
+        float(special.chdtrc(k - 1, q)),
+        k,
+        n,
+        status="caution" if messages else "ok",
+        warning="; ".join(messages),
     )
 
 
@@ -83,7 +89,7 @@ def joint_heterogeneity(effects: npt.ArrayLike, replicates: npt.ArrayLike, sizes
     )
     used = np.isfinite(effect) & (high > low)
     k, n, left = int(used.sum()), int(size[used].sum()), int((~used).sum())
-    said = [f"{left} of {used.size} subgroups without an effect or a standard error take no part"] if left else []
+    messages = [f"{left} of {used.size} subgroups without an effect or a standard error take no part"] if left else []
     reason = "fewer than two subgroups have an effect with a standard error" if k < 2 else ""
     kept = drawn[:, used][~np.isnan(drawn[:, used]).any(axis=1)]
     if not reason and len(kept) <= k:
@@ -97,19 +103,19 @@ def joint_heterogeneity(effects: npt.ArrayLike, replicates: npt.ArrayLike, sizes
             reason = "the differences between the subgroups do not vary over the resamples"
     if reason:
         return Heterogeneity(
-            nan, nan, nan, k, n, JOINT_METHOD, status="not_estimable", warning="; ".join([reason, *said])
+            nan, nan, nan, k, n, JOINT_METHOD, status="not_estimable", warning="; ".join([reason, *messages])
         )
     gap = effect[used][:-1] - effect[used][-1]
     q = float(gap @ np.linalg.solve(covariance, gap))
     failed = len(drawn) - len(kept)
     if failed > MANY_FAILED * len(drawn):
-        said.append(f"{failed} of {len(drawn)} resamples lack an effect of some subgroup")
+        messages.append(f"{failed} of {len(drawn)} resamples lack an effect of some subgroup")
     smallest = int(size[used].min())
     if smallest < FEW_CASES:
-        said.append(f"a subgroup has {smallest} cases: the chi-square is a large-sample test")
+        messages.append(f"a subgroup has {smallest} cases: the chi-square is a large-sample test")
     pvalue = float(special.chdtrc(k - 1, q))
-    status: Status = "caution" if said else "ok"
-    return Heterogeneity(q, k - 1.0, pvalue, k, n, JOINT_METHOD, status, "; ".join(said))
+    status: Status = "caution" if messages else "ok"
+    return Heterogeneity(q, k - 1.0, pvalue, k, n, JOINT_METHOD, status, "; ".join(messages))
 
 
 def paired_difference_error(n: int, b: int, c: int) -> float:

@@ -2,7 +2,7 @@
 
 Each reader's (or seed's) figure of merit under each model is one number; the ANOVA of these numbers is corrected for the covariances
 that come from reading the same cases. Cases are random; readers are random (another team of readers) or fixed (these readers). Seeds
-of separately trained networks are nested in the model: seed 1 of one network has nothing to do with seed 1 of another.
+of separately trained networks are nested in the model: seed 1 of one network is unrelated to seed 1 of another.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def obuchowski_rockette(
         raise ValueError("both models need the same number of readers (or seeds)")
     both = np.concatenate([a, b])
     aucs, cov = delong_covariance(y, both) if groups is None else delong_cluster_covariance(y, both, groups)
-    found = obuchowski_rockette_from(aucs.reshape(2, -1), cov, y.size, design, confidence_level)
-    if isnan(found.estimate):
-        return replace(found, warning=NO_CLASS)
+    result = obuchowski_rockette_from(aucs.reshape(2, -1), cov, y.size, design, confidence_level)
+    if isnan(result.estimate):
+        return replace(result, warning=NO_CLASS)
     if isnan(cov[0, 0]):
-        return replace(found, warning=ONE_CASE if groups is None else FEW_CLUSTERS)
-    return found if groups is None else replace(found, n_clusters=np.unique(np.asarray(groups)).size)
+        return replace(result, warning=ONE_CASE if groups is None else FEW_CLUSTERS)
+    return result if groups is None else replace(result, n_clusters=np.unique(np.asarray(groups)).size)
 
 
 def obuchowski_rockette_accuracy(
@@ -81,8 +81,8 @@ def obuchowski_rockette_accuracy(
         centred = values - values.mean(axis=1, keepdims=True)
         sums = np.stack([np.bincount(unit, weights=row, minlength=patients) for row in centred])
         cov = patients / (patients - 1) * (sums @ sums.T) / n**2
-    found = obuchowski_rockette_from(means, cov, n, design, confidence_level)
-    return replace(found, n_clusters=patients)
+    result = obuchowski_rockette_from(means, cov, n, design, confidence_level)
+    return replace(result, n_clusters=patients)
 
 
 def obuchowski_rockette_from(

@@ -1,7 +1,7 @@
 """The small frozen results that the functions of `hybridcx.stats` return.
 
 A number that does not exist is NaN here (`NA` in the CSVs) and `status` and `warning` say why:
-`ok`; `caution` (a number, or an estimate without limits, that needs its warning beside it);
+`ok`; `caution` (a number, or an estimate without limits, that must be read with its warning);
 `not_estimable` (the estimate is NaN, the reason stands in `warning`).
 """
 

@@ -47,7 +47,7 @@ _RELATIVE_ZERO = 1e-14
 
 
 class Placements(NamedTuple):
-    """What DeLong's variance is made of, per model: `aucs` (k,), `v10` (k, positives), `v01` (k, negatives).
+    """The components of DeLong's variance, per model: `aucs` (k,), `v10` (k, positives), `v01` (k, negatives).
 
     v10 is the share of the negatives that a positive case outranks (ties half), v01 the share of the positives that outrank
     a negative case. Both average to the AUROC. Cases keep their order within the class.
@@ -122,7 +122,7 @@ def delong_covariance(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> tuple[Fl
         product = np.empty(m)
         for i in range(k):
             for j in range(i, k):
-                # A sum per pair, not one matrix product: BLAS would let the other models into the last bit.
+                # A sum per pair, not one matrix product: with BLAS the last bit would depend on the other models.
                 cov[i, j] += np.multiply(centred[i], centred[j], out=product).sum() / (m - 1) / m
     return placed.aucs, np.triu(cov) + np.triu(cov, 1).T
 
@@ -302,9 +302,8 @@ def delong_chisq(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Omnibus:
 def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
     """Return the average precision (AUPRC): the sum over distinct thresholds of precision x gain in sensitivity.
 
-    No interpolation; cases of equal score enter together, so their order does not matter (as scikit-learn does). A model
-    without knowledge gets the prevalence. Higher is better, range 0 to 1. NaN when a class is absent: without negatives it would
-    be 1 for any model.
+    No interpolation; cases of equal score enter together, so their order does not matter (as scikit-learn does). An uninformative model gets the
+    prevalence. Higher is better, range 0 to 1. NaN when a class is absent: without negatives it would be 1 for any model.
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size)

@@ -23,7 +23,7 @@ def _twice_midranks(scores: FloatArray) -> npt.NDArray[np.int64]:
 
 
 def _influence(y: BoolArray, score_a: FloatArray, score_b: FloatArray) -> npt.NDArray[np.int64]:
-    """Return per case how much 2 m n (AUROC a - AUROC b) rests on it: see `permutation_paired_auroc`."""
+    """Return each case's contribution d_i to 2 m n (AUROC a - AUROC b): see `permutation_paired_auroc`."""
     # Twice the midranks are whole numbers from 2 to 2 n, so that counts below and up to each stand in a table.
     ranks = np.concatenate([_twice_midranks(score_a), _twice_midranks(score_b)])
     truth = np.concatenate([y, y])

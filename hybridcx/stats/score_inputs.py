@@ -1,6 +1,6 @@
-"""The checks that every function on truth and scores makes of its arrays, so that they are made one way.
+"""Checks of truth and score arrays, shared by all functions that take them.
 
-Errors are ValueError: they tell a programmer which array is wrong. What a user's file may hold is checked before, in `records/`.
+Errors are ValueError, for programmers. Users' files are checked before, in `records/`.
 """
 
 from __future__ import annotations

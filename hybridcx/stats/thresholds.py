@@ -1,7 +1,7 @@
 """The threshold at which a score is called positive, chosen on cases that are not the test cases.
 
-A threshold that is chosen on the cases it is then judged on makes its model look better than it is. So a rule is applied to validation
-cases alone, and what it chose is a number like any other that was fixed before the test.
+A threshold chosen on the same cases that evaluate it makes its model look better than it is. So a rule is applied to validation cases only,
+and the chosen threshold is fixed before the test.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def decision_curves(
 
     Net benefit is a mean over cases, so its standard error is that of a mean (denominator n - 1); with `groups` (n,) the residuals are
     summed within clusters first. The prevalence is estimated too: nothing is held fixed. "Treat none" is 0 without error by
-    definition. Limits are clipped to the range (at most 1, which is what the contract's range allows); NaN with a single case or cluster.
+    definition. Limits are clipped to the range (at most 1); NaN with a single case or cluster.
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -131,15 +131,15 @@ def net_benefit_differences(
     index = np.asarray(pairs, dtype=np.intp).reshape(-1, 2)
     at = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     cluster, n_groups = (None, 0) if groups is None else check_groups(groups, y.size)
-    found, error = np.full((2, index.shape[0], at.size), nan)
-    differ = np.zeros(found.shape, dtype=np.bool_)
+    differences, error = np.full((2, index.shape[0], at.size), nan)
+    differ = np.zeros(differences.shape, dtype=np.bool_)
     for k, t in enumerate(at.tolist() if y.size else []):
         gaps = [_call_gaps(scores[:, chosen] >= t, index) for chosen in (y, ~y)]
         weight = (1.0, t / (1.0 - t))
         total = gaps[0].balance * weight[0] - gaps[1].balance * weight[1]
         squares = gaps[0].discordant * weight[0] ** 2 + gaps[1].discordant * weight[1] ** 2
         differ[:, k] = (gaps[0].discordant + gaps[1].discordant) > 0
-        found[:, k] = total / y.size
+        differences[:, k] = total / y.size
         if cluster is not None:
             if n_groups > 1:
                 error[:, k] = _cluster_errors(net_benefit_terms(y, scores, t), cluster, n_groups, index)
@@ -148,11 +148,11 @@ def net_benefit_differences(
             error[:, k] = np.sqrt(spread * y.size / (y.size - 1)) / y.size
     known = differ & (error > 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(known, special.erfc(np.abs(found / error) / sqrt(2.0)), np.where(differ, nan, 1.0))
+        p = np.where(known, special.erfc(np.abs(differences / error) / sqrt(2.0)), np.where(differ, nan, 1.0))
     if not y.size:
         p[:] = nan
     half = np.where(known, z * error, nan)
-    return DecisionDifferences(at, found, found - half, found + half, error, p)
+    return DecisionDifferences(at, differences, differences - half, differences + half, error, p)
 
 
 def _cluster_errors(

@@ -1,4 +1,4 @@
-"""The table of networks. It needs no torch, so that every room can read it; another network is another row.
+"""The table of networks. It needs no torch, so that every room can read it; to add a network, add a row.
 
 A row says where torchvision keeps its ImageNet weights, which module is the last layer (the one replaced for the classes) and how
 wide the penultimate features are. *Penultimate features* are the input of the last layer in evaluation mode (dropout is off):

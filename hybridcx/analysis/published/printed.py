@@ -1,4 +1,4 @@
-"""A published table beside what was found here: printed values, our estimates with their intervals, and whether these hold the printed ones."""
+"""A published table compared with this run: printed values, our estimates with their intervals, and whether the intervals contain them."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def read_printed(path: Path) -> pd.DataFrame:
         else:
             if not -1 <= value[i] <= 100:  # "nan" and "inf" too
                 problems.append(Problem("a printed value lies outside its range", table.file, row, "value", value=v))
-    made = pd.DataFrame({"model": frame["model"].str.strip(), "metric": metric, "printed": value})
-    for i in np.flatnonzero(made.duplicated(["model", "metric"])).tolist():
-        what = f"{made['model'].iloc[i]}, {metric[i]}"
+    values = pd.DataFrame({"model": frame["model"].str.strip(), "metric": metric, "printed": value})
+    for i in np.flatnonzero(values.duplicated(["model", "metric"])).tolist():
+        what = f"{values['model'].iloc[i]}, {metric[i]}"
         problems.append(Problem("a value is printed twice", table.file, int(table.rows[i]), "metric", value=what))
     if problems:
         raise InputError(problems)
     decimals = np.array([len(v.partition(".")[2]) for v in text])
-    scale = np.where(made.groupby("metric")["printed"].transform("max") > 1, 0.01, 1.0)
-    return made.assign(printed=value * scale, **{"half.unit": 0.5 * scale * 10.0**-decimals})
+    scale = np.where(values.groupby("metric")["printed"].transform("max") > 1, 0.01, 1.0)
+    return values.assign(printed=value * scale, **{"half.unit": 0.5 * scale * 10.0**-decimals})
 
 
 def printed_and_found(printed: pd.DataFrame, metrics: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -80,26 +80,26 @@ def printed_and_found(printed: pd.DataFrame, metrics: pd.DataFrame, models: Sequ
     -------
     The columns of published.csv, in the order of the published table. A model or metric that this run does not have is kept, with NA and the reason.
     """
-    named = {squash(m): m for m in models}
+    models_by_name = {squash(m): m for m in models}
     overall = metrics[metrics["subgroup"].isna() & metrics["prevalence"].isna() & metrics["recommended"].astype(bool)]
     if "label.rule" in overall:
         overall = overall[overall["label.rule"].isna()]
     first = overall[overall["seed"].isna()] if overall["seed"].isna().any() else overall
-    of = {(r["model"], r["metric"]): r for r in reversed(first.to_dict("records"))}
+    rows_by_key = {(r["model"], r["metric"]): r for r in reversed(first.to_dict("records"))}
     rows = []
     for r in printed.to_dict("records"):
-        model = named.get(squash(str(r["model"])))
-        found = of.get((model, r["metric"]))
+        model = models_by_name.get(squash(str(r["model"])))
+        match = rows_by_key.get((model, r["metric"]))
         row = {"model": model, "printed.model": r["model"], "metric": r["metric"], "printed": r["printed"]}
-        if found is None:
+        if match is None:
             reason = "this run has no such model" if model is None else "this metric was not computed"
             rows.append({**row, "warning": reason})
             continue
-        row |= {k: found[k] for k in ("estimate", "conf.low", "conf.high", "conf.level", "method", "warning")}
-        low, high, half = found["conf.low"] - r["half.unit"], found["conf.high"] + r["half.unit"], 1e-12
+        row |= {k: match[k] for k in ("estimate", "conf.low", "conf.high", "conf.level", "method", "warning")}
+        low, high, half = match["conf.low"] - r["half.unit"], match["conf.high"] + r["half.unit"], 1e-12
         limits = math.isfinite(low) and math.isfinite(high)
-        row["difference"] = found["estimate"] - r["printed"]
+        row["difference"] = match["estimate"] - r["printed"]
         row["inside"] = bool(low - half <= r["printed"] <= high + half) if limits else None
         rows.append(row)
-    made = pd.DataFrame(rows, columns=PUBLISHED_VALUES.header)
-    return made.assign(inside=made["inside"].astype("boolean"))
+    table = pd.DataFrame(rows, columns=PUBLISHED_VALUES.header)
+    return table.assign(inside=table["inside"].astype("boolean"))

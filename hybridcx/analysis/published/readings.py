@@ -1,4 +1,5 @@
-"""Can a published table be true: which readings of it have solutions, and which of them explains the whole table. No formula lives here."""
+"""Whether a published table is arithmetically possible: which readings of it have solutions, and which reading explains the whole table. No formula
+lives here."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ MEANING: Mapping[str, str] = {
     OTHER_TOTALS: "as printed, with other class totals of the same number of cases, the same for all models",
     OTHER_TOTALS_EACH: "as printed, with class totals of the same number of cases that differ from model to model",
 }
-"""Reading -> what it supposes."""
+"""Reading -> its assumption."""
 
 _OTHER_CLASS = {
     "f1": "F1 of the negative class",
@@ -52,18 +53,18 @@ PRINTED_IS: Mapping[str, Mapping[str, str]] = {
         "lr_positive": "NPV / (1 - PPV)", "lr_negative": "(1 - NPV) / PPV",
     },
 }  # fmt: skip
-"""Reading -> printed metric -> what it really is: a metric of the vocabulary, or a formula; a metric that is not named stays itself."""
+"""Reading -> printed metric -> the metric or formula that it is under this reading; a metric without an entry is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
+    """The result of an audit.
 
-    `targets`: model -> the printed values as intervals, in the order of the table's values. `solutions`: reading -> model -> confusion
-    matrices; None where other totals could not be searched. `units`: as they were decided. `common`: the single other numbers of positives
-    that explain every model. `explains`: the readings that explain the table, best first; as printed stands alone where it is one.
-    `misses`: model -> nearest miss as printed, for those that have no solution so. `cut_fits`: every model would fit as printed if digits had been
-    cut off instead of rounded.
+    `targets`: model -> the printed values as intervals, in the order of the table's values. `solutions`: reading -> model -> confusion matrices; None
+    where other totals could not be searched. `units`: of the printed values, as decided. `common`: the single other numbers of positives that explain
+    every model. `explains`: the readings that explain the table, best first; only "as printed" where that reading explains it. `misses`: model ->
+    nearest miss as printed, for models without a solution. `cut_fits`: every model would fit as printed if digits had been cut off instead of
+    rounded.
     """
 
     printed: PublishedTable
@@ -89,13 +90,13 @@ class Audit:
         return all(self.count(reading, m) > 0 for m in self.printed.models)
 
     def _unsearched(self, reading: str) -> bool:
-        found = self.solutions.get(reading)
-        return found is None or any(s is None for s in found.values())
+        solutions = self.solutions.get(reading)
+        return solutions is None or any(s is None for s in solutions.values())
 
     def count(self, reading: str, model: str) -> int:
         """The number of solutions of a model; 0 also where they were not searched."""
-        found = self.solutions.get(reading, {}).get(model)
-        return found.count if found is not None else 0
+        solutions = self.solutions.get(reading, {}).get(model)
+        return solutions.count if solutions is not None else 0
 
 
 def audit(printed: PublishedTable) -> Audit:
@@ -111,9 +112,9 @@ def audit(printed: PublishedTable) -> Audit:
     solutions[OTHER_TOTALS] = {m: _only(s, common) for m, s in each.items()}
     solutions[OTHER_TOTALS_EACH] = each
     misses = {m: miss for m, t in targets.items() if (miss := nearest_miss(t, *printed.totals[m])) is not None}
-    found = Audit(printed, units, targets, solutions, (), common, misses)
-    swaps = [r for r in READINGS if found.fits(r)]
-    fallback = next((r for r in (OTHER_TOTALS, OTHER_TOTALS_EACH) if found.fits(r)), None)
+    result = Audit(printed, units, targets, solutions, (), common, misses)
+    swaps = [r for r in READINGS if result.fits(r)]
+    fallback = next((r for r in (OTHER_TOTALS, OTHER_TOTALS_EACH) if result.fits(r)), None)
     explains = tuple(swaps) or ((fallback,) if fallback else ())
     cut = all(compatible(t, *printed.totals[m]).count for m, t in _targets(printed, units, cut=True).items())
     return Audit(printed, units, targets, solutions, explains, common, misses, cut)
@@ -128,7 +129,7 @@ def _with_units(
         targets = _targets(printed, units)
         for model in models:
             if not compatible(targets[model], *printed.totals[model]).count:
-                models.sort(key=lambda m: m != model)  # the next choice meets the hardest model first
+                models.sort(key=lambda m: m != model)  # the next choice is tried on the hardest model first
                 break
         else:
             break
@@ -171,8 +172,8 @@ def _common(printed: PublishedTable, each: Mapping[str, Solutions | None]) -> tu
     return tuple(sorted(set.intersection(*sets)))
 
 
-def _only(found: Solutions | None, positives: tuple[int, ...]) -> Solutions | None:
-    if found is None:
+def _only(solutions: Solutions | None, positives: tuple[int, ...]) -> Solutions | None:
+    if solutions is None:
         return None
-    kept = found.cells[np.isin(found.cells[:, :2].sum(axis=1), positives)]
-    return Solutions(kept, len(kept))
+    selected = solutions.cells[np.isin(solutions.cells[:, :2].sum(axis=1), positives)]
+    return Solutions(selected, len(selected))

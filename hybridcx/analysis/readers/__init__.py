@@ -1,1 +1,1 @@
-"""Readers: their agreement, and models beside them."""
+"""Readers: their agreement, and models compared with readers."""

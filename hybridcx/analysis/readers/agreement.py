@@ -1,7 +1,7 @@
-"""Ratings -> agreement.csv: which coefficients stand for which readings. No formula lives here.
+"""Ratings -> agreement.csv: which coefficients are computed for which readings. No formula lives here.
 
 Between observers: at each occasion all readers together, and every pair of them for the coefficients of two readings.
-Within observers: for each reader apart, the occasions take the place of the readers. Readings are never averaged over
+Within observers: for each reader separately, the occasions play the part of the readers. Readings are never averaged over
 readers or occasions.
 """
 
@@ -52,8 +52,7 @@ class Ratings(Protocol):
 
 @dataclass(frozen=True)
 class _Readings:
-    """The k columns that are compared: (n, k) values, what the rows of the table say of them, and what all must be
-    told."""
+    """The k columns that are compared: (n, k) values, the keys of their rows, and the warnings of all rows."""
 
     values: np.ndarray[Any, Any]
     labels: tuple[str, ...]
@@ -105,7 +104,7 @@ def agreement_table(
         n_resamples: bootstrap resamples of alpha.
         seed: of the bootstrap; each row has its own stream, so that another reader changes no other row.
         subset: which cases these are, for the column of that name.
-        note: what must be said beside every number (say, that agreement was the rule of inclusion); makes the rows
+        note: a warning for every number (for example that agreement was the rule of inclusion); makes the rows
             `caution`.
 
     Returns:
@@ -120,15 +119,15 @@ def agreement_table(
     _check_positive(settings)
     rows = []
     for joint in _groups(ratings):
-        for of, result in _results(joint, settings):
-            rows.append(_row(of, result, subset, note))
+        for readings, result in _results(joint, settings):
+            rows.append(_row(readings, result, subset, note))
     table = pd.DataFrame(rows, columns=AGREEMENT.header)
     columns = AGREEMENT.columns | AGREEMENT.further
     return table.astype({c: "object" if columns[c].kind == "text" else "float64" for c in AGREEMENT.header})
 
 
-def _row(of: _Readings, r: Agreement, subset: str, note: str) -> dict[str, object]:
-    warning = "; ".join(w for w in (r.warning, of.note, note) if w)
+def _row(readings: _Readings, r: Agreement, subset: str, note: str) -> dict[str, object]:
+    warning = "; ".join(w for w in (r.warning, readings.note, note) if w)
     return {
         "metric": r.metric,
         "method": r.method,
@@ -144,9 +143,9 @@ def _row(of: _Readings, r: Agreement, subset: str, note: str) -> dict[str, objec
         "k": r.k,
         "status": "caution" if note and r.status == "ok" else r.status,
         "warning": warning or None,
-        "scope": of.scope,
-        "readers": of.readers,
-        "occasion": of.occasion,
+        "scope": readings.scope,
+        "readers": readings.readers,
+        "occasion": readings.occasion,
         "subset": subset,
         "std.error": r.std_error,
     }
@@ -168,8 +167,7 @@ def _column(ratings: Ratings, column: str) -> np.ndarray[Any, Any]:
 
 
 def _categories(ratings: Ratings) -> tuple[Any, ...]:
-    """The calls of all readers and occasions, in order; ordered ones must be numbers, because text has no order we
-    could know."""
+    """The calls of all readers and occasions, in order; ordered ones must be numbers, because text has no known order."""
     if ratings.scale not in ("measurement", "nominal", "ordinal"):
         raise InputError(
             Problem(
@@ -195,7 +193,7 @@ def _categories(ratings: Ratings) -> tuple[Any, ...]:
 
 
 def _check_positive(s: _Settings) -> None:
-    # One call alone may well be the negative one; two or more must hold the positive one.
+    # A single call may be the negative one; of two or more, one must be the positive one.
     if s.positive is not None and len(s.categories) > 1 and s.positive not in s.categories:
         raise InputError(
             Problem(

@@ -1,4 +1,4 @@
-"""Models beside readers: the readers' calls on the test cases, agreement of models with readers, and both against the truth."""
+"""Models compared with readers: the readers' calls on the test cases, agreement of models with readers, and accuracy of both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TABLES = ("reader_agreement", "reader_performance", "reader_comparisons")
 
 @dataclass(frozen=True, slots=True)
 class ReaderView:
-    """The tables of the view, and what must be said of it."""
+    """The tables of the comparison with readers, and its caveats."""
 
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...]
@@ -38,10 +38,10 @@ class ReaderView:
 def reader_view(
     predictions: Predictions, ratings: Ratings, plan: Plan, made_truth: MadeTruth = "unknown"
 ) -> ReaderView:
-    """Set the models beside the readers of a ratings file, matched by case_id.
+    """Compare the models with the readers of a ratings file, matched by case_id.
 
-    The readers are fixed. Their calls are compared with the truth, and with the models on it, unless they made it. With several seeds the rows
-    over the seeds stand first, then those of each seed (column `seed`). Raises InputError where the models have no calls, no test case was
+    The readers are fixed effects. Their accuracy is estimated and compared with the models', unless their calls define the truth. With several seeds
+    the rows over the seeds come first, then those of each seed (column `seed`). Raises InputError where the models have no calls, no test case was
     read, or a call is none of the labels.
     """
     if not predictions.has_pred:
@@ -118,14 +118,14 @@ def reader_calls(ratings: Ratings, case_ids: np.ndarray, labels: tuple[str, str]
     calls = np.full((len(first), len(ids)), -1, dtype=np.int64)
     for i, column in enumerate(first.values()):
         values = ratings.frame[column].to_numpy(dtype=object)[order]
-        given = (order >= 0) & np.array([v is not None for v in values])
-        strange = [v for v in values[given] if v not in labels]
+        read = (order >= 0) & np.array([v is not None for v in values])
+        strange = [v for v in values[read] if v not in labels]
         if strange:
             problems.append(
                 Problem("a call that is none of the labels", column=column, value=strange[0],
                         remedy=f"the labels are {labels[0]!r} and {labels[1]!r}")
             )  # fmt: skip
-        calls[i, given] = values[given] == labels[1]
+        calls[i, read] = values[read] == labels[1]
     raise_if_any(problems)
     notes = []
     if any(len(ratings.occasions(r)) > 1 for r in ratings.readers):

@@ -1,4 +1,4 @@
-"""The rows of the tables of models beside readers: pairs of raters, means over pairs, and both against the truth."""
+"""Rows of the tables on models and readers: pairs of raters, means over pairs, and the accuracy of both."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ReaderCalls:
 def agreement_rows(part: Slice, read: ReaderCalls, plan: Plan, made_truth: MadeTruth) -> list[Row]:
     """Rows of reader_agreement.csv: every pair of raters, the means over pairs, and how far a model's is from the readers'."""
     rows = [*model_pair_rows(part, read, plan, made_truth), *reader_pair_rows(part, read, plan)]
-    for metric, of in contrasts(part, model_calls(part), read, plan).items():
-        rows += mean_rows(metric, of, part.models, read, made_truth)
+    for metric, results in contrasts(part, model_calls(part), read, plan).items():
+        rows += mean_rows(metric, results, part.models, read, made_truth)
     return by_coefficient(rows)
 
 
@@ -64,20 +64,20 @@ def contrasts(
 
 def mean_rows(
     metric: str,
-    of: rater_contrast.RaterContrasts,
+    results: rater_contrast.RaterContrasts,
     models: Sequence[str],
     read: ReaderCalls,
     made_truth: MadeTruth,
     method: str = "bootstrap_percentile",
     doubt: str = "",
 ) -> list[Row]:
-    """The readers' mean, and each model's with its difference; `method` and `doubt` are those of the models' rows."""
+    """Rows of the readers' mean, and of each model's mean with its difference; `method` and `doubt` belong to the models' rows."""
     n = int((read.calls >= 0).any(axis=0).sum())
-    said = [TRUTH_THEIRS if made_truth == "yes" else "", doubt]
-    rows = [_mean_row(metric, "mean_reader_reader", None, of.readers, n, "bootstrap_percentile", [])]
-    for model, mean, difference in zip(models, of.models, of.differences, strict=True):
-        rows.append(_mean_row(metric, "mean_model_reader", model, mean, n, method, said))
-        rows.append(_mean_row(metric, "difference", model, difference, n, method, said))
+    warnings = [TRUTH_THEIRS if made_truth == "yes" else "", doubt]
+    rows = [_mean_row(metric, "mean_reader_reader", None, results.readers, n, "bootstrap_percentile", [])]
+    for model, mean, difference in zip(models, results.models, results.differences, strict=True):
+        rows.append(_mean_row(metric, "mean_model_reader", model, mean, n, method, warnings))
+        rows.append(_mean_row(metric, "difference", model, difference, n, method, warnings))
     return rows
 
 
@@ -98,8 +98,8 @@ def model_pair_rows(part: Slice, read: ReaderCalls, plan: Plan, made_truth: Made
     models = model_calls(part)
     for j, model in enumerate(part.models):
         for i, reader in enumerate(read.names):
-            said = TRUTH_THEIRS if made_truth == "yes" else ""
-            yield from _pair(part, "model_reader", model, reader, models[j], read.calls[i], plan, said)
+            warning = TRUTH_THEIRS if made_truth == "yes" else ""
+            yield from _pair(part, "model_reader", model, reader, models[j], read.calls[i], plan, warning)
 
 
 def reader_pair_rows(part: Slice, read: ReaderCalls, plan: Plan) -> Iterator[Row]:
@@ -109,22 +109,24 @@ def reader_pair_rows(part: Slice, read: ReaderCalls, plan: Plan) -> Iterator[Row
 
 
 def _pair(
-    part: Slice, kind: str, rater: str, other: str, a: np.ndarray, b: np.ndarray, plan: Plan, said: str
+    part: Slice, kind: str, rater: str, other: str, a: np.ndarray, b: np.ndarray, plan: Plan, warning: str
 ) -> Iterator[Row]:
     both = (a >= 0) & (b >= 0)
     x, y, level = a[both], b[both], plan.confidence_level
     two = np.column_stack([x, y])
     if not both.any():
         none = "the two share no case"
-        found = [Agreement(m, "", nan, n=0, status="not_estimable", warning=none) for m in rater_contrast.COEFFICIENTS]
+        results = [
+            Agreement(m, "", nan, n=0, status="not_estimable", warning=none) for m in rater_contrast.COEFFICIENTS
+        ]
     else:
-        found = [
+        results = [
             agreement.cohen_kappa(x, y, "unweighted", (0, 1), level),
             agreement.gwet_ac1(two, (0, 1), level),
             agreement.percent_agreement(two, level),
         ]
-    for r in found:
-        status, words = _doubted(r.status, [r.warning, said, CLUSTER_WARNING if part.clustered else ""])
+    for r in results:
+        status, words = _doubted(r.status, [r.warning, warning, CLUSTER_WARNING if part.clustered else ""])
         yield {
             "metric": r.metric, "method": r.method or None, "kind": kind, "rater": rater, "other": other, "estimate": r.estimate,
             "conf.low": r.conf_low, "conf.high": r.conf_high, "conf.level": r.conf_level, "n": int(both.sum()),
@@ -133,21 +135,27 @@ def _pair(
 
 
 def _mean_row(
-    metric: str, kind: str, model: str | None, found: rater_contrast.Contrast, n: int, method: str, said: Sequence[str]
+    metric: str,
+    kind: str,
+    model: str | None,
+    contrast: rater_contrast.Contrast,
+    n: int,
+    method: str,
+    warnings: Sequence[str],
 ) -> Row:
-    status, words = _doubted(found.status, [found.warning, *said])
+    status, words = _doubted(contrast.status, [contrast.warning, *warnings])
     return {
-        "metric": metric, "method": method or None, "kind": kind, "rater": model, "other": None, "estimate": found.estimate,
-        "conf.low": found.conf_low, "conf.high": found.conf_high, "conf.level": found.conf_level, "n": n,
-        "n.resamples": found.n_resamples or nan, "n.resamples.failed": found.n_resamples_failed if found.n_resamples else nan,
+        "metric": metric, "method": method or None, "kind": kind, "rater": model, "other": None, "estimate": contrast.estimate,
+        "conf.low": contrast.conf_low, "conf.high": contrast.conf_high, "conf.level": contrast.conf_level, "n": n,
+        "n.resamples": contrast.n_resamples or nan, "n.resamples.failed": contrast.n_resamples_failed if contrast.n_resamples else nan,
         "status": status, "warning": words,
     }  # fmt: skip
 
 
 def _doubted(status: Status, words: list[str]) -> tuple[Status, str | None]:
-    """Every warning but the statistic's own makes a number a caution."""
-    said = "; ".join(w for w in words if w) or None
-    return ("caution" if status == "ok" and any(words[1:]) else status), said
+    """Add warnings; any warning besides the statistic's own sets the status `caution`."""
+    text = "; ".join(w for w in words if w) or None
+    return ("caution" if status == "ok" and any(words[1:]) else status), text
 
 
 # Against the truth
@@ -160,16 +168,16 @@ def performance_rows(part: Slice, read: ReaderCalls, plan: Plan, made_truth: Mad
         for metric in CORRECT:
             chosen = within(part, metric) & seen
             right = int(((read.calls[i] == 1) == part.y_true)[chosen].sum())
-            found = proportions.wilson(right, int(chosen.sum()), plan.confidence_level)
-            found = also(
-                found, "caution" if made_truth == "unknown" else "ok", TRUTH_UNKNOWN if made_truth == "unknown" else ""
+            result = proportions.wilson(right, int(chosen.sum()), plan.confidence_level)
+            result = also(
+                result, "caution" if made_truth == "unknown" else "ok", TRUTH_UNKNOWN if made_truth == "unknown" else ""
             )
             if part.clustered:
-                found = assumes_independence(found, part.n_clusters)
+                result = assumes_independence(result, part.n_clusters)
             yield {
-                "reader": reader, "metric": metric, "method": found.method, "estimate": found.estimate, "conf.low": found.conf_low,
-                "conf.high": found.conf_high, "conf.level": found.conf_level, "numerator": found.numerator,
-                "denominator": found.denominator, "n": int(seen.sum()), "status": found.status, "warning": found.warning or None,
+                "reader": reader, "metric": metric, "method": result.method, "estimate": result.estimate, "conf.low": result.conf_low,
+                "conf.high": result.conf_high, "conf.level": result.conf_level, "numerator": result.numerator,
+                "denominator": result.denominator, "n": int(seen.sum()), "status": result.status, "warning": result.warning or None,
             }  # fmt: skip
 
 
@@ -181,29 +189,29 @@ def comparison_rows(part: Slice, read: ReaderCalls, plan: Plan, made_truth: Made
             right = (read.calls[i] == 1) == part.y_true
             for metric in CORRECT:
                 chosen = within(part, metric) & seen
-                for found in _tests(part, part.correct(j)[chosen], right[chosen], chosen, plan):
-                    yield comparison_row(metric, model, reader, found, int(seen.sum()), made_truth)
+                for result in _tests(part, part.correct(j)[chosen], right[chosen], chosen, plan):
+                    yield comparison_row(metric, model, reader, result, int(seen.sum()), made_truth)
 
 
-def comparison_row(metric: str, model: str, reader: str, found: PairedTest, n: int, made_truth: MadeTruth) -> Row:
+def comparison_row(metric: str, model: str, reader: str, result: PairedTest, n: int, made_truth: MadeTruth) -> Row:
     """One row of reader_comparisons.csv; its adjusted p-value comes with `adjusted`."""
     if made_truth == "unknown":
-        found = also(found, "caution", TRUTH_UNKNOWN)
+        result = also(result, "caution", TRUTH_UNKNOWN)
     return {
-        "metric": metric, "model": model, "reader": reader, "method": found.method, "estimate": found.estimate,
-        "conf.low": found.conf_low, "conf.high": found.conf_high, "conf.level": found.conf_level,
-        "statistic": found.statistic, "p.value": found.pvalue, "adj.p.value": nan, "b": found.b, "c": found.c,
-        "n": n, "status": found.status, "warning": found.warning or None,
+        "metric": metric, "model": model, "reader": reader, "method": result.method, "estimate": result.estimate,
+        "conf.low": result.conf_low, "conf.high": result.conf_high, "conf.level": result.conf_level,
+        "statistic": result.statistic, "p.value": result.pvalue, "adj.p.value": nan, "b": result.b, "c": result.c,
+        "n": n, "status": result.status, "warning": result.warning or None,
     }  # fmt: skip
 
 
 def _tests(part: Slice, a: np.ndarray, b: np.ndarray, chosen: np.ndarray, plan: Plan) -> list[PairedTest]:
     table = paired.paired_table(a, b)
-    found = [paired.tango(*table, plan.confidence_level), mcnemar.mcnemar_midp(table[1], table[2], sum(table))]
+    results = [paired.tango(*table, plan.confidence_level), mcnemar.mcnemar_midp(table[1], table[2], sum(table))]
     if part.clustered and part.groups is not None:
-        found = [assumes_independence(r, part.n_clusters) for r in found]
-        found.append(clusters.mcnemar_cluster(a, b, part.groups[chosen], plan.confidence_level))
-    return found
+        results = [assumes_independence(r, part.n_clusters) for r in results]
+        results.append(clusters.mcnemar_cluster(a, b, part.groups[chosen], plan.confidence_level))
+    return results
 
 
 def adjusted(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Models of several seeds beside readers, who have none: rows over the seeds, then those of each seed. Rows are never stacked as cases."""
+"""Models of several seeds compared with readers, who have no seeds: rows over the seeds, then rows of each seed. Seeds are never stacked as cases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OWN_TEST_SETS = (
 class SeedsAndReaders:
     """The slices of the seeds, the cases of all of them (`whole`, without models), and the readers' calls on these.
 
-    `place` (per seed): where its cases stand in `whole`. Where the seeds share their test cases, all have those of `whole`, in that order.
+    `place` (per seed): where its cases stand in `whole`. Seeds that share their test cases all have the cases of `whole`, in that order.
     """
 
     slices: SeedSlices
@@ -54,27 +54,27 @@ class SeedsAndReaders:
         of_seeds = []
         for number, part in enumerate(self.slices.parts):
             own = self.read_of(number)
-            found = reader_rows.contrasts(part, reader_rows.model_calls(part), own, plan)
+            own_contrasts = reader_rows.contrasts(part, reader_rows.model_calls(part), own, plan)
             rows = list(reader_rows.model_pair_rows(part, own, plan, made_truth))
-            for metric, of in found.items():
-                rows += reader_rows.mean_rows(metric, of, part.models, own, made_truth)
+            for metric, contrast in own_contrasts.items():
+                rows += reader_rows.mean_rows(metric, contrast, part.models, own, made_truth)
             # On shared cases the readers' mean is the same for every seed, and stands above.
             rows = [r for r in rows if r["kind"] != "mean_reader_reader" or not self.crossed]
-            of_seeds.append((found, reader_rows.by_coefficient(rows)))
+            of_seeds.append((own_contrasts, reader_rows.by_coefficient(rows)))
         above = list(reader_rows.reader_pair_rows(self.whole, self.read, plan))
         few = hierarchical.few_seeds(total)
         if self.crossed:
             calls = np.stack([reader_rows.model_calls(p) for p in self.slices.parts], axis=1)
             calls = calls.reshape(-1, self.whole.n)
-            for metric, of in reader_rows.contrasts(self.whole, calls, self.read, plan, total).items():
+            for metric, contrast in reader_rows.contrasts(self.whole, calls, self.read, plan, total).items():
                 above += reader_rows.mean_rows(
-                    metric, of, self.slices.models, self.read, made_truth, hierarchical.METHOD, few
+                    metric, contrast, self.slices.models, self.read, made_truth, hierarchical.METHOD, few
                 )
         else:
             none = np.empty((0, self.whole.n), dtype=np.int64)
-            for metric, of in reader_rows.contrasts(self.whole, none, self.read, plan).items():
-                of = _mean_of([found[metric] for found, _ in of_seeds], of.readers)
-                above += reader_rows.mean_rows(metric, of, self.slices.models, self.read, made_truth, "", few)
+            for metric, contrast in reader_rows.contrasts(self.whole, none, self.read, plan).items():
+                contrast = _mean_of([own_contrasts[metric] for own_contrasts, _ in of_seeds], contrast.readers)
+                above += reader_rows.mean_rows(metric, contrast, self.slices.models, self.read, made_truth, "", few)
         rows = [
             r | {"seed": nan, "n.seeds": nan if _of_readers(r) else total} for r in reader_rows.by_coefficient(above)
         ]
@@ -83,7 +83,7 @@ class SeedsAndReaders:
         return pd.DataFrame(rows)
 
     def performance_table(self, plan: Plan, made_truth: MadeTruth) -> pd.DataFrame:
-        """reader_performance.csv, in which seeds play no part."""
+        """reader_performance.csv, which does not depend on seeds."""
         return pd.DataFrame(reader_rows.performance_rows(self.whole, self.read, plan, made_truth))
 
     def comparisons_table(self, plan: Plan, made_truth: MadeTruth) -> pd.DataFrame:
@@ -101,8 +101,8 @@ class SeedsAndReaders:
             for i, reader in enumerate(self.read.names):
                 n = int((self.read.calls[i] >= 0).sum())
                 for metric in CORRECT:
-                    found = tests[i][metric][j]
-                    yield reader_rows.comparison_row(metric, model, reader, found, n, made_truth)
+                    result = tests[i][metric][j]
+                    yield reader_rows.comparison_row(metric, model, reader, result, n, made_truth)
 
     def _tests_of(self, i: int, plan: Plan) -> dict[str, list[PairedTest]]:
         """Each model's mean over seeds minus the reader, on the cases that the reader read: the bootstrap over seeds and cases."""
@@ -141,7 +141,7 @@ def _of_readers(row: Row) -> bool:
     return row["kind"] in ("reader_reader", "mean_reader_reader")
 
 
-def _mean_of(found: list[RaterContrasts], readers: Contrast) -> RaterContrasts:
+def _mean_of(contrasts: list[RaterContrasts], readers: Contrast) -> RaterContrasts:
     """The means over seeds with test sets of their own: estimates without limits."""
 
     def mean(each: list[Contrast]) -> Contrast:
@@ -150,6 +150,6 @@ def _mean_of(found: list[RaterContrasts], readers: Contrast) -> RaterContrasts:
             return Contrast(nan, status="not_estimable", warning="a seed has no such coefficient")
         return Contrast(estimate, status="caution", warning=OWN_TEST_SETS)
 
-    models = tuple(mean(list(each)) for each in zip(*(f.models for f in found), strict=True))
-    differences = tuple(mean(list(each)) for each in zip(*(f.differences for f in found), strict=True))
+    models = tuple(mean(list(each)) for each in zip(*(f.models for f in contrasts), strict=True))
+    differences = tuple(mean(list(each)) for each in zip(*(f.differences for f in contrasts), strict=True))
     return RaterContrasts(readers, models, differences)

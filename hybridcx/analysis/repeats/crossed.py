@@ -1,4 +1,4 @@
-"""Several seeds: rows over all of them, rows of each, and how much of the variance is theirs. Rows are never stacked as cases.
+"""Several seeds: rows over all of them, rows of each, and the variance components. Seeds are never stacked as cases.
 
 Seeds that share their test cases are crossed with them: the bootstrap over seeds and cases, and Obuchowski and Rockette's analysis.
 Seeds that have test sets of their own are repeated hold-out (`holdout`). No formula lives here.
@@ -91,7 +91,7 @@ class Crossed:
         return np.asarray(self.joint.observed[metric].reshape(-1, len(self.slices.seeds)).T)
 
     def interval_at(self, metric: str, i: int, j: int) -> verdicts.At | None:
-        """The pair's interval as a function of its level; None for a metric that cannot be had."""
+        """The pair's interval as a function of its level; None for a metric that is not available."""
         return Hierarchical(self.combined, metric, i, j) if metric in self.joint.observed else None
 
     def metric_rows(self, plan: Plan) -> list[Row]:
@@ -100,10 +100,10 @@ class Crossed:
         for metric in self.joint.observed:
             keys = self.slices.keys_of(metric, plan)
             for i, model in enumerate(self.slices.models):
-                found = hierarchical.hierarchical_interval(self.combined, metric, i, plan.confidence_level)
-                found = also(found, *self.slices.clipped(metric, i))
+                result = hierarchical.hierarchical_interval(self.combined, metric, i, plan.confidence_level)
+                result = also(result, *self.slices.clipped(metric, i))
                 error = self._error(metric, i, None, plan)
-                row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
+                row = metric_row(model, metric, result, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
                 rows.append(row | spread(self.values(metric)[:, i]))
         for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
             rows += self._prevalence_rows(plan, prevalence)
@@ -119,8 +119,8 @@ class Crossed:
         for metric in metrics.PREDICTIVE_VALUES:
             values = flat.observed[metric].reshape(-1, total)
             for i, model in enumerate(self.slices.models):
-                found = hierarchical.hierarchical_interval(seeds, metric, i, plan.confidence_level)
-                row = metric_row(model, metric, found, keys, n_cases=self.slices.n, recommended=True)
+                result = hierarchical.hierarchical_interval(seeds, metric, i, plan.confidence_level)
+                row = metric_row(model, metric, result, keys, n_cases=self.slices.n, recommended=True)
                 rows.append(row | spread(values[i]))
         return rows
 
@@ -134,11 +134,11 @@ class Crossed:
             i, j = place[model], place[comparator]
             for metric in self.joint.observed:
                 keys = self.slices.keys_of(metric, plan)
-                found = hierarchical.hierarchical_difference(self.combined, metric, i, j, plan.confidence_level)
-                found = also(found, *self.slices.clipped(metric, i, j))
+                interval = hierarchical.hierarchical_difference(self.combined, metric, i, j, plan.confidence_level)
+                interval = also(interval, *self.slices.clipped(metric, i, j))
                 error = self._error(metric, i, j, plan)
                 row = comparison_row(
-                    model, comparator, metric, found, keys, n_cases=self.slices.n, recommended=True, mc_error=error
+                    model, comparator, metric, interval, keys, n_cases=self.slices.n, recommended=True, mc_error=error
                 )
                 rows.append(row)
                 tests = [] if metric in WITHOUT_VERDICT else margin_tests(part, metric, i, j, plan, self)
@@ -193,31 +193,31 @@ class Crossed:
     def _variance_row(
         self, metric: str, model: str, comparator: str | None, values: np.ndarray, shares: VarianceComponents
     ) -> Row:
-        said, status = [], "ok"
+        messages, status = [], "ok"
         if isnan(shares.case):
-            status, said = "not_estimable", ["leaving out a case makes the metric undefined or infinite"]
+            status, messages = "not_estimable", ["leaving out a case makes the metric undefined or infinite"]
         else:
             few = hierarchical.few_seeds(len(values))
-            said += [few] if few else []
-            said += (
+            messages += [few] if few else []
+            messages += (
                 ["neither cases nor seeds change the value: there is no variance to share"]
                 if isnan(shares.share_case)
                 else []
             )
-            status = "caution" if said else "ok"
-            said += ["a component came out below 0 and stands as 0"] if shares.truncated else []
+            status = "caution" if messages else "ok"
+            messages += ["a component came out below 0 and stands as 0"] if shares.truncated else []
         return {
             "metric": metric, "model": model, "comparator": comparator, **spread(values), "seed.min": values.min(),
             "seed.max": values.max(), "variance.case": shares.case, "variance.seed": shares.seed,
             "variance.residual": shares.residual, "share.case": shares.share_case, "share.seed": shares.share_seed,
             "share.residual": shares.share_residual, "n": self.slices.n,
             "n.clusters": self.slices.n_clusters if self.slices.clustered else nan,
-            "status": status, "warning": "; ".join(said) or None,
+            "status": status, "warning": "; ".join(messages) or None,
         }  # fmt: skip
 
 
 def _seed_stream(keys: Keys, plan: Plan) -> np.random.Generator:
-    """The stream that seeds are drawn from."""
+    """The random stream from which seeds are resampled."""
     return rng_for(plan.seed, "seeds", keys.subgroup or "", keys.level or "")
 
 
@@ -230,8 +230,8 @@ def analyse_seeds(
 ) -> dict[str, pd.DataFrame]:
     """All tables of a comparison over several seeds, and `variance`.
 
-    `groups` are all cases and then the subgroups. Rows over the seeds stand first (column `seed` empty), those of the subgroups after them,
-    then the rows of each seed on all cases: every method for independent cases belongs there and nowhere else.
+    `groups` are all cases and then the subgroups. Rows over the seeds come first (column `seed` empty), those of the subgroups after them,
+    then the rows of each seed on all cases: methods for independent cases apply only to these.
     """
     everyone = groups[0][1]
     total, done = len(groups) + len(everyone.seeds), 0
@@ -286,7 +286,7 @@ def analyse_seeds(
         "verdicts": over_all,
         "seed_verdicts": seed_verdicts.seed_verdicts(overall, compared, over_all, plan, pairs),
         "multiplicity": families.multiplicity_table(compared, overall.slices.whole(), plan, drawn, hierarchical.METHOD),
-        **{name: pd.concat(found, ignore_index=True) for name, found in tables.items()},
+        **{name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()},
         "interactions": seed_interactions.interactions(overall.slices, levels, plan, pairs),
         "ranking": pd.DataFrame([] if drawn is None else extras.ranking_rows(overall.slices.whole(), drawn)),
         **hybrid.hybrid_tables(overall.slices.whole(), plan, drawn, overall),

@@ -1,7 +1,7 @@
 """Ensembles over seeds, in tables of their own.
 
-An ensemble over all seeds exists once: it has no seed, and how it would vary with other seeds cannot be told. So it is compared with the
-single seeds as one set of trained models, apart from the analysis over seeds.
+An ensemble over all seeds exists only once, so its variance over other seeds cannot be estimated. It is therefore compared with the single seeds,
+conditional on these trained models, and kept separate from the analysis over seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def over_seeds(
 ) -> dict[str, pd.DataFrame]:
     """The tables ensemble_metrics and ensemble_comparisons: of the mean probability over all seeds, beside each single seed.
 
-    `ledger`: that of a run with several seeds that share their division; `networks`: whose softmax is averaged (and `ensemble:mean`, where
+    `ledger`: that of a run with several seeds on the same split; `networks`: whose softmax is averaged (and `ensemble:mean`, where
     the ledger has it). Compared are each ensemble with each of its seeds, and the ensembles with each other. Everything is exploratory and
     conditional on these trainings.
     """
@@ -43,9 +43,9 @@ def over_seeds(
     frame = pd.concat([mean, single.drop(columns="seed")], ignore_index=True)
     models = [m for m in (*networks, MEAN) if (test["model"] == m).any()]
     seeds = sorted(test["seed"].unique().tolist(), key=int)
-    of = [f"{m} (mean of seeds)" for m in models]
-    pairs = [(a, b) for i, a in enumerate(of) for b in of[i + 1 :]]
-    pairs += [(e, f"{m} (seed {s})") for e, m in zip(of, models, strict=True) for s in seeds]
+    names = [f"{m} (mean of seeds)" for m in models]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    pairs += [(e, f"{m} (seed {s})") for e, m in zip(names, models, strict=True) for s in seeds]
     predictions = predictions_from_frame(frame, positive=positive, threshold=plan.threshold, name="the ensembles")
     tables = metrics_and_comparisons(predictions, replace(plan, pairs=tuple(pairs), locked=False, by=()), workers)
     return dict(zip(TABLES, tables, strict=True))

@@ -39,7 +39,7 @@ NOT_CROSSED = (
 class HoldOut:
     """Seeds with test sets of their own. `n_test` and `n_train` are totals over the splits: their ratio is the correction's.
 
-    The ratio is that of the whole test sets, for subgroups too; `n_train` counts the validation cases, None where nothing says it.
+    The ratio is that of the whole test sets, for subgroups too; `n_train` counts the validation cases, None where it is unknown.
     """
 
     slices: SeedSlices
@@ -61,11 +61,11 @@ class HoldOut:
             )
             for part in slices.parts
         )
-        named, splits = everyone.training_cases(), len(everyone.seeds)
+        training, splits = everyone.training_cases(), len(everyone.seeds)
         if plan.n_train is not None:
             n_train: int | None = plan.n_train * splits
         else:
-            n_train = sum(named.values()) if len(named) == splits else None
+            n_train = sum(training.values()) if len(training) == splits else None
         n_test = len(everyone.test()[["seed", "case_id"]].drop_duplicates())
         return HoldOut(slices, drawn, n_test, n_train)
 
@@ -78,7 +78,7 @@ class HoldOut:
         return np.stack([r.observed[metric] for r in self.replicates])
 
     def interval_at(self, metric: str, i: int, j: int) -> verdicts.At | None:
-        """The pair's interval as a function of its level; None for a metric that cannot be had."""
+        """The pair's interval as a function of its level; None for a metric that is not available."""
         return partial(self._corrected, metric, i, j) if metric in self.slices.whole().metrics() else None
 
     def _corrected(self, metric: str, i: int, j: int, level: float) -> PairedTest:
@@ -92,11 +92,11 @@ class HoldOut:
             return PairedTest(METHOD, nan, conf_level=level, status="not_estimable", warning=reason)
         if self.n_train is None:
             return PairedTest(METHOD, nan, conf_level=level, status="not_estimable", warning=NO_TRAINING_SIZE)
-        found = nadeau_bengio(d, self.n_train, self.n_test, level)
+        result = nadeau_bengio(d, self.n_train, self.n_test, level)
         if not ratio:
-            return found
-        low, high = exp(found.conf_low), exp(found.conf_high)
-        return replace(found, estimate=exp(found.estimate), conf_low=low, conf_high=high)
+            return result
+        low, high = exp(result.conf_low), exp(result.conf_high)
+        return replace(result, estimate=exp(result.estimate), conf_low=low, conf_high=high)
 
     def metric_rows(self, plan: Plan) -> list[Row]:
         """Rows of metrics.csv: means over the splits without limits, with the spread over splits and the corrected standard error."""
@@ -124,8 +124,8 @@ class HoldOut:
         known = self.n_train is not None
         error = nadeau_bengio(values, self.n_train, self.n_test).std_error if self.n_train is not None else nan
         few = hierarchical.few_seeds(values.size)
-        said = "; ".join(w for w in (NO_LIMITS, "" if known else NO_TRAINING_SIZE, few) if w)
-        return Interval("", float(values.mean()), std_error=error, status="caution", warning=said)
+        warning = "; ".join(w for w in (NO_LIMITS, "" if known else NO_TRAINING_SIZE, few) if w)
+        return Interval("", float(values.mean()), std_error=error, status="caution", warning=warning)
 
     def comparison_rows(self, plan: Plan, pairs: tuple[tuple[str, str], ...]) -> list[Row]:
         """Rows of comparisons.csv: the corrected test of every metric, and the tests at the margin."""

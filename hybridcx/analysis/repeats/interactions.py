@@ -60,31 +60,31 @@ def _over_seeds(
     first = overall.parts[0]
     metrics = [m for m in CORRECT if first.y_pred is not None]
     metrics += ["auroc"] if first.y_score is not None and not overall.folded else []
-    asked: list[tuple[str, str | None]] = [*((m, None) for m in overall.models), *pairs]
+    subjects: list[tuple[str, str | None]] = [*((m, None) for m in overall.models), *pairs]
     rows: list[Row] = []
-    for model, comparator in asked:
+    for model, comparator in subjects:
         for metric in metrics:
             sizes = [_size(s, metric) for s, _ in levels]
             joint = [d for d in drawn if d is not None]
             j = None if comparator is None else place[comparator]
             too_often = ""
             if len(joint) < len(drawn):
-                found = heterogeneity.Heterogeneity(
+                result = heterogeneity.Heterogeneity(
                     nan, nan, nan, len(levels), sum(sizes), heterogeneity.JOINT_METHOD, "not_estimable", OWN_TEST_SETS
                 )
             else:
                 effects, replicates, each = zip(*(_effect(d, metric, place[model], j) for d in joint), strict=True)
-                found = heterogeneity.joint_heterogeneity(effects, np.stack(replicates, axis=1), sizes)
+                result = heterogeneity.joint_heterogeneity(effects, np.stack(replicates, axis=1), sizes)
                 too_often = _too_often(each, replicates, plan.confidence_level)
-            estimable = found.status != "not_estimable"
-            words = [found.warning]
+            estimable = result.status != "not_estimable"
+            words = [result.warning]
             words += [few, too_often, extras.SHARED_PATIENTS if shared else ""] if estimable else []
-            said = "; ".join(w for w in words if w)
+            warning = "; ".join(w for w in words if w)
             rows.append(
                 {
-                    "subgroup": column, "metric": metric, "model": model, "comparator": comparator, "method": found.method,
-                    "statistic": found.statistic, "parameter": found.parameter, "p.value": found.pvalue, "k": found.k, "n": found.n,
-                    "status": "caution" if said and estimable else found.status, "warning": said or None, "seed": nan, "n.seeds": total,
+                    "subgroup": column, "metric": metric, "model": model, "comparator": comparator, "method": result.method,
+                    "statistic": result.statistic, "parameter": result.parameter, "p.value": result.pvalue, "k": result.k, "n": result.n,
+                    "status": "caution" if warning and estimable else result.status, "warning": warning or None, "seed": nan, "n.seeds": total,
                 }
             )  # fmt: skip
     return rows
@@ -101,8 +101,8 @@ def _effect(
 
 
 def _too_often(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], level: float) -> str:
-    """What few seeds do to the test: that pair of levels counts whose difference rests on them most."""
-    worst, said = hierarchical.TOO_NARROW, ""
+    """Warning where few seeds make the test reject too often, by the pair of levels with the largest share of variance from seeds."""
+    worst, warning = hierarchical.TOO_NARROW, ""
     for a, b in combinations(range(len(each)), 2):
         gap = replicates[a] - replicates[b]
         gap = gap[~np.isnan(gap)]
@@ -111,15 +111,15 @@ def _too_often(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], lev
         factor, share = hierarchical.shortfall(each[a] - each[b], float(gap.std(ddof=1)), level)
         if factor > worst:
             worst = factor
-            said = (
+            warning = (
                 f"{100 * share:.0f} % of the variance of a difference between two subgroups is that of {each[a].size} seeds: "
                 "the test rejects too often"
             )
-    return said
+    return warning
 
 
 def _size(slices: SeedSlices, metric: str) -> int:
-    """Cases that the metric rests on; with test sets of their own, those of the level altogether."""
+    """Number of cases that the metric uses; for seeds with test sets of their own, all cases of the level."""
     first = slices.parts[0]
     crossed = all(p.n == slices.n for p in slices.parts)
     return int(within(first, metric).sum()) if metric in CORRECT and crossed else slices.n

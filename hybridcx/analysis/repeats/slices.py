@@ -1,4 +1,4 @@
-"""The slices of several seeds side by side: what they share, and what is said of all of them."""
+"""The slices of several seeds: the properties that they share, and the keys of rows over all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SeedSlices:
 
     @staticmethod
     def of(predictions: Predictions, keys: Keys) -> SeedSlices:
-        """The slices of the seeds that have test cases in `predictions`."""
+        """The slices of all seeds with test cases in `predictions`."""
         seeds = tuple(s for s in predictions.seeds if s is not None)
         probabilities = predictions.score_kind == "probability"
         parts = tuple(
@@ -53,7 +53,7 @@ class SeedSlices:
         return any(p.folds is not None for p in self.parts)
 
     def whole(self) -> Slice:
-        """What says which models and metrics there are, for rows over all seeds (its predictions are the first seed's)."""
+        """The slice that defines models and metrics of the rows over all seeds (its predictions are those of the first seed)."""
         return replace(self.parts[0], keys=self.keys)
 
     def keys_of(self, metric: str, plan: Plan) -> Keys:
@@ -62,13 +62,13 @@ class SeedSlices:
 
     def clipped(self, metric: str, *models: int) -> tuple[Status, str]:
         """Status and words where scores of 0 or 1 had to be clipped in one of the seeds."""
-        found = [(seed, *part.clipped(metric, *models)) for seed, part in zip(self.seeds, self.parts, strict=True)]
-        said = [(seed, words) for seed, _, words in found if words]
-        status: Status = "caution" if any(s == "caution" for _, s, _ in found) else "ok"
-        if not said:
+        results = [(seed, *part.clipped(metric, *models)) for seed, part in zip(self.seeds, self.parts, strict=True)]
+        warnings = [(seed, words) for seed, _, words in results if words]
+        status: Status = "caution" if any(s == "caution" for _, s, _ in results) else "ok"
+        if not warnings:
             return status, ""
-        more = f" and {len(said) - 1} more" if len(said) > 1 else ""
-        return status, f"{said[0][1]} (seed {said[0][0]}{more})"
+        more = f" and {len(warnings) - 1} more" if len(warnings) > 1 else ""
+        return status, f"{warnings[0][1]} (seed {warnings[0][0]}{more})"
 
     def stacked(self) -> Slice:
         """All models and seeds as rows of predictions of the same cases, model by model; only for seeds that share their cases.
@@ -81,8 +81,8 @@ class SeedSlices:
         rows = tuple(f"{rank[m] * total + s:08d}" for m in self.models for s in range(total))
 
         def side_by_side(column: list[np.ndarray | None]) -> np.ndarray | None:
-            there = [c for c in column if c is not None]
-            return np.stack(there, axis=1).reshape(len(rows), first.n) if len(there) == total else None
+            present = [c for c in column if c is not None]
+            return np.stack(present, axis=1).reshape(len(rows), first.n) if len(present) == total else None
 
         fold = np.stack([np.zeros(first.n, dtype=str) if p.folds is None else p.folds for p in self.parts])
         return Slice(

@@ -1,7 +1,7 @@
-"""Learning curves over the number of training cases: each model's metrics at every size, the power law through them, and what it predicts.
+"""Learning curves over the number of training cases: each model's metrics at every size, the fitted power law, and its predictions.
 
 Sizes are treated as models of one comparison: one draw of the test cases and one of the seeds for all of them. Each model has draws of its
-own, so that no curve depends on which other models there are. No formula lives here.
+own, so that no curve depends on the other models. No formula lives here.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def training_size_tables(
             curve = _curve(joint, metric, each.to_numpy(), plan)
             rows += [key | r for r in _points(joint, seeds, metric, each, few, curve, plan)]
             terms += [
-                key | {"term": term, **_limits(also(found, "caution", few), joint.n_seeds)} | {"n.sizes": len(each)}
+                key | {"term": term, **_limits(also(row, "caution", few), joint.n_seeds)} | {"n.sizes": len(each)}
                 | {"on.bound": nan if curve is None else curve.share_on_bound}
-                for term, found in _terms(curve, joint, metric, plan)
+                for term, row in _terms(curve, joint, metric, plan)
             ]  # fmt: skip
         if on_progress:
             on_progress(done, len(names))
@@ -71,9 +71,9 @@ def _replicates(
 ) -> tuple[hierarchical.SeedReplicates, dict[str, np.ndarray]]:
     """Replicates of the means over seeds of one model at each size, in rising order, and (sizes, seeds) each seed's own values."""
     place = {share: f"{i:04d}" for i, share in enumerate(each.index)}
-    named = part.assign(model=part["share"].map(place)).drop(columns=["share", "n_train"])
+    frame = part.assign(model=part["share"].map(place)).drop(columns=["share", "n_train"])
     predictions = predictions_from_frame(
-        named.sort_values("model", kind="stable"),
+        frame.sort_values("model", kind="stable"),
         positive=positive,
         threshold=plan.threshold,
         name="the predictions over training sizes",
@@ -94,7 +94,7 @@ def _replicates(
 
 
 def _curve(joint: hierarchical.SeedReplicates, metric: str, n: np.ndarray, plan: Plan) -> LearningCurve | None:
-    """The law through one metric; None for too few sizes."""
+    """The power law fitted to one metric; None for too few sizes."""
     if len(n) < MIN_SIZES:
         return None
     meaning, means = METRICS[metric], joint.means
@@ -119,14 +119,14 @@ def _points(
     curve: LearningCurve | None,
     plan: Plan,
 ) -> Iterator[Row]:
-    """What was seen at each size, the curve between the sizes, and what it predicts beyond them."""
+    """Observed values at each size, the curve between the sizes, and predictions beyond them."""
     whole = float(each.iloc[-1])
     for i, n in enumerate(each):
-        found = hierarchical.hierarchical_interval(joint, metric, i, plan.confidence_level)
+        result = hierarchical.hierarchical_interval(joint, metric, i, plan.confidence_level)
         values = seeds[metric][i]
         yield {
             **_place(n, whole, "observed"),
-            **_limits(found, joint.n_seeds),
+            **_limits(result, joint.n_seeds),
             **spread(values),
             "seed.min": values.min(),
             "seed.max": values.max(),
@@ -134,8 +134,8 @@ def _points(
     between = {*each, *np.round(np.geomspace(each.iloc[0], whole, _STEPS))}
     for kind, at in (("fitted", sorted(between)), ("predicted", [float(ceil(f * whole)) for f in _DRAWN_AHEAD])):
         for n in at if curve is not None or kind == "predicted" else ():
-            found = _refused(joint, plan) if curve is None else curve.at(n)
-            row = _place(n, whole, kind) | _limits(also(found, "caution", few), joint.n_seeds)
+            result = _refused(joint, plan) if curve is None else curve.at(n)
+            row = _place(n, whole, kind) | _limits(also(result, "caution", few), joint.n_seeds)
             yield row | {"sd.seeds": nan, "seed.min": nan, "seed.max": nan}
 
 
@@ -166,17 +166,17 @@ def _place(n: float, whole: float, kind: str) -> Row:
     return {"n.train": n, "share": n / whole, "kind": kind}
 
 
-def _limits(found: Interval, n_seeds: int) -> Row:
+def _limits(interval: Interval, n_seeds: int) -> Row:
     return {
-        "method": found.method,
-        "estimate": found.estimate,
-        "conf.low": found.conf_low,
-        "conf.high": found.conf_high,
-        "conf.level": found.conf_level,
+        "method": interval.method,
+        "estimate": interval.estimate,
+        "conf.low": interval.conf_low,
+        "conf.high": interval.conf_high,
+        "conf.level": interval.conf_level,
         "n.seeds": n_seeds,
-        "n": found.n,
-        "n.resamples": found.n_resamples,
-        "n.resamples.failed": found.n_resamples_failed,
-        "status": found.status,
-        "warning": found.warning or None,
+        "n": interval.n,
+        "n.resamples": interval.n_resamples,
+        "n.resamples.failed": interval.n_resamples_failed,
+        "status": interval.status,
+        "warning": interval.warning or None,
     }

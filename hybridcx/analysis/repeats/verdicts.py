@@ -1,4 +1,4 @@
-"""How stable the verdict is over seeds: what each seed alone would have said."""
+"""Stability of the verdict over seeds: the verdict of each seed alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hybridcx.stats.resampling.bootstrap import Replicates
 
 VERDICTS = ("superior", "inferior", "equivalent", "non_inferior", "inconclusive")
 METRICS = ("accuracy", "sensitivity", "specificity", "auroc")
-"""Beside the primary one, the metrics whose verdicts are told seed by seed."""
+"""The metrics, besides the primary one, whose verdicts are listed seed by seed."""
 
 
 class OfSeeds(Protocol):
@@ -32,10 +32,10 @@ class OfSeeds(Protocol):
 def seed_verdicts(
     over: OfSeeds, compared: pd.DataFrame, overall: pd.DataFrame, plan: Plan, pairs: tuple[tuple[str, str], ...]
 ) -> pd.DataFrame:
-    """One row per pair and metric: the verdict over all seeds, and how many seeds alone would have come to each verdict.
+    """One row per pair and metric: the verdict over all seeds, and the number of seeds with each verdict on their own.
 
     `compared`: comparisons.csv with the rows of every seed, whose p-values are adjusted within the seed; `overall`: verdicts.csv. A seed's verdict is
-    what a study of that training alone would have printed: its interval carries the sample's variance and not the training's.
+    that of a study with this training alone: its interval contains the sampling variance and not the training variance.
     """
     if overall.empty:
         return pd.DataFrame()
@@ -48,13 +48,13 @@ def seed_verdicts(
             & (each["model"] == row["model"])
             & (each["comparator"] == row["comparator"])
         ]
-        said, differences = own["verdict"], own["estimate"]
+        verdicts, differences = own["verdict"], own["estimate"]
         rows.append(
             {
                 **{c: row[c] for c in ("metric", "model", "comparator", "verdict")},
                 "n.seeds": len(own),
-                "n.same": int((said == row["verdict"]).sum()),
-                **{f"n.{v}": int((said == v).sum()) for v in VERDICTS},
+                "n.same": int((verdicts == row["verdict"]).sum()),
+                **{f"n.{v}": int((verdicts == v).sum()) for v in VERDICTS},
                 "n.estimate.above": int((differences > 0).sum()),
                 "estimate.min": differences.min(),
                 "estimate.max": differences.max(),

@@ -1,7 +1,7 @@
-"""Where the disease is, where that is known: `lesions.csv` beside the manifest, in the coordinates of the prepared images.
+"""Known locations of disease: `lesions.csv` next to the manifest, in the coordinates of the prepared images.
 
-The phantom writes the file; one of one's own needs the columns case_id, kind, left, top, right, bottom (pixels of the decoded image, right and
-bottom exclusive), and may have level and severity.
+The phantom writes the file; a file for other cohorts needs the columns case_id, kind, left, top, right, bottom (pixels of the decoded image, right
+and bottom exclusive), and may have level and severity.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from hybridcx.vocabulary.casebook import LESIONS
 NAME = "lesions.csv"
 EDGES = ("left", "top", "right", "bottom")
 DIFFUSE = ("lordosis_loss",)
-"""Signs whose box is the whole neck: pointing at them is no art."""
+"""Signs whose box is the whole neck, so that a map hits them trivially."""
 
 
 def lesion_file(cohort: Cohort) -> Path | None:
-    """The file of true lesions beside the manifest, if there is one."""
+    """The file of true lesions next to the manifest, if there is one."""
     path = cohort.root / NAME
     return path if path.is_file() else None
 
 
 def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
-    """The boxes in pixels of the decoded images, and a warning where the file is none that can be used (then there are no lesions)."""
+    """The boxes in pixels of the decoded images, and a warning where the file cannot be used (then there are no lesions)."""
     empty = pd.DataFrame(columns=LESIONS.header)
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -47,8 +47,8 @@ def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         return empty, (_unused(path, "a box is not four numbers with left below right and top below bottom", row),)
     severity = pd.to_numeric(raw["severity"], errors="coerce") if "severity" in raw else np.nan
     level = raw.get("level", "")
-    made = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
-    return pd.concat([made, edges], axis=1)[LESIONS.header], ()
+    lesions = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
+    return pd.concat([lesions, edges], axis=1)[LESIONS.header], ()
 
 
 def _unused(path: Path, why: str, row: int | None = None) -> Problem:
@@ -70,9 +70,9 @@ def placed_lesions(
         case = str(r["case_id"])
         if case in sizes:
             region = (r["left"], r["top"], r["right"], r["bottom"])
-            found = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
-            if found is not None:
-                rows.append((case, r["kind"], r["level"] or None, r["severity"], *found))
+            box = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
+            if box is not None:
+                rows.append((case, r["kind"], r["level"] or None, r["severity"], *box))
     return pd.DataFrame(rows, columns=LESIONS.header)
 
 

@@ -33,7 +33,7 @@ FOLDER = "casebook"
 MAX_OCCLUDED = 16
 """Shown cases that are occluded, the first ones: each costs GRID * GRID passes of every network."""
 MAX_POINTING = 500
-"""Test cases with a true lesion whose Grad-CAM is made besides (one pass each), the first by id."""
+"""Number of further test cases with a true lesion whose Grad-CAM is computed (one pass each), the first by id."""
 _GRAD_CAM, _OCCLUSION = "grad_cam.npy", "occlusion.npy"
 
 
@@ -77,8 +77,8 @@ def casebook_tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables neighbours, saliency, pointing and lesions of the cases of `book` (casebook.csv) and of the test cases with a lesion.
 
-    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, where everything
-    else that is handed over has pseudonyms already and only the file of lesions has not.
+    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, needed for the file
+    of lesions, since all other arguments have pseudonyms already.
     """
     numbered = book.dropna(subset=["number"]).drop_duplicates("case_id").sort_values("number") if len(book) else book
     shown = tuple(numbered["case_id"].astype(str)) if len(book) else ()
@@ -144,13 +144,13 @@ def _lesions(
 def _maps(
     space: Space, asked: Asked, images: ImageStore, compute: ComputeSection, store: Store, progress: Progress
 ) -> Maps:
-    """The maps of the cases of `asked` in their order: kept ones, or made now."""
+    """The maps of the cases of `asked` in their order, from the store or computed now."""
     if space.weights is None:
         raise ValueError("a network without a softmax of its own has no saliency")
     pixels = np.asarray(images.images[images.positions([*asked.shown, *asked.further])])
     device = devices.resolve(compute)
     parts = {
-        # the folder of the weights is named by everything that decides them
+        # the name of the weights' folder is a hash of everything that affects them
         "weights": space.weights.parent.name,
         "network": space.network,
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],

@@ -12,7 +12,7 @@ N_NEIGHBOURS = 3
 def cosine_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1 - cos of the angle between every row of `a` (m, d) and of `b` (n, d), in float64; NaN where a row is 0.
 
-    The cosine and not the Euclidean distance: a feature vector's length differs between networks and says little about what is seen.
+    The cosine and not the Euclidean distance: a feature vector's length differs between networks and carries little information on the image.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         unit = [np.asarray(m, float) / np.linalg.norm(np.asarray(m, float), axis=1, keepdims=True) for m in (a, b)]
@@ -36,7 +36,9 @@ def neighbour_rows(
     by_id = np.argsort(np.asarray(training_ids, dtype=object), kind="stable")
     rows: list[dict[str, object]] = []
     for case, own in zip(case_ids, distance, strict=True):
-        order = by_id[np.argsort(np.round(own[by_id], 12), kind="stable")]  # beyond 12 digits the order is arithmetic's
+        order = by_id[
+            np.argsort(np.round(own[by_id], 12), kind="stable")
+        ]  # beyond 12 digits the order depends on rounding
         for rank, j in enumerate(order[:k].tolist(), 1):
             rows.append(
                 {

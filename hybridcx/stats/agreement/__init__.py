@@ -1,7 +1,7 @@
 """Agreement and reliability of readers.
 
 ICC with its SEM and MDC (icc.py), Cohen's and Fleiss' kappa (kappa.py), percent agreement, AC1, AC2 and alpha (coefficients.py), limits of agreement
-(bland_altman.py), models beside readers (rater_contrast.py).
+(bland_altman.py), agreement of models with readers (rater_contrast.py).
 """
 
 from hybridcx.stats.agreement.bland_altman import bland_altman

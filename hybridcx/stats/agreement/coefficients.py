@@ -34,7 +34,7 @@ _CHUNK = 4_000_000
 
 
 def _single_note(readings: Floats, treatment: str) -> str:
-    """Say how many cases have one reading, and how many have none, where there are such."""
+    """Warning with the numbers of cases with a single reading and without any; empty if there are none."""
     one, none = int((readings == 1).sum()), int((readings == 0).sum())
     return join_notes(
         f"{one} of {len(readings)} cases have a single reading: {treatment}" if one else "",
@@ -51,8 +51,7 @@ def percent_agreement(ratings: ArrayLike, confidence_level: float = 0.95) -> Agr
     once.
 
     Args:
-        ratings: (n, k) categories, None or NaN missing. A case with fewer than two readings says nothing and is left
-            out.
+        ratings: (n, k) categories, None or NaN missing. A case with fewer than two readings carries no information and is left out.
         confidence_level: of the limits.
 
     Returns:
@@ -308,8 +307,7 @@ def _category_alphas(counts: Floats, level: MeasurementLevel, draws: Floats) -> 
 
 
 def _scores(patterns: Codes, values: Floats, used: Codes) -> Floats:
-    """The (P, k) values of the patterns, NaN where missing, moved and scaled to within -1 to 1, which alpha does not
-    see."""
+    """The (P, k) values of the patterns, NaN where missing, moved and scaled to within -1 to 1, which leaves alpha unchanged."""
     centred = values - (values[used].min() + values[used].max()) / 2
     return np.where(patterns >= 0, centred[patterns] / np.abs(centred[used]).max(), nan)
 

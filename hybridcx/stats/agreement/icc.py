@@ -217,7 +217,7 @@ def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float
     "anova" (absolute): sqrt(reader variance + residual variance), with max((MSJ - MSE)/n, 0) and MSE. "consistency":
     sqrt(MSE), where a reader's constant shift does not count. Limits: for MSE from its chi-square distribution; for the
     sum, which is MSJ/n + (1 - 1/n) MSE, the modified large-sample limits of Graybill and Wang (1980). With two readers
-    the upper absolute limit is far away, since one degree of freedom says little of the variance between readers.
+    the upper absolute limit is far away, since one degree of freedom estimates the variance between readers poorly.
 
     Args:
         ratings: (n, k) measurements; cases with a missing reading are left out, which `warning` counts.

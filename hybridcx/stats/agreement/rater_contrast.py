@@ -1,4 +1,4 @@
-"""Models set beside the readers as further raters: does a model agree with the readers as well as they agree with each other?
+"""Models as further raters: does a model agree with the readers as well as the readers agree with each other?
 
 The readers are fixed (these readers, not readers in general), the cases are drawn. Every coefficient of two raters comes from their paired table
 on the cases that both called; a model's agreement is the mean over its pairs with the readers, the readers' that over their own pairs.
@@ -40,7 +40,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class RaterContrasts:
-    """Of one coefficient: the mean over the readers' pairs, and for each model that over its pairs with readers and the difference."""
+    """One coefficient: the mean over the readers' pairs, and for each model the mean over its pairs with readers and the difference."""
 
     readers: Contrast
     models: tuple[Contrast, ...]
@@ -80,7 +80,7 @@ def rater_contrasts(
     is the mean over its seeds, and every resample draws the seeds as well, once for all models (readers have none). Resamples in which a pair
     has no coefficient are left out and counted; limits that few seeds make too narrow are a `caution` that says by how much
     (`hierarchical.shortfall`). Fewer than two readers have no agreement among themselves: `readers` and `differences` are `not_estimable`.
-    Without models there is the readers' mean alone. Raises ValueError for other values or without a reader.
+    Without models only the readers' mean is returned. Raises ValueError for other values or without a reader.
     """
     z_value(confidence_level)
     called = np.asarray(calls)
@@ -104,13 +104,13 @@ def rater_contrasts(
     shares = np.ones((1, n_resamples))
     if n_seeds > 1:
         shares = rng.multinomial(n_seeds, np.full(n_seeds, 1.0 / n_seeds), n_resamples).T / n_seeds
-    found = {}
+    contrasts = {}
     for name in COEFFICIENTS:
         replicates = np.concatenate(drawn[name], axis=1)
-        found[name] = _of_coefficient(
+        contrasts[name] = _of_coefficient(
             observed[name][:, 0], replicates, shares, n_models, len(readers), confidence_level
         )
-    return found
+    return contrasts
 
 
 def _unit_tables(
@@ -136,7 +136,7 @@ def _unit_tables(
 def _of_coefficient(
     observed: FloatArray, replicates: FloatArray, shares: FloatArray, n_models: int, n_readers: int, level: float
 ) -> RaterContrasts:
-    """`shares` (seeds, B): how much of the mean over seeds each one is in a resample; a seed that is not drawn may be undefined."""
+    """`shares` (seeds, B): the weight of each seed in the mean of a resample; a seed that is not drawn may be undefined."""
     n_seeds, n_resamples = shares.shape
     own = n_models * n_seeds * n_readers
     each = observed[:own].reshape(n_models, n_seeds, n_readers).mean(axis=2)
@@ -155,19 +155,19 @@ def _of_coefficient(
 
 
 def _contrast(estimate: float, replicates: FloatArray, level: float, each: FloatArray = NO_SEEDS) -> Contrast:
-    """`each` (seeds,): the seeds' own values, or those less what is the same for all."""
-    kept = np.sort(replicates[~np.isnan(replicates)])
-    asked, failed = replicates.size, replicates.size - kept.size
+    """`each` (seeds,): the seeds' own values, up to a constant common to all."""
+    defined = np.sort(replicates[~np.isnan(replicates)])
+    drawn, failed = replicates.size, replicates.size - defined.size
     if np.isnan(estimate):
         reason = "a pair of raters has no coefficient: both gave one and the same call, or share no case"
-        return Contrast(nan, n_resamples=asked, n_resamples_failed=failed, status="not_estimable", warning=reason)
-    if kept.size < 2 or kept[0] == kept[-1]:
+        return Contrast(nan, n_resamples=drawn, n_resamples_failed=failed, status="not_estimable", warning=reason)
+    if defined.size < 2 or defined[0] == defined[-1]:
         reason = "all resamples give the same value: no limits"
-        return Contrast(estimate, n_resamples=asked, n_resamples_failed=failed, status="caution", warning=reason)
+        return Contrast(estimate, n_resamples=drawn, n_resamples_failed=failed, status="caution", warning=reason)
     tail = (1.0 - level) / 2.0
-    low, high = quantile7(kept, tail), quantile7(kept, 1.0 - tail)
-    many = failed > 0.05 * asked
-    words = [f"{failed} of {asked} resamples left a coefficient undefined" if many else ""]
-    words += [too_narrow(each, float(kept.std(ddof=1)), level)]
-    said = "; ".join(w for w in words if w)
-    return Contrast(estimate, low, high, level, asked, failed, "caution" if said else "ok", said)
+    low, high = quantile7(defined, tail), quantile7(defined, 1.0 - tail)
+    many = failed > 0.05 * drawn
+    words = [f"{failed} of {drawn} resamples left a coefficient undefined" if many else ""]
+    words += [too_narrow(each, float(defined.std(ddof=1)), level)]
+    warning = "; ".join(w for w in words if w)
+    return Contrast(estimate, low, high, level, drawn, failed, "caution" if warning else "ok", warning)

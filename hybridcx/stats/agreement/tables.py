@@ -1,6 +1,6 @@
 """Ratings as arrays: categories put in order, missing readings marked, weights and counts made.
 
-What the coefficients of agreement share. Rows are cases, columns are readings (readers, or the occasions of one
+Shared by the coefficients of agreement. Rows are cases, columns are readings (readers, or the occasions of one
 reader).
 """
 
@@ -173,7 +173,7 @@ def category_counts(codes: Codes, n_categories: int) -> Floats:
 
 
 def dropped_note(n_dropped: int, n_all: int) -> str:
-    """Say how many cases were left out for want of a reading; empty if none were."""
+    """Warning with the number of cases left out because a reading is missing; empty if none were."""
     return f"{n_dropped} of {n_all} cases left out, a reading is missing (complete cases only)" if n_dropped else ""
 
 

@@ -1,4 +1,4 @@
-"""Learning curves over the number of training cases: an inverse power law fitted to a metric at several sizes, and what it predicts.
+"""Learning curves over the number of training cases: an inverse power law fitted to a metric at several sizes, and its predictions.
 
 A metric that rises with the number n of training cases is fitted by metric(n) = a - b n^(-c), one that falls by a + b n^(-c): a is the asymptote,
 within the metric's range; b >= 0; c, the rate, within `EXPONENTS` (Cortes et al. 1993; Figueroa et al. 2012; Hestness et al. 2017). Least squares,
@@ -6,7 +6,7 @@ all sizes alike. For a given c the law is linear in a and b, with a box around t
 squares is then a function of c alone (profile), which is searched on a grid and solved by bisection of its derivative: for all bootstrap
 replicates at once, and without start values or failures to converge.
 
-Percentile limits of what the curve says come from the fits to the replicates. They hold as far as the law holds, which three or four sizes
+Percentile limits of the curve's predictions come from the fits to the replicates. They are valid if the power law is, which three or four sizes
 cannot show.
 """
 
@@ -25,7 +25,8 @@ from hybridcx.stats.results import Interval, Status
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, z_value
 
 EXPONENTS = (0.05, 2.0)
-"""The range of the exponent. Below it the curve is all but logarithmic and its asymptote without meaning, above it over at the smallest size."""
+"""The range of the exponent. Below it the curve is almost logarithmic and its asymptote meaningless, above it the curve is flat from the smallest
+size on."""
 MIN_SIZES = 3
 FEW_SIZES = 4
 METHOD = "bootstrap_hierarchical"
@@ -152,7 +153,7 @@ def _linear(
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The law fitted to a metric (`fitted`, one row) and to its bootstrap replicates (`drawn`), with what must be said of it."""
+    """The law fitted to a metric (`fitted`, one row) and to its bootstrap replicates (`drawn`), with its warnings."""
 
     fitted: PowerLaw
     drawn: PowerLaw
@@ -188,39 +189,40 @@ class LearningCurve:
     def at(self, n: float) -> Interval:
         """The value at `n` training cases; beyond the largest size always `caution`."""
         beyond = n > self.fitted.size
-        said = [EXTRAPOLATED, *self._unidentified()] if beyond else self._said()
-        return self._interval(lambda law: law.at([n])[:, 0], *said, clip=True)
+        warnings = [EXTRAPOLATED, *self._unidentified()] if beyond else self._curve_warnings()
+        return self._interval(lambda law: law.at([n])[:, 0], *warnings, clip=True)
 
     def size_for(self, gain: float) -> Interval:
         """The number of training cases at which the curve is better by `gain` than at the largest size; Inf where it never is."""
-        said = [EXTRAPOLATED, *self._unidentified()]
+        warnings = [EXTRAPOLATED, *self._unidentified()]
         law = self.fitted
         if self.flat or law.gap[0] <= gain:
             end = self.high if law.sign > 0 else self.low
             now = float(law.at([law.size])[0, 0])
             impossible = abs(end - now) <= gain
-            said.insert(0, "no value of the metric is so much better" if impossible else NEVER)
-        return self._interval(lambda law: law.size_for(gain), *said)
+            warnings.insert(0, "no value of the metric is so much better" if impossible else NEVER)
+        return self._interval(lambda law: law.size_for(gain), *warnings)
 
-    def _said(self) -> list[str]:
-        """What limits the whole curve."""
+    def _curve_warnings(self) -> list[str]:
+        """Warnings about the whole curve."""
         few = f"fitted to {self.n_sizes} sizes: three parameters leave nothing to see by whether the law holds"
         return [*([few] if self.n_sizes < FEW_SIZES else []), *([FLAT] if self.flat else [])]
 
     def _unidentified(self) -> list[str]:
-        """What limits its asymptote, its exponent and all that lies beyond the sizes.
+        """Warnings about its asymptote, its exponent and all values beyond the fitted sizes.
 
-        A bound that more resamples lie on than lie beyond a limit is the limit: the range says it, not the data.
+        If more resamples lie on a bound of the fit than beyond a confidence limit, that limit is the bound: it comes from the allowed range, not from
+        the data.
         """
-        said = self._said()
+        warnings = self._curve_warnings()
         share = self.share_on_bound
         if share > (1.0 - self.confidence_level) / 2.0 and not self.flat:
             own = "the fit and " if self.fitted.on_bound[0] else ""
-            said.append(
+            warnings.append(
                 f"{own}{100 * share:.0f} % of the resamples lie on a bound of the fit (asymptote {self.low:g} to {self.high:g}, exponent "
                 f"{EXPONENTS[0]:g} to {EXPONENTS[1]:g}, no change): the sizes do not tell asymptote and exponent"
             )
-        return said
+        return warnings
 
     def _interval(
         self, of: Callable[[PowerLaw], FloatArray], *said: str, clip: bool = False, flat: str = ""

@@ -36,7 +36,7 @@ _BLOCK = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """The cases that a question needs: `n` in all, and `value`, which they reach (power, or half-width).
+    """The required number of cases: `n` in total, and `value`, the power or half-width at `n`.
 
     `n` is NaN with status "not_estimable" where no size answers the question. `n_positive` and `n_negative` are NaN
     where the classes do not matter.
@@ -234,7 +234,7 @@ def detectable_difference_mcnemar(
 
     Solves `mcnemar_power(n, (psi + d)/2, (psi - d)/2) = power` for d at the discordance psi, the share of cases that
     exactly one of the models has right. NaN where even d = psi, the largest difference possible, is not detected with
-    that power: so few discordant cases show nothing.
+    that power.
 
     Args:
         n: cases.

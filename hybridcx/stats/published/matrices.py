@@ -1,14 +1,14 @@
 """Which confusion matrices can have produced a printed row of metrics: every one of them, by exact bounds on rounding.
 
-Idea. With the class totals P and N known, a confusion matrix is the pair (TP, TN). For a fixed TP every count metric of the contract is
+Idea. With the class totals P and N known, a confusion matrix is the pair (TP, TN). For a fixed TP every count metric is
 monotone in TN, under each of the four ways in which a matrix can have been read (`READINGS`): proportions, likelihood and odds ratios by
 inspection; MCC because d MCC / d(specificity) has the sign of q (1 - s) + s (1 - q) >= 0 with s the sensitivity and q the fraction called
 positive. So each printed value leaves, for each TP, one interval of TN, found by bisection in all rows at once, and the
 solutions are the intersections. Undefined values (0/0) occur only at TN = 0 and TN = N, which are looked at one by one.
 
-A printed value v with d decimals stands for the closed interval v -+ 0.5 * 10^-d: both ways of rounding a half meet it. Bounds are widened
-by `SLACK`, so that neither the arithmetic here nor that of whoever printed the table can miss a half. An undefined metric is met by a printed 0,
-which is what popular software prints for it.
+A printed value v with d decimals stands for the closed interval v -+ 0.5 * 10^-d: both ways of rounding a half meet it. Bounds are widened by
+`SLACK`, so that neither the arithmetic here nor that of whoever printed the table can miss a half. A printed 0 matches an undefined metric, because
+popular software prints 0 for it.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def _first_at_least(
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """The nearest matrix to a row that nothing meets: which targets it misses (positions), its own values there, and by how much.
+    """The nearest matrix to a row without a solution: the targets that it misses (positions), its own values there, and by how much it misses them.
 
     `alone`: dropping that one value would make the row possible.
     """
@@ -285,7 +285,7 @@ class Miss:
 
 
 def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, reading: str = "as_printed") -> Miss | None:
-    """The nearest matrix to a row of printed values that none meets; None where one does.
+    """The nearest matrix to a row of printed values without a solution; None where there is a solution.
 
     First by leaving out one value: if the others have solutions, the solution that misses the value left out by the fewest
     halves of its last digit. Otherwise, and for one value alone with more than `MAX_SOLUTIONS` matrices to look at, all bounds are widened alike (in
@@ -326,7 +326,7 @@ def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, read
         if reach - short < 1e-3:
             break
     cells = found.cells[0]
-    if one:  # widened to within a thousandth of a unit: the nearest of what that lets in
+    if one:  # widened to within a thousandth of a unit: the nearest of the matrices found so
         gaps = targets[0].missed_by(count_metrics(*seen(reading, *found.cells.T))[targets[0].metric])
         cells = found.cells[int(np.argmin(gaps))]
     return _miss((int(cells[0]), int(cells[1]), int(cells[2]), int(cells[3])), targets, reading, alone=one)

@@ -1,10 +1,10 @@
-"""What a paired test of two published models could have shown, when only their confusion matrices are known.
+"""The range of possible results of a paired test of two published models, when only their confusion matrices are known.
 
-Two models with given correct counts on the same cases can still have erred on the same cases or on different ones. In a class of size N with x
-and y correct, the discordant cases b + c take every second value from |x - y| to min(x + y, 2N - x - y), while b - c = x - y stays; over both
-classes the sums do. Given d = |b - c| each of McNemar's p-values rises with m = b + c: two further steps of a symmetric walk move as much mass
-out over d as there is just below it, and back no more. So the range over all pairings has its ends at the smallest and the largest m. The one
-exception is mid-p at d = 0, where m = 0 gives 1 by definition and m = 2 gives 0.75.
+Two models with given correct counts on the same cases can still have erred on the same cases or on different ones. In a class of size N with x and y
+correct, the discordant cases b + c take every second value from |x - y| to min(x + y, 2N - x - y), while b - c = x - y stays; over both classes the
+sums do. Given d = |b - c| each of McNemar's p-values rises with m = b + c: two further steps of a symmetric random walk move probability mass beyond
+d and none back on balance. So the range over all pairings has its ends at the smallest and the largest m. The one exception is mid-p at d = 0, where
+m = 0 gives 1 by definition and m = 2 gives 0.75.
 """
 
 from __future__ import annotations

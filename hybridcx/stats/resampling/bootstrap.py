@@ -36,7 +36,7 @@ from hybridcx.vocabulary import METRICS, RANK_METRICS
 
 Clusters = tuple[npt.NDArray[np.intp], int]
 
-# Refits of calibration lines are the one thing that costs cases x resamples x Newton steps; beyond this they are fewer.
+# Only refits of calibration lines cost cases x resamples x Newton steps; above this cost fewer resamples are refitted.
 REFIT_BUDGET = 5_000_000
 MIN_REFITS = 500
 
@@ -122,8 +122,8 @@ class _CountPart:
 
     def _metrics(self, sums: FloatArray) -> dict[str, FloatArray]:
         positives, negatives, tp, fp = sums[0], sums[1], sums[2 : 2 + self.k], sums[2 + self.k :]
-        found = count_metrics(tp, positives - tp, fp, negatives - fp)
-        return {name: found[name] for name in self.metrics}
+        values = count_metrics(tp, positives - tp, fp, negatives - fp)
+        return {name: values[name] for name in self.metrics}
 
 
 class _ScorePart:
@@ -266,19 +266,19 @@ def bootstrap_replicates(
     counted = [name for name in metrics if METRICS[name].kind == "count"]
     scored = [name for name in metrics if METRICS[name].kind != "count"]
     count_rng, score_rng = rng.spawn(2)
-    found = _Found({}, {}, {}, {})
+    mappings = _Mappings({}, {}, {}, {})
     if counted:
         if y_pred is None:
             raise ValueError(f"{counted} need predictions (y_pred)")
         counts = _CountPart(y, _check_predictions(y_pred, y.size), counted, cluster, stratified)
-        found.add(counts, n_resamples, 0, count_rng)
+        mappings.add(counts, n_resamples, 0, count_rng)
     if scored:
         if y_score is None:
             raise ValueError(f"{scored} need scores (y_score)")
         probability = any(METRICS[name].kind == "probability" for name in scored)
         scores = check_scores(y_score, y.size, probability=probability)
         if folds is not None:
-            # The fold is part of what a case is: no patterns, each case a unit.
+            # Cases of different folds are never equal, so cases are not grouped into patterns: each case is a unit.
             each = (np.arange(y.size), y.size) if cluster is None else cluster
             rows = _cluster_rows(y, scores, each, _check_folds(folds, scores.shape))
         else:
@@ -287,13 +287,13 @@ def bootstrap_replicates(
             only = list(evaluated)
             rows = replace(rows, scores=rows.scores[only], folds=None if rows.folds is None else rows.folds[only])
         refits = n_refits if n_refits is not None else max(MIN_REFITS, REFIT_BUDGET // rows.y.size)
-        found.add(_ScorePart(rows, scored, stratified, net_benefit_threshold), n_resamples, refits, score_rng)
+        mappings.add(_ScorePart(rows, scored, stratified, net_benefit_threshold), n_resamples, refits, score_rng)
     n_units = y.size if cluster is None else cluster[1]
     n_clusters = nan if cluster is None else float(cluster[1])
-    return Replicates(*found, y.size, n_units, n_clusters, n_resamples)
+    return Replicates(*mappings, y.size, n_units, n_clusters, n_resamples)
 
 
-class _Found(NamedTuple):
+class _Mappings(NamedTuple):
     """The mappings of `Replicates` while they are filled."""
 
     observed: dict[str, FloatArray]

@@ -24,7 +24,7 @@ IntArray = npt.NDArray[np.intp]
 Weights = npt.NDArray[np.float32]
 
 # Columns of a chunk: at most this many floats in all, so that a chunk and its scratch stay near 300 MB. It decides
-# which random number goes where and is therefore part of what "repeats to the byte" rests on.
+# the order of the random numbers: changing it changes results in their last digits.
 CHUNK_FLOATS = 1 << 25
 CHUNK_COLUMNS = 2048
 

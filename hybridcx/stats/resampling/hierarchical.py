@@ -3,8 +3,8 @@
 Seeds and cases are crossed: every resample draws the cases once, for all models and seeds, and the seeds once, for all models. The
 estimate is the mean over seeds of the per-seed metric. Limits are percentile limits, method `bootstrap_hierarchical`.
 
-Percentiles of S drawn seeds know nothing of Student's t: where the seeds carry much of the variance they are too narrow, at two seeds by far
-(Hesterberg 2015, for one sample). `shortfall` says by how much, and limits that fall short by a tenth are `caution`.
+Percentiles of S drawn seeds do not correct for few seeds as Student's t does: where the seeds carry much of the variance they are too narrow, with
+two seeds much too narrow (Hesterberg 2015, for one sample). `shortfall` gives the factor, and limits that are a tenth too narrow are `caution`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FEW_SEEDS = 5
 """Below this number of seeds the spread over seeds is too poorly known: `caution`."""
 
 TOO_NARROW = 1.1
-"""Limits that would have to be so many times as wide are said to be too narrow: `caution`."""
+"""From this ratio of the required to the actual width on, limits get `caution` as too narrow."""
 
 ONE_SEED = "one seed: conditional on the trained model, training variance is not in the interval"
 
@@ -86,7 +86,7 @@ def combine_seeds(replicates: Replicates, n_seeds: int, rng: np.random.Generator
 
 
 def few_seeds(n_seeds: int) -> str:
-    """Return what must be said of so few seeds, "" from five on."""
+    """Return the warning for few seeds, "" from five on."""
     if n_seeds >= FEW_SEEDS:
         return ""
     return ONE_SEED if n_seeds == 1 else f"only {n_seeds} seeds: the spread over seeds is poorly known"
@@ -95,10 +95,10 @@ def few_seeds(n_seeds: int) -> str:
 def shortfall(of_seeds: FloatArray, std_error: float, confidence_level: float = 0.95) -> tuple[float, float]:
     """Return how many times as wide percentile limits over seeds and cases would have to be, and the seeds' share of the variance.
 
-    `of_seeds` (S,) are the seeds' own values, with variance s^2 (denominator S - 1); `std_error` is the standard deviation of the resamples. Of
-    its square (S - 1)/S^2 s^2 comes from the seeds that are drawn, which should be s^2/S; the rest stays. The limits should be those of Student's t
-    with Satterthwaite's (1946) degrees of freedom (S - 1) / share^2, the cases taken as many. Both NaN for one seed, and where a seed's value
-    is undefined or no resample varies.
+    `of_seeds` (S,) are the seeds' own values, with variance s^2 (denominator S - 1); `std_error` is the standard deviation of the resamples. Of its
+    square (S - 1)/S^2 s^2 comes from the seeds that are drawn, although it should be s^2/S; the rest of the variance comes from the cases. The limits
+    should be those of Student's t with Satterthwaite's (1946) degrees of freedom (S - 1) / share^2, the cases taken as many. Both NaN for one seed,
+    and where a seed's value is undefined or no resample varies.
     """
     total = of_seeds.size
     if total < 2 or not np.isfinite(of_seeds).all() or not std_error > 0.0:
@@ -139,8 +139,8 @@ def over_seeds(result: R, of_seeds: FloatArray, confidence_level: float) -> R:
 
 def hierarchical_interval(seeds: SeedReplicates, metric: str, model: int, confidence_level: float = 0.95) -> Interval:
     """Return the mean over seeds of one model's metric with percentile limits; warnings as `over_seeds`."""
-    found = bootstrap_intervals.percentile(seeds.means, metric, model, confidence_level)
-    return over_seeds(found, seeds.each[metric][model], confidence_level)
+    result = bootstrap_intervals.percentile(seeds.means, metric, model, confidence_level)
+    return over_seeds(result, seeds.each[metric][model], confidence_level)
 
 
 def hierarchical_difference(
@@ -148,13 +148,13 @@ def hierarchical_difference(
 ) -> PairedTest:
     """Return model i minus model j (i over j for ratios) of the means over seeds; p by inverting the percentile interval.
 
-    Warnings as `over_seeds`: with few seeds the test rejects too often, at two seeds that carry all the variance every second time.
+    Warnings as `over_seeds`: with few seeds the test rejects too often, with two seeds that carry all the variance in half of all samples.
     """
-    found = bootstrap_intervals.difference(seeds.means, metric, i, j, "bootstrap_percentile", confidence_level)
+    result = bootstrap_intervals.difference(seeds.means, metric, i, j, "bootstrap_percentile", confidence_level)
     a, b = seeds.each[metric][i], seeds.each[metric][j]
     with np.errstate(divide="ignore", invalid="ignore"):
         of_seeds = np.log(a) - np.log(b) if metric in bootstrap_intervals.RATIO_METRICS else a - b
-    return over_seeds(found, of_seeds, confidence_level)
+    return over_seeds(result, of_seeds, confidence_level)
 
 
 def variance_shares(seeds: SeedReplicates, metric: str, i: int, j: int | None = None) -> VarianceComponents:

@@ -129,7 +129,7 @@ def _bca_nominal(level: float, bca: _Bca) -> float:
 
 
 class _Limits(NamedTuple):
-    """Limits on the scale of the replicates, the quantile levels they stand at, and what had to be done otherwise."""
+    """Limits on the scale of the replicates, their quantile levels, and the reason for a fallback to percentile limits."""
 
     low: float
     high: float
@@ -157,8 +157,7 @@ def _limits(sample: _Sample, method: Method, confidence_level: float) -> _Limits
 def _pvalue(sample: _Sample, bca: _Bca | None, null: float = 0.0) -> float:
     """Return the p-value that the interval inverts to: the largest 1 - level at which the interval still holds `null`.
 
-    Replicates equal to the null count for both sides (the limits are part of the interval). Never below 2 / (B + 1), which is what B
-    resamples can show.
+    Replicates equal to the null count for both sides (the limits are part of the interval). Never below 2 / (B + 1), the resolution of B resamples.
     """
     return min(1.0, 2.0 * min(_one_sided(sample, bca, null)))
 
@@ -175,13 +174,13 @@ def _one_sided(sample: _Sample, bca: _Bca | None, null: float) -> tuple[float, f
 
 def _checked(sample: _Sample, limits: _Limits) -> tuple[Status, str]:
     """Return status and warning of an interval from its resamples."""
-    said = [limits.fallback] if limits.fallback else []
+    messages = [limits.fallback] if limits.fallback else []
     asked = sample.sorted.size + sample.failed
     if sample.sorted[0] == sample.sorted[-1]:
-        said.append(ZERO_WIDTH)
+        messages.append(ZERO_WIDTH)
     if sample.failed > MANY_FAILED * asked:
-        said.append(f"{sample.failed} of {asked} resamples left the metric undefined")
-    return ("caution" if said else "ok"), "; ".join(said)
+        messages.append(f"{sample.failed} of {asked} resamples left the metric undefined")
+    return ("caution" if messages else "ok"), "; ".join(messages)
 
 
 def _std_error(sample: _Sample) -> float:
@@ -330,7 +329,8 @@ def monte_carlo_error(
     method: Method = "bootstrap_bca",
     confidence_level: float = 0.95,
 ) -> tuple[float, float]:
-    """Return the Monte Carlo standard errors of the two limits of model i (or of i minus j): how much another seed would move them.
+    """Return the Monte Carlo standard errors of the two limits of model i (or of i minus j): their standard deviation over random seeds of the
+    bootstrap.
 
     Maritz and Jarrett's (1978) estimate of the standard error of a quantile, the exact bootstrap of the replicates themselves, at
     the levels the limits stand at (BCa's constants taken as known). For ratios of likelihood ratios that of the log limit times the

@@ -98,7 +98,7 @@ class Refits:
         s = self._sums(weights, base + self.x[j], None)
         residual, derivatives, total = s[0], s[1 : 1 + _ORDER], s[-1]
         alpha = np.zeros(weights.shape[1])
-        with np.errstate(all="ignore"):  # columns that leave the expansion's reach overflow, and fail the bound
+        with np.errstate(all="ignore"):  # columns outside the range of the expansion overflow, and fail the bound
             for _ in range(_NEWTON_STEPS):
                 lost = sum(alpha**m / factorial(m) * derivatives[m - 1] for m in range(1, _ORDER + 1))
                 fall = sum(alpha ** (m - 1) / factorial(m - 1) * derivatives[m - 1] for m in range(1, _ORDER + 1))
@@ -187,7 +187,7 @@ def _logistic_derivatives(p: FloatArray) -> list[FloatArray]:
 
 
 def _terms(linear: FloatArray, y: BoolArray, c: FloatArray | None) -> FloatArray:
-    """What a case adds to each sum, (rows, cases).
+    """The contribution of each case to each sum, (rows, cases).
 
     Without `c`: residual, derivatives 1 to 6, 1. With it: residual and residual c, for each derivative its products with c^0 to c^(m + 1),
     and 1, |c|, |c|^7, |c|^8.
