@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.commands.check import asked_for, counts_of
+from hybridcx.commands.check import asked_for
 from hybridcx.commands.options import (
     Base,
     Device,
@@ -25,6 +25,7 @@ from hybridcx.phantoms.cohort import plan_phantom
 from hybridcx.pipeline.cohort import load_cohort
 from hybridcx.pipeline.costs import speed as pace
 from hybridcx.pipeline.costs.estimate import Speed, cost, lines_of, read_speeds
+from hybridcx.pipeline.costs.limits import counts_of
 from hybridcx.pipeline.costs.memory import Counts, counts_by_shares
 from hybridcx.pipeline.planned_models import check_plan
 from hybridcx.pipeline.units import make_units
