@@ -32,7 +32,7 @@ DEFAULT_COMPARISONS = (
     "default: the networks with each other, and with each the head that cross-validation in training chooses"
 )
 WAIT_S = 30
-_OF_PLAN = ("primary_metric", "margin", "confidence_level", "p_adjust", "threshold", "n_bootstrap")
+_OF_PLAN = ("primary_metric", "margin", "confidence_level", "threshold", "n_bootstrap")
 Entry = dict[str, Any]
 """One plan of one network: plan, sha256, locked_at, predictions_at (None until they exist), earlier (plans with results before), trained_before."""
 Plans = dict[str, list[Entry]]
@@ -106,6 +106,7 @@ def plan_of(experiment: Experiment) -> dict[str, object]:
     labels = experiment.cohort.labels.model_dump(mode="json")
     return {
         **{k: options[k] for k in _OF_PLAN},
+        "p_adjust": "holm",  # part of the hash of every plan so far
         "comparisons": options["comparisons"] or DEFAULT_COMPARISONS,
         "label_rule": labels["rule"],
         "labels": labels,
