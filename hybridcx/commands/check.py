@@ -216,7 +216,7 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
             patients = everyone.analysed.set_index("case_id")["patient_id"]
             pairs = near_duplicates(store, labels, splits, patients=patients)
             found.problems += told(pairs, file=path.name)
-            found.problems += shortcuts.told(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
+            found.problems += shortcuts.warnings_of(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
     return cohort
 
 

@@ -47,8 +47,8 @@ def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         return empty, (_unused(path, "a box is not four numbers with left below right and top below bottom", row),)
     severity = pd.to_numeric(raw["severity"], errors="coerce") if "severity" in raw else np.nan
     level = raw.get("level", "")
-    made = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
-    return pd.concat([made, edges], axis=1)[LESIONS.header], ()
+    labels = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
+    return pd.concat([labels, edges], axis=1)[LESIONS.header], ()
 
 
 def _unused(path: Path, why: str, row: int | None = None) -> Problem:
@@ -70,9 +70,9 @@ def placed_lesions(
         case = str(r["case_id"])
         if case in sizes:
             region = (r["left"], r["top"], r["right"], r["bottom"])
-            found = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
-            if found is not None:
-                rows.append((case, r["kind"], r["level"] or None, r["severity"], *found))
+            box = place(region, *sizes[case], crops.get(case), size_px=size_px, pad=pad)
+            if box is not None:
+                rows.append((case, r["kind"], r["level"] or None, r["severity"], *box))
     return pd.DataFrame(rows, columns=LESIONS.header)
 
 
