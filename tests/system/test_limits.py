@@ -164,7 +164,7 @@ def test_a_run_that_cannot_fit_is_told_the_numbers_and_what_to_change(tmp_path):
     assert "2.0 GB, 1.0 GB of them free" in said[0]
     text = "\n".join(str(p) for p in problems)
     assert "fine-tuning vgg16 with mini-batches of 16 needs about 3." in text
-    assert "there are 2.0 GB. Lower train.batch_size" in text
+    assert "this machine has 2.0 GB. Lower train.batch_size" in text
     assert "prepared images 0.2 GB" in text
     assert "0.1 GB are free. Free some space" in text
 
@@ -211,12 +211,12 @@ def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: Memory(GB // 2, GB // 2))
     code, out, err = call("run", "e.toml", "--out", "out")
     assert code == 2
-    assert "and there are 0.5 GB" in err
+    assert "and this machine has 0.5 GB" in err
     assert not Path("out").exists()
     assert not Path("cache").exists()
     code, out, err = call("check", "e.toml")
     assert code == 1
-    assert "and there are 0.5 GB" in out
+    assert "and this machine has 0.5 GB" in out
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: PLENTY)
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.disk_free", lambda _: 1000)
     code, out, err = call("run", "e.toml", "--out", "out")
