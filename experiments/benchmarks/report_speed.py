@@ -31,8 +31,9 @@ from PIL import Image
 
 import hybridcx
 from hybridcx.analysis import compare as analysis
-from hybridcx.commands import run as running
+from hybridcx.commands import experiment as running
 from hybridcx.phantoms.cohort import manifest_rows, plan_phantom
+from hybridcx.pipeline import run as steps
 from hybridcx.pipeline import stages as pipeline
 from hybridcx.pipeline.heads import HeadWork
 from hybridcx.pipeline.networks import NetworkStage
@@ -76,13 +77,14 @@ class SimulatedStage(NetworkStage):
         step = np.arange(1, ITERATIONS + 1)
         loss = 0.7 * np.exp(-step / 90) + rng.normal(0, 0.02, ITERATIONS)
         validated = np.where(step % 16 == 0, loss + 0.05, np.nan)
-        self.outcome.histories[self.name] = pd.DataFrame(
+        self.history = pd.DataFrame(
             {
                 "iteration": step, "epoch": (step - 1) // 14 + 1, "train_loss": loss, "train_accuracy": 1 - loss / 2,
                 "learning_rate": 3e-4, "validation_loss": validated, "validation_accuracy": 1 - validated / 2,
+                "seed": self.unit.seed, "fold": self.unit.fold,
             }
         )  # fmt: skip
-        self._fit(self.name, "network", "train")
+        self.network_fits.append(self._fit(self.name, "network", "train"))
         self._add(self.name, self._score(self.name))
 
     def use_heads(self, folders: Mapping[HeadWork, Path]) -> None:
@@ -91,7 +93,8 @@ class SimulatedStage(NetworkStage):
             fitted_on = "validation" if which == "fine_tuned" else "train"
             for head in HEADS:
                 model = f"{base}+{head}"
-                self._fit(model, "head", fitted_on, parents=(self.name,) if which == "fine_tuned" else ())
+                parents = (self.name,) if which == "fine_tuned" else ()
+                self.head_fits.append(self._fit(model, "head", fitted_on, parents=parents))
                 score = self._score(model)
                 self._add(model, score)
                 self.heads.append(
@@ -189,7 +192,8 @@ PARTS = {
     "readers": lambda work: run(work, "readers", BY_AGREEMENT),
     "all-pairs": all_pairs,
 }
-STAGES, ANALYSIS, FINISH = (Timed(running, name) for name in ("run_stages", "analyse", "finish"))
+STAGES, ANALYSIS = (Timed(steps, name) for name in ("run_stages", "analyse_run"))
+FINISH = Timed(running, "finish")
 COMPARED = Timed(analysis, "analyse")
 
 

@@ -41,7 +41,7 @@ import numpy as np
 HERE = Path(__file__).parent
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
 BATCH, EXTRACTED, SIZE_PX = 16, 32, 224
-TABLE = HERE.parents[1] / "hybridcx" / "resources" / "speeds.csv"
+TABLE = HERE.parents[1] / "hybridcx" / "pipeline" / "costs" / "speeds.csv"
 EXPERIMENT = """name = "speed"
 seed = {seed}
 [cohort]
@@ -191,13 +191,11 @@ def extraction(o: argparse.Namespace) -> None:
 
 def table(o: argparse.Namespace) -> None:
     """hybridcx's own speeds, for the cost estimate. With OMP_NUM_THREADS=1 they are those of the processor time, which another load changes less."""
-    from hybridcx.deep.devices import has_bfloat16
-    from hybridcx.experiment.file import ComputeSection
-    from hybridcx.pipeline.costs.speed import WATTS_PER_CORE, machine_name
+    from hybridcx.deep.devices import has_bfloat16, processor_name
 
     one = os.environ.get("OMP_NUM_THREADS") == "1"
     threads = 1 if one else o.threads
-    machine = machine_name(ComputeSection(device="cpu", threads=threads))
+    machine = f"{processor_name()}, {threads} thread{'s' if threads != 1 else ''}"
     rows = []
     if TABLE.exists():
         with TABLE.open(encoding="utf-8", newline="") as file:
@@ -212,7 +210,7 @@ def table(o: argparse.Namespace) -> None:
             "machine": machine, "network": network, "size_px": SIZE_PX, "training_precision": precision,
             "training_images_per_s": f"{BATCH / trained.median('hybridcx', processor=one):.2f}", "ledger_precision": "float32",
             "extraction_images_per_s": f"{EXTRACTED / extracted.median('hybridcx extraction float32', processor=one):.2f}",
-            "watts": f"{(o.watts or WATTS_PER_CORE * threads):g}", "measured": date.today().isoformat(),
+            "measured": date.today().isoformat(),
         })  # fmt: skip
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -536,9 +534,6 @@ def main() -> None:
         "--timm-train",
         type=Path,
         help="timm's train.py, from its repository pytorch-image-models (it is not in the wheel)",
-    )
-    parser.add_argument(
-        "--watts", type=float, default=None, help="table: power of the processor that the cost estimate assumes"
     )
     parser.add_argument(
         "--threads",

@@ -19,7 +19,7 @@ from hybridcx.cli.results import PRINTED, print_page
 from hybridcx.cli.signatures import arguments_of, callback, option_parameters, signature_of
 from hybridcx.cli.storage import cache_app, weights_app
 from hybridcx.commands.options import QUESTIONS
-from hybridcx.errors import HybridcxError, InputError
+from hybridcx.errors import HybridcxError
 from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
@@ -72,8 +72,6 @@ def _call(verb: str, values: dict[str, Any], *positional: str) -> int:
 
 def _run(values: dict[str, Any]) -> int:
     """`hybridcx run`: with --dry-run the estimate instead."""
-    if values["measure"] and not values["dry_run"]:
-        raise InputError("--measure belongs to --dry-run")
     return _call("estimate" if values["dry_run"] else "run", values)
 
 
@@ -83,10 +81,8 @@ def _add_commands() -> None:
         if verb == "run":
             help_text = "Train nothing: print an estimate of hours, memory and disk."
             dry_run = Annotated[bool, typer.Option("--dry-run", help=help_text)]
-            parameters += [
-                inspect.Parameter("dry_run", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=dry_run),
-                *(p for p in option_parameters("estimate") if p.name == "measure"),
-            ]
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(inspect.Parameter("dry_run", keyword, default=False, annotation=dry_run))
         work = _run if verb == "run" else lambda values, verb=verb: _call(verb, values)
         app.command(verb)(callback(verb, parameters, signature_of(verb).help, work))
         if verb == "audit":

@@ -12,7 +12,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,8 +19,7 @@ import pandas as pd
 
 from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.records.cells import listed, some
-from hybridcx.records.strict_csv import scan_csv
+from hybridcx.records.cells import some
 from hybridcx.streams import rng_for
 
 Method = Literal["stratified", "manifest", "file", "fold", "subset"]
@@ -32,7 +30,7 @@ class Split:
     """Each analysed case's split.
 
     `assignment`: index case_id, sorted; values train, validation or test. `table`: Table I, one row per label (the positive
-    one first) and `total`, columns train, validation, test, total. `sha256`: of the bytes that `write_split` writes.
+    one first) and `total`, columns train, validation, test, total. `sha256`: of its CSV (`to_bytes`).
     `method`: stratified, manifest, file, fold (of a cross-validation) or subset (of the training cases); `seed`: of a drawn split.
     `warnings`: for the user.
     `disputed`: the split of the cases in dispute, index case_id, "" for none; only those in test are used, and scored separately.
@@ -187,54 +185,6 @@ def manifest_split(cohort: Cohort) -> Split:
         raise InputError(Problem(rule, cohort.source.name, column="split", remedy="add the column, or draw the split"))
     split = make_split(cohort, frame["case_id"].tolist(), frame["split"].tolist(), "manifest", None)
     return replace(split, disputed=cohort.in_dispute.set_index("case_id")["split"].sort_index())
-
-
-def write_split(split: Split, path: str | Path) -> None:
-    """Write a split as CSV `case_id,split`; the file's SHA-256 is `split.sha256`."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(split.to_bytes())
-    temporary.replace(path)
-
-
-def read_split(path: str | Path, cohort: Cohort) -> Split:
-    """Read a split that `write_split` or anyone else wrote, and hold it against the cohort.
-
-    Raises InputError: what `strict_csv.read_csv` refuses; other cases than the cohort's analysed ones; an unknown split; a patient
-    in two splits; a split without one of the classes.
-    """
-    table, problems = scan_csv(path, ("case_id", "split"))
-    if table is None:
-        raise InputError(p for p in problems if p.severity == "error")
-    raw, rows, file = table.frame, table.rows, table.file
-    ids = cohort.analysed["case_id"]
-    again = raw["case_id"].duplicated().to_numpy()
-    problems += listed(
-        "a case that stands twice",
-        rows[again].tolist(),
-        raw["case_id"][again].tolist(),
-        file=file,
-        column="case_id",
-        remedy="one row per case",
-    )
-    for rule, values in (
-        ("cases that the cohort does not analyse", sorted(set(raw["case_id"]) - set(ids))),
-        ("cases of the cohort that the split lacks", sorted(set(ids) - set(raw["case_id"]))),
-    ):
-        if values:
-            remedy = "make the split anew for this cohort"
-            problems.append(Problem(f"{len(values)} {rule}: {some(values)}", file, column="case_id", remedy=remedy))
-    at = np.flatnonzero(~raw["split"].isin(SPLITS).to_numpy())
-    problems += listed(
-        "an unknown split",
-        rows[at].tolist(),
-        raw["split"].iloc[at].tolist(),
-        file=file,
-        column="split",
-        remedy=f"use {', '.join(SPLITS)}",
-    )
-    raise_if_any(problems)
-    return make_split(cohort, raw["case_id"].tolist(), raw["split"].tolist(), "file", None)
 
 
 def make_split(

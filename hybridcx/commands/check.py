@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment, read_experiment, with_changes
 from hybridcx.experiment.partial import PartialExperiment, partial_experiment
 from hybridcx.images.decode import decode_bytes
@@ -39,8 +39,8 @@ from hybridcx.images.near_duplicates import near_duplicates, told
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.pipeline import shortcuts
-from hybridcx.pipeline.costs.memory import Counts, check_run, drawn_counts, head_problems, run_needs
-from hybridcx.pipeline.units import Unit, divisions_of, make_size_units, make_units, scored_disputed
+from hybridcx.pipeline.costs.memory import Counts, drawn_counts
+from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest
 from hybridcx.records.predictions import read_predictions
@@ -216,7 +216,7 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
             patients = everyone.analysed.set_index("case_id")["patient_id"]
             pairs = near_duplicates(store, labels, splits, patients=patients)
             found.problems += told(pairs, file=path.name)
-            found.problems += shortcuts.told(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
+            found.problems += shortcuts.warnings_of(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
     return cohort
 
 
@@ -253,7 +253,9 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
     if found.collect(lambda: read.append(read_experiment(path))):
         counts = _of_experiment(PartialExperiment(read[0], frozenset()), path.parent, str(path), found, progress)
         if counts is not None:
-            found.collect(lambda: found.needs.extend(said_of_limits(read[0], counts, cache_root(), Path())))
+            from hybridcx.pipeline.costs.limits import limit_messages  # torch
+
+            found.collect(lambda: found.needs.extend(limit_messages(read[0], counts, cache_root(), Path())))
         return
     if (partial := partial_experiment(path)) is not None:
         _of_experiment(partial, path.parent, str(path), found, progress)
@@ -265,6 +267,7 @@ def _of_experiment(
 ) -> Counts | None:
     """Check what an experiment says and names, as far as its keys are known; how many cases it has, where that can be told."""
     from hybridcx.pipeline.cohort import load_cohort  # torch
+    from hybridcx.pipeline.costs.limits import counts_of
     from hybridcx.pipeline.planned_models import check_plan, model_names
     from hybridcx.pipeline.stages import check_heads
 
@@ -304,31 +307,6 @@ def _of_experiment(
 
     found.collect(split)
     return counts[0] if counts else None
-
-
-def counts_of(units: Sequence[Unit]) -> Counts:
-    """The cases of the units, those in dispute among them; training, validation and test of the largest division."""
-    parts = [list(split.of_case.values()) for split in divisions_of(units)]
-    train, validation, test = (max(p.count(part) for p in parts) for part in ("train", "validation", "test"))
-    disputed = len(scored_disputed(units))
-    return Counts(len(parts[0]) + disputed, train, validation, test + disputed)
-
-
-def said_of_limits(
-    experiment: Experiment, counts: Counts, cache: Path, out: Path, *, jobs: int | None = None
-) -> list[str]:
-    """What a run will need and what there is, as sentences. Raises InputError, with the numbers, for one that cannot fit.
-
-    `jobs`: tasks at a time on this machine; 1 where a cluster does them.
-    """
-    from hybridcx.deep import devices
-    from hybridcx.pipeline.planned_models import model_names
-
-    on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
-    needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor, jobs=jobs)
-    said, problems = check_run(needs, cache, out)
-    raise_if_any([*head_problems(experiment, counts), *problems])
-    return said
 
 
 def experiment_of(path: Path, progress: Progress) -> Experiment:

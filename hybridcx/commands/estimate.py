@@ -1,30 +1,27 @@
-"""`hybridcx run --dry-run`: what the experiment will cost, before it starts. Nothing is trained for a result, nothing is kept."""
+"""`hybridcx run --dry-run`: hours, memory and disk of an experiment. Nothing is trained, nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from hybridcx.commands.check import asked_for, counts_of
+from hybridcx.commands.check import asked_for
 from hybridcx.commands.options import (
     Base,
     Device,
     ExperimentFile,
-    Measure,
     ReportsProgress,
     SeedOfFile,
     checked,
     documented,
 )
-from hybridcx.deep import devices
 from hybridcx.experiment.file import Experiment
 from hybridcx.phantoms.cohort import plan_phantom
 from hybridcx.pipeline.cohort import load_cohort
-from hybridcx.pipeline.costs import speed as pace
-from hybridcx.pipeline.costs.estimate import Speed, cost, lines_of, read_speeds
+from hybridcx.pipeline.costs.estimate import cost, lines_of, read_speeds
+from hybridcx.pipeline.costs.limits import counts_of
 from hybridcx.pipeline.costs.memory import Counts, counts_by_shares
 from hybridcx.pipeline.planned_models import check_plan
 from hybridcx.pipeline.units import make_units
@@ -34,7 +31,7 @@ from hybridcx.store.artefacts import Store, cache_root
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an experiment would cost: `table` per machine and network (`costs.COLUMNS`), and the same as `text` with what it rests on."""
+    """Costs of an experiment: `table` per machine and network, and the same as `text` with its assumptions."""
 
     table: pd.DataFrame
     text: str
@@ -47,14 +44,12 @@ def estimate(
     base: Base = None,
     seed: SeedOfFile = None,
     device: Device = None,
-    measure: Measure = False,
     progress: ReportsProgress = None,
 ) -> Estimate:
-    """Estimate hours, memory and disk of each network of an experiment. Nothing is kept.
+    """Estimate hours, memory and disk of each network of an experiment. Nothing is trained, nothing is written.
 
     A manifest is read and its images are hashed; a phantom is planned, not drawn. The speeds were measured on other machines and are part of
-    hybridcx; with `measure` a few training steps and forward passes of each network are timed on this machine (about half a minute each on two
-    cores at 224 pixels).
+    hybridcx.
 
     Raises
     ------
@@ -66,16 +61,8 @@ def estimate(
     read, folder, _ = asked_for(experiment, base, seed, device, progress)
     check_plan(read)
     sizes = _sizes(read, folder, Store(cache_root()), progress)
-    speeds: Sequence[Speed] = read_speeds()  # of processors
-    on_processor = True
-    if measure:
-        on_processor = devices.resolve(read.compute).torch_device == "cpu"
-        taken = []
-        for name in read.networks.names:
-            progress.say(f"Measuring {name} on this machine.")
-            taken.append(pace.measure(name, read.train_of(name), read.compute, read.images.size_px))
-        speeds = taken
-    costs = cost(read, sizes, speeds, on_processor=on_processor)
+    speeds = read_speeds()
+    costs = cost(read, sizes, speeds)
     lines = lines_of(costs, speeds, sizes, read.repeat.trainings, len(read.training_size.shares))
     return Estimate(costs, "\n".join(lines))
 

@@ -243,7 +243,6 @@ Scheduler = Annotated[
     str | None,
     Option("Run trainings and fits on this Dask cluster: tcp://127.0.0.1:PORT or tls://HOST:PORT. The results are the same.", metavar="ADDRESS"),
 ]  # fmt: skip
-Measure = Annotated[bool, Option("Time a few steps of each network on this machine. With --dry-run.", bool)]
 
 # plan
 

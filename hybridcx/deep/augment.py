@@ -44,12 +44,6 @@ class Augmentation:
     def needs_resampling(self) -> bool:
         return self.rotate_deg > 0 or self.scale > 0
 
-    @property
-    def is_identity(self) -> bool:
-        return not (
-            self.flip_probability or self.shift_px or self.rotate_deg or self.scale or self.brightness or self.contrast
-        )
-
 
 FILL = {"black": 0.0, "white": 1.0}
 

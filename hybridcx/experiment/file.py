@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.heads import ALL_HEADS as ALL_HEADS
@@ -153,11 +154,6 @@ class AnalysisSection(_Section):
         None, description="pairs of models; default the networks with each other and each with its cross-validated head"
     )
     margin: float | None = Field(None, gt=0, lt=1, description="margin of equivalence and non-inferiority")
-    p_adjust: Literal["holm"] = Field(
-        "holm",
-        description="correction over the plan's comparisons: Holm, which the verdicts rest on; hochberg, BH and maxT stand beside it in "
-        "multiplicity.csv",
-    )
     label_rule: Literal["given", "agreement", "majority", "reader", "adjudicated"] | None = Field(
         None,
         description="the labelling rule that the plan is about; must be that of `cohort.labels.rule` (which is locked with the plan in any case)",
@@ -166,6 +162,8 @@ class AnalysisSection(_Section):
         None,
         description="a published table (CSV: model, metric, value) to set beside what is found here, relative to the experiment file",
     )
+    # Files and reports of version 0.3 name the correction, which is always Holm's.
+    p_adjust: SkipJsonSchema[Literal["holm"]] = Field("holm", exclude=True)
 
 
 class Experiment(_Section):
@@ -378,6 +376,8 @@ def keys_table() -> list[tuple[str, str, str, str]]:
 
     def walk(model: type[BaseModel], prefix: str) -> None:
         for name, field in model.model_fields.items():
+            if field.exclude:
+                continue
             nested = [
                 k
                 for k in (field.annotation, *getattr(field.annotation, "__args__", ()))

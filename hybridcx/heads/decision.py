@@ -189,14 +189,3 @@ def fit_isotonic(y: ArrayLike, values: ArrayLike, *, case_ids: Sequence[str] = (
     return Isotonic(
         tuple(float(v) for v in fitted.X_thresholds_), tuple(float(v) for v in fitted.y_thresholds_), tuple(case_ids)
     )
-
-
-def calibrate(
-    y: ArrayLike, values: ArrayLike, method: Literal["sigmoid", "isotonic"] = "sigmoid", *, case_ids: Sequence[str] = ()
-) -> Sigmoid | Isotonic:
-    """Fit a calibration by the named method on the given cases alone; see `fit_sigmoid` and `fit_isotonic`."""
-    if method == "sigmoid":
-        return fit_sigmoid(y, values, case_ids=case_ids)
-    if method == "isotonic":
-        return fit_isotonic(y, values, case_ids=case_ids)
-    raise InputError(Problem("unknown method of calibration", value=method, remedy="use `sigmoid` or `isotonic`"))

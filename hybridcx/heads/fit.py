@@ -34,36 +34,6 @@ _THREADED_FROM = 5000
 """From this number of cases trees are grown by several threads; below it the threads' overhead is larger than their gain."""
 
 
-def fit_head(
-    name: str,
-    features: ArrayLike,
-    y: ArrayLike,
-    groups: ArrayLike,
-    *,
-    folds: int,
-    max_components: int,
-    seed: int,
-    threads: int = 1,
-    on_progress: Progress | None = None,
-) -> FittedHead:
-    """Tune, calibrate and fit one head; see `fit_heads`, which shares the folds' transforms among several.
-
-    Parameters: `features` (n, d) float32 or float64; `y` (n,) 0 or 1; `groups` (n,) patient codes; `on_progress(done, total)` is called
-    after every candidate.
-    """
-    return fit_heads(
-        [name],
-        features,
-        y,
-        groups,
-        folds=folds,
-        max_components=max_components,
-        seed=seed,
-        threads=threads,
-        on_progress=on_progress,
-    )[name]
-
-
 def fit_heads(
     names: Iterable[str],
     features: ArrayLike,

@@ -49,7 +49,7 @@ class CvScore:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedHead:
-    """A head fitted on all the cases given to `fit_head`.
+    """A head fitted on all the cases given to `fit_heads`.
 
     `pipeline`: scikit-learn Pipeline of scaling, rotation or components, and the estimator. `sigmoid`: its calibration, None where the
     estimator has probabilities. `out_of_fold` (n,): the chosen candidate's probabilities of the given cases in their order, each by an
@@ -104,23 +104,6 @@ class FittedHead:
         with threadpool_limits(limits=self.threads):
             values = raw_values(HEADS[self.name], self.pipeline, X)
         return np.clip(values if self.sigmoid is None else self.sigmoid(values), 0.0, 1.0)
-
-    def cv_rows(self) -> list[dict[str, object]]:
-        """The table of the search as rows, one per candidate, for a CSV."""
-        return [
-            {
-                "head": self.name,
-                "candidate": i,
-                "params": ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in c.params.items()),
-                "log_loss": c.log_loss,
-                "auroc": c.auroc,
-                "brier": c.brier,
-                "chosen": dict(c.params) == dict(self.best_params),
-                **{f"log_loss_fold{f}": v for f, v in enumerate(c.fold_log_loss)},
-                **{f"auroc_fold{f}": v for f, v in enumerate(c.fold_auroc)},
-            }
-            for i, c in enumerate(self.candidates)
-        ]
 
 
 def as_matrix(features: ArrayLike) -> Float:

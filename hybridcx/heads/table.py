@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-MAX_CANDIDATES = 6
 COMPONENTS = "components"
 """Key of a candidate that is no parameter of the estimator: the share of `max_components` that is kept (1 or less)."""
 
@@ -51,13 +50,6 @@ class Head:
         if self.max_cases is None or n <= self.max_cases:
             return None
         return f"{self.label} would be fitted on {n:,} cases; its limit is {self.max_cases:,}, since its time grows with their square"
-
-    @property
-    def scaling_words(self) -> str:
-        """The transforms of the features before the estimator, in words, for the report's methods."""
-        return (
-            "standardised, principal components where wide" if self.reduces else "standardised, unit mean squared norm"
-        )
 
 
 def _grid(**values: tuple[Value, ...]) -> tuple[dict[str, Value], ...]:

@@ -268,7 +268,11 @@ def _nearest_kept(cache: Path, key: str, record: Mapping[str, object]) -> str:
             words += [f"{gone} images that are no longer used"] if gone and not new else []
             apart = ({k: v for k, v in parts.items() if k != "images"} for parts in (then, now))
             words += [difference] if (difference := difference_words(*apart)) else []
-            nearest = f"The images: prepared, as what is kept differs in {' and '.join(words)}." if words else ""
+            nearest = (
+                f"The images: prepared again, since the cached result differs in {' and '.join(words)}."
+                if words
+                else ""
+            )
     return nearest
 
 

@@ -1,22 +1,80 @@
-"""The methods of a run in words."""
+"""The report of a run in words: its question, methods and caveats."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.consensus import ONE_READER
 from hybridcx.experiment.file import Experiment
+from hybridcx.narrative.caveats import caveats
+from hybridcx.narrative.comparison import comparison_methods
 from hybridcx.narrative.repeats import (
     division_methods,
     ensemble_methods,
 )
-from hybridcx.narrative.training import training_methods
-from hybridcx.pipeline.units import scored_disputed
+from hybridcx.narrative.training import training_methods, training_settings
+from hybridcx.pipeline.units import divisions_sha256, scored_disputed, split_counts
+from hybridcx.report.casebook_view import CasebookView
+from hybridcx.report.content import Content
 
 if TYPE_CHECKING:
     from hybridcx.pipeline.outcome import Outcome
+    from hybridcx.pipeline.plan_lock import Lock
+    from hybridcx.records.predictions import Predictions
+
+
+def run_content(
+    experiment: Experiment,
+    outcome: Outcome,
+    predictions: Predictions,
+    plan: Plan,
+    tables: dict[str, pd.DataFrame],
+    lock: Lock,
+    provenance: Mapping[str, str],
+    casebook: CasebookView,
+) -> Content:
+    """What the report of a run shows: tables, question, methods and caveats. `provenance`: versions, seed and hashes of the inputs."""
+    networks = [n for n in experiment.networks.names if n in predictions.models]
+    primary = list(dict.fromkeys([*networks, *outcome.chosen.values()]))
+    methods, statistics = run_methods(experiment, outcome), comparison_methods(predictions, plan, tables, lock.words())
+    return Content(
+        title=experiment.title or f"Experiment {experiment.name}",
+        command="run",
+        question=_question(networks, primary, outcome, predictions.n_cases),
+        tables=tables,
+        caveats=[
+            *([lock.changed()] if lock.earlier else []),
+            *caveats(predictions, tables, outcome, plan.primary_metric),
+        ],
+        cohort_flow=tables["flow"],
+        split_table=split_counts(outcome.units),
+        training_settings=training_settings(experiment) if experiment.train.enabled else None,
+        histories=outcome.histories,
+        heads_table=tables.get("heads"),
+        methods=methods + statistics,
+        study_methods=methods + statistics[:1],
+        plan_note=lock.changed(),
+        primary_models=primary,
+        primary_metric=plan.primary_metric,
+        casebook=casebook,
+        provenance={
+            **provenance,
+            "split": f"SHA-256 {divisions_sha256(outcome.units)}",
+            "analysis plan": f"SHA-256 {lock.sha256}",
+            "analysis plan with its pairs and seed": f"SHA-256 {plan.sha256()}",
+        },
+    )
+
+
+def _question(networks: Sequence[str], primary: Sequence[str], outcome: Outcome, n_cases: int) -> str:
+    task = f"tells {outcome.cohort.labels[0]} from {outcome.cohort.labels[1]} better on the {n_cases} test cases, and how sure is that?"
+    if len(networks) > 1:
+        return f"Which of {len(networks)} networks, and which of their heads, {task}"
+    return f"Which of {' and '.join(primary)} {task}"
 
 
 def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:

@@ -72,11 +72,6 @@ class Anatomy:
     airway_width: float
     facet_tilt: float
 
-    def c1_top(self) -> Vec:
-        """The highest point of C1 (at the tip of the dens)."""
-        point: Vec = self.head + np.array([0.0, -29.0 * self.scale])
-        return point
-
     def disc_box(self, level: int) -> NDArray[np.float64]:
         """Corners (4, 2) of the disc space `level` (index of `LEVELS`) between its two bodies."""
         up, low = self.vertebrae[level], self.vertebrae[level + 1]

@@ -109,7 +109,7 @@ def check_images(
         pseudonymous = None if parts is None else names.keys(parts)
         problems = [*duplicates.pixel_identical(names.images(images), names.keys(labels), pseudonymous)]
         problems += near_duplicates.told(names.pairs(pairs))
-    problems += shortcuts.told(marks)
+    problems += shortcuts.warnings_of(marks)
     for problem in problems:
         progress.say(f"Warning: {problem}")
     return ImageChecks(pairs, marks, (*images.cautions, *problems), tuple(image_rules(images.notes)))

@@ -1,4 +1,4 @@
-"""The stage that fits heads: one task per feature set, the tasks side by side, each kept as an artefact."""
+"""The stage that fits heads: one task per feature set, the tasks in parallel, each result an artefact."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ class HeadWork:
         }
 
     def of(self) -> dict[str, object]:
-        """Whose features they are, for people; the hash of the features alone decides the fits."""
+        """Network and kind of the features, for messages; the hash of the features alone decides the fits."""
         made_from = json.loads((self.features.parent / RECORD).read_text(encoding="utf-8"))["made_from"]
         return {k: made_from[k] for k in ("network", "which") if k in made_from}
 
 
 def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
-    """Fit and keep, in whichever process. Heads that are kept with others, all else being the same, are taken from there."""
+    """Fit and store heads, in any process. Heads that the cache holds together with others, with the same inputs, are taken from there."""
     store = Store(work.root)
 
     def build(folder: Path) -> None:
-        taken = _take_kept(store, work.names, parts, folder)
+        taken = _take_cached(store, work.names, parts, folder)
         missing = [name for name in work.names if name not in taken]
         if not missing:
             return
         features = np.load(work.features, mmap_mode="r", allow_pickle=False)[work.rows]
-        made = fit_heads(
+        heads = fit_heads(
             missing,
             features,
             work.y,
@@ -76,22 +76,22 @@ def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
             seed=work.seed,
             threads=THREADS,
         )
-        for name, fitted in made.items():
+        for name, fitted in heads.items():
             save_head(fitted, folder / name)
 
     store.make("heads", key, build, parts, work.of())
 
 
-def _take_kept(store: Store, names: Sequence[str], parts: Mapping[str, object], folder: Path) -> set[str]:
+def _take_cached(store: Store, names: Sequence[str], parts: Mapping[str, object], folder: Path) -> set[str]:
     """Copy heads that were fitted from the same parts together with other heads; no head's numbers depend on the others."""
     taken: set[str] = set()
     for record in store.records("heads"):
         if all(record["made_from"].get(k) == v for k, v in parts.items() if k != "names"):
-            if (kept := store.find("heads", record["key"])) is None:
+            if (cached := store.find("heads", record["key"])) is None:
                 continue
             for name in names:
-                if name not in taken and (kept / name).is_dir():
-                    shutil.copytree(kept / name, folder / name, dirs_exist_ok=True)
+                if name not in taken and (cached / name).is_dir():
+                    shutil.copytree(cached / name, folder / name, dirs_exist_ok=True)
                     taken.add(name)
     return taken
 
@@ -99,7 +99,7 @@ def _take_kept(store: Store, names: Sequence[str], parts: Mapping[str, object], 
 def fit_all(
     planned: Sequence[HeadWork], store: Store, workers: Workers, on_progress: OnProgress | None = None
 ) -> dict[HeadWork, Path]:
-    """Fit what is not there yet and return the folder of each: one subfolder per head."""
+    """Fit what the store lacks, and return the folder of each work: one subfolder per head."""
     parts = {work: work.made_from() for work in planned}
     keys = {work: content_key(parts[work]) for work in planned}
     missing = [work for work in planned if store.find("heads", keys[work]) is None]

@@ -1,14 +1,14 @@
-"""The lock of a run's plan: written down before any test prediction exists, and found again when the plan is changed after results.
+"""The lock of a run's plan: recorded before any test prediction exists, so that a plan changed after results is recognised.
 
 `[analysis]` of the experiment file, the labelling rule, repetitions, ensembles and the sizes of training sets are the plan. Before the first stage
 it is noted, with its hash and the time, for every network of the run: in the store (`plans/<key>.json`) and in the output folder (state.json). The
 key of a network is what decides its predictions: data, split, seed, weights and options of training; not the code, the machine or the heads, so
-that none of these makes an old network a new one. When the predictions are there, that is noted too.
+that none of these makes an old network a new one. When the predictions exist, that is noted too.
 
 The first plan that is noted for a network is confirmatory, and stays so when it is run again. A plan that is first noted when predictions
 of one of its networks already existed under another plan is a new analysis, and exploratory for good: neither `--fresh` nor another folder
-changes that, since the stages, and with them the predictions, are the same. What this cannot know: results seen through another cache, or
-on another machine.
+changes that, since the stages, and with them the predictions, are the same. Results seen through another cache or on another machine
+are not known here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT_COMPARISONS = (
     "default: the networks with each other, and with each the head that cross-validation in training chooses"
 )
 WAIT_S = 30
-_OF_PLAN = ("primary_metric", "margin", "confidence_level", "p_adjust", "threshold", "n_bootstrap")
+_OF_PLAN = ("primary_metric", "margin", "confidence_level", "threshold", "n_bootstrap")
 Entry = dict[str, Any]
 """One plan of one network: plan, sha256, locked_at, predictions_at (None until they exist), earlier (plans with results before), trained_before."""
 Plans = dict[str, list[Entry]]
@@ -59,7 +59,7 @@ class Lock:
         return not self.earlier
 
     def record(self) -> dict[str, object]:
-        """As it stands in provenance.json, the only place that may show times."""
+        """The record in provenance.json, the only place that may show times."""
         return {
             "plan": dict(self.plan),
             "sha256": self.sha256,
@@ -71,21 +71,21 @@ class Lock:
         }
 
     def words(self) -> str:
-        """What the page says of the plan; no time, so that the page repeats."""
-        named = (
+        """The sentences of the page on the plan; without times, so that the page repeats."""
+        plan = (
             f"Plan: primary metric {self.plan['primary_metric']}; comparisons {_comparisons(self.plan)}; margin "
             f"{'none' if self.plan['margin'] is None else self.plan['margin']}; level {self.plan['confidence_level']}; correction Holm over "
             f"the plan's comparisons; labelling rule {self.plan['label_rule']!r}. SHA-256 {self.sha256}. "
         )
         if self.earlier:
-            return named + f"{self.changed()} The times stand in provenance.json."
-        said = "It was locked before any test prediction existed: the primary metric of its comparisons is confirmatory, everything else exploratory."
+            return plan + f"{self.changed()} The times stand in provenance.json."
+        role = "It was locked before any test prediction existed: the primary metric of its comparisons is confirmatory, everything else exploratory."
         if self.trained_before:
-            said = (
+            role = (
                 f"It is the first plan noted for these models, and the primary metric of its comparisons is called confirmatory; but "
                 f"{', '.join(self.trained_before)} had been trained before by a run that noted no plan."
             )
-        return named + said
+        return plan + role
 
     def changed(self) -> str:
         """The sentence on a plan that was changed after results; "" where it was not."""
@@ -106,6 +106,7 @@ def plan_of(experiment: Experiment) -> dict[str, object]:
     labels = experiment.cohort.labels.model_dump(mode="json")
     return {
         **{k: options[k] for k in _OF_PLAN},
+        "p_adjust": "holm",  # part of the hash of every plan so far
         "comparisons": options["comparisons"] or DEFAULT_COMPARISONS,
         "label_rule": labels["rule"],
         "labels": labels,
@@ -155,7 +156,7 @@ def lock_plan(
     moment = now()
     known = noted if isinstance(noted, dict) else {}
     plans: Plans = {k: v for k, v in known.items() if k not in keys.values()}
-    mine: list[Entry] = []
+    own_entries: list[Entry] = []
     before: list[str] = []
     for (network, seed, _), key in keys.items():
         with _held(store, key):
@@ -171,10 +172,10 @@ def lock_plan(
                 entries.append(own)
             _write(store, key, entries)
         plans[key] = entries
-        mine.append(own)
+        own_entries.append(own)
         before += [network] if own["trained_before"] and network not in before else []
-    earlier = {e["sha256"]: e for own in mine for e in own["earlier"]}
-    return Lock(plan, sha256, max(e["locked_at"] for e in mine), tuple(earlier.values()), tuple(before)), plans
+    earlier = {e["sha256"]: e for own in own_entries for e in own["earlier"]}
+    return Lock(plan, sha256, max(e["locked_at"] for e in own_entries), tuple(earlier.values()), tuple(before)), plans
 
 
 def note_predictions(lock: Lock, plans: Plans, keys: Mapping[tuple[str, int, str], str], store: Store) -> Plans:
@@ -222,13 +223,13 @@ def _write(store: Store, key: str, entries: list[Entry]) -> None:
 
 def _merged(a: list[Entry], b: list[Entry]) -> list[Entry]:
     """Both lists, each plan once with its first times, in the order of locking."""
-    found: dict[str, Entry] = {}
+    merged: dict[str, Entry] = {}
     for e in sorted([*a, *b], key=lambda e: e["locked_at"]):
-        own = found.setdefault(e["sha256"], dict(e))
+        own = merged.setdefault(e["sha256"], dict(e))
         times = [t for t in (own["predictions_at"], e["predictions_at"]) if t]
         own["predictions_at"] = min(times, default=None)
         own["earlier"] = list({x["sha256"]: x for x in (*own["earlier"], *e["earlier"])}.values())
-    return list(found.values())
+    return list(merged.values())
 
 
 def _trained(store: Store, experiment: Experiment, network: str, seed: int, images: str) -> bool:

@@ -15,17 +15,17 @@ from hybridcx.records.model_names import CHOSEN
 def model_names(experiment: Experiment) -> tuple[str, ...]:
     """The models that an experiment makes, known before anything is trained."""
     heads, initial = experiment.heads, "untrained" if experiment.networks.weights == "none" else "pretrained"
-    found: list[str] = []
+    names: list[str] = []
     for network in experiment.networks.names:
         if experiment.train.enabled:
-            found.append(network)
+            names.append(network)
         bases = {"fine_tuned": network if experiment.train.enabled else None, "pretrained": f"{network}:{initial}"}
         own = [f"{bases[f]}+{h}" for f in heads.on(network) if bases[f] for h in heads.names]
-        found += own
+        names += own
         if experiment.repeat.several_divisions and len(own) > 1:
-            found.append(f"{network}+{CHOSEN}")
-    found += ensemble_names(experiment)
-    return tuple(found)
+            names.append(f"{network}+{CHOSEN}")
+    names += ensemble_names(experiment)
+    return tuple(names)
 
 
 def check_plan(experiment: Experiment) -> None:

@@ -1,8 +1,8 @@
-"""Pseudonyms in the place of case ids: the same one in every file of a folder, made with a key that stays outside it.
+"""Pseudonyms that replace case ids: the same one in every file of a folder, computed with a key that stays outside it.
 
-A pseudonym is `p` and the first 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) of the id under a key of 32 random bytes. Whoever holds the key
-and the ids can tell which case is which; whoever holds the folder alone cannot, and can still recompute every number. Patients get codes that
-are made the same way. Rows are put in the order of the pseudonyms, since the order of the input would tell which case is which.
+A pseudonym is `p` and the first 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) of the id under a key of 32 random bytes. With the key and
+the ids cases can be identified; with the folder alone they cannot, and every number can still be recomputed. Patients get codes in the same
+way. Rows are in the order of the pseudonyms, since the order of the input would identify the cases.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """The pseudonyms that one key gives. `of` is the mapping for whoever shows cases; it grows as ids are met."""
+    """The pseudonyms that one key gives. `of` maps a case to its pseudonym."""
 
     key: bytes = field(repr=False)
     _ids: dict[str, str] = field(default_factory=dict, repr=False)
@@ -68,13 +68,13 @@ class Pseudonyms:
 
     @property
     def described(self) -> dict[str, str]:
-        """What provenance.json says: how they were made, and the hash of the key, which tells whether two folders share it."""
+        """The record in provenance.json: the method, and the hash of the key, by which two folders with one key are recognised."""
         return {
             "method": f"HMAC-SHA256, {SHOWN_DIGITS} hexadecimal digits",
             "key_sha256": hashlib.sha256(self.key).hexdigest(),
         }
 
-    def problems(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
+    def problems(self, warnings: Iterable[Problem]) -> tuple[Problem, ...]:
         """Warnings with pseudonyms for cases, and without values that may hold an id or a name."""
         return tuple(
             replace(
@@ -82,7 +82,7 @@ class Pseudonyms:
                 cases=tuple(self.of(c) for c in p.cases),
                 value=p.value if p.column is None or p.column in _QUOTED else None,
             )
-            for p in found
+            for p in warnings
         )
 
     def keys(self, by_case: Mapping[str, _T]) -> dict[str, _T]:
@@ -99,12 +99,12 @@ class Pseudonyms:
         """Rows of predictions, with the columns that `predictions` keeps, in the order of model, seed, fold, split and pseudonym."""
         from hybridcx.records.predictions import OPTIONAL, REQUIRED
 
-        kept = [c for c in frame if c in (*REQUIRED, *OPTIONAL, *keep) or str(c).startswith("reader_")]
-        frame = frame[kept].assign(case_id=self._column(frame["case_id"]))
+        columns = [c for c in frame if c in (*REQUIRED, *OPTIONAL, *keep) or str(c).startswith("reader_")]
+        frame = frame[columns].assign(case_id=self._column(frame["case_id"]))
         if "patient_id" in frame:
             codes = pd.factorize(self._column(frame["patient_id"], "patient"), sort=True)[0]
-            named = [f"g{c:05d}" if c >= 0 else None for c in codes]
-            frame["patient_id"] = pd.Series(named, index=frame.index, dtype=object)
+            patients = [f"g{c:05d}" if c >= 0 else None for c in codes]
+            frame["patient_id"] = pd.Series(patients, index=frame.index, dtype=object)
         order = [c for c in _ORDER if c in frame]
         return frame.sort_values(order, kind="stable", ignore_index=True)
 
@@ -117,13 +117,13 @@ class Pseudonyms:
         """A cohort of pseudonyms for what is reported of it. Image paths are left out, ids within the reasons of exclusions replaced."""
         frame = cohort.frame
         names = {c: self.of(c) for c in frame["case_id"]}
-        shown = frame.assign(
+        pseudonymous = frame.assign(
             case_id=self._column(frame["case_id"]),
             patient_id=self._column(frame["patient_id"], "patient"),
             image="",
             excluded=frame["excluded"].map({r: _words(str(r), names) for r in frame["excluded"].unique()}),
         )
-        return replace(cohort, frame=shown, warnings=self.problems(cohort.warnings))
+        return replace(cohort, frame=pseudonymous, warnings=self.problems(cohort.warnings))
 
     def split(self, split: Split) -> Split:
         """A split of pseudonyms, in their order; its hash is that of what is written."""
@@ -135,7 +135,7 @@ class Pseudonyms:
         return replace(split, assignment=renamed(split.assignment), disputed=renamed(split.disputed))
 
     def images(self, store: ImageStore) -> ImageStore:
-        """The image store for what is said of its cases. The array stays in its order."""
+        """The image store with pseudonyms. The array keeps its order."""
         notes = store.notes.assign(case_id=self._column(store.notes["case_id"]))
         return replace(store, case_ids=tuple(self.of(c) for c in store.case_ids), notes=notes)
 
@@ -144,7 +144,7 @@ class Pseudonyms:
         return pairs.assign(**{c: self._column(pairs[c]) for c in ("case_id", "other_case_id")})
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """What a run made, for its analysis and report. The warnings of the stages are worded with pseudonyms already."""
+        """The outcome of a run for its analysis and report. The warnings of the stages carry pseudonyms already."""
         from hybridcx.records.lineage import Lineage
 
         fits = [replace(f, case_ids=tuple(sorted(self.of(c) for c in f.case_ids))) for f in outcome.lineage]
@@ -169,9 +169,9 @@ def _words(text: str, names: dict[str, str]) -> str:
 
 
 def pseudonyms(key_file: str | Path, folder: Path) -> Pseudonyms:
-    """The pseudonyms of the key in `key_file`, which is made, for its owner alone, where it is absent.
+    """The pseudonyms of the key in `key_file`, which is created, readable by its owner only, where it is absent.
 
-    Raises InputError for a key file that would lie inside `folder` (the report's), one that cannot be made or read, or is no key.
+    Raises InputError for a key file that would lie inside `folder` (the report's), one that cannot be created or read, or is no key.
     """
     path = Path(key_file)
     if path.resolve().is_relative_to(folder.resolve()):
@@ -193,5 +193,5 @@ def pseudonyms(key_file: str | Path, folder: Path) -> Pseudonyms:
         ) from None  # fmt: skip
     if not _KEY.fullmatch(text):
         rule = f"this is no key: {2 * KEY_BYTES} hexadecimal digits are expected"
-        raise InputError(Problem(rule, str(path), remedy="name a file that does not exist yet, and a key is made"))
+        raise InputError(Problem(rule, str(path), remedy="name a file that does not exist yet, and a key is created"))
     return Pseudonyms(bytes.fromhex(text.strip()))

@@ -1,7 +1,7 @@
-"""One training as a piece of work: what decides a network's weights and features, and the artefacts that keep them.
+"""One training as a task: the inputs that decide a network's weights and features, and the artefacts that hold them.
 
-Everything here is keyed by content and written to the store alone, so that a piece may be done in any process, on any machine that sees
-the store, in any order; whoever asks afterwards finds the same bytes.
+Everything here is keyed by content and written only to the store, so a task may run in any process, on any machine that sees the store, in any
+order, with the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.store.provenance import versions_of
 
 DISPUTED, UNUSED = "disputed", "unused"
-"""Parts beside train, validation and test: test cases without a label (scored, never fitted on, in no primary metric), and cases that have
+"""Parts besides train, validation and test: test cases without a label (scored, never fitted on, in no primary metric), and cases that have
 no part in a unit."""
 HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
 
@@ -56,11 +56,11 @@ class NetworkWork:
 
     @property
     def wants_initial(self) -> bool:
-        """Whether heads are asked for on the features of the network as it starts."""
+        """Whether heads use the features of the network before fine-tuning."""
         return "pretrained" in self.experiment.heads.on(self.name)
 
     def pixels(self) -> dict[str, object]:
-        """What decides features, apart from the weights' own training."""
+        """The inputs of features, apart from the training of the weights."""
         device = devices.resolve(self.experiment.compute)
         return {
             "images": self.images_sha256,
@@ -73,7 +73,7 @@ class NetworkWork:
         }
 
     def training(self) -> dict[str, object]:
-        """What decides the fine-tuned weights."""
+        """The inputs of the fine-tuned weights."""
         return {
             **self.pixels(),
             "seed": self.seed,
@@ -82,11 +82,11 @@ class NetworkWork:
         }
 
     def finetuned(self, store: Store, on_progress: OnProgress | None = None) -> Path:
-        """The artefact of the fine-tuned weights: made, continued or found."""
+        """The artefact of the fine-tuned weights, from the store, from a continued training or from a new one."""
         parts = self.training()
 
         def build(folder: Path) -> None:
-            made = finetune(
+            training = finetune(
                 self.name,
                 self._pixels(),
                 self.cases.y,
@@ -100,16 +100,16 @@ class NetworkWork:
                 fill=0.0 if self.experiment.images.pad == "black" else 1.0,
                 on_progress=on_progress,
             )
-            pd.DataFrame(made.history).to_csv(folder / HISTORY, index=False)
-            told = {k: v for k, v in asdict(made).items() if k not in ("history", "weights_path", "network")}
-            write_atomic(folder / TRAINING, json.dumps(told, indent=1, sort_keys=True))
+            pd.DataFrame(training.history).to_csv(folder / HISTORY, index=False)
+            record = {k: v for k, v in asdict(training).items() if k not in ("history", "weights_path", "network")}
+            write_atomic(folder / TRAINING, json.dumps(record, indent=1, sort_keys=True))
 
         return store.make("finetune", content_key(parts), build, parts)
 
     def features(self, store: Store, trained: Path | None, on_progress: OnProgress | None = None) -> Path:
         """The artefact of the penultimate features of every image, and of the logits where the last layer has been trained (`trained`: its weights).
 
-        Pretrained features do not know the seed; those of random weights do.
+        Pretrained features do not depend on the seed; those of random weights do.
         """
         if trained is None:
             parts = {**self.pixels(), "seed": self.seed if self.located is None else None, "which": "initial"}
@@ -117,7 +117,7 @@ class NetworkWork:
             parts = {**self.training(), "which": "trained"}
 
         def build(folder: Path) -> None:
-            found = extract(
+            extracted = extract(
                 self.name,
                 initial_state(self.name, self.seed, self.located) if trained is None else trained,
                 self._pixels(),
@@ -126,9 +126,9 @@ class NetworkWork:
                 on_progress=on_progress,
                 features_file=folder / FEATURES,
             )
-            if found.logits is not None:
-                save_array(folder / LOGITS, found.logits)
-            write_atomic(folder / "extraction.json", json.dumps({"device": found.device, "notes": found.notes}))
+            if extracted.logits is not None:
+                save_array(folder / LOGITS, extracted.logits)
+            write_atomic(folder / "extraction.json", json.dumps({"device": extracted.device, "notes": extracted.notes}))
 
         return store.make("features", content_key(parts), build, parts)
 
@@ -137,11 +137,11 @@ class NetworkWork:
 
 
 def make_initial_features(work: NetworkWork) -> None:
-    """Make the features of the network as it starts, in whichever process."""
+    """Compute the features of the network before fine-tuning, in any process."""
     work.features(Store(work.root), None)
 
 
 def train_and_extract(work: NetworkWork) -> None:
-    """Fine-tune and extract, in whichever process: what was made is found in the store."""
+    """Fine-tune and extract, in any process; the results are in the store."""
     store = Store(work.root)
     work.features(store, work.finetuned(store) / WEIGHTS_NAME)

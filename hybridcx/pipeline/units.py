@@ -38,7 +38,7 @@ class Unit:
 
 
 def split_cohort(experiment: Experiment, cohort: Cohort, seed: int | None = None) -> Split:
-    """The split of the experiment, checked: every part has both classes, no patient stands in two. `seed` in place of the experiment's."""
+    """The split of the experiment, checked: every part has both classes, no patient is in two. `seed` replaces the experiment's."""
     if experiment.split.method == "manifest":
         return manifest_split(cohort)
     shares = (experiment.split.train, experiment.split.validation, experiment.split.test)
@@ -87,7 +87,7 @@ def make_size_units(experiment: Experiment, cohort: Cohort, units: Sequence[Unit
     """
     shares = experiment.training_size.shares
     problems: list[Problem] = []
-    made: list[Unit] = []
+    size_units: list[Unit] = []
     for unit in units if shares else ():
         try:
             subsets = training_subsets(cohort, unit.split, shares, seed=unit.seed)
@@ -95,9 +95,9 @@ def make_size_units(experiment: Experiment, cohort: Cohort, units: Sequence[Unit
             problems += [p for p in error.problems if p not in problems]
             continue
         names = [", ".join(n for n in (unit.name, f"share {share:g}") if n) for share in shares]
-        made += [Unit(unit.seed, s, None, n, h) for s, n, h in zip(subsets, names, shares, strict=True)]
+        size_units += [Unit(unit.seed, s, None, n, h) for s, n, h in zip(subsets, names, shares, strict=True)]
     raise_if_any(problems)
-    return tuple(made)
+    return tuple(size_units)
 
 
 def divisions_of(units: Sequence[Unit]) -> tuple[Split, ...]:

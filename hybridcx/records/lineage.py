@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from hybridcx.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 FitKind = Literal["network", "scaler", "head", "threshold", "calibration", "early_stopping"]
 SCHEMA = 1
@@ -262,14 +262,6 @@ class Lineage:
             raise InputError(
                 Problem(f"this is no lineage as hybridcx writes it ({printable(repr(error))})", file)
             ) from None
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per fit: fit_id, kind, model, unit, n_cases, cases_sha256, parents (joined by spaces)."""
-        import pandas as pd
-
-        columns = ["fit_id", "kind", "model", "unit", "n_cases", "cases_sha256", "parents"]
-        rows = [(f.fit_id, f.kind, f.model, f.unit, f.n_cases, f.cases_sha256, " ".join(f.parents)) for f in self]
-        return pd.DataFrame(rows, columns=columns)
 
 
 def _list(value: object) -> list[object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -342,12 +341,3 @@ def _ragged(ragged: list[tuple[int, int]], width: int, file: str) -> list[Proble
 def _frame(header: list[str], columns: list[pa.ChunkedArray]) -> pd.DataFrame:
     frame: pd.DataFrame = pa.table(columns, names=header).to_pandas()
     return frame.astype("str")
-
-
-def read_header(path: str | Path) -> list[str]:
-    """Return the column names of a CSV file, none where it cannot be read; for telling kinds of files apart."""
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as fh:
-            return next(csv.reader(io.StringIO(fh.readline())), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return []

@@ -1,8 +1,8 @@
-"""What the stages keep: folders addressed by the content that they were made from, written atomically, checked by hash when read.
+"""The cache of the stages: folders addressed by a hash of their inputs, written atomically, checked by hash when read.
 
 An artefact is a folder `<root>/<stage>/<key>`; the key is a SHA-256 over everything that decides its content (data, the part of the
-configuration, the code, the weights). It is made in `<key>.partial` beside it and renamed when complete, so a half-written artefact is never
-found. `artefact.json` inside lists each file with its hash; a damaged one is said, removed and made again.
+configuration, the code, the weights). It is written to `<key>.partial` and renamed when complete, so a half-written artefact is never
+read. `artefact.json` inside lists each file with its hash; a damaged artefact is reported, removed and computed again.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hybridcx.errors import InputError, Problem, printable
-from hybridcx.store.differences import Parts, difference_words, named, nearest
+from hybridcx.store.differences import Parts, difference_words, nearest, result_words
 from hybridcx.store.disk import disk_faults
 
 RECORD = "artefact.json"
 WEIGHTS = "weights"
-"""The folder of pretrained weights within `cache_root()` (deep/weights.py): carried in, not made."""
+"""The folder of pretrained weights within `cache_root()` (deep/weights.py): copied in, not computed."""
 _PARTIAL = ".partial"
-_LOOKED_AT = 200  # so many of a stage's youngest artefacts are compared with one that is to be made
+_LOOKED_AT = 200  # the number of a stage's youngest artefacts that are compared with a missing one
 Say = Callable[[str], None]
 
 
@@ -42,7 +42,7 @@ def sha256_file(path: Path) -> str:
 
 
 def content_key(parts: Mapping[str, object]) -> str:
-    """SHA-256 over named parts (JSON values); the order of the names does not matter."""
+    """SHA-256 over inputs by name (JSON values); the order of the names does not matter."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -91,7 +91,7 @@ def _sources() -> tuple[tuple[str, bytes], ...]:
 
 
 def cache_root() -> Path:
-    """Where artefacts are kept: `$HYBRIDCX_CACHE`, or the platform's cache folder of the user."""
+    """The folder of the artefacts: `$HYBRIDCX_CACHE`, or the platform's cache folder of the user."""
     if chosen := os.environ.get("HYBRIDCX_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -105,9 +105,10 @@ def cache_root() -> Path:
 
 @contextlib.contextmanager
 def exclusive(path: Path, busy: str, *, say: Say = lambda _: None, wait: bool = False) -> Iterator[None]:
-    """Hold the lock file `path`. If another process holds it: wait, which is said, or raise InputError; both begin with `busy` and say who.
+    """Hold the lock file `path`. If another process holds it: wait with a message, or raise InputError; both texts begin with `busy` and name
+    the holder.
 
-    The lock belongs to the process and goes with it, however it ends. That an earlier holder was killed is said.
+    The lock ends with the process, however that ends. A message reports that an earlier holder was killed.
     """
     holder = path.with_suffix(".holder")
     lock = FileLock(path)
@@ -155,8 +156,8 @@ class Entry:
 class Store:
     """Artefacts under one root folder.
 
-    `say` receives sentences about what is damaged and what is made although one like it is kept; `notice` those that belong to the moment, such
-    as who else is making an artefact.
+    `say` receives messages about damaged artefacts, and about those that are computed although the cache holds similar ones; `notice` those that
+    depend on the moment, such as which other process computes an artefact.
     """
 
     def __init__(self, root: Path, say: Say | None = None, notice: Say | None = None):
@@ -168,16 +169,16 @@ class Store:
         self._damaged: set[Path] = set()
 
     def find(self, stage: str, key: str) -> Path | None:
-        """The folder of a complete and undamaged artefact, or None. That one is damaged is said; `make` replaces it.
+        """The folder of a complete and undamaged artefact, or None. Damage is reported; `make` replaces the artefact.
 
-        Raises OSError where it cannot be read, which says nothing of what it holds.
+        Raises OSError where it cannot be read.
         """
         folder = self.root / stage / key
         if (sound := _is_sound(folder)) is None:
             return None
         if not sound:
             if folder not in self._damaged:
-                self.say(f"The kept result {stage}/{key[:12]} is damaged (its hash differs); it is made again.")
+                self.say(f"The cached result {stage}/{key[:12]} is damaged (its hash differs); it is computed again.")
             self._damaged.add(folder)
             return None
         return self._taken(folder)
@@ -196,26 +197,26 @@ class Store:
         made_from: Parts,
         of: Parts | None = None,
     ) -> Path:
-        """The artefact's folder, made by `build(folder)` if it is not there; if another run is making it, that is waited for.
+        """The artefact's folder, filled by `build(folder)` if it is absent; waits if another run is computing it.
 
-        `build` may find in the folder what an interrupted build left and continue from it. Whatever it leaves is part of the artefact.
-        `of`: network and which features, where `made_from` does not say so.
+        The folder may hold files of an interrupted build, from which `build` can continue. All files in it are part of the artefact.
+        `of`: network and which features, where `made_from` lacks them.
 
-        Raises StoppedError where the disk is full or cannot be written; what `build` had finished stays for the next call.
+        Raises StoppedError where the disk is full or cannot be written; finished files stay for the next call.
         """
         final = self.root / stage / key
         partial = final.with_name(key + _PARTIAL)
-        what = named(stage, {**made_from, **(of or {})})
+        what = result_words(stage, {**made_from, **(of or {})})
         with disk_faults(self.root, what, partial):
             if _is_sound(final):
                 return self._taken(final)
             partial.parent.mkdir(parents=True, exist_ok=True)
-            busy = f"another run makes {what}"
+            busy = f"another run computes {what}"
             with exclusive(final.with_name(key + ".lock"), busy, say=self.notice, wait=True):
-                if self.find(stage, key) is not None:  # made meanwhile
+                if self.find(stage, key) is not None:  # computed meanwhile
                     shutil.rmtree(partial, ignore_errors=True)
                 else:
-                    # A damaged one goes under the lock alone: another run may just have made it again.
+                    # A damaged one is removed only under the lock: another run may just have computed it again.
                     shutil.rmtree(final, ignore_errors=True)
                     self.explain(stage, made_from, of)
                     partial.mkdir(exist_ok=True)
@@ -229,15 +230,15 @@ class Store:
                     record |= {} if of is None else {"of": dict(of)}
                     write_atomic(partial / RECORD, json.dumps(record, indent=1, sort_keys=True, default=str))
                     partial.replace(final)
-            with contextlib.suppress(OSError):  # whoever still waits for it finds the artefact
+            with contextlib.suppress(OSError):  # a process that still waits for it reads the artefact
                 final.with_name(key + ".lock").unlink()
         self._used.add(final)
         return final
 
     def explain(self, stage: str, made_from: Parts, of: Parts | None = None) -> None:
-        """Say in what the nearest kept artefact of the stage and the network differs from the one that is to be made.
+        """Report in which inputs the most similar cached artefact of the stage and the network differs from the missing one.
 
-        Those that this store has found or made itself are left out: another seed or fold of one run is no reason.
+        Artefacts that this store has read or computed are left out: another seed or fold of one run is no reason.
         """
         if not self._explains:
             return
@@ -247,27 +248,27 @@ class Store:
         ]
         now = json.loads(json.dumps(dict(made_from), default=str))
         if (then := nearest(now, others)) is not None and (words := difference_words(then, now)):
-            what = named(stage, {**made_from, **(of or {})})
-            self.say(f"{what[0].upper()}{what[1:]}: made, as what is kept differs in {words}.")
+            what = result_words(stage, {**made_from, **(of or {})})
+            self.say(f"{what[0].upper()}{what[1:]}: computed again, since the cached result differs in {words}.")
 
     def records(self, stage: str) -> list[dict[str, Any]]:
-        """What the stage's complete artefacts were made from, the youngest first, without those that this store has used."""
-        found = []
+        """The records of the stage's complete artefacts, the youngest first, without those that this store has used."""
+        paths = []
         for path in (self.root / stage).glob(f"*/{RECORD}"):
             with contextlib.suppress(OSError):
                 if path.parent not in self._used and path.parent.suffix != _PARTIAL:
-                    found.append((path.stat().st_mtime_ns, path))
-        kept = []
-        for _, path in sorted(found, reverse=True)[:_LOOKED_AT]:
+                    paths.append((path.stat().st_mtime_ns, path))
+        records = []
+        for _, path in sorted(paths, reverse=True)[:_LOOKED_AT]:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 record = json.loads(path.read_text(encoding="utf-8"))
                 if isinstance(record["made_from"], dict) and isinstance(record.get("of", {}), dict):
-                    kept.append({**record, "folder": path.parent})
-        return kept
+                    records.append({**record, "folder": path.parent})
+        return records
 
     def entries(self) -> list[Entry]:
-        """Everything in the store, the longest unused first. Pretrained weights beside it, which cannot be made again, do not count."""
-        found = []
+        """Everything in the store, the longest unused first. Pretrained weights, which cannot be computed again, do not count."""
+        entries = []
         if not self.root.is_dir():
             return []
         for stage in sorted(p for p in self.root.iterdir() if p.is_dir() and p.name != WEIGHTS):
@@ -275,17 +276,17 @@ class Store:
                 if path.is_dir():
                     files, complete = [p for p in path.rglob("*") if p.is_file()], (path / RECORD).exists()
                     used = (path / RECORD).stat().st_mtime if complete else None
-                else:  # a single file with its record beside it (the image store's arrays)
-                    beside = path.with_suffix(".json")
-                    files, complete = [path, *([beside] if beside.exists() else [])], beside.exists()
+                else:  # a single file with a record of the same name (the image store's arrays)
+                    record = path.with_suffix(".json")
+                    files, complete = [path, *([record] if record.exists() else [])], record.exists()
                     used = None
                 stats = [p.stat() for p in files]
                 last = max((s.st_mtime for s in stats), default=0.0) if used is None else used
-                found.append(Entry(stage.name, path.stem, path, sum(s.st_size for s in stats), last, complete))
-        return sorted(found, key=lambda e: (e.used, e.stage, e.key))
+                entries.append(Entry(stage.name, path.stem, path, sum(s.st_size for s in stats), last, complete))
+        return sorted(entries, key=lambda e: (e.used, e.stage, e.key))
 
     def prune(self, limit_bytes: int) -> list[Entry]:
-        """Remove the longest unused artefacts until at most `limit_bytes` are left; one that is being made is left alone. Returns what went."""
+        """Remove the longest unused artefacts until at most `limit_bytes` are left; artefacts in use are skipped. Returns those removed."""
         entries = self.entries()
         total = sum(e.size for e in entries)
         removed = []

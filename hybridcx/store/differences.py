@@ -1,4 +1,4 @@
-"""Why a result is made although one like it is kept: in which of the parts that decide it the nearest kept one differs."""
+"""Why a result is computed although the cache holds one like it: the inputs in which the most similar cached result differs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STAGES = {
     "casebook": "the casebook's pictures",
 }
 _FEATURES = {"initial": "on features before fine-tuning", "trained": "on fine-tuned features"}
-# Parts whose values are hashes or say something of single cases: they are named and never shown.
+# Inputs whose values are hashes or describe single cases: messages name them without their values.
 _PARTS = {
     "images": "the images",
     "cases": "the cases, their labels or the split",
@@ -34,10 +34,10 @@ _PARTS = {
 Parts = Mapping[str, object]
 
 
-def named(stage: str, parts: Parts) -> str:
-    """What a stage makes from these parts, in words. It names neither cases nor paths.
+def result_words(stage: str, parts: Parts) -> str:
+    """The result of a stage in words, without cases and paths.
 
-    >>> named("features", {"network": "vgg16", "which": "initial"})
+    >>> result_words("features", {"network": "vgg16", "which": "initial"})
     'features of vgg16 before fine-tuning'
     """
     words = _STAGES.get(stage, stage)
@@ -51,47 +51,47 @@ def named(stage: str, parts: Parts) -> str:
 def differences(a: object, b: object, at: str = "") -> list[tuple[str, object, object]]:
     """The dotted names at which two JSON values differ, with both values (None where it is absent)."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        found = []
+        rows = []
         for key in sorted({*map(str, a), *map(str, b)}):
             name = f"{at}.{key}" if at else key
             if (key in a) != (key in b):
-                found.append((name, a.get(key), b.get(key)))
+                rows.append((name, a.get(key), b.get(key)))
             else:
-                found += differences(a[key], b[key], name)
-        return found
+                rows += differences(a[key], b[key], name)
+        return rows
     same = json.dumps(a, sort_keys=True, default=str) == json.dumps(b, sort_keys=True, default=str)
     return [] if same else [(at, a, b)]
 
 
 def nearest(parts: Parts, others: Iterable[Parts]) -> Parts | None:
-    """Of parts in the order of their age, the youngest first, those that differ in the fewest from `parts`."""
-    found, best = None, None
+    """Of `others`, the youngest first, those that differ from `parts` in the fewest entries."""
+    closest, smallest = None, None
     for other in others:
         changed = differences(other, parts)
         distance = (len({name.partition(".")[0] for name, _, _ in changed}), len(changed))
-        if best is None or distance < best:
-            found, best = other, distance
-    return found
+        if smallest is None or distance < smallest:
+            closest, smallest = other, distance
+    return closest
 
 
 def difference_words(then: Parts, now: Parts) -> str:
-    """In what two sets of parts differ, in words; "" where they do not.
+    """The differences of two sets of inputs in words; "" where there are none.
 
     >>> difference_words({"train": {"batch_size": 16}, "code": "ab"}, {"train": {"batch_size": 8}, "code": "cd"})
-    'the code of hybridcx and train.batch_size (16 there, 8 here)'
+    'the code of hybridcx and train.batch_size (16 in the cache, 8 now)'
     """
-    said: dict[str, None] = {}
+    phrases: dict[str, None] = {}
     for name, a, b in differences(then, now):
         top, _, rest = name.partition(".")
         if top == "packages":
-            said[f"the version of {printable(rest)} ({_value(a)} there, {_value(b)} here)"] = None
+            phrases[f"the version of {printable(rest)} ({_value(a)} in the cache, {_value(b)} now)"] = None
         elif top in _PARTS:
-            said[_PARTS[top]] = None
+            phrases[_PARTS[top]] = None
         elif len(f"{a}{b}") <= MAX_SHOWN_CHARS:
-            said[f"{printable(name)} ({_value(a)} there, {_value(b)} here)"] = None
+            phrases[f"{printable(name)} ({_value(a)} in the cache, {_value(b)} now)"] = None
         else:
-            said[printable(name)] = None
-    words = list(said)
+            phrases[printable(name)] = None
+    words = list(phrases)
     if len(words) > MAX_NAMED:
         words = [*words[:MAX_NAMED], f"{len(words) - MAX_NAMED} more"]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

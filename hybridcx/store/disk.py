@@ -1,4 +1,4 @@
-"""A disk that is full or cannot be written any more while a command works: told from other errors, and said with folder and space."""
+"""Errors of a disk that is full or no longer writable while a command works, with folder and free space in the message."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _KIND = {
     errno.EPERM: DENIED,
     **({errno.EDQUOT: QUOTA} if hasattr(errno, "EDQUOT") else {}),
 }
-# Libraries in Rust give the number of the system's error in their text alone, NumPy not even that.
+# Libraries in Rust give the number of the system's error only in their text, NumPy not even there.
 _RUST = re.compile(r"\(os error (\d+)\)")
 _NUMPY = re.compile(r"\d+ requested and \d+ written")
 
 
 def disk_fault(error: BaseException) -> str | None:
-    """What the disk refused by this error, or by one that caused it: one of the kinds above; None for any other error.
+    """The kind of disk error of `error`, or of one that caused it; None for any other error.
 
     >>> disk_fault(OSError(errno.ENOSPC, "No space left on device"))
     'full'
@@ -34,8 +34,8 @@ def disk_fault(error: BaseException) -> str | None:
     seen: BaseException | None = error
     while seen is not None:
         number = seen.errno if isinstance(seen, OSError) else None
-        if number is None and (found := _RUST.search(str(seen))):
-            number = int(found[1])
+        if number is None and (match := _RUST.search(str(seen))):
+            number = int(match[1])
         if number in _KIND:
             return _KIND[number]
         if isinstance(seen, OSError) and number is None and _NUMPY.search(str(seen)):
@@ -46,9 +46,9 @@ def disk_fault(error: BaseException) -> str | None:
 
 @contextlib.contextmanager
 def disk_faults(folder: Path, what: str, taken: Path | None = None) -> Iterator[None]:
-    """Raise StoppedError where writing `what` below `folder` fails for the disk. `taken`: where it lies as far as it is written.
+    """Raise StoppedError where writing `what` below `folder` fails because of the disk. `taken`: the folder of what is written so far.
 
-    An error that names a file elsewhere is said of that file's folder; one of access is of the disk only where its file is below `folder`.
+    For an error that names a file elsewhere the message names that file's folder; an error of access counts only where its file is below `folder`.
     """
     try:
         yield
@@ -66,33 +66,33 @@ def disk_faults(folder: Path, what: str, taken: Path | None = None) -> Iterator[
 
 
 def _sentence(kind: str, folder: Path, what: str, written: int) -> str:
-    shown, room = printable_path(folder), "an unknown space"
+    name, room = printable_path(folder), "an unknown space"
     with contextlib.suppress(OSError):
         room = size_words(shutil.disk_usage(folder).free)
-    said = {
-        FULL: f"The disk of {shown} is too full ({room} free)",
-        QUOTA: f"The quota on the disk of {shown} is used up",
-        TOO_LARGE: f"A file in {shown} is larger than the system allows",
-        READ_ONLY: f"{shown} is read-only",
-        DENIED: f"{shown} may not be written any more",
+    sentence = {
+        FULL: f"The disk of {name} is too full ({room} free)",
+        QUOTA: f"The quota on the disk of {name} is used up",
+        TOO_LARGE: f"A file in {name} is larger than the system allows",
+        READ_ONLY: f"{name} is read-only",
+        DENIED: f"{name} is no longer writable",
     }[kind]
-    said += f": {what} cannot be written." if what else "."
-    said += f" {size_words(written)} had been written." if written else ""
+    sentence += f": {what} cannot be written." if what else "."
+    sentence += f" {size_words(written)} had been written." if written else ""
     remedy = "Make it writable." if kind in (READ_ONLY, DENIED) else "Free some space."
-    return f"{said} {'Raise that limit.' if kind == TOO_LARGE else remedy}"
+    return f"{sentence} {'Raise that limit.' if kind == TOO_LARGE else remedy}"
 
 
 def bytes_below(folder: Path) -> int:
     """Bytes of all files below a folder; 0 where it does not exist."""
     total = 0
     for path in folder.rglob("*") if folder.is_dir() else ():
-        with contextlib.suppress(OSError):  # it goes while it is counted
+        with contextlib.suppress(OSError):  # a file may disappear meanwhile
             total += path.stat().st_size
     return total
 
 
 def size_words(n: int) -> str:
-    """A number of bytes as it is said.
+    """A number of bytes in words.
 
     >>> size_words(2_340_000)
     '2.3 MB'

@@ -54,7 +54,7 @@ def _cgroups(root: Path) -> list[tuple[int, int]]:
         lines = (root / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    found = []
+    limits = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers == "":
@@ -69,8 +69,8 @@ def _cgroups(root: Path) -> list[tuple[int, int]]:
             limit, used = _number(top / folder / names[0]), _number(top / folder / names[1])
             if limit is not None and limit < _NO_LIMIT:
                 cached = _cached(top / folder / "memory.stat", names[2])
-                found.append((limit, max(0, (used or 0) - cached)))
-    return found
+                limits.append((limit, max(0, (used or 0) - cached)))
+    return limits
 
 
 def _number(path: Path) -> int | None:
@@ -102,9 +102,9 @@ def _of_windows() -> Memory:
 
 
 def disk_free(folder: Path) -> int:
-    """Free bytes on the disk on which `folder` lies, or would lie if it were made."""
-    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    return shutil.disk_usage(there).free
+    """Free bytes on the disk on which `folder` lies, or would lie if it existed."""
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    return shutil.disk_usage(existing).free
 
 
 def gb(n_bytes: float) -> str:

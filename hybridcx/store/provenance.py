@@ -1,4 +1,4 @@
-"""What made a result: versions, machine, clock, hashes. The only place where clock and host may stand (CSVs repeat to the byte)."""
+"""Versions, machine and clock behind a result. The only place that may record clock and host (CSVs repeat to the byte)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that make numbers, read from their metadata without importing them."""
-    found = {}
+    """Installed versions of the packages that compute numbers, read from their metadata without importing them."""
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def versions_of(*names: str) -> dict[str, str]:

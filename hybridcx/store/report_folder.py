@@ -1,7 +1,7 @@
-"""The folder that a command writes: ours or empty, one writer at a time, replaced when complete and never before.
+"""The folder that a command writes: empty or a report of hybridcx, one writer at a time, replaced only when the new results are complete.
 
-New results are written to `.hybridcx/new` inside the folder. When they are complete a list of their names, `commit.json`, is written beside them;
-from then on they count, and moving them over the old ones is repeated by the next command if this one is killed meanwhile.
+New results are written to `.hybridcx/new` inside the folder. When they are complete a list of their names, `commit.json`, is written next to them;
+from then on they are valid, and the next command moves them over the old ones if this one is killed meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OutputFolder:
         self.new = self.inner / "new"
 
     def read_state(self) -> dict[str, object]:
-        """What an earlier run of this folder has noted; empty if there was none."""
+        """The state that an earlier run wrote into this folder; empty without one."""
         try:
             return dict(json.loads((self.inner / STATE).read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -47,7 +47,7 @@ class OutputFolder:
             ) from None
 
     def write_state(self, state: Mapping[str, object]) -> None:
-        """Note something for the next run of this folder (JSON)."""
+        """Write the state for the next run of this folder (JSON)."""
         write_atomic(
             self.inner / STATE,
             json.dumps({"command": self.command, "schema_version": SCHEMA_VERSION, **state}, indent=1, sort_keys=True),
@@ -129,18 +129,18 @@ def _stays_inside(name: str) -> bool:
 
 
 def _ours(path: Path, command: str) -> list[Problem]:
-    """Why the folder `path` may not be written to by `command`."""
+    """The reasons why `command` may not write to the folder `path`."""
     if not path.exists():
         return []
     if not path.is_dir():
         return [Problem("this is a file, not a folder", str(path), remedy="choose another --out")]
     if not any(p.name != INNER for p in path.iterdir()) and not (path / INNER / STATE).exists():
-        return []  # empty, or killed before its first note
+        return []  # empty, or killed before it wrote a state
     made_by, version = None, 0
     for name in (f"{INNER}/{STATE}", PROVENANCE):
         try:
-            found = json.loads((path / name).read_text(encoding="utf-8"))
-            made_by, version = found.get("command"), found.get("schema_version", 0)
+            record = json.loads((path / name).read_text(encoding="utf-8"))
+            made_by, version = record.get("command"), record.get("schema_version", 0)
             break
         except (OSError, ValueError, AttributeError):
             continue
@@ -173,7 +173,7 @@ def _ours(path: Path, command: str) -> list[Problem]:
 
 @contextlib.contextmanager
 def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator[OutputFolder]:
-    """Hold the folder `path` for `command`. `say` is told if an earlier run that held it was killed.
+    """Hold the folder `path` for `command`. `say` receives a message if an earlier run that held it was killed.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
         if hybridcx did not make it and it is not empty, if another command or a newer version made it, if it cannot be written, or if
         another process holds it.
     StoppedError
-        if its disk is full, or it cannot be written any more; the earlier results stay.
+        if its disk is full, or no longer writable; the earlier results stay.
     """
     if problems := _ours(path, command):
         raise InputError(problems)
@@ -219,8 +219,8 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
         if held and fresh:  # bad input leaves nothing behind
             shutil.rmtree(folder.inner, ignore_errors=True)
             with contextlib.suppress(OSError):  # whatever is not empty stays
-                for made in absent:
-                    made.rmdir()
+                for parent in absent:
+                    parent.rmdir()
         raise
 
 
@@ -231,17 +231,17 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[None]:
-    """A folder that is filled wholly or not at all: it must be empty or absent, and is so again where the filling does not end.
+    """Fill a folder wholly or not at all: it must be empty or absent, and is so again if the block raises.
 
     Raises InputError for a folder that holds something, or a file of that name.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(Problem("the folder is not empty", str(target), remedy="choose an empty folder, or a new one"))
-    there = target.exists()
+    existed = target.exists()
     try:
         yield
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
-        if there:
+        if existed:
             target.mkdir(exist_ok=True)
         raise

@@ -63,9 +63,9 @@ def compare_cells(reported: Path, recomputed: Path, *, exact: bool, wording: boo
     out.differences += _differing_columns(name, head, expected_head, exact=exact)
     columns = [c for c in expected_head if c in head and (wording or c != "warning")]
     keys = [c for c in KEYS if c in columns]
-    mine = [dict(zip(head, r, strict=True)) for r in rows]
-    theirs = [dict(zip(expected_head, r, strict=True)) for r in expected]
-    for row, other in _aligned(mine, theirs, keys):
+    reported_rows = [dict(zip(head, r, strict=True)) for r in rows]
+    expected_rows = [dict(zip(expected_head, r, strict=True)) for r in expected]
+    for row, other in _aligned(reported_rows, expected_rows, keys):
         key = ", ".join(f"{k} {v}" for k in keys if (v := (row or other or {}).get(k, "NA")) != "NA")
         if row is None:
             out.differences.append(_difference(name, key, "", "no such row", "a row"))
@@ -99,8 +99,8 @@ def _compare_row(
             out.differences.append(_difference(name, key, column, a, b))
 
 
-def _difference(file: str, row: str, column: str, found: str, recomputed: str) -> dict[str, str]:
-    return {"file": file, "row": row, "column": column, "found": found, "recomputed": recomputed}
+def _difference(file: str, row: str, column: str, reported: str, recomputed: str) -> dict[str, str]:
+    return {"file": file, "row": row, "column": column, "found": reported, "recomputed": recomputed}
 
 
 def _aligned(reported: list[Row], recomputed: list[Row], keys: Sequence[str]) -> list[tuple[Row | None, Row | None]]:
@@ -127,13 +127,13 @@ def _number(text: str) -> float | None:
         return None
 
 
-def alike(found: str, recomputed: str, column: str, row: Row) -> bool:
+def alike(reported: str, recomputed: str, column: str, row: Row) -> bool:
     """Whether two cells agree where versions or machines differ: to 1e-9 relative, resampled values within 4 Monte Carlo errors.
 
     The Monte Carlo error of a limit is its own column where the table has one (`mc.error.low`, `mc.error.high`), otherwise four of them are
     taken as a tenth of the interval's width; that of a resampled p is sqrt(p (1 - p) / B), two of them differing by sqrt 2 of it.
     """
-    a, b = _number(found), _number(recomputed)
+    a, b = _number(reported), _number(recomputed)
     if a is None or b is None:
         return False
     if a == b or math.isclose(a, b, rel_tol=RELATIVE, abs_tol=1e-12):

@@ -1,6 +1,6 @@
-"""A report made again from what lies beside it: the ledger, the readings, the cohort, the printed table and the recorded options.
+"""Recomputes a report from its folder: ledger, readings, cohort, published table and recorded options.
 
-Everything is written to a folder of its own, never into the report's.
+Everything is written to another folder, never into the report's.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.vocabulary.columns import Column
 
-_TRAINED = "made in training, which is not repeated"
-_IMAGES = "made from the images, which are not in the folder"
+_TRAINED = "result of training, which is not repeated"
+_IMAGES = "computed from the images, which are not in the folder"
 _FORM = "another form of the page and the tables"
 REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
     "ensembles.csv": _TRAINED,
-    "lineage.json": "made in training, which is not repeated; its fits were held against the test cases",
+    "lineage.json": "result of training, which is not repeated; its fits were compared with the test cases",
     "near_duplicates.csv": _IMAGES,
     "shortcuts.csv": _IMAGES,
     "neighbours.csv": _IMAGES,
@@ -55,21 +55,21 @@ REASONS: Mapping[str, str] = {
     ),
     "checklist.csv": "words alone",
     "data_dictionary.csv": "words alone",
-    "hybridcx.log": "what was said on the way",
+    "hybridcx.log": "messages of the command",
     "experiment.json": "the configuration itself",
     "printed.csv": "an input",
     "cohort.csv": "an input",
     "ratings.csv": "an input",
-    "runs.csv": "made from the runs that were compared, which are not in the folder",
+    "runs.csv": "computed from the compared runs, which are not in the folder",
     "recompute.R": "a program",
 }
-PAGE = "the page tells of training or of compared runs besides its tables, which are held against their recomputation"
+PAGE = "the page also describes trainings or compared runs; its tables were recomputed"
 
 
 @dataclass(slots=True)
 class Recomputed:
-    """What was made again. `folder` has the files; `page` says whether its page can be held against the report's, `swapped` are hashes that
-    stand on it for the copies that were read (copy -> original); `options` are the recorded options as the recomputation would record them.
+    """A recomputed report. `folder` has its files. `page`: its page can be compared with the report's. `swapped`: hashes on the page, of the copies
+    that were read -> of the original inputs. `options`: the options as the recomputation records them. `notes`: differences of the inputs.
     """
 
     folder: Path
@@ -82,11 +82,11 @@ class Recomputed:
 def reason_of(name: str) -> str:
     """Why a file of a report is not recomputed."""
     folder = f"{name.split('/')[0]}/" if "/" in name else ""
-    return REASONS.get(folder) or REASONS.get(name) or "nothing in the folder gives it again"
+    return REASONS.get(folder) or REASONS.get(name) or "the folder does not hold its input"
 
 
 def read_written(path: Path) -> pd.DataFrame:
-    """A CSV that hybridcx wrote, as text; None where it has NA (a text that is really "NA" stands in quotes there)."""
+    """A CSV that hybridcx wrote, as text; None where it has NA (the text "NA" is quoted there)."""
     raw = re.sub(rb'(?<=[,\n])"NA"(?=[,\r\n])', b'"\x01NA"', path.read_bytes())
     frame = pd.read_csv(io.BytesIO(raw), dtype=object, keep_default_na=False, na_filter=False, encoding="utf-8")
     frame = frame.astype(object)
@@ -94,7 +94,7 @@ def read_written(path: Path) -> pd.DataFrame:
 
 
 def ledger_of(folder: Path) -> pd.DataFrame:
-    """The predictions of a report: predictions.csv, or predictions.parquet where the CSV is not there. Scores are numbers, all else text."""
+    """The predictions of a report: predictions.csv, or predictions.parquet where there is no CSV. Scores are numbers, all else text."""
     text, parquet = folder / "predictions.csv", folder / "predictions.parquet"
     ledger = read_written(text) if text.exists() else pd.read_parquet(parquet)
     if "score" in ledger:
@@ -103,9 +103,9 @@ def ledger_of(folder: Path) -> pd.DataFrame:
 
 
 def recompute(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
-    """Make the tables (and, but for a run, the page) of the report in `folder` again, below the empty folder `new`.
+    """Recompute the tables (and the page, except of a run) of the report in `folder`, below the empty folder `new`.
 
-    Raises InputError, naming the folder's own files, where what lies beside the report cannot be analysed any more.
+    Raises InputError, naming the folder's own files, where these cannot be analysed.
     """
     makers = {"compare": _compare, "agreement": _agreement, "audit": _audit, "plan": _plan, "run": _run}
     try:
@@ -115,24 +115,24 @@ def recompute(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
 
 
 def _of_the_folder(problem: Problem, folder: Path, record: Mapping[str, Any]) -> Problem:
-    """A problem of a copy, which has the name of the input that the report was made from, as one of the file that lies in the folder."""
+    """A problem of a copied input, with the file of the folder that the copy was made from instead of the input's name."""
     own = {"run": "predictions.csv", "compare": "predictions.csv", "agreement": "ratings.csv", "audit": "published.csv"}
     name = own.get(record["command"])
     if problem.file is None or name is None:
         return problem
-    given, readers = problem.file.removesuffix(ROWS), record["options"].get("readers_file")
-    if record["command"] == "run" and given != LEDGER_NAME:
+    file, readers = problem.file.removesuffix(ROWS), record["options"].get("readers_file")
+    if record["command"] == "run" and file != LEDGER_NAME:
         return problem
-    if readers and Path(given).name == Path(readers).name:
+    if readers and Path(file).name == Path(readers).name:
         name = "ratings.csv"
     elif name == "predictions.csv" and not (folder / name).exists():
         name = "predictions.parquet"
-    header = given != problem.file and name.endswith(".csv")  # rows were counted, here they are lines
+    header = file != problem.file and name.endswith(".csv")  # the message counts rows, a CSV has lines
     return replace(problem, file=name, row=problem.row and problem.row + header)
 
 
 def _copy(frame: pd.DataFrame, name: str, new: Path) -> Path:
-    """An input as it was given, as far as the ledger keeps it: under its own name, blank where it has nothing."""
+    """Write the input of the report again, under its own name, with blank cells for missing values."""
     path = new / "inputs" / Path(name).name
     path.parent.mkdir(exist_ok=True)
     if path.suffix.lower() in (".parquet", ".pq"):
@@ -143,16 +143,16 @@ def _copy(frame: pd.DataFrame, name: str, new: Path) -> Path:
 
 
 def _inputs(record: Mapping[str, Any], *roles: str) -> dict[str, str]:
-    """The names of the inputs by their part. Older reports record them without: then they are told apart where there is one."""
+    """The file names of the inputs by role. Older reports record no roles: there a single input has the first role."""
     options, names = record["options"], list(record.get("inputs", {}))
-    found = {r: str(options[f"{r}_file"]) for r in roles if options.get(f"{r}_file")}
-    return found or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
+    files = {r: str(options[f"{r}_file"]) for r in roles if options.get(f"{r}_file")}
+    return files or (dict.fromkeys(roles[:1], names[0]) if len(names) == 1 else {})
 
 
 def _finished(out: Path, record: Mapping[str, Any], copies: Mapping[str, Path]) -> Recomputed:
-    made = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
+    provenance = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
     swapped = {sha256_file(p): record["inputs"][n] for n, p in copies.items() if n in record.get("inputs", {})}
-    return Recomputed(out, page=True, swapped=swapped, options=made["options"])
+    return Recomputed(out, page=True, swapped=swapped, options=provenance["options"])
 
 
 def _recorded_options(command: Callable[..., object], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,14 +169,14 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options = record["options"]
     ledger, inputs = ledger_of(folder), _inputs(record, "predictions", "readers")
     by_threshold = options.get("calls") == "by threshold"
-    if by_threshold:  # made anew, and held against the ledger's
+    if by_threshold:  # computed again, and compared with the ledger's
         ledger = ledger.drop(columns="y_pred", errors="ignore")
     cluster = options.get("cluster") or "patient_id"
     if cluster != "patient_id":
         ledger = ledger.rename(columns={"patient_id": cluster})
     copies: dict[str, Path] = {}
     predictions: Path | pd.DataFrame = ledger
-    if options.get("runs"):  # made of folders that are not here: their predictions are in the ledger
+    if options.get("runs"):  # the folders of the runs are not here, their predictions are in the ledger
         inputs.pop("predictions", None)
     if "predictions" in inputs:
         predictions = copies[inputs["predictions"]] = _copy(ledger, inputs["predictions"], new)
@@ -198,12 +198,12 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
             },
         ),
     )
-    made = _finished(new / "report", record, copies)
-    if options.get("runs"):  # what differs in the folders' configuration, on the page and in runs.csv, is not here
-        made.page, made.options["runs"] = False, options["runs"]
+    recomputed = _finished(new / "report", record, copies)
+    if options.get("runs"):  # the configurations of the runs, on the page and in runs.csv, are not here
+        recomputed.page, recomputed.options["runs"] = False, options["runs"]
         for name in ("data_dictionary.csv", "checklist.csv"):
-            (made.folder / name).unlink()
-    return made
+            (recomputed.folder / name).unlink()
+    return recomputed
 
 
 def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
@@ -260,7 +260,7 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         result.notes.append("experiment.json is not the configuration that provenance.json records")
     undescribed = {(name, str(c)): Column("", "") for name, table in tables.items() for c in table.columns}
     write_tables(out, tables, command="run", further_columns=undescribed)
-    for path in out.glob("*.csv"):  # tables made from trainings, images or the cohort have headers alone here
+    for path in out.glob("*.csv"):  # tables of trainings, images or the cohort have only headers here
         if path.stem not in (*tables, "predictions", "training_size_predictions") and (
             path.name in REASONS or not _no_rows(folder / path.name)
         ):
@@ -269,7 +269,7 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
 
 
 def _called_again(rows: pd.DataFrame, labels: Sequence[str], threshold: float) -> pd.DataFrame:
-    """Rows of predictions with their calls made again from the scores, also for cases in dispute."""
+    """Rows of predictions with calls computed again from the scores, also for disputed cases."""
     called = np.array(labels, dtype=object)[(rows["score"].to_numpy(float) >= threshold).astype(int)]
     return rows.assign(y_pred=pd.Series(called, index=rows.index, dtype=object))
 
@@ -283,7 +283,7 @@ def _printed(folder: Path) -> pd.DataFrame | None:
 
 
 def _sizes_again(folder: Path, ledger: pd.DataFrame, threshold: float, labels: Sequence[str]) -> pd.DataFrame:
-    """training_size_predictions.csv with calls made again from the scores; the rows of the full training set come from the ledger."""
+    """training_size_predictions.csv with calls computed again from the scores; the rows of the full training set come from the ledger."""
     rows = read_written(folder / "training_size_predictions.csv")
     for column in ("score", "share"):
         rows[column] = rows[column].astype(float)
@@ -344,8 +344,8 @@ def _divisions_sha256(divisions: pd.DataFrame) -> str:
 def _differing_divisions(ledger: pd.DataFrame, divisions: pd.DataFrame) -> list[str]:
     """The cases whose part, in one seed and fold, differs between predictions.csv and split.csv."""
     keys = ["case_id", "seed", *(["fold"] if "fold" in ledger else [])]
-    named = ledger[ledger["split"] != "disputed"][[*keys, "split"]].drop_duplicates().astype(str)
-    both = named.merge(divisions[[*keys, "split"]].astype(str), on=keys, how="left", suffixes=("", ".file"))
+    parts = ledger[ledger["split"] != "disputed"][[*keys, "split"]].drop_duplicates().astype(str)
+    both = parts.merge(divisions[[*keys, "split"]].astype(str), on=keys, how="left", suffixes=("", ".file"))
     return [
         f"case {row['case_id']}, seed {row['seed']}: split {row['split']} in predictions.csv, {row['split.file']} in split.csv"
         for row in both[both["split"] != both["split.file"]].to_dict("records")

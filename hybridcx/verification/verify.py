@@ -1,8 +1,8 @@
-"""The command `hybridcx verify` and its twin `hybridcx.verify`: is this report still what its predictions say, to the last number.
+"""The command `hybridcx verify` and its twin `hybridcx.verify`: do the numbers of a report follow from its predictions.
 
-Three questions, none of which rests on another: are the files those that were written (SHA-256 in provenance.json); do the numbers in them
-come out again when they are recomputed from the predictions and options beside them (so that a changed number is found even if its hash was
-changed with it); and what could not be recomputed. Nothing is written into the folder.
+Three independent checks: the files have the hashes that provenance.json records; the numbers equal those recomputed from the predictions and
+options in the folder (which finds a changed number even where its hash was changed too); and a list of the files that could not be recomputed.
+Nothing is written into the folder.
 
 (The module is not called `verify`, which would hide the function of that name.)
 """
@@ -31,19 +31,19 @@ from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_wr
 
 COMMANDS = ("agreement", "audit", "compare", "plan", "run")
 ONLY_WORDS = ("checklist.csv", "data_dictionary.csv")
-"""Tables without numbers, which other code may word in another way."""
+"""Tables without numbers, whose wording differs between versions."""
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"
-TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so that last digits may differ"
+TOLERANT = "compared to 1e-9 relative, resampled values within 4 Monte Carlo errors: the report was made with {why}, so last digits may differ"
 OLDER_PAGE = "the page is compared with its recomputation only by the code that wrote it"
 STYLED_PAGE = "the page has the journal style {style} of an older version, which this one does not write; tables have no style and were recomputed"
-SOURCE = "what the report was made from"
+SOURCE = "input of the report"
 MAX_SHOWN = 20
 MAX_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found.
+    """The result of `verify`.
 
     `files`: file, status (unchanged, changed, missing, added). `numbers`: file, numbers, words (cells recomputed), differences. `differences`:
     file, row (its key), column, found, recomputed. `not_recomputed`: file, reason; of these only the hash was checked. `agrees`: no file
@@ -59,7 +59,7 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Whether everything is as it was written and every number came out again."""
+        """Whether every file is unchanged and every number was reproduced."""
         return not len(self.differences) and bool((self.files["status"] == "unchanged").all())
 
 
@@ -81,9 +81,9 @@ def verify(folder: ReportFolder, *, progress: ReportsProgress = None) -> Verific
     files = _files(path, record["files"])
     why = _otherwise(record)
     with tempfile.TemporaryDirectory(prefix="hybridcx-verify-") as scratch:
-        progress.say("Recomputing the report from what lies beside it.")
-        made, differences = _recomputed(path, record, Path(scratch).resolve())
-        compared, not_recomputed = _compared(path, record, made, exact=why == "")
+        progress.say("Recomputing the report from the files in its folder.")
+        report, differences = _recomputed(path, record, Path(scratch).resolve())
+        compared, not_recomputed = _compared(path, record, report, exact=why == "")
     differences += [d for c in compared.values() for d in c.differences]
     if record["command"] == "run":
         differences += _lineage(path)
@@ -150,9 +150,9 @@ def _otherwise(record: Mapping[str, Any]) -> str:
     different = []
     if then.get("hybridcx") != now["hybridcx"] or then.get("code_sha256") != now["code_sha256"]:
         different.append(f"other code of hybridcx ({then.get('hybridcx')})")
-    packages, mine = then.get("packages", {}), provenance.package_versions()
+    packages, ours = then.get("packages", {}), provenance.package_versions()
     numeric = ("numpy", "scipy", "statsmodels", "pandas")
-    different += [f"{name} {packages.get(name)}" for name in numeric if packages.get(name) != mine.get(name)]
+    different += [f"{name} {packages.get(name)}" for name in numeric if packages.get(name) != ours.get(name)]
     if then.get("python") != now["python"]:
         different.append(f"Python {then.get('python')}")
     if any(then.get(k) != now[k] for k in ("machine", "processor", "platform")):
@@ -161,16 +161,16 @@ def _otherwise(record: Mapping[str, Any]) -> str:
 
 
 def _recomputed(path: Path, record: Mapping[str, Any], scratch: Path) -> tuple[Recomputed | None, list[dict[str, str]]]:
-    """The report made again, and what stands in its way or in the ledger's."""
+    """The recomputed report, and the problems of its input and of its ledger; None where it cannot be recomputed."""
     try:
-        made = recompute(path, record, scratch)
+        report = recompute(path, record, scratch)
     except InputError as error:
-        shown = error.problems[:MAX_SHOWN]
-        return None, [_difference(SOURCE, "", "cannot be analysed", str(p), "sound input") for p in shown]
+        problems = error.problems[:MAX_SHOWN]
+        return None, [_difference(SOURCE, "", "cannot be analysed", str(p), "sound input") for p in problems]
     except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{type(error).__name__}: {error}".replace(str(scratch), "").replace(f"{path}/", "")
         return None, [_difference(SOURCE, "", "cannot be recomputed", what, "sound input")]
-    return made, [_difference("predictions.csv", "", "", note, "the same") for note in made.notes]
+    return report, [_difference("predictions.csv", "", "", note, "the same") for note in report.notes]
 
 
 def _lineage(path: Path) -> list[dict[str, str]]:
@@ -178,25 +178,25 @@ def _lineage(path: Path) -> list[dict[str, str]]:
     try:
         problems = lineage_problems(path / LINEAGE, ledger_of(path))
     except (OSError, KeyError, TypeError, ValueError, AttributeError):
-        return []  # the ledger itself is damaged, which has been said
+        return []  # the ledger itself is damaged, which is reported already
     return [_difference(LINEAGE, "", "", str(replace(p, file=None)), "no fit on a test case") for p in problems]
 
 
-def _difference(file: str, row: str, column: str, found: str, recomputed: str) -> dict[str, str]:
-    return {"file": file, "row": row, "column": column, "found": found, "recomputed": recomputed}
+def _difference(file: str, row: str, column: str, reported: str, recomputed: str) -> dict[str, str]:
+    return {"file": file, "row": row, "column": column, "found": reported, "recomputed": recomputed}
 
 
 def _compared(
-    path: Path, record: Mapping[str, Any], made: Recomputed | None, *, exact: bool
+    path: Path, record: Mapping[str, Any], recomputed: Recomputed | None, *, exact: bool
 ) -> tuple[dict[str, Compared], dict[str, str]]:
-    """Every file held against its recomputation, and those that have none with the reason."""
+    """Every file compared with its recomputation, and the files without one, with the reason."""
     compared: dict[str, Compared] = {}
-    named = [n for n in sorted({*record["files"], *(p.name for p in path.glob("*.csv"))}) if (path / n).is_file()]
-    rest = {n: reason_of(n) for n in named}
-    if made is None:
+    names = [n for n in sorted({*record["files"], *(p.name for p in path.glob("*.csv"))}) if (path / n).is_file()]
+    rest = {n: reason_of(n) for n in names}
+    if recomputed is None:
         return compared, dict.fromkeys(rest, "the report could not be recomputed")
     same_version = record.get("environment", {}).get("hybridcx") == provenance.version()
-    for new in sorted(made.folder.glob("*.csv")):
+    for new in sorted(recomputed.folder.glob("*.csv")):
         if new.name in ONLY_WORDS and not exact:
             continue
         if (path / new.name).is_file():
@@ -209,15 +209,15 @@ def _compared(
         compared[parquet.name] = _same_ledger(path)
         rest.pop(parquet.name, None)
     if exact:
-        compared[PROVENANCE] = _same_options(record["options"], made.options)
+        compared[PROVENANCE] = _same_options(record["options"], recomputed.options)
     if "report.html" in rest:
-        if not made.page:
+        if not recomputed.page:
             rest["report.html"] = PAGE
         elif not exact:
             style = str(record.get("style", "plain"))
             rest["report.html"] = OLDER_PAGE if style == "plain" else STYLED_PAGE.format(style=printable(style))
         else:
-            compared["report.html"] = _same_page(path / "report.html", record["options"], made)
+            compared["report.html"] = _same_page(path / "report.html", record["options"], recomputed)
             rest.pop("report.html")
     if exact and "recompute.R" in rest:
         compared["recompute.R"] = _same_program(path / "recompute.R", record["options"])
@@ -226,12 +226,12 @@ def _compared(
 
 
 def _same_ledger(path: Path) -> Compared:
-    """The ledger as CSV and as Parquet hold the same."""
+    """Compare the ledger as CSV and as Parquet."""
     out, name = Compared(), "predictions.parquet"
     text = read_written(path / "predictions.csv")
     try:
         frame = pd.read_parquet(path / name)
-    except Exception as error:  # whatever pyarrow makes of a damaged file
+    except Exception as error:  # pyarrow raises various errors for a damaged file
         out.differences.append(_difference(name, "", "", f"cannot be read ({type(error).__name__})", "the ledger"))
         return out
     if list(map(str, frame.columns)) != list(text.columns) or len(frame) != len(text):
@@ -254,10 +254,10 @@ def _same_ledger(path: Path) -> Compared:
     return out
 
 
-def _same_options(recorded: Mapping[str, object], made: Mapping[str, object]) -> Compared:
-    """The recorded options are those that give this report, the plan's hash among them."""
+def _same_options(recorded: Mapping[str, object], recomputed: Mapping[str, object]) -> Compared:
+    """Compare the recorded options, and the hash of the plan, with those of the recomputation."""
     out = Compared()
-    for name, value in json.loads(json.dumps(made, default=str)).items():
+    for name, value in json.loads(json.dumps(recomputed, default=str)).items():
         if name in recorded and name != "input_warnings":
             out.words += 1
             if recorded[name] != value:
@@ -266,71 +266,76 @@ def _same_options(recorded: Mapping[str, object], made: Mapping[str, object]) ->
 
 
 def _same_program(path: Path, options: Mapping[str, object]) -> Compared:
-    """The R program beside the report is the one that this version writes: a doctored one could say PASS to anything."""
+    """Compare the R program with the one that this version writes: a changed program could print PASS for any numbers."""
     out = Compared(words=1)
     if path.read_bytes() != program(options).encode("utf-8"):
         out.differences.append(_difference(path.name, "", "", "another program", "the program that hybridcx writes"))
     return out
 
 
-def _same_page(page: Path, recorded: Mapping[str, Any], made: Recomputed) -> Compared:
-    """The page made again is the same text, but for the hashes of what it was read from.
+def _same_page(page: Path, recorded: Mapping[str, Any], recomputed: Recomputed) -> Compared:
+    """Compare the page with its recomputation, except for the hashes of the inputs.
 
-    What the reader of the input had to say of it (a column that was left out) the ledger does not say again: where that differs, the lines
-    that have figures are held against each other without it.
+    Warnings about the input (a column that was left out) cannot be recomputed from the ledger: where they differ, only the lines with digits
+    are compared, without these warnings.
     """
     out = Compared()
-    again = (made.folder / "report.html").read_text(encoding="utf-8")
-    for copy, original in made.swapped.items():
+    again = (recomputed.folder / "report.html").read_text(encoding="utf-8")
+    for copy, original in recomputed.swapped.items():
         again = again.replace(copy, original)
-    here = page.read_bytes().decode("utf-8", errors="replace").split("\n")
-    there = again.split("\n")
-    options: tuple[Mapping[str, Any], ...] = (recorded, made.options)
-    said, now = ([str(w) for w in o.get("input_warnings", ())] for o in options)
-    if said != now:
-        known = {"<h3>Caveats</h3>", *(f"<li>{escape(w)}</li>" for w in (*said, *now))}  # no other caveat, no heading
-        here, there = (
-            [line for line in lines if any(c.isdigit() for c in line) and line.strip() not in known] for lines in (here, there)
+    page_here = page.read_bytes().decode("utf-8", errors="replace").split("\n")
+    page_again = again.split("\n")
+    options: tuple[Mapping[str, Any], ...] = (recorded, recomputed.options)
+    warnings, warnings_again = ([str(w) for w in o.get("input_warnings", ())] for o in options)
+    if warnings != warnings_again:
+        known = {
+            "<h3>Caveats</h3>",
+            *(f"<li>{escape(w)}</li>" for w in (*warnings, *warnings_again)),
+        }  # no other caveat, no heading
+        page_here, page_again = (
+            [line for line in lines if any(c.isdigit() for c in line) and line.strip() not in known] for lines in (page_here, page_again)
         )  # fmt: skip
-    out.words = len(there)
-    for i in range(max(len(here), len(there))):
-        a, b = (lines[i] if i < len(lines) else "(no such line)" for lines in (here, there))
+    out.words = len(page_again)
+    for i in range(max(len(page_here), len(page_again))):
+        a, b = (lines[i] if i < len(lines) else "(no such line)" for lines in (page_here, page_again))
         if a != b:
             at = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
             cut = slice(max(0, at - 30), at + 60)
             out.differences.append(_difference(page.name, f"line {i + 1}", "", printable(a[cut]), printable(b[cut])))
-            if len(here) != len(there):  # all that follows is shifted
+            if len(page_here) != len(page_again):  # all later lines are shifted
                 break
     return out
 
 
-def lines_of(found: Verification) -> list[str]:
-    """What the command prints: what was recomputed, what differs, which files changed, what was not recomputed."""
-    tables = found.numbers[~found.numbers["file"].isin(("report.html", "recompute.R", PROVENANCE))]
+def lines_of(result: Verification) -> list[str]:
+    """The lines that the command prints: tables recomputed, differences, changed files, files that were not recomputed."""
+    tables = result.numbers[~result.numbers["file"].isin(("report.html", "recompute.R", PROVENANCE))]
     held = tables[(tables["numbers"] + tables["words"] + tables["differences"]) > 0]
-    said = [_of_table(row) for row in held.to_dict("records")]
+    lines = [_of_table(row) for row in held.to_dict("records")]
     if empty := sorted({*tables["file"]} - {*held["file"]}):
-        said.append(f"empty, as they have to be: {', '.join(empty)}")
-    page = found.numbers.loc[found.numbers["file"] == "report.html", "differences"].tolist()
-    said += [f"report.html: made again, {f'{n} lines DIFFERENT' if n else 'the same'}" for n in page]
-    for reason, names in found.not_recomputed.groupby("reason")["file"]:
+        lines.append(f"empty, as expected: {', '.join(empty)}")
+    page = result.numbers.loc[result.numbers["file"] == "report.html", "differences"].tolist()
+    lines += [f"report.html: recomputed, {f'{n} lines DIFFERENT' if n else 'identical'}" for n in page]
+    for reason, names in result.not_recomputed.groupby("reason")["file"]:
         few = names.tolist()[:MAX_NAMED]
         more = f" and {len(names) - len(few)} more" if len(names) > len(few) else ""
-        said.append(f"not recomputed, only the hash was checked ({reason}): {', '.join(map(printable, few))}{more}")
-    said.append(f"Numbers were {found.how}.")
-    for row in found.differences.head(MAX_SHOWN).to_dict("records"):
+        lines.append(f"not recomputed, only the hash was checked ({reason}): {', '.join(map(printable, few))}{more}")
+    lines.append(f"Numbers were {result.how}.")
+    for row in result.differences.head(MAX_SHOWN).to_dict("records"):
         place = ": ".join(p for p in (row["file"], row["row"], row["column"]) if p)
-        # a problem of the lineage is a sentence of ours, its values made printable already
-        said.append(
+        # the problems of the lineage are sentences whose values are printable already
+        lines.append(
             f"DIFFERENT {LINEAGE}: {row['found']}"
             if row["file"] == LINEAGE
             else f"DIFFERENT {printable(place)}: found {printable(row['found'])}, recomputed {printable(row['recomputed'])}"
         )
-    if len(found.differences) > MAX_SHOWN:
-        said.append(f"... and {len(found.differences) - MAX_SHOWN} further differences")
+    if len(result.differences) > MAX_SHOWN:
+        lines.append(f"... and {len(result.differences) - MAX_SHOWN} further differences")
     for status in ("changed", "missing", "added"):
-        said += [f"{status.upper()} {printable(n)}" for n in found.files.loc[found.files["status"] == status, "file"]]
-    return [*said, _conclusion(found, int(tables["numbers"].sum()), len(tables))]
+        lines += [
+            f"{status.upper()} {printable(n)}" for n in result.files.loc[result.files["status"] == status, "file"]
+        ]
+    return [*lines, _conclusion(result, int(tables["numbers"].sum()), len(tables))]
 
 
 def _of_table(row: Mapping[Any, Any]) -> str:
@@ -338,12 +343,12 @@ def _of_table(row: Mapping[Any, Any]) -> str:
     return f"{printable(row['file'])}: {row['numbers']} numbers and {row['words']} words recomputed{wrong}"
 
 
-def _conclusion(found: Verification, numbers: int, tables: int) -> str:
-    files = len(found.files)
-    if found.agrees:
+def _conclusion(result: Verification, numbers: int, tables: int) -> str:
+    files = len(result.files)
+    if result.agrees:
         return f"The report agrees: {numbers} numbers in {tables} files recomputed, {files} files unchanged."
-    odd = int((found.files["status"] != "unchanged").sum())
+    odd = int((result.files["status"] != "unchanged").sum())
     return (
-        f"The report does NOT agree: {len(found.differences)} differences in {numbers} numbers recomputed; "
+        f"The report does NOT agree: {len(result.differences)} differences in {numbers} numbers recomputed; "
         f"{odd} of {files} files changed, missing or added."
     )

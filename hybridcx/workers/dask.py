@@ -1,8 +1,8 @@
-"""Who does the tasks of a run, and tasks on the workers of a Dask cluster.
+"""The workers of a run, and tasks on the workers of a Dask cluster.
 
-The cluster is anybody's: it is asked for by the address of its scheduler, on this machine's loopback or over TLS. Its workers read and write the
-cache folder of the run and must compute the same bits: their versions, code and device are compared with ours, at the start and in every
-task, since workers come and go. joblib's Dask backend is not used: see `on_cluster`.
+The cluster is named by the address of its scheduler, on this machine's loopback or over TLS. Its workers read and write the cache folder of the
+run and must compute the same bits: their versions, code and device are compared with those of this process, at the start and in every task,
+since workers come and go. joblib's Dask backend is not used: see `on_cluster`.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ LOST = "The connection to the Dask scheduler is lost."
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Who does the tasks of a run. What they make does not depend on it.
+    """The processes that do the tasks of a run. Results do not depend on them.
 
     jobs : processes on this machine; None: one per processor
     scheduler : address of a Dask scheduler whose workers do the tasks instead, `tcp://127.0.0.1:8786` or `tls://host:8786`
-    folder : what the workers of a cluster must all see: the cache of the run; None: not looked at
-    machine : says in a line what a worker computes on, where bits depend on it; called here and on the workers
+    folder : the cache of the run, which all workers of a cluster must see; None: not checked
+    machine : describes the device of a worker where bits depend on it; called here and on the workers
     say : receives sentences about workers that died
     """
 
@@ -63,12 +63,12 @@ class Workers:
 
     @property
     def several(self) -> bool:
-        """Whether more than one task was asked to be done at a time."""
+        """Whether more than one task is to run at a time."""
         return self.scheduler is not None or (self.jobs is not None and self.jobs > 1)
 
     @property
     def here(self) -> int | None:
-        """Tasks at a time on this machine, as far as they were asked for; 1 where a cluster does them."""
+        """Tasks at a time on this machine, None for the default; 1 where a cluster does them."""
         return self.jobs if self.scheduler is None else 1
 
     def record(self) -> dict[str, object]:
@@ -77,10 +77,10 @@ class Workers:
 
 
 def task_kills(n: int) -> StoppedError:
-    """What is said of a task that kills whoever does it."""
+    """The error for a task that killed its workers `n` times."""
     return StoppedError(
-        f"A task has ended {n} processes that worked on it, most likely for want of memory: do fewer at a time (--jobs), or lower train.batch_size "
-        "or images.size_px."
+        f"A task ended {n} processes that worked on it, most likely for lack of memory: run fewer tasks at a time (--jobs), or lower "
+        "train.batch_size or images.size_px."
     )
 
 
@@ -106,7 +106,7 @@ def check_address(address: str) -> None:
     if protocol == "tcp" and not _is_loopback(address):
         raise InputError(
             Problem(
-                "a connection to another machine is made over TLS alone: anyone in between could read and run what is sent",
+                "a connection to another machine is made over TLS only: anyone in between could read the tasks and send others",
                 column="--scheduler",
                 value=address,
                 remedy="start the cluster with --protocol tls and its certificates (docs/cluster.md) and give tls://HOST:PORT, or reach it through "
@@ -126,22 +126,22 @@ def _own_state() -> dict[str, str]:
 
 
 def _state(token: Path | None, machine: Callable[[], str] | None) -> dict[str, str]:
-    """What decides the bits of this process, and whether it sees the cache folder."""
-    found = dict(_own_state())
+    """Versions, code and device of this process, which decide its bits, and whether it sees the cache folder."""
+    state = dict(_own_state())
     if machine is not None:
-        found["device"] = machine()
+        state["device"] = machine()
     if token is not None:
-        found["cache folder"] = "shared" if token.is_file() else f"{token.parent} is another folder or cannot be read"
-    return found
+        state["cache folder"] = "shared" if token.is_file() else f"{token.parent} is another folder or cannot be read"
+    return state
 
 
 def _differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
     names = [n for n in dict.fromkeys((*ours, *theirs)) if ours.get(n) != theirs.get(n)]
-    return [f"{n} is {theirs.get(n, 'absent')} there, {ours.get(n, 'absent')} here" for n in names]
+    return [f"{n} is {theirs.get(n, 'absent')} on the worker, {ours.get(n, 'absent')} here" for n in names]
 
 
 class WrongWorkerError(Exception):
-    """A worker would not compute what we compute: its address, and what differs."""
+    """A worker would compute other bits than this process: its address, and the differences."""
 
     def problem(self) -> Problem:
         return _wrong(*self.args)
@@ -149,7 +149,7 @@ class WrongWorkerError(Exception):
 
 def _wrong(address: str, differences: Sequence[str]) -> Problem:
     return Problem(
-        f"the worker {address} would not give the same bytes: {'; '.join(differences)}",
+        f"the worker {address} would give other results to the bit: {'; '.join(differences)}",
         remedy="install the same versions on every machine, give every worker the same cache folder (HYBRIDCX_CACHE, on a shared file system), and "
         "run hybridcx on a machine like the workers' (docs/cluster.md)",
     )
@@ -164,21 +164,21 @@ class OpenWorkerError(WrongWorkerError):
 
 def _open_to_others(address: str) -> Problem:
     return Problem(
-        "without TLS the scheduler and all workers must listen on this machine's loopback alone",
+        "without TLS the scheduler and all workers must listen on this machine's loopback only",
         value=address,
         remedy="start scheduler and workers with --host 127.0.0.1, or the cluster with --protocol tls (docs/cluster.md)",
     )
 
 
 def _exposed(listening: Sequence[str]) -> list[str]:
-    """Those of the addresses at which other machines are listened to without TLS."""
+    """The addresses that accept connections from other machines without TLS."""
     return [a for a in listening if _protocol(a) != "tls" and not _is_loopback(a)]
 
 
 def _listening() -> Callable[..., list[str]]:
-    """Where a scheduler or worker listens, asked of itself: the address by which it is known may be the loopback all the same."""
+    """A function that returns the addresses at which a scheduler or worker listens; the address that it reports to others may be the loopback."""
 
-    # A nested function travels by value, so that a scheduler without hybridcx can answer. Dask fills in the one of the two that it is.
+    # A nested function is sent by value, so that a scheduler without hybridcx can answer. Dask sets the one of the two arguments that applies.
     def listening(dask_scheduler: Any = None, dask_worker: Any = None) -> list[str]:
         return [str(listener.listen_address) for listener in (dask_scheduler or dask_worker).listeners]
 
@@ -195,7 +195,7 @@ def _task(
     token: Path | None,
     machine: Callable[[], str] | None,
 ) -> T:
-    """One task on a worker. The lock is for a worker with several threads that came later: torch's settings and streams are a process's."""
+    """One task on a worker. The lock is for a worker with several threads that came later: torch has one set of settings and streams per process."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -211,7 +211,7 @@ def _task(
 
 
 def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable[[], dict[str, str]]:
-    # A nested function travels by value, so that a worker without hybridcx can say so.
+    # A nested function is sent by value, so that a worker without hybridcx can report that.
     def report() -> dict[str, str]:
         try:
             from hybridcx.workers.dask import _state
@@ -224,7 +224,7 @@ def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable
 
 @contextlib.contextmanager
 def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Path | None, Callable[[], str] | None]]]:
-    """A client of the scheduler, its workers checked, and what every task is given to check its worker by. Raises InputError."""
+    """A client of the scheduler with checked workers, and the expected state that every task compares with its worker's. Raises InputError."""
     try:
         from distributed import Client
     except ImportError:
@@ -232,7 +232,7 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
     address = str(workers.scheduler)
 
     class Closing(Client):
-        """Closed at once if its start fails: left half open, and collected in the thread of a later client, it makes that one fail too."""
+        """Closed at once if its start fails: a half-open client that is collected in the thread of a later one makes that one fail too."""
 
         def start(self, **settings: Any) -> None:
             try:
@@ -244,13 +244,13 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
     try:
         client = Closing(address, timeout=CONNECT_S, set_as_default=False, name="hybridcx")
     except (OSError, TimeoutError, RuntimeError, TypeError, ValueError) as error:
-        remedy = "look whether it runs there and which address it prints"
+        remedy = "check that it runs and which address it prints"
         if _protocol(address) == "tls":
             remedy += "; the certificates are those of Dask's own configuration (distributed.comm.tls, or DASK_DISTRIBUTED__COMM__TLS__…)"
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             Problem(
-                f"the Dask scheduler cannot be reached ({said})", column="--scheduler", value=address, remedy=remedy
+                f"the Dask scheduler cannot be reached ({reason})", column="--scheduler", value=address, remedy=remedy
             )
         ) from error
     token = None if workers.folder is None else workers.folder / TOKEN.format(secrets.token_hex(8))
@@ -271,7 +271,7 @@ def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Pat
 def _problems(
     client: Any, address: str, token: Path | None, machine: Callable[[], str] | None, ours: dict[str, str]
 ) -> Iterator[Problem]:
-    """What is wrong with the cluster as it is now."""
+    """The problems of the cluster at this moment."""
     try:
         client.wait_for_workers(1, timeout=FIRST_WORKER_S)
     except TimeoutError:
@@ -284,24 +284,24 @@ def _problems(
         return
     threads: dict[str, int] = client.nthreads()
     listening = list(client.run_on_scheduler(_listening()))
-    for found in client.run(_listening(), on_error="return").values():
-        listening += found if isinstance(found, list) else []  # one that has just gone
+    for addresses in client.run(_listening(), on_error="return").values():
+        listening += addresses if isinstance(addresses, list) else []  # a worker that has just gone
     yield from map(_open_to_others, _exposed(listening))
     for worker, n in threads.items():
         if n != 1:
             yield Problem(
                 f"the worker {worker} does {n} tasks at a time in one process, which would share their random streams",
-                remedy="start workers with --nthreads 1, and as many as there are tasks to be done at a time (--nworkers N)",
+                remedy="start workers with --nthreads 1, and one for each task that is to run at a time (--nworkers N)",
             )
     for worker, theirs in client.run(_reported(token, machine), on_error="return").items():
         if isinstance(theirs, dict) and (differences := _differences(ours, theirs)):
             yield _wrong(worker, differences)
-        elif not isinstance(theirs, (dict, OSError)):  # one that has just gone is no problem: tasks look again
-            yield Problem(f"the worker {worker} cannot be asked what it computes with: {theirs!r}")
+        elif not isinstance(theirs, (dict, OSError)):  # a worker that has just gone is no problem: tasks check again
+            yield Problem(f"the worker {worker} does not report its versions: {theirs!r}")
 
 
 def check_workers(workers: Workers) -> None:
-    """Refuse a cluster that cannot be reached or would give other bytes, before anything is begun. Raises InputError."""
+    """Check that the cluster can be reached and computes the same bits. Raises InputError."""
     if workers.scheduler is not None:
         with connected(workers):
             pass
@@ -317,7 +317,7 @@ def _present(client: Any) -> set[str]:
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Dask logs with tracebacks what is said here in a sentence."""
+    """Silence Dask's tracebacks for errors that are reported here in a sentence."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
@@ -329,15 +329,15 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 def on_cluster(
     function: Callable[..., T], arguments: Sequence[tuple[object, ...]], workers: Workers, advance: Callable[[], None]
 ) -> list[T]:
-    """`parallel.run_tasks` on the workers of a Dask cluster.
+    """`local.run_tasks` on the workers of a Dask cluster.
 
-    Dask itself does the task of a lost worker again. joblib's Dask backend is passed over because it waits for ever for a task that Dask gives
-    up: its callback is called for results alone.
+    Dask itself does the task of a lost worker again. joblib's Dask backend is not used because it waits for ever for a task that Dask gives
+    up: its callback is called only for results.
     """
     from distributed import KilledWorker, wait
 
-    with _quiet(logging.getLogger("distributed.client")), connected(workers) as (client, given):
-        number = {client.submit(_task, function, a, *given, pure=False): i for i, a in enumerate(arguments)}
+    with _quiet(logging.getLogger("distributed.client")), connected(workers) as (client, expected):
+        number = {client.submit(_task, function, a, *expected, pure=False): i for i, a in enumerate(arguments)}
         results: dict[int, T] = {}
         known, seen_at = _present(client), time.monotonic()
         try:
@@ -350,7 +350,7 @@ def on_cluster(
                     advance()
                 now = _present(client)
                 for gone in sorted(known - now):
-                    workers.say(f"Warning: the worker {gone} has gone; what it was at is done again by another.")
+                    workers.say(f"Warning: the worker {gone} has gone; another one repeats its tasks.")
                 seen_at = time.monotonic() if now else seen_at
                 if time.monotonic() - seen_at > WITHOUT_WORKERS_S:
                     raise StoppedError(

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
 
 T = TypeVar("T")
-IDLE_S = 60.0  # a process without work ends after so long
+IDLE_S = 60.0  # after which a process without work ends
 PARENT_CHECK_S = 1.0
 
 
 def default_jobs() -> int:
-    """As many processes as there are processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
@@ -57,8 +57,8 @@ def run_tasks(
     """Call `function(*a)` for every `a` with `workers` (default: a process per processor), and return the results in order.
 
     `function` must be importable by its module's name and the arguments picklable. One job runs here, without another process. An exception of
-    a task is raised here, and the other tasks are stopped. A task whose worker dies is done again; one that has killed three workers (Dask: as
-    many as the scheduler's `allowed-failures` and one) raises StoppedError. Worth it for tasks of a second or more: starting a process costs
+    a task is raised here, and the other tasks are stopped. A task whose worker dies is repeated; one that has killed three workers (Dask: one
+    more than the scheduler's `allowed-failures`) raises StoppedError. Worth it for tasks of a second or more: starting a process costs
     about as much.
     """
     total = len(arguments)
@@ -91,26 +91,26 @@ def _in_processes(
 ) -> list[T]:
     """One thread and one pool of a single process for each job, so that a process that dies names its task.
 
-    joblib.Parallel is not used: when one of its processes dies it ends the others too, does not say which task died, and cannot be told to
-    kill its workers.
+    joblib.Parallel is not used: when one of its processes dies it ends the others too, does not report which task died, and has no
+    way to kill its workers.
     """
     from loky import BrokenProcessPool, ProcessPoolExecutor
 
-    mine = threading.local()
+    of_thread = threading.local()
     begun: list[ProcessPoolExecutor] = []
 
     def call(i: int) -> T:
-        if getattr(mine, "process", None) is None:
-            mine.process = ProcessPoolExecutor(
+        if getattr(of_thread, "process", None) is None:
+            of_thread.process = ProcessPoolExecutor(
                 1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
             )
-            begun.append(mine.process)
+            begun.append(of_thread.process)
         with _without_interrupts():  # a process starts with its first task
-            future = mine.process.submit(function, *arguments[i])
+            future = of_thread.process.submit(function, *arguments[i])
         try:
             result: T = future.result()
         except BrokenProcessPool:
-            mine.process = None
+            of_thread.process = None
             raise
         return result
 
@@ -129,7 +129,7 @@ def _in_processes(
                     deaths[i] += 1
                     if deaths[i] == ATTEMPTS:
                         raise task_kills(ATTEMPTS) from error
-                    say(f"Warning: the process of task {i + 1} of {len(arguments)} died; the task is done again.")
+                    say(f"Warning: the process of task {i + 1} of {len(arguments)} died; the task is repeated.")
                     running[threads.submit(call, i)] = i
     finally:
         threads.shutdown(wait=False, cancel_futures=True)

@@ -16,9 +16,7 @@ from hybridcx.cohort.splits import (
     grouped_stratified_folds,
     manifest_split,
     quotas,
-    read_split,
     stratified_split,
-    write_split,
 )
 from hybridcx.errors import InputError
 
@@ -151,31 +149,9 @@ def test_a_split_without_a_class_or_test_cases_is_refused():
         manifest_split(cohort(["abnormal", "normal"], split=["train"] * 2))
 
 
-def test_the_file_and_its_hash(tmp_path):
+def test_the_hash_is_that_of_the_csv():
     s = stratified_split(STUDY, seed=5)
-    path = tmp_path / "split.csv"
-    write_split(s, path)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == s.sha256
-    again = read_split(path, STUDY)
-    assert again.sha256 == s.sha256
-    assert again.method == "file"
-    assert again.counts().equals(s.counts())
-    assert [p.name for p in tmp_path.iterdir()] == ["split.csv"]
-
-
-def test_a_split_file_of_another_cohort_is_refused(tmp_path):
-    path = tmp_path / "split.csv"
-    path.write_text("case_id,split\nc0000,train\nc0001,tset\nc0001,test\nx,test\n")
-    with pytest.raises(InputError) as e:
-        read_split(path, cohort(["abnormal", "normal"] * 2))
-    for part in ("1 cases that the cohort does not analyse: x", "2 cases of the cohort that the split lacks: c0002, c0003",
-                 "line 3, column split: an unknown split", "line 4, column case_id: a case that stands twice"):  # fmt: skip
-        assert part in str(e.value)
-    path.write_text("case_id,split\nc0000,train\nc0001,train\nc0002,test\nc0003,test\n")
-    with pytest.raises(InputError, match="1 patients in two splits: p"):
-        read_split(path, cohort(["abnormal", "normal"] * 2, ["p", "q", "p", "r"]))
-    with pytest.raises(InputError, match="no such file"):
-        read_split(tmp_path / "none.csv", STUDY)
+    assert hashlib.sha256(s.to_bytes()).hexdigest() == s.sha256
 
 
 def test_folds_keep_groups_and_classes():

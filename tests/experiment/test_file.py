@@ -133,6 +133,16 @@ def test_files(tmp_path):
         assert at.name in str(e.value)
 
 
+def test_the_correction_that_files_of_version_0_3_name_is_accepted_and_not_recorded():
+    plain = 'name = "x"\n[cohort.phantom]\npatients = 60\n[networks]\nnames = ["vgg16"]\n[analysis]\n'
+    experiment = parse_experiment(plain + 'p_adjust = "holm"\n')
+    assert experiment == parse_experiment(plain)
+    assert "p_adjust" not in experiment.model_dump(mode="json")["analysis"]
+    assert not any("p_adjust" in key for key, *_ in keys_table())
+    with pytest.raises(InputError, match=r"analysis\.p_adjust"):
+        parse_experiment(plain + 'p_adjust = "bonferroni"\n')
+
+
 def test_options_of_one_network():
     e = parse_experiment(BASE + "[train]\nepochs = 5\n[train.network.vgg16]\nepochs = 2\nlearning_rate = 0.1\n")
     assert (e.train_of("vgg16").epochs, e.train_of("vgg16").learning_rate) == (2, 0.1)

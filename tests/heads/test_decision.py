@@ -6,7 +6,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
 from hybridcx.errors import InputError
-from hybridcx.heads.decision import calibrate, choose_threshold, fit_isotonic, fit_sigmoid
+from hybridcx.heads.decision import choose_threshold, fit_isotonic, fit_sigmoid
 
 
 def scores(n=80, seed=0):
@@ -118,11 +118,3 @@ def test_isotonic_is_monotone_and_calibrated_on_its_cases():
     assert p.max() <= 1
     assert fitted(score).mean() == pytest.approx(y.mean())
     assert fitted.case_ids == ("x",)
-
-
-def test_calibrate_dispatches_by_name():
-    y, score = scores()
-    assert calibrate(y, score) == fit_sigmoid(y, score)
-    assert calibrate(y, score, "isotonic") == fit_isotonic(y, score)
-    with pytest.raises(InputError, match="unknown method"):
-        calibrate(y, score, "beta")

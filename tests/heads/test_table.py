@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hybridcx.experiment.file import ALL_HEADS
-from hybridcx.heads.table import COMPONENTS, HEADS, MAX_CANDIDATES
+from hybridcx.heads.table import COMPONENTS, HEADS
 
 
 def test_the_heads_are_those_of_the_experiment_file():
@@ -26,7 +26,7 @@ def test_importing_the_table_imports_no_estimators():
 @pytest.mark.parametrize("name", HEADS)
 def test_every_candidate_is_a_valid_estimator(name):
     head = HEADS[name]
-    assert 1 <= len(head.candidates) <= MAX_CANDIDATES
+    assert 1 <= len(head.candidates) <= 6
     module, _, kind = head.estimator.rpartition(".")
     estimator = getattr(importlib.import_module(module), kind)
     assert hasattr(estimator, "predict_proba") or not head.has_probabilities

@@ -19,7 +19,7 @@ from hybridcx.experiment.file import Experiment, parse_experiment, with_changes
 from hybridcx.progress import Progress
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import RECORD, Store
-from hybridcx.store.differences import difference_words, named, nearest
+from hybridcx.store.differences import difference_words, nearest, result_words
 
 A, B = "squeezenet1_1", "mobilenet_v2"
 TEXT = f"""name = "small"
@@ -82,7 +82,7 @@ def first(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     hybridcx.phantom(folder / "given" / "phantom", patients=60, seed=3)
     said = stages(parse_experiment(TEXT), folder / "given", folder / "cache")
-    assert "what is kept differs" not in said
+    assert "the cached result differs" not in said
     assert set(kept(folder / "cache").values()) == IMAGES | INITIAL | TUNED | HEADS
     return folder
 
@@ -128,38 +128,43 @@ def option(**changes):
 
 
 CHANGES = {
-    "an image": (one_image, IMAGES | INITIAL | TUNED | HEADS, "The images: prepared, as what is kept differs in 1 of "),
+    "an image": (
+        one_image,
+        IMAGES | INITIAL | TUNED | HEADS,
+        "The images: prepared again, since the cached result differs in 1 of ",
+    ),
     "a label": (one_label, TUNED | HEADS, "the cases, their labels or the split"),
     "an option of one network": (
         option(train={"epochs": 1, "validate_every": 50, "network": {B: {"weight_decay": 0.01}}}),
         of_network(TUNED, B) | {("heads", B, "trained")},
-        f"The fine-tuning of {B}: made, as what is kept differs in train.weight_decay (",
+        f"The fine-tuning of {B}: computed again, since the cached result differs in train.weight_decay (",
     ),
     "a head more": (
         option(heads={"names": ["logistic", "lda"], "folds": 2}),
         HEADS,
-        f"The heads of {A} on fine-tuned features: made, as what is kept differs in names (logistic there, logistic, lda here).",
+        f"The heads of {A} on fine-tuned features: computed again, since the cached result differs in "
+        "names (logistic in the cache, logistic, lda now).",
     ),
 }
 SLOW = {
-    "folds of heads": (option(heads={"names": ["logistic"], "folds": 3}), HEADS, "folds (2 there, 3 here)"),
+    "folds of heads": (option(heads={"names": ["logistic"], "folds": 3}), HEADS, "folds (2 in the cache, 3 now)"),
     "scikit-learn": (other_version("scikit-learn"), HEADS, "the version of scikit-learn ("),
     "shares": (option(split={"train": 0.6, "validation": 0.2, "test": 0.2}), TUNED | HEADS, "the cases, their labels or the split"),
-    "seed": (option(seed=6), INITIAL | TUNED | HEADS, "seed (5 there, 6 here)"),
+    "seed": (option(seed=6), INITIAL | TUNED | HEADS, "seed (5 in the cache, 6 now)"),
     "batch size": (
         option(train={"epochs": 1, "validate_every": 50, "batch_size": 8}),
         TUNED | {h for h in HEADS if h[2] == "trained"},
-        "train.batch_size (16 there, 8 here)",
+        "train.batch_size (16 in the cache, 8 now)",
     ),
     "threads": (
         option(compute={"device": "cpu", "threads": 2, "training_precision": "float32"}),
         INITIAL | TUNED | HEADS,
-        "compute.threads (1 there, 2 here)",
+        "compute.threads (1 in the cache, 2 now)",
     ),
     "precision": (
         option(compute={"device": "cpu", "threads": 1, "training_precision": "bfloat16"}),
         INITIAL | TUNED | HEADS,
-        "compute.training_precision (float32 there, bfloat16 here)",
+        "compute.training_precision (float32 in the cache, bfloat16 now)",
     ),
     "torch": (other_version("torch"), INITIAL | TUNED | HEADS, "the version of torch ("),
     "code of networks": (other_code("deep"), INITIAL | TUNED | HEADS, "the code of hybridcx"),
@@ -200,13 +205,13 @@ def test_a_change_remakes_what_depends_on_it_and_says_why(first, tmp_path, monke
     assert set(made) == remade - same
     assert len(made) == len(set(made)), "made twice"
     assert said in log
-    told = [line for line in log.splitlines() if "what is kept differs" in line]
+    told = [line for line in log.splitlines() if "the cached result differs" in line]
     assert len(told) == len(made)  # one sentence each
     ids = pd.read_csv(base / "phantom/manifest.csv", dtype=str)[["case_id", "patient_id", "image"]].to_numpy().ravel()
     assert not [i for i in ids if any(i in line for line in told)]
     assert str(tmp_path) not in "".join(told)
     again = stages(experiment, base, cache)  # nothing is made of what is there
-    assert "what is kept differs" not in again
+    assert "the cached result differs" not in again
     assert set(kept(cache)) == set(after)
 
 
@@ -239,9 +244,11 @@ def test_words_say_parts_without_hashes_or_cases():
     now = {"code": "b" * 64, "rows": [1, 3], "train": {"epochs": 4, "options": "y" * 50}, "packages": {"numpy": "2.1"}}
     assert difference_words(then, then) == ""
     assert difference_words(then, now) == (
-        "the code of hybridcx, the version of numpy (2.0 there, 2.1 here), the cases to fit on, train.epochs (3 there, 4 here) and 1 more"
+        "the code of hybridcx, the version of numpy (2.0 in the cache, 2.1 now), the cases to fit on, train.epochs (3 in the cache, 4 now) and 1 more"
     )
-    assert named("heads", {"network": "vgg16", "which": "trained"}) == "the heads of vgg16 on fine-tuned features"
+    assert (
+        result_words("heads", {"network": "vgg16", "which": "trained"}) == "the heads of vgg16 on fine-tuned features"
+    )
 
 
 def test_the_nearest_differs_in_the_fewest_parts_and_is_the_youngest_of_equals():

@@ -14,7 +14,7 @@ from hybridcx.cohort.cohort import Cohort
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.images.store import prepare_store
 from hybridcx.pipeline import shortcuts as module
-from hybridcx.pipeline.shortcuts import NAMES, shortcuts, told
+from hybridcx.pipeline.shortcuts import NAMES, shortcuts, warnings_of
 from hybridcx.vocabulary.cohort import SHORTCUTS
 
 N = 120
@@ -53,7 +53,7 @@ def cohort(folder: Path, planted: str = "", *, patients: int = N, seed: int = 0)
 def test_a_planted_mark_is_found_under_its_name(tmp_path, mark):
     table = shortcuts(*cohort(tmp_path, mark), seed=1).set_index("mark")
     assert table.loc[mark, "estimate"] > 0.95
-    (warned,) = told(table.reset_index(), file="manifest.csv")
+    (warned,) = warnings_of(table.reset_index(), file="manifest.csv")
     named = {k for k, words in NAMES.items() if f"{words} (AUROC" in warned.rule}
     assert mark in named
     assert named <= {mark, *({"file_format"} if mark in ("geometry", "border") else ())}  # both change the bytes
@@ -74,7 +74,7 @@ def test_where_nothing_is_planted_nothing_is_found(tmp_path):
     table = shortcuts(*cohort(tmp_path), seed=1)
     assert list(table.columns) == SHORTCUTS.header
     assert table["mark"].tolist() == list(NAMES)
-    assert told(table) == []
+    assert warnings_of(table) == []
     constant = table.set_index("mark").loc["geometry"]
     assert constant["status"] == "not_estimable"
     assert "tells nothing" in constant["warning"]
@@ -107,7 +107,7 @@ def test_too_few_cases_are_said(tmp_path, monkeypatch):
     table = shortcuts(*cohort(tmp_path, "file_name"), seed=1).set_index("mark")
     assert table.loc["file_name", "status"] == "not_estimable"
     assert "fewer than 61 cases" in table.loc["file_name", "warning"]
-    assert told(table.reset_index()) == []
+    assert warnings_of(table.reset_index()) == []
 
 
 def test_one_patient_of_a_class_makes_no_folds(tmp_path):

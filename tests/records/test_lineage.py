@@ -129,13 +129,6 @@ def test_a_newer_schema_is_refused(lineage):
         Lineage.from_dict({**lineage.to_dict(), "schema": 2})
 
 
-def test_frame_has_a_row_per_fit(lineage):
-    frame = lineage.to_frame()
-    assert frame.shape == (5, 7)
-    row = frame[frame.fit_id == "vgg16+knn/head"].iloc[0]
-    assert (row.n_cases, row.parents, row.cases_sha256) == (2, "vgg16", cases_sha256(["v2", "v1"]))
-
-
 def test_hash_depends_on_the_set_alone():
     assert cases_sha256(["a", "b", "a"]) == cases_sha256(["b", "a"])
     assert cases_sha256(["a\nb"]) != cases_sha256(["a", "b"])
@@ -258,18 +251,6 @@ def test_the_hash_of_a_set_of_cases():
     raw = [n.encode("utf-8", "surrogatepass") for n in sorted(names)]
     expected = hashlib.sha256(b"".join(struct.pack(">Q", len(r)) + r for r in raw)).hexdigest()
     assert cases_sha256([*names, "b"]) == expected
-
-
-def test_the_table_of_fits(lineage):
-    frame = lineage.to_frame()
-    assert list(frame.columns) == ["fit_id", "kind", "model", "unit", "n_cases", "cases_sha256", "parents"]
-    assert len(frame) == len(lineage) == 5
-    of_head = ("vgg16+knn/head", "head", "vgg16+knn", "", 2, cases_sha256(["v1", "v2"]), "vgg16")
-    assert tuple(frame.iloc[2]) == of_head
-    two = Lineage(
-        [Fit.of("a", "network", ["x"]), Fit.of("b", "network", ["x"]), Fit.of("c", "head", ["x"], parents=["a", "b"])]
-    )
-    assert two.to_frame()["parents"].tolist() == ["", "", "a b"]
 
 
 def test_ids_that_were_given_are_read_back():

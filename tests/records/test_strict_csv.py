@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybridcx.errors import InputError
 from hybridcx.records import strict_csv
 from hybridcx.records.cells import MAX_LISTED
-from hybridcx.records.strict_csv import read_csv, read_header, scan_csv
+from hybridcx.records.strict_csv import read_csv, scan_csv
 
 REQUIRED = ("case_id", "label")
 
@@ -176,11 +176,6 @@ def test_an_unclosed_quote_in_the_header(tmp_path):
 def test_several_kinds_of_fault_are_told_together(tmp_path):
     _, problems = scan_csv(write(tmp_path, "case_id,label,Split\na,b\nc,d,e,f\n"), REQUIRED, ("split",))
     assert len(problems) == 3
-
-
-def test_read_header(tmp_path):
-    assert read_header(write(tmp_path, "\ufeffa,b\n1,2\n")) == ["a", "b"]
-    assert read_header(tmp_path / "none") == []
 
 
 def both_parsers(path: Path, monkeypatch) -> list[tuple]:

@@ -244,7 +244,7 @@ def test_of_two_runs_that_make_one_artefact_the_second_waits_and_takes_or_contin
     two.join(20)
     made = tmp_path / "finetune" / KEY
     assert results == {"first": made if ends == "well" else "a fault", "second": made}
-    assert noticed[0].startswith(f"Another run makes the fine-tuning of vgg16: held by process {os.getpid()} on ")
+    assert noticed[0].startswith(f"Another run computes the fine-tuning of vgg16: held by process {os.getpid()} on ")
     assert noticed[0].endswith("Waiting for it.")
     assert (made / "sub" / "b.bin").exists()
     assert sorted(p.name for p in (tmp_path / "finetune").iterdir()) == [KEY]

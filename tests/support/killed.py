@@ -144,7 +144,7 @@ WARM = {
         "hybridcx.analysis.compare",
         "hybridcx.report.page",
     ),
-    "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.commands.run"),
+    "run": ("sklearn.ensemble", "torch", "torchvision", "hybridcx.commands.experiment"),
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 PROGRAM = Path(__file__).parents[1] / "support" / "disks.py"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, which this system cannot")
-SAID = {"tmpfs": " free", "limit": "is larger than the system allows", "-": "may not be written any more"}
+SAID = {"tmpfs": " free", "limit": "is larger than the system allows", "-": "is no longer writable"}
 
 
 def taken_away(fault: str, how: str, which: str, taken: str, folder: Path, moments: int) -> dict:

@@ -160,28 +160,28 @@ def test_sizes_on_disk_are_those_of_the_files(tmp_path):
 
 def test_a_run_that_cannot_fit_is_told_the_numbers_and_what_to_change(tmp_path):
     needs = run_needs(experiment(names="vgg16", size_px=224), Counts(1000, 700, 150), 4)
-    said, problems = check_run(needs, tmp_path, tmp_path, there=Memory(2 * GB, GB), free=lambda _: GB // 10)
+    said, problems = check_run(needs, tmp_path, tmp_path, machine=Memory(2 * GB, GB), free=lambda _: GB // 10)
     assert "2.0 GB, 1.0 GB of them free" in said[0]
     text = "\n".join(str(p) for p in problems)
     assert "fine-tuning vgg16 with mini-batches of 16 needs about 3." in text
-    assert "there are 2.0 GB. Lower train.batch_size" in text
+    assert "this machine has 2.0 GB. Lower train.batch_size" in text
     assert "prepared images 0.2 GB" in text
     assert "0.1 GB are free. Free some space" in text
 
 
 def test_little_that_is_free_is_a_warning_alone(tmp_path):
     needs = run_needs(experiment(), Counts(100, 70, 15), 4)
-    said, problems = check_run(needs, tmp_path, tmp_path, there=Memory(64 * GB, GB // 10))
+    said, problems = check_run(needs, tmp_path, tmp_path, machine=Memory(64 * GB, GB // 10))
     assert not problems
     assert said[-1].startswith("Warning: 0.1 GB of memory are free at the moment")
 
 
 def test_what_is_in_the_cache_already_is_not_needed_again(tmp_path):
     needs = run_needs(experiment(enabled=False), Counts(50, 35, 7), 1)
-    before = check_run(needs, tmp_path, tmp_path, there=PLENTY)[0]
+    before = check_run(needs, tmp_path, tmp_path, machine=PLENTY)[0]
     (tmp_path / "images").mkdir()
     np.save(tmp_path / "images" / "images-1.npy", np.zeros((50, 64, 64, 3), np.uint8))
-    after = check_run(needs, tmp_path, tmp_path, there=PLENTY)[0]
+    after = check_run(needs, tmp_path, tmp_path, machine=PLENTY)[0]
     assert "prepared images" in before[1]
     assert "prepared images" not in after[1]
     assert "features" in after[1]
@@ -211,12 +211,12 @@ def test_run_and_check_refuse_before_the_first_stage(here, call, monkeypatch):
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: Memory(GB // 2, GB // 2))
     code, out, err = call("run", "e.toml", "--out", "out")
     assert code == 2
-    assert "and there are 0.5 GB" in err
+    assert "and this machine has 0.5 GB" in err
     assert not Path("out").exists()
     assert not Path("cache").exists()
     code, out, err = call("check", "e.toml")
     assert code == 1
-    assert "and there are 0.5 GB" in out
+    assert "and this machine has 0.5 GB" in out
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.memory_there", lambda: PLENTY)
     monkeypatch.setattr("hybridcx.pipeline.costs.memory.disk_free", lambda _: 1000)
     code, out, err = call("run", "e.toml", "--out", "out")

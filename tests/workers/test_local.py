@@ -45,11 +45,11 @@ def test_a_process_that_is_killed_costs_its_task_alone(tmp_path):
     assert found == [i * i for i in range(N)]
     done = [int(path.name.split(".")[0]) for path in tmp_path.iterdir()]
     assert [done.count(i) for i in range(N)] == [1, 1, ATTEMPTS, 1, 1]  # the others were neither lost nor done twice
-    assert said == ["Warning: the process of task 3 of 5 died; the task is done again."] * (ATTEMPTS - 1)
+    assert said == ["Warning: the process of task 3 of 5 died; the task is repeated."] * (ATTEMPTS - 1)
 
 
 def test_a_task_that_kills_its_process_each_time_is_given_up(tmp_path):
-    with pytest.raises(StoppedError, match="want of memory") as caught:
+    with pytest.raises(StoppedError, match="lack of memory") as caught:
         run_tasks(dies_at_first, [(tmp_path, i, 0, 99) for i in range(3)], workers=Workers(2))
     assert caught.value.exit_code == 3
     assert len(list(tmp_path.glob("0.*"))) == ATTEMPTS

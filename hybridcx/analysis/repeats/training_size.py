@@ -24,9 +24,8 @@ from hybridcx.vocabulary import METRICS
 from hybridcx.workers.dask import Workers
 
 GAINS = (0.01, 0.02, 0.05)
-AHEAD = (1.5, 2.0, 4.0)
-"""Multiples of the present training set for which the page gives predictions; the curve is drawn through some more."""
 _DRAWN_AHEAD = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+"""Multiples of the present training set through which the curve is drawn."""
 _STEPS = 9
 _ALWAYS = ("auroc", "accuracy")
 TOO_FEW = f"a power law has three parameters: at least {MIN_SIZES} sizes are needed"

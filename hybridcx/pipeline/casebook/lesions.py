@@ -47,8 +47,8 @@ def read_lesions(path: Path) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         return empty, (_unused(path, "a box is not four numbers with left below right and top below bottom", row),)
     severity = pd.to_numeric(raw["severity"], errors="coerce") if "severity" in raw else np.nan
     level = raw.get("level", "")
-    lesions = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
-    return pd.concat([lesions, edges], axis=1)[LESIONS.header], ()
+    labels = pd.DataFrame({"case_id": raw["case_id"], "kind": raw["kind"], "level": level, "severity": severity})
+    return pd.concat([labels, edges], axis=1)[LESIONS.header], ()
 
 
 def _unused(path: Path, why: str, row: int | None = None) -> Problem:

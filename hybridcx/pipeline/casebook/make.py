@@ -1,6 +1,6 @@
 """Makes the casebook of a run: tables of neighbours, saliency, pointing and lesions, and the pictures of the shown cases.
 
-Saliency is computed for the cases that the page shows and for test cases with a true lesion, and kept by content (`artefacts.Store`), so
+Saliency is computed for the cases that the page shows and for test cases with a true lesion, and cached by content (`artefacts.Store`), so
 that a second run computes nothing.
 """
 
@@ -48,7 +48,7 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Selection:
     """The cases of one casebook: the shown ones by running number, then the further ones whose Grad-CAM points at a lesion."""
 
     shown: tuple[str, ...]
@@ -77,8 +77,8 @@ def casebook_tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables neighbours, saliency, pointing and lesions of the cases of `book` (casebook.csv) and of the test cases with a lesion.
 
-    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, needed for the file
-    of lesions, since all other arguments have pseudonyms already.
+    `pictures_into`: the folder that the pictures of the shown cases are written to; None for none. `shown_id`: case -> pseudonym, where all
+    other arguments have pseudonyms already and only the file of lesions has case ids.
     """
     numbered = book.dropna(subset=["number"]).drop_duplicates("case_id").sort_values("number") if len(book) else book
     shown = tuple(numbered["case_id"].astype(str)) if len(book) else ()
@@ -87,7 +87,7 @@ def casebook_tables(
     with_lesion = (
         [] if lesions is None else [c for c in dict.fromkeys(lesions["case_id"]) if c in tested and c not in shown]
     )
-    asked = Asked(shown, tuple(sorted(with_lesion)[:MAX_POINTING]))
+    selection = Selection(shown, tuple(sorted(with_lesion)[:MAX_POINTING]))
     label_of = dict(zip(cohort.analysed["case_id"], cohort.analysed["label"], strict=True))
     size = options.size_px
 
@@ -103,26 +103,26 @@ def casebook_tables(
     own = [s for s in spaces if s.weights is not None]
     maps: dict[str, Maps] = {}
     rows: list[dict[str, object]] = []
-    cases = [*asked.shown, *asked.further]
+    cases = [*selection.shown, *selection.further]
     for s in own if cases else ():
-        maps[s.network] = _maps(s, asked, images, compute, store, progress)
-        found = maps[s.network]
-        rows += saliency_rows(s.network, cases, found.grad_cam, found.occlusion, size, lesions)
+        maps[s.network] = _maps(s, selection, images, compute, store, progress)
+        computed = maps[s.network]
+        rows += saliency_rows(s.network, cases, computed.grad_cam, computed.occlusion, size, lesions)
     number_of = {c: float(i) for i, c in enumerate(shown, 1)}
     if rows:
         table = pd.DataFrame(rows)
         table.insert(list(table.columns).index("status"), "number", table["case_id"].map(number_of).astype(float))
     else:
         table = pd.DataFrame()
-    pointing = pointing_rows(table, set(asked.occluded), lesions, size, confidence_level)
+    pointing = pointing_rows(table, set(selection.occluded), lesions, size, confidence_level)
     if pictures_into is not None and shown:
-        _write_pictures(asked, maps, images, at, store, pictures_into)
-    kept = None if lesions is None else lesions[lesions["case_id"].isin(tested)]
+        _write_pictures(selection, maps, images, at, store, pictures_into)
+    tested_lesions = None if lesions is None else lesions[lesions["case_id"].isin(tested)]
     return {
         "neighbours": pd.DataFrame(neighbours),
         "saliency": table,
         "pointing": pd.DataFrame(pointing),
-        "lesions": pd.DataFrame() if kept is None else kept.reset_index(drop=True),
+        "lesions": pd.DataFrame() if tested_lesions is None else tested_lesions.reset_index(drop=True),
     }
 
 
@@ -132,29 +132,29 @@ def _lesions(
     path = true_lesions.lesion_file(cohort)
     if path is None:
         return None
-    found, problems = true_lesions.read_lesions(path)
+    lesions, problems = true_lesions.read_lesions(path)
     for problem in problems:
         progress.say(f"Warning: {problem}")
     if problems:
         return None
-    found = found.assign(case_id=found["case_id"].map(lambda c: shown_id.get(c, c)))
-    return true_lesions.placed_lesions(found, cohort, images, size_px=options.size_px, pad=options.pad)
+    lesions = lesions.assign(case_id=lesions["case_id"].map(lambda c: shown_id.get(c, c)))
+    return true_lesions.placed_lesions(lesions, cohort, images, size_px=options.size_px, pad=options.pad)
 
 
 def _maps(
-    space: Space, asked: Asked, images: ImageStore, compute: ComputeSection, store: Store, progress: Progress
+    space: Space, selection: Selection, images: ImageStore, compute: ComputeSection, store: Store, progress: Progress
 ) -> Maps:
-    """The maps of the cases of `asked` in their order, from the store or computed now."""
+    """The maps of the cases of `selection` in their order, from the cache or computed now."""
     if space.weights is None:
         raise ValueError("a network without a softmax of its own has no saliency")
-    pixels = np.asarray(images.images[images.positions([*asked.shown, *asked.further])])
+    pixels = np.asarray(images.images[images.positions([*selection.shown, *selection.further])])
     device = devices.resolve(compute)
     parts = {
         # the name of the weights' folder is a hash of everything that affects them
         "weights": space.weights.parent.name,
         "network": space.network,
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
-        "occluded": len(asked.occluded),
+        "occluded": len(selection.occluded),
         "grid": GRID,
         "compute": compute.model_dump(mode="json"),
         "device": [device.description, device.threads],
@@ -164,26 +164,26 @@ def _maps(
     weights = space.weights
 
     def build(folder: Path) -> None:
-        found = saliency(
+        maps = saliency(
             space.network,
             weights,
             pixels,
             compute,
-            occluded=len(asked.occluded),
+            occluded=len(selection.occluded),
             on_progress=progress.track(f"saliency of {space.network}"),
         )
-        save_array(folder / _GRAD_CAM, found.grad_cam)
-        save_array(folder / _OCCLUSION, found.occlusion)
+        save_array(folder / _GRAD_CAM, maps.grad_cam)
+        save_array(folder / _OCCLUSION, maps.occlusion)
 
     folder = store.make("saliency", content_key(parts), build, parts)
     return Maps(np.load(folder / _GRAD_CAM, allow_pickle=False), np.load(folder / _OCCLUSION, allow_pickle=False))
 
 
 def _write_pictures(
-    asked: Asked, maps: Mapping[str, Maps], images: ImageStore, at: np.ndarray, store: Store, target: Path
+    selection: Selection, maps: Mapping[str, Maps], images: ImageStore, at: np.ndarray, store: Store, target: Path
 ) -> None:
-    """Write thumbnail and overlays of each shown case, from the store where they are there already."""
-    arrays = {(n, m): getattr(found, m)[: len(asked.shown)] for n, found in maps.items() for m in METHODS}
+    """Write thumbnail and overlays of each shown case, from the store where it has them."""
+    arrays = {(n, m): getattr(of_network, m)[: len(selection.shown)] for n, of_network in maps.items() for m in METHODS}
     pixels = np.asarray(images.images[at])
     parts = {
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
@@ -195,12 +195,12 @@ def _write_pictures(
     def build(folder: Path) -> None:
         for i, image in enumerate(pixels):
             write_atomic(folder / pictures.image_name(i + 1), pictures.thumbnail(image))
-            for (network, method), made in arrays.items():
-                if not np.isnan(made[i]).any():
-                    write_atomic(folder / pictures.map_name(i + 1, network, method), pictures.overlay(made[i]))
+            for (network, method), array in arrays.items():
+                if not np.isnan(array[i]).any():
+                    write_atomic(folder / pictures.map_name(i + 1, network, method), pictures.overlay(array[i]))
 
-    kept = store.make("casebook", content_key(parts), build, parts)
+    pictured = store.make("casebook", content_key(parts), build, parts)
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(kept.iterdir()):
+    for path in sorted(pictured.iterdir()):
         if path.suffix in (".jpg", ".png"):
             shutil.copyfile(path, target / path.name)

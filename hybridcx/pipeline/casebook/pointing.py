@@ -122,16 +122,16 @@ def saliency_rows(
     for case, cam, covered in zip(case_ids, grad_cam, occlusion, strict=True):
         occluded = not np.isnan(covered).any()
         agreement = rank_correlation(cam, covered) if occluded else nan
-        for method, maps in zip(METHODS, (cam, covered), strict=True):
+        for method, saliency_map in zip(METHODS, (cam, covered), strict=True):
             if method == "occlusion" and not occluded:
                 continue
-            top = peak(maps, size_px)
+            top = peak(saliency_map, size_px)
             points = not isnan(top.x)
             hits = [inside(top.x, top.y, b[case]) if points and case in b else None for b in (every, local)]
             rows.append(
                 {
                     "case_id": case, "network": network, "method": method, "x": top.x, "y": top.y, "maximum": top.value,
-                    "map.side": len(maps), "n.lesions": nan if lesions is None else float(len(every.get(case, ()))),
+                    "map.side": len(saliency_map), "n.lesions": nan if lesions is None else float(len(every.get(case, ()))),
                     "hit": hits[0], "hit.local": hits[1], "rank.correlation": agreement,
                     "status": "ok" if points else "not_estimable", "warning": None if points else CONSTANT,
                 }
@@ -152,20 +152,20 @@ def pointing_rows(
                 if own.empty:
                     continue
                 pointed = own[own[column].notna()]
-                result = wilson(int(pointed[column].astype(bool).sum()), len(pointed), confidence_level)
+                proportion = wilson(int(pointed[column].astype(bool).sum()), len(pointed), confidence_level)
                 side = int(own["map.side"].iloc[0])
                 known = [boxes[str(c)] for c in pointed["case_id"]]
                 cells = _mean([covered_cells(b, size_px, side) for b in known])
                 coarse = cells == 0
                 rows.append(
                     {
-                        "network": network, "method": method, "lesion": lesion, "subset": subset, "estimate": result.estimate,
-                        "conf.low": result.conf_low, "conf.high": result.conf_high, "conf.level": confidence_level,
-                        "hits": result.numerator, "n": len(pointed), "n.without.maximum": len(own) - len(pointed),
+                        "network": network, "method": method, "lesion": lesion, "subset": subset, "estimate": proportion.estimate,
+                        "conf.low": proportion.conf_low, "conf.high": proportion.conf_high, "conf.level": confidence_level,
+                        "hits": proportion.numerator, "n": len(pointed), "n.without.maximum": len(own) - len(pointed),
                         "chance": _mean([covered_share(b, size_px) for b in known]),
                         "chance.cells": cells,
                         "centre": _mean([inside(size_px / 2, size_px / 2, b) for b in known]),
-                        "status": "caution" if coarse else result.status, "warning": TOO_COARSE if coarse else None if len(pointed) else NOWHERE,
+                        "status": "caution" if coarse else proportion.status, "warning": TOO_COARSE if coarse else None if len(pointed) else NOWHERE,
                     }
                 )  # fmt: skip
     return rows

@@ -66,8 +66,8 @@ def make_casebook(
     )
     if pictures is not None:
         _pair_pictures(outcome.near_duplicates, images, pictures)
-    shown = pictures if pictures is not None and pictures.is_dir() else None
-    view = CasebookView(shown, experiment.images.size_px, outcome.cohort.positive)
+    written = pictures if pictures is not None and pictures.is_dir() else None
+    view = CasebookView(written, experiment.images.size_px, outcome.cohort.positive)
     return Casebook(tables, view, round(time.monotonic() - began, 3))
 
 

@@ -1,8 +1,8 @@
-"""What an experiment will cost: hours, memory, disk and energy, estimated from measured speeds before anything is trained.
+"""Hours, memory and disk of an experiment, estimated from measured speeds before anything is trained.
 
-The speeds stand in `speeds.csv`, one row per machine and network, which `experiments/benchmarks/training_speed.py table` writes, or are
-measured on this very machine (`pace`). It is an estimate: it scales a rate measured at one size with the number of pixels, which is
-right for convolutions alone (the VGGs' fully connected layers cost the same at any size), and counts neither heads, statistics nor report.
+The speeds stand in `speeds.csv`, one row per machine and network, which `experiments/benchmarks/training_speed.py table` writes. A rate measured
+at one image size is scaled with the number of pixels, which is right for convolutions alone (the VGGs' fully connected layers cost the same at
+any size). Heads, statistics and report are not counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ COLUMNS = (
     "total.hours",
     "peak.gib",
     "disk.gib",
-    "energy.kwh",
     "note",
 )
 
@@ -41,7 +40,7 @@ class Speed:
     machine : the processor (or card) and its threads; network, size_px : what was measured
     training_images_per_s : of training steps at a batch of 16, all stages learning, in `training_precision`
     extraction_images_per_s : of the network's forward pass in `ledger_precision`
-    watts : power that is assumed for the time it computes; measured : the day
+    measured : the day
     """
 
     machine: str
@@ -51,7 +50,6 @@ class Speed:
     training_images_per_s: float
     ledger_precision: str
     extraction_images_per_s: float
-    watts: float
     measured: str
 
 
@@ -93,52 +91,48 @@ def _epoch(train: TrainSection, n: int) -> tuple[int, int]:
     return n, whole + (rest > 1)
 
 
-def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed], *, on_processor: bool = True) -> pd.DataFrame:
-    """Hours, memory, disk and energy of an experiment on every machine of `speeds`.
+def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed]) -> pd.DataFrame:
+    """Hours, memory and disk of an experiment on every machine of `speeds`.
 
     Parameters
     ----------
     sizes : the cases of the cohort and of the parts of one division
     speeds : rows of one or several machines
-    on_processor : the networks compute on the processor, not on an accelerator with memory of its own
 
     Returns
     -------
     One row per machine and network and one per machine for all of them ("all"), `COLUMNS`. Hours are those of one process that does one training
-    after the other. peak.gib: the networks' part of what `run` is held against (`limits`). disk.gib: the fine-tuned weights of every training,
+    after the other. peak.gib: the memory of the networks, with which `run` checks its limits. disk.gib: the fine-tuned weights of every training,
     prepared images, features. NA with a note where the machine has no row for the network.
 
     Time = trained images / training rate + forward passes / extraction rate; a rate at size s is the measured one times (measured size / s)^2.
-    Energy = watts x time.
     """
     rows: list[dict[str, object]] = []
     for machine in dict.fromkeys(s.machine for s in speeds):
         known = {s.network: s for s in speeds if s.machine == machine}
-        own = [_row(experiment, sizes, machine, n, known.get(n), on_processor) for n in experiment.networks.names]
+        own = [_row(experiment, sizes, machine, n, known.get(n)) for n in experiment.networks.names]
         rows += own
         frame = pd.DataFrame(own, columns=list(COLUMNS))
         images = sizes.cases * 3 * experiment.images.size_px**2 / 2**30
         missing = frame["total.hours"].isna().any()
         rows.append({
             "machine": machine, "network": "all", "trainings": frame["trainings"].sum(),
-            **{c: None if missing else frame[c].sum() for c in ("training.hours", "features.hours", "total.hours", "energy.kwh")},
+            **{c: None if missing else frame[c].sum() for c in ("training.hours", "features.hours", "total.hours")},
             "peak.gib": frame["peak.gib"].max(), "disk.gib": frame["disk.gib"].sum() + images,
             "note": "a network of it was not measured" if missing else "",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(
-    experiment: Experiment, sizes: Counts, machine: str, name: str, speed: Speed | None, on_processor: bool
-) -> dict[str, object]:
+def _row(experiment: Experiment, sizes: Counts, machine: str, name: str, speed: Speed | None) -> dict[str, object]:
     train, size, network = experiment.train_of(name), experiment.images.size_px, NETWORKS[name]
     units = experiment.repeat.trainings if train.enabled else 0
-    # every share of the training cases is a training more, of fewer cases
+    # every share of the training cases is one more training, on fewer cases
     parts = [*(replace(sizes, train=round(s * sizes.train)) for s in experiment.training_size.shares), sizes]
     initial, tuned = feature_sets(experiment, name)
-    peak = features_memory(experiment, network, on_processor)
+    peak = features_memory(experiment, network, on_processor=True)
     if train.enabled:
-        peak = max(peak, training_memory(experiment, network, sizes.train, on_processor))
+        peak = max(peak, training_memory(experiment, network, sizes.train, on_processor=True))
     row: dict[str, object] = {
         "machine": machine, "network": name, "trainings": tuned, "peak.gib": peak / 2**30,
         "disk.gib": (tuned * parameters(network) + (initial + tuned) * sizes.cases * network.feature_dim) * 4 / 2**30, "note": "",
@@ -157,44 +151,41 @@ def _row(
         if name.startswith("vgg") and scale < 0.5
         else []
     )
-    total = trained_h + features_h
     return {
-        **row, "training.hours": trained_h, "features.hours": features_h, "total.hours": total,
-        "energy.kwh": total * speed.watts / 1000, "note": "; ".join(notes),
-    }  # fmt: skip
+        **row,
+        "training.hours": trained_h,
+        "features.hours": features_h,
+        "total.hours": trained_h + features_h,
+        "note": "; ".join(notes),
+    }
 
 
 def lines_of(costs: pd.DataFrame, speeds: Sequence[Speed], sizes: Counts, units: int, shares: int = 0) -> list[str]:
-    """The estimate as text: per machine a table, and what it rests on. `shares`: of the training cases, beside the whole."""
+    """The estimate as text: a table per machine, and its assumptions. `shares`: number of shares of the training cases, besides the whole."""
     each = f" in each of {units} trainings of a network" if units > 1 else ""
     each += f"; all of it again on {shares} shares of the training cases" if shares else ""
     lines = [
         f"Estimate; nothing was trained or written. {sizes.cases} cases, {sizes.train} to train on and {sizes.validation} to validate{each}."
     ]
-    if not speeds:
-        lines.append("No machine's speeds are known: --measure takes this one's.")
     for machine, part in costs.groupby("machine", sort=False):
         rows = [s for s in speeds if s.machine == machine]
         lines += ["", f"On {machine} (measured {rows[0].measured} at {rows[0].size_px} px, training in {rows[0].training_precision}, features in "
                   f"{rows[0].ledger_precision}):"]  # fmt: skip
         lines.append(
-            f"{'network':<16}{'trainings':>10}{'training':>12}{'features':>12}{'total':>12}{'memory':>10}{'disk':>10}{'energy':>11}"
+            f"{'network':<16}{'trainings':>10}{'training':>12}{'features':>12}{'total':>12}{'memory':>10}{'disk':>10}"
         )
         for r in part.to_dict("records"):
             hours = "".join(f"{_time(r[c]):>12}" for c in ("training.hours", "features.hours", "total.hours"))
-            rest = (
-                f"{_number(r['peak.gib'], 'GiB'):>10}{_number(r['disk.gib'], 'GiB'):>10}{_energy(r['energy.kwh']):>11}"
-            )
+            rest = f"{_number(r['peak.gib'], 'GiB'):>10}{_number(r['disk.gib'], 'GiB'):>10}"
             lines.append(f"{r['network']:<16}{r['trainings']:>10}{hours}{rest}{'  ' + r['note'] if r['note'] else ''}")
-        lines.append(f"Energy: {rows[0].watts:g} W assumed while it computes, not measured.")
     lines += [
         "",
-        "Features: validations, features of all cases and the casebook's maps. One training after the other, nothing kept from an earlier run; "
+        "Features: validations, features of all cases and the casebook's maps. One training after the other, nothing reused from an earlier run; "
         "decoding, checks, heads, statistics and report are not estimated (minutes for hundreds of cases; a quarter of an hour was measured for "
         "500,000 and two linear heads). Rates are scaled with the number of pixels.",
     ]
     if costs["total.hours"].isna().any():
-        lines.append("NA: not measured on that machine; --measure takes the speeds of this one.")
+        lines.append("NA: the network was not measured on that machine.")
     return lines
 
 
@@ -202,10 +193,6 @@ def _time(hours: object) -> str:
     if not isinstance(hours, float) or hours != hours:
         return "NA"
     return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
-
-
-def _energy(kwh: object) -> str:
-    return _number(kwh, "kWh") if not isinstance(kwh, float) or not kwh < 1 else _number(1000 * kwh, "Wh")
 
 
 def _number(value: object, unit: str) -> str:

@@ -1,8 +1,8 @@
-"""What a run will need in memory and on disk, said before its first stage and held against what there is.
+"""The memory and disk that a run needs, estimated before its first stage and compared with those of the machine.
 
 The stages run one after another, so the memory of a run is that of its largest stage; what it leaves on disk adds up. The estimates are formulas
-over the numbers of cases, the networks' sizes and the options, with constants measured on Linux (docs/limits.md); they are meant to be right within
-a factor of two. A run is refused only where an estimate exceeds what the machine (or its container) has in all; that less is free at
+over the numbers of cases, the networks' sizes and the options, with constants measured on Linux (docs/limits.md); they should be right within
+a factor of two. A run is refused only where an estimate exceeds what the machine (or its container) has in all; less free memory at
 the moment is a warning.
 """
 
@@ -31,7 +31,7 @@ SCREENING = 1_000_000_000
 CASE = 2_200
 """Bytes of memory that a run holds for each case through all its stages: manifest, hashes, notes of the images (with 500,000 cases 1.7 to 2.8 kB)."""
 LEDGER_ROW = 700
-"""Bytes of memory for a prediction in a run's ledger and all that is made of it."""
+"""Bytes of memory for a prediction in a run's ledger and the tables computed from it."""
 LEDGER_ROW_ON_DISK = 130
 """Bytes of a prediction in predictions.csv and predictions.parquet."""
 CASE_ON_DISK = 500
@@ -58,7 +58,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """Files of one kind in the cache: `pattern` below the cache's folder finds those that are there already; `each` is the size of each."""
+    """Files of one kind in the cache: `pattern` matches those that exist already, below the cache's folder; `each` is the size of each."""
 
     what: str
     each: tuple[int, ...]
@@ -240,15 +240,15 @@ def _kept_rows(experiment: Experiment, counts: Counts) -> Iterator[int]:
 
 def head_problems(experiment: Experiment, counts: Counts) -> list[Problem]:
     """Heads that would be fitted on more cases than their limit."""
-    found = {}
+    problems = {}
     for _, which, n in fitted_rows(experiment, counts):
         for name in experiment.heads.names:
             if (why := HEADS[name].too_many(n)) is not None:
                 remedy = f"leave {name!r} out of heads.names, or {which!r} out of heads.features"
-                found[name, which] = Problem(
+                problems[name, which] = Problem(
                     f"{which.replace('_', '-')} features: {why}", column="heads.names", value=name, remedy=remedy
                 )
-    return list(found.values())
+    return list(problems.values())
 
 
 def drawn_counts(experiment: Experiment) -> Counts | None:
@@ -267,20 +267,21 @@ def counts_by_shares(experiment: Experiment, n_cases: int) -> Counts:
 
 
 def check_run(
-    needs: Needs, cache: Path, out: Path, *, there: Memory | None = None, free: Callable[[Path], int] | None = None
+    needs: Needs, cache: Path, out: Path, *, machine: Memory | None = None, free: Callable[[Path], int] | None = None
 ) -> tuple[list[str], list[Problem]]:
-    """What a run needs and what there is, in sentences, and what cannot fit, with the numbers.
+    """Sentences on the memory and disk that a run needs and the machine has, and the problems where the machine has less.
 
-    Files of the right size that lie in the cache already do not count, so that an interrupted run continues where less is left than it began with.
+    Files of the right size in the cache do not count, so that an interrupted run continues where less space is left than at its start.
     """
-    there, free = there or memory_there(), free or disk_free
+    machine, free = machine or memory_there(), free or disk_free
     stage, peak = needs.largest
     problems = [
         Problem(
-            f"{name} needs about {gb(size)} of memory, and there are {gb(there.total)}", remedy=needs.remedies[name]
+            f"{name} needs about {gb(size)} of memory, and this machine has {gb(machine.total)}",
+            remedy=needs.remedies[name],
         )
         for name, size in needs.peaks.items()
-        if size > there.total
+        if size > machine.total
     ]
     missing = {kind.what: _missing(kind, cache) for kind in needs.cache}
     missing |= {"checkpoints while it trains": needs.passing}
@@ -289,23 +290,23 @@ def check_run(
     if _device(cache) == _device(out):
         places = [(cache, in_cache + needs.report, "the cache and the report")]
     parts = ", ".join(f"{what} {gb(size)}" for what, size in (*missing.items(), ("report", needs.report)) if size)
-    said = [
-        f"This run needs about {gb(peak)} of memory ({stage}); there are {gb(there.total)}"
-        + ("." if there.free is None else f", {gb(there.free)} of them free.")
+    messages = [
+        f"This run needs about {gb(peak)} of memory ({stage}); this machine has {gb(machine.total)}"
+        + ("." if machine.free is None else f", {gb(machine.free)} of them free.")
     ]
     for folder, size, what in places:
         room, need = free(folder), "need" if " and " in what else "needs"
-        said.append(f"{what.capitalize()} {need} about {gb(size)} on disk ({parts}); {gb(room)} are free.")
+        messages.append(f"{what.capitalize()} {need} about {gb(size)} on disk ({parts}); {gb(room)} are free.")
         if size > room:
             rule = f"{what} {need} about {gb(size)} on disk ({parts}), and {gb(room)} are free"
             other = (
                 "`hybridcx cache prune`, another cache folder (HYBRIDCX_CACHE)" if folder == cache else "another --out"
             )
             problems.append(Problem(rule, str(folder), remedy=f"free some space, or choose {other}"))
-    if there.free is not None and there.free < peak <= there.total:
-        rule = f"Warning: {gb(there.free)} of memory are free at the moment, and {gb(peak)} will be needed"
-        said.append(rule + ": the run may be slow, or be ended by the system.")
-    return said, problems
+    if machine.free is not None and machine.free < peak <= machine.total:
+        rule = f"Warning: {gb(machine.free)} of memory are free at the moment, and {gb(peak)} will be needed"
+        messages.append(rule + ": the run may be slow, or the system may end it.")
+    return messages, problems
 
 
 def _missing(kind: OnDisk, cache: Path) -> int:

@@ -1,0 +1,165 @@
+"""A whole experiment in its folder: the steps of `hybridcx run` in order, and its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from hybridcx.commands.check import with_every_problem
+from hybridcx.commands.publish import Clock, finish, page_provenance, plan_options, write_ledger
+from hybridcx.deep.devices import device_line
+from hybridcx.experiment.file import Experiment
+from hybridcx.narrative.run import run_content
+from hybridcx.pipeline import run as steps
+from hybridcx.pipeline.casebook.stage import Casebook, make_casebook
+from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
+from hybridcx.pipeline.run import Run, RunData, RunResults
+from hybridcx.pipeline.run_state import check_same_run
+from hybridcx.pipeline.units import divisions_sha256
+from hybridcx.progress import Progress
+from hybridcx.report.checklists.evidence import checklist
+from hybridcx.report.formats.csv import write_table
+from hybridcx.store.artefacts import Store, write_atomic
+from hybridcx.store.report_folder import OutputFolder, open_output
+from hybridcx.vocabulary.cohort import MANIFEST_COLUMN
+from hybridcx.vocabulary.columns import Column
+from hybridcx.vocabulary.run import LEDGER
+from hybridcx.vocabulary.tables import TABLES
+from hybridcx.workers.dask import Workers, check_workers
+
+
+def run_experiment(
+    experiment: Experiment,
+    base: Path,
+    target: Path,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool,
+    with_images: bool = True,
+    key: str | Path | None = None,
+    forms: Sequence[str] = (),
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
+    file: str = "the experiment",
+) -> dict[str, pd.DataFrame]:
+    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
+    `forms`: its `also`; `workers`: its `jobs` or `scheduler`.
+
+    `file` stands for the experiment in messages. Bad input is refused with all problems that `check` finds, whichever step met the first one.
+    """
+    clock = Clock()
+    workers = replace(workers, folder=store.root, machine=partial(device_line, experiment.compute), say=progress.say)
+    run = Run(experiment, base, store, progress, workers)
+    refusing = partial(with_every_problem, experiment, base, file, progress)
+    with refusing():
+        printed = steps.check_before_data(run)
+    steps.check_drawn_limits(run, target)
+    check_workers(workers)
+    with open_output(target, "run", progress.notice) as folder:
+        with refusing():
+            cohort = run.cohort()
+        names = None if key is None else pseudonyms(key, target)
+        steps.warn_of_cohort(run, cohort, names)
+        with refusing():
+            units = steps.divide_cohort(run, cohort)
+        steps.warn_of_divisions(run, units)
+        steps.check_limits(run, units, target)
+        with refusing():
+            data = steps.prepare_data(run, cohort, units)
+        state = check_same_run(folder, experiment, dict(data.sha256), fresh=fresh)
+        with steps.locked_plan(run, data, folder, state) as lock, refusing():
+            outcome = steps.train_and_predict(run, data, names)
+        if names is not None:  # the stages' artefacts keep the ids, the report holds pseudonyms alone
+            outcome = names.outcome(outcome)
+        results = steps.analyse_outcome(run, outcome, lock, printed)
+        new = folder.begin()
+        casebook = _casebook(run, data, results, new, names, with_images=with_images)
+        results.tables.update(casebook.tables)
+        _write_records(new, run, results)
+        _write_report(folder, run, data, results, casebook, names, forms, clock)
+    return results.tables
+
+
+def _casebook(
+    run: Run, data: RunData, results: RunResults, folder: Path, names: Pseudonyms | None, *, with_images: bool
+) -> Casebook:
+    """The casebook of the cases that the report shows; its pictures go into `folder`."""
+    shown_id = None if names is None else {c: names.of(c) for c in data.cohort.frame["case_id"]}
+    return make_casebook(
+        results.tables["casebook"],
+        run.experiment,
+        results.outcome,
+        data.images if names is None else names.images(data.images),
+        run.store,
+        folder,
+        run.progress,
+        with_images=with_images,
+        shown_id=shown_id,
+    )
+
+
+def _write_records(folder: Path, run: Run, results: RunResults) -> None:
+    """Write what a recomputation reads besides the tables: predictions, lineage and experiment (the split is a table)."""
+    outcome = results.outcome
+    write_ledger(folder, outcome.ledger)
+    if len(outcome.sizes):
+        write_table(folder / "training_size_predictions.csv", outcome.sizes)
+    write_atomic(folder / "lineage.json", json.dumps(outcome.lineage.to_dict(), indent=1, sort_keys=True))
+    write_atomic(
+        folder / "experiment.json", json.dumps(run.experiment.model_dump(mode="json"), indent=1, sort_keys=True)
+    )
+
+
+def _write_report(
+    folder: OutputFolder,
+    run: Run,
+    data: RunData,
+    results: RunResults,
+    casebook: Casebook,
+    names: Pseudonyms | None,
+    forms: Sequence[str],
+    clock: Clock,
+) -> None:
+    """Write tables, page and provenance; they replace the folder's earlier report together."""
+    outcome, plan, lock, tables = results.outcome, results.plan, results.lock, results.tables
+    provenance = page_provenance(run.experiment.seed, data.sha256)
+    content = run_content(run.experiment, outcome, results.predictions, plan, tables, lock, provenance, casebook.view)
+    tables["checklist"] = checklist(content)
+    finish(
+        folder,
+        content,
+        tables,
+        forms=forms,
+        ledger_columns=outcome.ledger.columns,
+        further_columns=_further_columns(results),
+        inputs=data.sha256,
+        options={
+            **plan_options(plan),
+            "experiment": run.experiment.model_dump(mode="json"),
+            # what a recomputation needs besides the ledger and cohort.csv
+            "positive": outcome.cohort.positive,
+            "votes": list(outcome.cohort.votes),
+        },
+        more={
+            "networks": outcome.networks.to_dict("records"),
+            "split_sha256": divisions_sha256(outcome.units),
+            "pseudonyms": None if names is None else names.described,
+            "plan": lock.record(),
+            "casebook_duration_s": casebook.duration_s,
+            "workers": run.workers.record(),
+        },
+        clock=clock,
+        progress=run.progress,
+    )
+
+
+def _further_columns(results: RunResults) -> dict[tuple[str, str], Column]:
+    """Columns for the data dictionary that no table declares: those of training_size_predictions.csv, and the manifest's in cohort.csv."""
+    columns = {("training_size_predictions", str(c)): LEDGER[c] for c in results.outcome.sizes.columns}
+    of_manifest = [c for c in map(str, results.tables["cohort"]) if TABLES["cohort"].column(c) is None]
+    return columns | {("cohort", c): MANIFEST_COLUMN for c in of_manifest}
