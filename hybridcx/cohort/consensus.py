@@ -156,7 +156,7 @@ def _roles(table: Table, ratings: Ratings, options: LabelsSection) -> tuple[set[
                                column=options.adjudicator, remedy=remedy)  # fmt: skip
             calls = cells.tolist()
     if not problems and options.rule != "reader" and len(voters) < 2:
-        rule = f"the rule {options.rule!r} needs two readers or more, here votes {some(sorted(voters))}"
+        rule = f"the rule {options.rule!r} needs two readers or more; voting: {some(sorted(voters))}"
         problems.append(Problem(rule, file, 1, "reader_", remedy="name more readers, or use rule = 'reader'"))
     return voters, calls, problems
 

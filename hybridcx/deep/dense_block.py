@@ -43,7 +43,7 @@ def join_dense_blocks(model: nn.Module) -> int:
     blocks = [(name, m) for name, m in model.features.named_children() if name.startswith("denseblock")]
     for name, block in blocks:
         if any(layer.drop_rate or layer.memory_efficient for layer in block.children()):
-            raise ValueError("dense layers with dropout or recomputation are torchvision's own affair")
+            raise ValueError("dense layers with dropout or recomputation are not supported")
         joined = DenseBlock(dict(block.named_children()))
         model.features.set_submodule(name, joined.train(block.training))
     return len(blocks)

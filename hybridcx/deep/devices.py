@@ -127,7 +127,7 @@ def _device(wanted: str) -> tuple[str, list[str]]:
         return "mps", []
     if kind == "auto":
         return "cpu", []
-    return "cpu", [f"The device {wanted} was asked for and is not there: everything was computed on the processor."]
+    return "cpu", [f"The requested device {wanted} is not available: everything was computed on the processor."]
 
 
 def _describe(torch_device: str, training: torch.dtype, threads: int) -> str:

@@ -116,7 +116,7 @@ def team(compute: ComputeSection, take_part: Callable[[dict[str, Any]], object],
     """
     global _current, _failed
     if compute.processes > 1 and elsewhere:
-        rule = "compute.processes above 1 shares out one training at a time"
+        rule = "compute.processes above 1 divides one training at a time"
         raise InputError(Problem(rule, remedy="leave out --jobs and --scheduler"))
     if compute.processes != world():
         rule = f"compute.processes is {compute.processes}, but {world()} process{'es were' if world() > 1 else ' was'} started"

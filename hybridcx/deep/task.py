@@ -167,9 +167,7 @@ def check_task(
         )
     if train.cached_copies and train.unfreeze_every:
         problems.append(
-            Problem(
-                "train.cached_copies and train.unfreeze_every exclude each other: kept outputs must stay what they are"
-            )
+            Problem("train.cached_copies and train.unfreeze_every exclude each other: stored outputs must not change")
         )
     if problems:
         raise InputError(problems)

@@ -62,7 +62,9 @@ def _few_of_a_class(predictions: Predictions) -> list[str]:
     n, which, metric = (
         (n_positive, "positive", "sensitivity") if n_positive <= n_other else (n_other, "negative", "specificity")
     )
-    return [f"Only {n} of the {len(truth)} test cases {'is' if n == 1 else 'are'} {which}: {metric} is known poorly."]
+    return [
+        f"Only {n} of the {len(truth)} test cases {'is' if n == 1 else 'are'} {which}: {metric} is estimated imprecisely."
+    ]
 
 
 def _without_discordance(compared: pd.DataFrame) -> list[str]:

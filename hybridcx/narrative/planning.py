@@ -219,8 +219,8 @@ CAVEATS = {
     "noninferiority": (_DISCORDANCE, _NO_LOSS, "A model that is truly worse, if only a little, needs far more cases."),
     "auc": ("The correlation is rarely known beforehand; half as much of it costs many cases: see the second figure.", _NO_LOSS),
     "detectable": (
-        "This is a property of the test set's size, not of what was found: it holds before the results are seen.",
-        "A difference that was not shown is not thereby absent; report the interval beside it.",
+        "This depends on the size of the test set and not on the results.",
+        "Failing to show a difference does not show that there is none; report the interval as well.",
     ),
 }  # fmt: skip
 METHODS = {

@@ -170,5 +170,5 @@ def stability(seed_verdicts: pd.DataFrame, metric: str | None) -> list[str]:
         for r in unlike.head(MAX_UNLIKE).to_dict("records")
     ]
     more = f" and {len(unlike) - MAX_UNLIKE} more" if len(unlike) > MAX_UNLIKE else ""
-    text = f"One seed alone would not always have come to the verdict over seeds. Seeds that agree with it: {'; '.join(texts)}{more}."
+    text = f"Some single seeds give another verdict than all seeds together. Seeds with the same verdict: {'; '.join(texts)}{more}."
     return [text] if texts else []

@@ -94,7 +94,7 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
         text.append(
             "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
             f"tuned and calibrated by {heads.folds}-fold stratified, patient-grouped cross-validation within the training cases; on "
-            "fine-tuned features, which their network has bent to the training labels, on the validation cases alone. For each network the "
+            "fine-tuned features, which are overfitted to the training labels, on the validation cases alone. For each network the "
             "head with the largest cross-validated AUROC is compared with the network's softmax"
             + (
                 ", chosen anew in every training and named <network>+chosen (which one it was stands in heads.csv)."

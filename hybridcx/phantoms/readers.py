@@ -142,7 +142,7 @@ def _check(n_patients: int, between: float, within: float) -> None:
     if not problems and between > within:
         problems.append(
             Problem(
-                "two readers cannot agree better than one reader with himself",
+                "the reliability between readers cannot exceed that within a reader",
                 column="reliability_between",
                 value=between,
                 remedy=f"choose at most reliability_within ({within})",

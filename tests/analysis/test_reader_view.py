@@ -102,7 +102,7 @@ def test_what_was_not_said_is_a_caution(draw):
     found = view(frame, readings(frame))
     assert (found.tables["reader_performance"]["status"] == "caution").all()
     assert (found.tables["reader_comparisons"]["status"] == "caution").all()
-    assert any("not said" in note for note in found.notes)
+    assert any("not stated whether" in note for note in found.notes)
 
 
 def test_two_readers_are_one_pair(draw):
@@ -110,7 +110,7 @@ def test_two_readers_are_one_pair(draw):
     found = view(frame, readings(frame, ("ann", "bob")), "no")
     assert any("single pair" in note for note in found.notes)
     one = view(frame, readings(frame, ("ann", "bob")).rename(columns={"reader_bob": "reader_ann_2"}), "no")
-    assert any("One reader" in note for note in one.notes)
+    assert any("With one reader" in note for note in one.notes)
     assert any("first reading" in note for note in one.notes)
     differences = one.tables["reader_agreement"].query("kind == 'difference'")
     assert (differences["status"] == "not_estimable").all()

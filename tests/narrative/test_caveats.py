@@ -66,7 +66,7 @@ def test_few_cases() -> None:
 )
 def test_few_cases_of_a_class(share: float, words: str) -> None:
     assert words in said(frame(120, share))
-    assert "is known poorly" not in said(frame(120, 0.5))
+    assert "is estimated imprecisely" not in said(frame(120, 0.5))
 
 
 def test_no_discordant_case() -> None:

@@ -143,10 +143,10 @@ def reader_calls(ratings: Ratings, case_ids: np.ndarray, labels: tuple[str, str]
 
 def _of_number(readers: int) -> str:
     if readers == 1:
-        return "One reader cannot agree with another: there is nothing to hold the models' agreement against."
+        return "With one reader there is no agreement between readers with which to compare the models' agreement."
     if readers == 2:
         return (
-            "Two readers make a single pair: what they agree is one number of two people, not the agreement of readers. A model's mean is taken over "
+            "Two readers make a single pair: its agreement describes these two readers, not readers in general. A model's mean is taken over "
             "its two pairs with them."
         )
     return (
@@ -162,7 +162,7 @@ def _of_truth(made_truth: MadeTruth) -> str:
         )
     if made_truth == "unknown":
         return (
-            "It was not said whether these readers made the truth. If they did, every comparison with them on it favours them, and should "
+            "It is not stated whether these readers made the truth. If they did, every comparison with them on it favours them and should "
             "not be read."
         )
     return ""
