@@ -163,13 +163,12 @@ def cochran_q(correct: npt.ArrayLike) -> Omnibus:
     n, k = x.shape
     if n == 0:
         return Omnibus("cochran_q", nan, nan, nan, 0, k, "not_estimable", "there are no cases to compare the models on")
-    columns, rows = x.sum(axis=0), x.sum(axis=1)
-    # Integer arithmetic: both sums are exact, so that identical models give exactly 0.
-    numerator = (k - 1) * (k * int(np.dot(columns, columns)) - int(columns.sum()) ** 2)
-    denominator = k * int(rows.sum()) - int(np.dot(rows, rows))
-    if denominator == 0:
+    rows = x.sum(axis=1)
+    if ((rows == 0) | (rows == k)).all():
         return Omnibus(
             "cochran_q", nan, k - 1, 1.0, n, k, "caution", "all models are right and wrong on the same cases"
         )
-    q = numerator / denominator
-    return Omnibus("cochran_q", q, k - 1, float(special.chdtrc(k - 1, q)), n, k)
+    from statsmodels.stats.contingency_tables import cochrans_q  # loaded where the test is computed
+
+    test = cochrans_q(x)
+    return Omnibus("cochran_q", float(test.statistic), k - 1, float(test.pvalue), n, k)

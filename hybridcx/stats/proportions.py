@@ -37,6 +37,17 @@ def _check_counts(x: int, n: int) -> None:
         raise ValueError(f"a count x out of n needs 0 <= x <= n, got x = {x}, n = {n}")
 
 
+def _confint(x: int, n: int, confidence_level: float, method: str) -> tuple[float, float]:
+    """The limits of statsmodels, NaN for n = 0."""
+    from statsmodels.stats.proportion import proportion_confint  # loaded where an interval is computed
+
+    normal_quantile(confidence_level)
+    if n == 0:
+        return nan, nan
+    low, high = proportion_confint(x, n, 1 - confidence_level, method)
+    return float(low), float(high)
+
+
 def _proportion(method: str, x: int, n: int, limits: tuple[float, float], confidence_level: float) -> Interval:
     if n == 0:
         return Interval(
@@ -88,11 +99,7 @@ def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     0 and 1 are exact at x = 0 and x = n. Both tails get alpha/2, also at the ends (no one-sided alpha there).
     """
     _check_counts(x, n)
-    normal_quantile(confidence_level)
-    tail = (1 - confidence_level) / 2
-    low = float(special.betaincinv(x, n - x + 1, tail)) if x > 0 else 0.0
-    high = float(special.betainccinv(x + 1, n - x, tail)) if x < n else 1.0
-    return _proportion("clopper_pearson", x, n, (low, high), confidence_level)
+    return _proportion("clopper_pearson", x, n, _confint(x, n, confidence_level, "beta"), confidence_level)
 
 
 def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
@@ -101,11 +108,7 @@ def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     The version with z^2, not the "add two successes and two failures" of its 95 % special case. The estimate stays x / n.
     """
     _check_counts(x, n)
-    z = normal_quantile(confidence_level)
-    size = n + z * z
-    centre = (x + z * z / 2) / size if size > 0 else nan
-    half = z * sqrt(centre * (1 - centre) / size) if size > 0 else nan
-    return _proportion("agresti_coull", x, n, (max(centre - half, 0.0), min(centre + half, 1.0)), confidence_level)
+    return _proportion("agresti_coull", x, n, _confint(x, n, confidence_level, "agresti_coull"), confidence_level)
 
 
 def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
@@ -114,11 +117,8 @@ def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     Modified: the lower limit is 0 at x = 0 and the upper limit 1 at x = n. Their further change for x = 1 and n - 1 is not made.
     """
     _check_counts(x, n)
-    normal_quantile(confidence_level)
-    tail = (1 - confidence_level) / 2
-    low = float(special.betaincinv(x + 0.5, n - x + 0.5, tail)) if x > 0 else 0.0
-    high = float(special.betainccinv(x + 0.5, n - x + 0.5, tail)) if x < n else 1.0
-    return _proportion("jeffreys", x, n, (low, high), confidence_level)
+    low, high = _confint(x, n, confidence_level, "jeffreys")
+    return _proportion("jeffreys", x, n, (low if x > 0 else 0.0, high if x < n else 1.0), confidence_level)
 
 
 def _not_estimable(method: str, metric: str, confusion: Confusion, confidence_level: float) -> Interval:
