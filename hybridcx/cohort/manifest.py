@@ -64,7 +64,7 @@ def read_manifest(
     problems += labelled_cases.problems
     problems += _texts(table, analysed)
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
-    problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
+    problems += listed("a repeated case", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; give a second image of a patient its own case_id")  # fmt: skip
     crop, more = _crops(raw, rows, file, scored)
     problems += more

@@ -106,7 +106,7 @@ def check_file(
 ) -> Checked:
     """Check a file as the command that reads it would, and what it refers to. See `hybridcx.check`.
 
-    A file that says nothing, or of which it cannot be told what it is, is a finding like any other (kind "unknown"). Raises InputError where
+    An empty file, or one whose kind is not recognised, is a finding like any other (kind "unknown"). Raises InputError where
     there is no such file, which is no finding about one.
     """
     if path.is_dir():
@@ -162,7 +162,7 @@ def recognise(path: Path) -> Kind:
     published = " (a published table? `hybridcx audit` checks that)" if set(_PUBLISHED) <= set(columns) else ""
     raise InputError(
         Problem(
-            f"it cannot be told what this file is{published}",
+            f"the kind of this file is not recognised{published}",
             str(path),
             1,
             value=None if _SECRET.fullmatch(first.strip()) else first,

@@ -156,7 +156,7 @@ def check_task(
     elif len(np.unique(np.asarray(y)[train_idx])) < 2:
         problems.append(Problem("the training cases need both classes"))
     if len(np.unique(used)) < len(used):
-        problems.append(Problem("a case stands twice among the training and validation cases"))
+        problems.append(Problem("a repeated case among the training and validation cases"))
     if len(validation_idx) == 0 and (train.early_stopping or train.keep == "best_validation"):
         problems.append(Problem("early stopping and best_validation need validation cases"))
     if train.rate_in_velocity and train.optimizer != "sgd":

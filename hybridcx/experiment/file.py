@@ -117,7 +117,7 @@ class HeadsSection(_Section):
     @classmethod
     def _unique(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
-            raise ValueError("an entry stands twice")
+            raise ValueError("a repeated entry")
         return value
 
 

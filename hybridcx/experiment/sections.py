@@ -65,7 +65,7 @@ class EnsemblesSection(_Section):
     @classmethod
     def _unique(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
-            raise ValueError("an entry stands twice")
+            raise ValueError("a repeated entry")
         return value
 
 

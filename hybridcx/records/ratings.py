@@ -142,7 +142,7 @@ def build_ratings(
     problems += check_text(raw["case_id"], rows, file=file, column="case_id")
     problems += check_spellings(raw["case_id"], rows, file=file, column="case_id", what="case id", fold_case=False)
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
-    problems += listed("a case that stands twice", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
+    problems += listed("a repeated case", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; occasions are columns")  # fmt: skip
     columns, more = _columns(raw, file, prefixes, others_expected, scale)
     problems += more

@@ -217,9 +217,7 @@ def _header_problems(
             out.append(Problem(f"column {i + 1} has no name", file, line, remedy="name it, or remove the column"))
         elif header.index(name) != i:
             both = f"it is column {header.index(name) + 1} and column {i + 1}"
-            out.append(
-                Problem(f"a column name that stands twice: {both}", file, line, name, remedy="rename or remove one")
-            )
+            out.append(Problem(f"a repeated column name: {both}", file, line, name, remedy="rename or remove one"))
     out += name_problems(header, file, line, required, optional)
     return out
 

@@ -87,9 +87,7 @@ def _scan(
     file = f"{name}{ROWS}"
     problems = check_names(header, file, None)
     twice = sorted({h for h in header if header.count(h) > 1})
-    problems += [
-        Problem("a column name that stands twice", file, value=h, remedy="rename or remove one") for h in twice
-    ]
+    problems += [Problem("a repeated column name", file, value=h, remedy="rename or remove one") for h in twice]
     problems += name_problems(header, file, None, required, optional)
     if not n_rows:
         problems.append(Problem("a header and no rows", file, remedy="add the data"))

@@ -70,7 +70,7 @@ def test_blanks_name_their_rows(write_manifest):
 
 
 def test_a_case_twice(write_manifest):
-    assert "line 6, column case_id: a case that stands twice (found: 'c1')" in refused(
+    assert "line 6, column case_id: a repeated case (found: 'c1')" in refused(
         write_manifest(rows("c1,p5,images/5.png,normal"))
     )
 
@@ -278,7 +278,7 @@ def test_everything_is_told_at_once(write_manifest):
     text = refused(
         write_manifest(["c1,p1,../x.png,Normal", "c1,,images/1.png,normal", "=c,p3,images/none.png,"], HEADER)
     )
-    for part in ("leaves the folder", "spellings", "stands twice", "blank", "formula", "no such image"):
+    for part in ("leaves the folder", "spellings", "repeated case", "blank", "formula", "no such image"):
         assert part in text
 
 

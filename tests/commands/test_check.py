@@ -77,7 +77,7 @@ def test_what_it_is_cannot_be_told(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     found = hybridcx.check(path)
     assert (found.kind, found.sound) == ("unknown", False)
-    assert "it cannot be told what this file is" in said(found)
+    assert "the kind of this file is not recognised" in said(found)
     assert "--kind" in said(found)
     assert ("hybridcx audit" in said(found)) == text.startswith("model,metric")
     with pytest.raises(InputError, match="no such file"):
@@ -287,7 +287,7 @@ def test_a_faulty_experiment_is_told_together_with_its_manifest(cohort):
     text = said(hybridcx.check(path))
     assert "did you mean `n_bootstrap`" in text.lower()
     assert "heads.names" in text
-    assert "manifest.csv, line 5, column case_id: a case that stands twice" in text
+    assert "manifest.csv, line 5, column case_id: a repeated case" in text
 
 
 def test_a_published_table_is_checked_too(cohort):

@@ -445,7 +445,7 @@ def test_what_is_refused(pictures, tmp_path):
     refused("outside the images", train_idx=np.arange(10, 31))
     refused("0 or 1", y=LABELS + 1)
     refused("both classes", train_idx=TRAIN[::2])
-    refused("stands twice", validation_idx=np.arange(19, 25))
+    refused("a repeated case", validation_idx=np.arange(19, 25))
     refused("need validation cases", validation_idx=np.arange(0), early_stopping=2)
     refused("belongs to SGD", optimizer="adamw", rate_in_velocity=True)
     refused("4 stages before its last layer", trainable_stages=5)

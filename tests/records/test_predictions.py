@@ -493,7 +493,7 @@ def test_a_frame_is_refused_for_the_same_reasons():
             predictions_from_frame(good.assign(**change))
     with pytest.raises(InputError, match="required column"):
         predictions_from_frame(good.rename(columns={"y_true": "truth"}))
-    with pytest.raises(InputError, match="twice"):
+    with pytest.raises(InputError, match="repeated"):
         predictions_from_frame(pd.concat([good, good[["score"]]], axis=1))
     with pytest.raises(InputError, match="no rows"):
         predictions_from_frame(good.iloc[:0])

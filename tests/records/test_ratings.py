@@ -139,7 +139,7 @@ def test_two_spellings_of_a_category_over_columns(tmp_path):
 
 def test_ids_and_columns_are_checked(tmp_path):
     text = refused(tmp_path, "case_id,reader_a,reader_a_1,reader_a_01,reader_\nc1,1,2,3,4\nc1,1,2,3,4\n,1,2,3,4\n")
-    assert "line 3, column case_id: a case that stands twice" in text
+    assert "line 3, column case_id: a repeated case" in text
     assert "line 4, column case_id: blank" in text
     assert "the same reader and occasion as the column 'reader_a'" in text
     assert "column reader_: this column names no reader" in text

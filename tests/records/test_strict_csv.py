@@ -112,7 +112,7 @@ def test_many_ragged_rows_are_counted(tmp_path):
 
 def test_a_header_that_stands_twice(tmp_path):
     text = refused(write(tmp_path, "case_id,label,label\na,b,c\n"))
-    assert "twice" in text
+    assert "repeated" in text
     assert "column 2 and column 3" in text
 
 

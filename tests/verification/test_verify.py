@@ -334,7 +334,7 @@ def test_damaged_readings_are_named_as_they_lie_in_the_folder(tmp_path):
     for folder in ("out", "agreement"):
         altered(tmp_path / folder / "ratings.csv", lambda v: "c003", 4, "case_id")
         found = hybridcx.verify(tmp_path / folder).differences["found"]
-        assert any(t.startswith("ratings.csv, line 6, column case_id: a case that stands twice") for t in found), found
+        assert any(t.startswith("ratings.csv, line 6, column case_id: a repeated case") for t in found), found
 
 
 # What is no report of ours

@@ -37,7 +37,7 @@ def read_printed(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        for a file of another form, values that are no numbers or out of range, a metric of another name, a pair that stands twice.
+        for a file of another form, values that are no numbers or out of range, a metric of another name, a repeated pair.
     """
     table = read_csv(path, ("model", "metric", "value"))
     frame, problems = table.frame, []

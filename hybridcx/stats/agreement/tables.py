@@ -74,7 +74,7 @@ def encode(ratings: ArrayLike, categories: Sequence[Any] | None = None) -> tuple
         categories: the categories in order; by default those that occur, by `sorted_categories`.
 
     Raises:
-        InputError: the shape is not (n, k) with k of at least 2, a category stands twice, or a rating is none of
+        InputError: the shape is not (n, k) with k of at least 2, a repeated category, or a rating is none of
             `categories`.
     """
     x = np.asarray(ratings)
@@ -92,7 +92,7 @@ def encode(ratings: ArrayLike, categories: Sequence[Any] | None = None) -> tuple
     order = tuple(categories) if categories is not None else sorted_categories([v for v in cells if v is not None])
     position: dict[Any, int] = {c: i for i, c in enumerate(order)}
     if len(position) < len(order):
-        raise InputError(Problem("a category stands twice", value=order, column="categories"))
+        raise InputError(Problem("a repeated category", value=order, column="categories"))
     unknown = list(dict.fromkeys(v for v in cells if v is not None and v not in position))
     if unknown:
         raise InputError(
