@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -271,6 +272,7 @@ def run_cases(python: str, cases: dict[str, list[str]], out: Path) -> dict[str, 
     failures = {}
     environment = {**os.environ, "HYBRIDCX_CACHE": str(out / "cache"), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
     for name, arguments in cases.items():
+        shutil.rmtree(out / name, ignore_errors=True)  # a run refuses the folder of another experiment
         filled = [a.replace("{out}", str(out)) for a in arguments]
         command = [python, "-m", "hybridcx", *filled, "--out", str(out / name), "--quiet"]
         end = subprocess.run(
