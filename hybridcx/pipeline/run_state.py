@@ -20,6 +20,7 @@ CODE = (
     "analysis",
     "pipeline",
     "streams",
+    "vocabulary/networks",
 )
 
 

@@ -69,7 +69,7 @@ class NetworkWork:
             "compute": self.experiment.compute.model_dump(mode="json"),
             "device": [device.description, device.threads],
             "packages": versions_of("torch", "torchvision", "numpy"),
-            "code": code_hash("deep", "streams"),
+            "code": code_hash("deep", "streams", "vocabulary/networks"),
         }
 
     def training(self) -> dict[str, object]:

@@ -145,6 +145,7 @@ CHANGES = {
         f"The heads of {A} on fine-tuned features: computed again, since the cached result differs in "
         "names (logistic in the cache, logistic, lda now).",
     ),
+    "table of networks": (other_code("vocabulary/networks"), INITIAL | TUNED | HEADS, "the code of hybridcx"),
 }
 SLOW = {
     "folds of heads": (option(heads={"names": ["logistic"], "folds": 3}), HEADS, "folds (2 in the cache, 3 now)"),

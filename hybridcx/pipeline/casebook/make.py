@@ -159,7 +159,7 @@ def _maps(
         "compute": compute.model_dump(mode="json"),
         "device": [device.description, device.threads],
         "packages": versions_of("torch", "torchvision", "numpy"),
-        "code": code_hash("deep"),
+        "code": code_hash("deep", "vocabulary/networks"),
     }
     weights = space.weights
 
