@@ -24,8 +24,10 @@ PARENT_CHECK_S = 1.0
 
 
 def default_jobs() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """The number of processors that this process may use: its affinity, and the quota of a container."""
+    from joblib import cpu_count  # loaded where a run starts
+
+    return int(cpu_count())
 
 
 @contextlib.contextmanager
