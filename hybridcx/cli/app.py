@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 done, and the answer is a finding; 2 bad input or usage, n
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import sys
@@ -100,6 +101,9 @@ _add_commands()
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command `hybridcx`: ends the process with the exit code."""
+    gc.set_threshold(
+        50_000, 50, 100
+    )  # fewer scans of the imported modules: a small comparison takes 2.5 s instead of 2.7
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
