@@ -106,7 +106,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, name: str) -> RunFolder:
-    name = str(path)
+    location = str(path)
     try:
         record = json.loads((path / PROVENANCE).read_text(encoding="utf-8"))
         command, version = record["command"], int(record.get("schema_version", 0))
@@ -114,18 +114,20 @@ def _read(path: Path, name: str) -> RunFolder:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         remedy = "name a folder that `hybridcx run` or `hybridcx compare` made, or a file of predictions"
         raise InputError(
-            Problem(f"no finished report: there is no {PROVENANCE} of ours", name, remedy=remedy)
+            Problem(f"no finished report: there is no {PROVENANCE} of ours", location, remedy=remedy)
         ) from None
     if version > SCHEMA_VERSION:
         rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})"
-        raise InputError(Problem(rule, name, remedy="update hybridcx"))
+        raise InputError(Problem(rule, location, remedy="update hybridcx"))
     if command not in COMMANDS:
         raise InputError(
-            Problem(f"results of `hybridcx {command}` hold no predictions", name, remedy="name a run or a comparison")
+            Problem(
+                f"results of `hybridcx {command}` hold no predictions", location, remedy="name a run or a comparison"
+            )
         )
     file = next((path / f for f in LEDGERS if (path / f).is_file()), None)
     if file is None:
-        raise InputError(Problem("the folder has no predictions", name, remedy="make the report again"))
+        raise InputError(Problem("the folder has no predictions", location, remedy="make the report again"))
     if files.get(file.name) != sha256_file(file):
         rule = "the predictions are not those that the report was made from"
         raise InputError(Problem(rule, str(file), remedy="make the report again, or compare the file itself"))
