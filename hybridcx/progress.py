@@ -38,16 +38,13 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a message about the work, unless quiet, and add it to the log."""
         self._log.append(text)
-        self.tell(text)
-
-    def tell(self, text: str) -> None:
-        """Print a message about this machine, unless quiet. It is not in the log, which is the same for every repetition."""
-        if not self.quiet:
-            self._close()
-            print(text, file=sys.stderr, flush=True)
+        self.notice(text)
 
     def notice(self, text: str) -> None:
-        """Print a message about the present state of a folder (another process uses it), unless quiet. It is not in the log."""
+        """Print a message about this machine or the state of a folder (another process uses it), unless quiet.
+
+        It is not in the log, which is the same for every repetition.
+        """
         if not self.quiet:
             self._close()
             print(text, file=sys.stderr, flush=True)

@@ -40,13 +40,13 @@ Analysis = Callable[[Sequence[Group], Plan, Pairs], Compared]
 class Cases:
     """The test cases and those in dispute, one row per case: index case_id.
 
-    `truth`: of the analysis, None in dispute. `calls`: one column per reading, None where not read. `given`: the label of the input where it
+    `truth`: of the analysis, None in dispute. `calls`: one column per reading, None where not read. `given_labels`: the label of the input where it
     is not the truth. `disputed`: (n,) bool.
     """
 
     truth: pd.Series
     calls: pd.DataFrame
-    given: pd.Series
+    given_labels: pd.Series
     disputed: pd.Series
 
 
@@ -147,7 +147,7 @@ def truths(cases: Cases) -> Iterator[tuple[str, pd.Series]]:
     if calls.shape[1] > 2:
         yield "majority", most
     if cases.truth.isna().any():
-        yield "all", cases.truth.where(cases.truth.notna(), cases.given.where(cases.given.notna(), most))
+        yield "all", cases.truth.where(cases.truth.notna(), cases.given_labels.where(cases.given_labels.notna(), most))
 
 
 def _majority(calls: pd.DataFrame) -> pd.Series:
@@ -185,9 +185,9 @@ def _copied(table: pd.DataFrame, predictions: Predictions, rule: str) -> pd.Data
     return own.assign(**{"label.rule": rule, "role": "exploratory"})
 
 
-def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
+def _tested(verdicts: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
     """One row per verdict on all cases, joined with its test."""
-    if said.empty or compared.empty:
+    if verdicts.empty or compared.empty:
         return []
     alone = compared[compared["subgroup"].isna() & compared["seed"].isna()]
     tested = alone[alone["p.value"].notna() & (alone["recommended"].eq(True) | (alone["method"] == "mcnemar_midp"))]
@@ -201,7 +201,7 @@ def _tested(said: pd.DataFrame, compared: pd.DataFrame) -> list[Row]:
     nothing = {"p.value": np.nan, "adj.p.value": np.nan}
     n = int(alone["n"].iloc[0])
     rows: list[Row] = []
-    for r in said.to_dict("records"):
+    for r in verdicts.to_dict("records"):
         row = {c: r.get(c) for c in LABEL_RULES.columns}
         rows.append({**row, **p.get((r["metric"], r["model"], r["comparator"]), nothing), "n": n})
     return rows

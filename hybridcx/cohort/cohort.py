@@ -38,7 +38,7 @@ class Cohort:
     `labels`: (negative, positive), the two labels of the analysed cases. `source`: the manifest.
     `image_sha256`: of each analysed case's file. `sha256`: of the manifest's bytes and those of the images together.
     `labels_by`: the rule for the labels. `disputed`: (n,) bool, the cases in dispute (their `excluded` says why), or None where
-    there are none. `disputed_sha256`: of their files. `given`: the manifest's column `label`, where a rule derives the labels.
+    there are none. `disputed_sha256`: of their files. `given_labels`: the manifest's column `label`, where a rule derives the labels.
     `votes`: the columns of the readings that the rule uses.
     """
 
@@ -53,7 +53,7 @@ class Cohort:
     labels_by: LabelsSection = GIVEN
     disputed: np.ndarray | None = None
     disputed_sha256: tuple[str, ...] = ()
-    given: pd.Series | None = None
+    given_labels: pd.Series | None = None
     votes: tuple[str, ...] = ()
 
     @property

@@ -101,7 +101,7 @@ def read_manifest(
         frame, rows, path.parent, path, pair, tuple(problems), images, whole, labels_by,
         disputed=labelled_cases.disputed if labelled_cases.disputed.any() else None,
         disputed_sha256=apart,
-        given=None if labels_by.rule == "given" else given_labels,
+        given_labels=None if labels_by.rule == "given" else given_labels,
         votes=labelled_cases.votes,
     )  # fmt: skip
 

@@ -42,8 +42,8 @@ def with_readings(ledger: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     if calls is None or not cohort.votes:
         return ledger
     beside = calls.frame[list(cohort.votes)].astype(object)
-    if cohort.given is not None:
-        beside["label_given"] = pd.Series(cohort.given.to_numpy(dtype=object), index=cohort.frame["case_id"])
+    if cohort.given_labels is not None:
+        beside["label_given"] = pd.Series(cohort.given_labels.to_numpy(dtype=object), index=cohort.frame["case_id"])
         beside["label_given"] = beside["label_given"].mask(beside["label_given"].str.strip() == "", None)
     evaluated = ledger.loc[ledger["split"].isin(("test", "disputed")), "case_id"].unique()
     here = ledger["case_id"].isin(evaluated).to_numpy()

@@ -35,7 +35,7 @@ from hybridcx.experiment.file import Experiment, read_experiment, with_changes
 from hybridcx.experiment.partial import PartialExperiment, partial_experiment
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.duplicates import pixel_identical
-from hybridcx.images.near_duplicates import near_duplicates, told
+from hybridcx.images.near_duplicates import near_duplicates, warnings
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.pipeline import shortcuts
@@ -215,7 +215,7 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
             found.problems += [*store.cautions, *pixel_identical(store, labels, splits, file=path.name)]
             patients = everyone.analysed.set_index("case_id")["patient_id"]
             pairs = near_duplicates(store, labels, splits, patients=patients)
-            found.problems += told(pairs, file=path.name)
+            found.problems += warnings(pairs, file=path.name)
             found.problems += shortcuts.warnings_of(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
     return cohort
 

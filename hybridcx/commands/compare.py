@@ -104,10 +104,10 @@ def compare(
     forms = forms_of(also)
     rule = parse_threshold(threshold)
     plan = Plan.of({**options, "threshold": rule.value})
-    given = compared(predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster)
-    read, inputs = given.read, given.inputs
-    target = Path(out) if out is not None else default_out(given.name)
-    given.check_target(target)
+    source = compared(predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster)
+    read, inputs = source.read, source.inputs
+    target = Path(out) if out is not None else default_out(source.name)
+    source.check_target(target)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.predictions(read, by)
     read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), rule)
@@ -115,12 +115,12 @@ def compare(
     if ratings is not None and names is not None:
         ratings = names.ratings(ratings)
     warnings = [*read.warnings, *(ratings.warnings if ratings else ())]
-    for said in [*given.notes, *(f"Warning: {w}" for w in warnings)]:
-        progress.say(said)
+    for message in [*source.notes, *(f"Warning: {w}" for w in warnings)]:
+        progress.say(message)
     clock = Clock()
     with open_output(target, "compare", progress.notice) as folder:
         view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
-        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | given.tables
+        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | source.tables
         new = folder.begin()
         if ratings:
             write_readings(new, ratings)
@@ -131,11 +131,11 @@ def compare(
 
         methods = comparison_methods(read, plan, tables)
         content = Content(
-            title=given.title(read),
+            title=source.title(read),
             command="compare",
             question=comparison_question(read.models, read.n_cases, len(read.seeds)),
             tables=tables,
-            caveats=[*given.notes, *caveats(read, tables)],
+            caveats=[*source.notes, *caveats(read, tables)],
             methods=[*methods, *([READERS_METHOD] if view else [])],
             study_methods=methods[:1],
             reader_notes=view.notes if view else (),
@@ -154,7 +154,7 @@ def compare(
             options={
                 **options,
                 **plan_options(plan),
-                **given.options(read),
+                **source.options(read),
                 "readers_made_truth": readers_made_truth if ratings else None,
             },
             further_columns=rating_columns(ratings) if ratings else None,

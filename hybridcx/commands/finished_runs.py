@@ -29,7 +29,7 @@ NAMING = ("name", "title", "description")
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One folder: its shown name, what its provenance.json says, its predictions, and the file that they are from."""
+    """One folder: the name in messages, what its provenance.json says, its predictions, and the file that they are from."""
 
     name: str
     record: dict[str, Any]
@@ -106,7 +106,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, name: str) -> RunFolder:
-    shown = str(path)
+    location = str(path)
     try:
         record = json.loads((path / PROVENANCE).read_text(encoding="utf-8"))
         command, version = record["command"], int(record.get("schema_version", 0))
@@ -114,18 +114,20 @@ def _read(path: Path, name: str) -> RunFolder:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         remedy = "name a folder that `hybridcx run` or `hybridcx compare` made, or a file of predictions"
         raise InputError(
-            Problem(f"no finished report: there is no {PROVENANCE} of ours", shown, remedy=remedy)
+            Problem(f"no finished report: there is no {PROVENANCE} of ours", location, remedy=remedy)
         ) from None
     if version > SCHEMA_VERSION:
         rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})"
-        raise InputError(Problem(rule, shown, remedy="update hybridcx"))
+        raise InputError(Problem(rule, location, remedy="update hybridcx"))
     if command not in COMMANDS:
         raise InputError(
-            Problem(f"results of `hybridcx {command}` hold no predictions", shown, remedy="name a run or a comparison")
+            Problem(
+                f"results of `hybridcx {command}` hold no predictions", location, remedy="name a run or a comparison"
+            )
         )
     file = next((path / f for f in LEDGERS if (path / f).is_file()), None)
     if file is None:
-        raise InputError(Problem("the folder has no predictions", shown, remedy="make the report again"))
+        raise InputError(Problem("the folder has no predictions", location, remedy="make the report again"))
     if files.get(file.name) != sha256_file(file):
         rule = "the predictions are not those that the report was made from"
         raise InputError(Problem(rule, str(file), remedy="make the report again, or compare the file itself"))
@@ -210,13 +212,15 @@ def _as_seeds(read: Sequence[RunFolder]) -> tuple[pd.DataFrame, tuple[str, ...]]
     tests = [r.cases() for r in read]
     _same_truth(read)
     patients = _patients(read)
-    frame = pd.concat([_kept(r, patients, list(r.frame.columns)).assign(seed=r.seed) for r in read], ignore_index=True)
-    said = f"{len(read)} seeds of one experiment: {', '.join(f'{r.name} (seed {r.seed})' for r in read)}."
+    frame = pd.concat(
+        [_rows_of_run(r, patients, list(r.frame.columns)).assign(seed=r.seed) for r in read], ignore_index=True
+    )
+    message = f"{len(read)} seeds of one experiment: {', '.join(f'{r.name} (seed {r.seed})' for r in read)}."
     if len(set(tests)) == 1:
-        return frame, (said,)
+        return frame, (message,)
     common = frozenset.intersection(*tests)
     apart = "Each seed drew a split of its own, so that seeds have different test cases (repeated hold-out); "
-    return frame, (said, apart + f"{len(common)} cases are test cases of all.")
+    return frame, (message, apart + f"{len(common)} cases are test cases of all.")
 
 
 def _as_models(read: Sequence[RunFolder]) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -236,14 +240,14 @@ def _as_models(read: Sequence[RunFolder]) -> tuple[pd.DataFrame, tuple[str, ...]
     shared = [str(c) for c in read[0].frame if all(c in r.frame for r in read) and _alike(read, str(c))]
     frames = []
     for r in read:
-        rows = _kept(r, patients, shared)
+        rows = _rows_of_run(r, patients, shared)
         rows = rows[rows["split"].isin(parts)] if "split" in rows else rows
         frames.append(rows.assign(model=[f"{r.name}/{m}" for m in rows["model"]]))
-    said = f"Models are named by their run: {', '.join(r.name for r in read)}. Their test cases are the same {len(common)}."
-    return pd.concat(frames, ignore_index=True), (said,)
+    message = f"Models are named by their run: {', '.join(r.name for r in read)}. Their test cases are the same {len(common)}."
+    return pd.concat(frames, ignore_index=True), (message,)
 
 
-def _kept(r: RunFolder, patients: dict[str, str] | None, columns: list[str]) -> pd.DataFrame:
+def _rows_of_run(r: RunFolder, patients: dict[str, str] | None, columns: list[str]) -> pd.DataFrame:
     frame = r.frame[columns]
     if "patient_id" in frame:
         frame = (

@@ -25,7 +25,7 @@ from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
 from hybridcx.deep.stages import Learner, learning_stages
-from hybridcx.deep.steps import batch_norm_over_training_set, evaluate, mixed
+from hybridcx.deep.steps import Forward, batch_norm_over_training_set, evaluate, mixed
 from hybridcx.deep.steps import gradients as _gradients
 from hybridcx.deep.task import (
     Task,
@@ -95,6 +95,46 @@ class _Progress:
     stale: int = 0
     stopped_early: bool = False
     history: dict[str, list[float]] = field(default_factory=lambda: {c: [] for c in HISTORY_COLUMNS})
+
+
+@dataclass(slots=True)
+class _Training:
+    """A training under way.
+
+    Attributes
+    ----------
+    model : the network; its state dict is written at the end
+    learner : the same network in stages, where some of them are frozen
+    trained : `learner` if there is one, otherwise `model`
+    forward : from `inputs` to logits
+    shared : `forward` for the gradients; with several processes it averages them
+    per_epoch : iterations per epoch
+    best : a copy of the weights with the lowest validation loss, where these are the ones to write
+    best_changed : whether `best` is newer than the last checkpoint
+    validation : loss and accuracy of the last validation, made after iteration `validated_iteration` (-1: none yet)
+    saved_at : time of the last checkpoint
+    """
+
+    task: Task
+    fingerprint: str
+    notes: list[str]
+    model: nn.Module
+    learner: Learner | None
+    optim: torch.optim.Optimizer
+    average: WeightAverage | None
+    trained: nn.Module
+    inputs: ImageInputs
+    forward: Forward
+    shared: Forward
+    labels: Tensor
+    per_epoch: int
+    record: Record
+    progress: _Progress
+    best: dict[str, Tensor] | None
+    best_changed: bool = False
+    validation: tuple[float, float] = (math.nan, math.nan)
+    validated_iteration: int = -1
+    saved_at: float = field(default_factory=time.monotonic)
 
 
 def finetune(
@@ -186,12 +226,23 @@ def take_part(arguments: dict[str, Any]) -> None:
 def _train(
     task: Task, weights: WeightsFile | Mapping[str, Tensor] | None, on_progress: Callable[[int, int], None] | None
 ) -> FineTuned:
-    row, train, device, seed, team = task.row, task.train, task.device, task.seed, distributed.current()
+    training = _prepare(task, weights)
+    for epoch in range(training.progress.epoch, task.train.epochs):
+        if training.progress.stopped_early:
+            break
+        _train_epoch(training, epoch, on_progress)
+        _write_checkpoint(training)
+    return _finish(training)
+
+
+def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> _Training:
+    """The network with its initial weights, or with the state of the checkpoint."""
+    row, train, device, team = task.row, task.train, task.device, distributed.current()
     notes = [*device.notes, *setting_notes(task)]
-    start = initial_state(row.name, seed, weights, last_layer_sd=train.last_layer_sd)
+    start = initial_state(row.name, task.seed, weights, last_layer_sd=train.last_layer_sd)
     fingerprint = fingerprint_of(task, weights)
     model = build(row, start, channels_last=device.channels_last).to(device.torch_device)
-    del start  # VGG's is of half a gigabyte
+    del start  # 0.5 GB for a VGG
     set_dropout(model, train.dropout)
     if train.convolution_biases == "frozen":
         optimizer.freeze_convolution_biases(row, model)
@@ -202,17 +253,8 @@ def _train(
     average = None if train.ema_decay is None else WeightAverage(model, train.ema_decay)
 
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
-    total = per_epoch * train.epochs
     progress, best = _Progress(), None
-    saved = None
-    try:
-        saved = checkpoint.read_checkpoint(task.folder, fingerprint) if team.leads else None
-    except checkpoint.DamagedCheckpointError as error:
-        notes.append(f"The checkpoint of {row.name} was not used ({error}): training started from the beginning.")
-        log.warning(notes[-1])
-        checkpoint.delete_checkpoint(task.folder)
-    if team.of_leader(saved is not None) and saved is None:
-        saved = checkpoint.read_checkpoint(task.folder, fingerprint)
+    saved = _read_checkpoint(task, fingerprint, notes)
     if saved is not None:
         progress, best = _Progress(**saved.counters), saved.best
         _restore(model, optim, average, saved.tensors)
@@ -225,84 +267,121 @@ def _train(
     inputs = CachedInputs(task, learner) if learner is not None and cached else ImageInputs(task)
     forward = learner.tail if learner is not None and cached else trained
     shared = team.wrap(trained, row.batch_norm, device.torch_device) if team.size > 1 else forward
-    labels = torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device)
-    saved_at, best_changed = time.monotonic(), False
-    record = Record(row, train, progress.history)
-    at_once = device.torch_device in READ_AT_ONCE
-    validated, validation = -1, (math.nan, math.nan)
+    return _Training(
+        task=task,
+        fingerprint=fingerprint,
+        notes=notes,
+        model=model,
+        learner=learner,
+        optim=optim,
+        average=average,
+        trained=trained,
+        inputs=inputs,
+        forward=forward,
+        shared=shared,
+        labels=torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device),
+        per_epoch=per_epoch,
+        record=Record(row, train, progress.history),
+        progress=progress,
+        best=best,
+    )
 
-    for epoch in range(progress.epoch, train.epochs):
+
+def _train_epoch(training: _Training, epoch: int, on_progress: Callable[[int, int], None] | None) -> None:
+    """Train for one epoch (from 0), or until early stopping ends it."""
+    task, progress, learner, rank = training.task, training.progress, training.learner, distributed.current().rank
+    total = training.per_epoch * task.train.epochs
+    torch.manual_seed(seed_for(task.seed, task.row.name, "dropout", epoch, *([rank] if rank else [])))
+    if learner is not None:
+        learner.learn(learning_stages(task.row, task.train.trainable_stages, task.train.unfreeze_every, epoch))
+    for batch in batches_of(order_of_epoch(task, epoch), task.train):
+        _step(training, batch, epoch)
+        if _validates(task, progress.iteration, total):
+            _validate(training)
+        if progress.iteration == 1:
+            devices.return_freed_memory()  # needed only by the first step and validation
+        if on_progress is not None:
+            on_progress(progress.iteration, total)
         if progress.stopped_early:
             break
-        torch.manual_seed(seed_for(seed, row.name, "dropout", epoch, *([team.rank] if team.rank else [])))
-        if learner is not None:
-            learner.learn(learning_stages(row, train.trainable_stages, train.unfreeze_every, epoch))
-        for batch in batches_of(order_of_epoch(task, epoch), train):
-            rate = optimizer.rate_at(train, epoch, progress.iteration, per_epoch)
-            optimizer.set_rate(optim, rate, rate_in_velocity=train.rate_in_velocity)
-            x = inputs.training(batch, epoch, progress.iteration)
-            y = labels[torch.from_numpy(batch).to(labels.device)]
-            trained.train()
-            x, y, weight = team.share(*mixed(x, y, task, epoch, progress.iteration))
-            result = team.total(_gradients(shared, x, y, task, weight), weight)
-            progress.iteration += 1
-            record.add(progress.iteration, epoch + 1, rate, result)
-            if at_once:
-                record.read(task.folder)
-            if train.clip_gradient_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), train.clip_gradient_norm)
-            optim.step()
-            optim.zero_grad(set_to_none=True)
-            if average is not None:
-                average.update(progress.iteration - 1)
+    training.record.read(task.folder)
+    progress.epoch = epoch + 1
 
-            if _validates(task, progress.iteration, total):
-                record.read(task.folder)
-                with nullcontext() if average is None else average.in_place():
-                    validation = team.of_leader(evaluate(trained, forward, inputs, task))
-                    better = validation[0] < progress.best_loss
-                    if better and train.keep == "best_validation":
-                        best, best_changed = _copy(model, best), True
-                if better:
-                    progress.best_loss, progress.best_iteration, progress.stale = validation[0], progress.iteration, 0
-                else:
-                    progress.stale += 1
-                progress.stopped_early = 0 < train.early_stopping <= progress.stale
-                record.validated(*validation)
-                validated = progress.iteration
-            if progress.iteration == 1:
-                devices.return_freed_memory()  # needed only by the first step and validation
-            if on_progress is not None:
-                on_progress(progress.iteration, total)
-            if progress.stopped_early:
-                break
-        record.read(task.folder)
-        progress.epoch = epoch + 1
-        unfinished = progress.epoch < train.epochs and not progress.stopped_early
-        if unfinished and time.monotonic() - saved_at >= task.checkpoint_every_s:
-            devices.return_freed_memory()
-            if team.leads:
-                state = checkpoint.Checkpoint(fingerprint, _counters(progress), _tensors(model, optim, average), best)
-                checkpoint.write_checkpoint(task.folder, state, best_changed=best_changed)
-            saved_at, best_changed = time.monotonic(), False
 
+def _step(training: _Training, batch: np.ndarray, epoch: int) -> None:
+    """One iteration: gradients of a mini-batch, a step of the optimiser, the average of the weights."""
+    task, train, progress, team = training.task, training.task.train, training.progress, distributed.current()
+    rate = optimizer.rate_at(train, epoch, progress.iteration, training.per_epoch)
+    optimizer.set_rate(training.optim, rate, rate_in_velocity=train.rate_in_velocity)
+    x = training.inputs.training(batch, epoch, progress.iteration)
+    y = training.labels[torch.from_numpy(batch).to(training.labels.device)]
+    training.trained.train()
+    x, y, weight = team.share(*mixed(x, y, task, epoch, progress.iteration))
+    result = team.total(_gradients(training.shared, x, y, task, weight), weight)
+    progress.iteration += 1
+    training.record.add(progress.iteration, epoch + 1, rate, result)
+    if task.device.torch_device in READ_AT_ONCE:
+        training.record.read(task.folder)
+    if train.clip_gradient_norm is not None:
+        nn.utils.clip_grad_norm_(training.model.parameters(), train.clip_gradient_norm)
+    training.optim.step()
+    training.optim.zero_grad(set_to_none=True)
+    if training.average is not None:
+        training.average.update(progress.iteration - 1)
+
+
+def _validate(training: _Training) -> None:
+    """Validate, copy the weights if they are the best so far, and decide on early stopping."""
+    task, progress = training.task, training.progress
+    training.record.read(task.folder)
+    with nullcontext() if training.average is None else training.average.in_place():
+        loss, accuracy = distributed.current().of_leader(
+            evaluate(training.trained, training.forward, training.inputs, task)
+        )
+        better = loss < progress.best_loss
+        if better and task.train.keep == "best_validation":
+            training.best, training.best_changed = _copy(training.model, training.best), True
+    if better:
+        progress.best_loss, progress.best_iteration, progress.stale = loss, progress.iteration, 0
+    else:
+        progress.stale += 1
+    progress.stopped_early = 0 < task.train.early_stopping <= progress.stale
+    training.record.validated(loss, accuracy)
+    training.validation, training.validated_iteration = (loss, accuracy), progress.iteration
+
+
+def _finish(training: _Training) -> FineTuned:
+    """Choose the weights (the best on validation, the average or the last), validate and write them."""
+    task, model, progress, device = training.task, training.model, training.progress, training.task.device
+    row, train, best, average, n_validation = (
+        task.row,
+        task.train,
+        training.best,
+        training.average,
+        len(task.validation_idx),
+    )
     if best is not None:
         model.load_state_dict(best)
     elif average is not None:
         average.put()
+    validated = training.validated_iteration
     as_validated = validated == progress.iteration and (best is None or progress.best_iteration == validated)
     if train.batch_norm_statistics == "training_set" and row.batch_norm:
-        batch_norm_over_training_set(trained, inputs, task)
+        batch_norm_over_training_set(training.trained, training.inputs, task)
         as_validated = False
+    loss, accuracy = training.validation
     if not as_validated:
-        validation = evaluate(trained, forward, inputs, task) if len(task.validation_idx) else (math.nan, math.nan)
+        loss, accuracy = math.nan, math.nan
+        if n_validation:
+            loss, accuracy = evaluate(training.trained, training.forward, training.inputs, task)
     finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
-    if not finite or (len(task.validation_idx) and not math.isfinite(validation[0])):
-        if team.leads:
+    leads = distributed.current().leads
+    if not finite or (n_validation and not math.isfinite(loss)):
+        if leads:
             checkpoint.delete_checkpoint(task.folder)
         raise DivergedError(diverged(row, progress.epoch, progress.iteration, last_rate(progress.history), train))
     path, sha256 = task.folder / WEIGHTS_NAME, ""
-    if team.leads:
+    if leads:
         sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
         checkpoint.delete_checkpoint(task.folder)
     return FineTuned(
@@ -312,16 +391,44 @@ def _train(
         history=progress.history,
         kept_iteration=progress.best_iteration if best is not None and progress.best_iteration else progress.iteration,
         best_iteration=progress.best_iteration,
-        validation_loss=validation[0],
-        validation_accuracy=validation[1],
+        validation_loss=loss,
+        validation_accuracy=accuracy,
         precision=devices.precision_name(device.training_dtype),
         ledger_precision=devices.precision_name(device.ledger_dtype),
         threads=device.threads,
         device=device.description,
         n_iterations=progress.iteration,
         stopped_early=progress.stopped_early,
-        notes=tuple(notes),
+        notes=tuple(training.notes),
     )
+
+
+def _read_checkpoint(task: Task, fingerprint: str, notes: list[str]) -> checkpoint.Checkpoint | None:
+    """The checkpoint of this training, if there is one; a damaged one is deleted and reported in `notes`."""
+    team, saved = distributed.current(), None
+    try:
+        saved = checkpoint.read_checkpoint(task.folder, fingerprint) if team.leads else None
+    except checkpoint.DamagedCheckpointError as error:
+        notes.append(f"The checkpoint of {task.row.name} was not used ({error}): training started from the beginning.")
+        log.warning(notes[-1])
+        checkpoint.delete_checkpoint(task.folder)
+    if team.of_leader(saved is not None) and saved is None:
+        saved = checkpoint.read_checkpoint(task.folder, fingerprint)
+    return saved
+
+
+def _write_checkpoint(training: _Training) -> None:
+    """Write a checkpoint if the training goes on and the last checkpoint is old enough."""
+    task, progress = training.task, training.progress
+    finished = progress.epoch >= task.train.epochs or progress.stopped_early
+    if finished or time.monotonic() - training.saved_at < task.checkpoint_every_s:
+        return
+    devices.return_freed_memory()
+    if distributed.current().leads:
+        tensors = _tensors(training.model, training.optim, training.average)
+        state = checkpoint.Checkpoint(training.fingerprint, _counters(progress), tensors, training.best)
+        checkpoint.write_checkpoint(task.folder, state, best_changed=training.best_changed)
+    training.saved_at, training.best_changed = time.monotonic(), False
 
 
 def _validates(task: Task, iteration: int, total: int) -> bool:

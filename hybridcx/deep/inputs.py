@@ -60,28 +60,32 @@ class CachedInputs(ImageInputs):
         learner.eval()
         copies, n = task.train.cached_copies, len(task.train_idx)
         self._copies = [
-            self._kept(learner, n, task.device.training_dtype, partial(self._copy, c)) for c in range(copies)
+            self._trunk_outputs(learner, n, task.device.training_dtype, partial(self._copy, c)) for c in range(copies)
         ]
         images = super().validation
-        self._kept_validation = self._kept(learner, len(task.validation_idx), task.device.ledger_dtype, images)
+        self._stored_validation = self._trunk_outputs(
+            learner, len(task.validation_idx), task.device.ledger_dtype, images
+        )
 
     def _copy(self, copy: int, positions: np.ndarray) -> Tensor:
         return self.augmented(positions, "copy", copy, int(positions[0]))
 
-    def _kept(self, learner: Learner, n: int, dtype: torch.dtype, images: Callable[[np.ndarray], Tensor]) -> Tensor:
+    def _trunk_outputs(
+        self, learner: Learner, n: int, dtype: torch.dtype, images: Callable[[np.ndarray], Tensor]
+    ) -> Tensor:
         device = self._task.device.torch_device
         parts = []
         for begin in range(0, n, CACHE_BATCH):
             with torch.no_grad(), torch.autocast(torch.device(device).type, torch.bfloat16, dtype is torch.bfloat16):
                 parts.append(learner.trunk(images(np.arange(begin, min(begin + CACHE_BATCH, n)))).float().cpu())
-        made = torch.cat(parts) if parts else torch.empty(0)
+        outputs = torch.cat(parts) if parts else torch.empty(0)
         copies = self._task.train.cached_copies
-        return made.to(device) if made.nbytes * copies <= RESIDENT_LIMIT_BYTES else made
+        return outputs.to(device) if outputs.nbytes * copies <= RESIDENT_LIMIT_BYTES else outputs
 
     def training(self, positions: np.ndarray, epoch: int, iteration: int) -> Tensor:
-        kept = self._copies[epoch % len(self._copies)]
-        return kept[torch.from_numpy(positions).to(kept.device)].to(self._task.device.torch_device)
+        stored = self._copies[epoch % len(self._copies)]
+        return stored[torch.from_numpy(positions).to(stored.device)].to(self._task.device.torch_device)
 
     def validation(self, positions: np.ndarray) -> Tensor:
-        kept = self._kept_validation
-        return kept[torch.from_numpy(positions).to(kept.device)].to(self._task.device.torch_device)
+        stored = self._stored_validation
+        return stored[torch.from_numpy(positions).to(stored.device)].to(self._task.device.torch_device)

@@ -1,8 +1,8 @@
-"""The stages of a network from input to output: which layers learn together, later, slower or not at all.
+"""The stages of a network from input to output: layers that are frozen or trained together.
 
-Every network of the table is a plain sequence of units (layers or blocks), which `units` lists in the order of its forward pass; a stage is a
-run of units that begins at a name of `Network.stages`. The last stage is the new last layer (with the dropout before it), the ones before it are what
-"stages" means in the experiment file: convolutions between two reductions of the image, or one hidden layer of the VGGs.
+Every network of the table is a sequence of units (layers or blocks); `units` lists them in the order of the forward pass. A stage is a run of
+units that begins with a unit named in `Network.stages`. The last stage is the new last layer with the dropout before it. The experiment file
+counts only the stages before it: convolutions between two reductions of the image, or one hidden layer of a VGG.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hybridcx.vocabulary.networks import Network
 
 
 def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The network as a sequence of named units whose composition is its forward pass."""
+    """The network as (name, unit) pairs in the order of the forward pass."""
     if row.family == "resnet":
         names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
         return [
@@ -41,7 +41,7 @@ def units(row: Network, model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def stages(row: Network, model: nn.Module) -> list[nn.Sequential]:
-    """The stages from input to output; together they have the network's own parameters, and applied in turn they are its forward pass."""
+    """The stages from input to output. They share the network's parameters; their composition is its forward pass."""
     begins = row.stages
     groups: list[list[nn.Module]] = []
     for name, module in units(row, model):
@@ -49,17 +49,17 @@ def stages(row: Network, model: nn.Module) -> list[nn.Sequential]:
             groups.append([])
         groups[-1].append(module)
     if len(groups) != len(begins):
-        raise RuntimeError(f"{row.name} has no unit of a name in its stages")
+        raise RuntimeError(f"{row.name} lacks a unit that is named in its stages")
     return [nn.Sequential(*modules) for modules in groups]
 
 
 def n_stages(row: Network) -> int:
-    """Stages before the last layer's."""
+    """The number of stages before the last layer."""
     return len(row.stages) - 1
 
 
 def check_stages(row: Network, trainable: int | None) -> None:
-    """Raise InputError if more stages are to learn than there are."""
+    """Raise InputError if `trainable` exceeds the number of stages."""
     if trainable is not None and trainable > n_stages(row):
         raise InputError(
             Problem(
@@ -72,13 +72,13 @@ def check_stages(row: Network, trainable: int | None) -> None:
 
 
 def stage_of_parameter(row: Network, model: nn.Module) -> dict[int, int]:
-    """id(parameter) -> its stage counted from the end: 0 for the last layer's, 1 for the one before it, …"""
+    """id(parameter) -> its stage, counted from the end: 0 is the last layer, 1 the stage before it, …"""
     listed = stages(row, model)
     return {id(p): len(listed) - 1 - i for i, stage in enumerate(listed) for p in stage.parameters()}
 
 
 def learning_stages(row: Network, trainable: int | None, unfreeze_every: int, epoch: int) -> int:
-    """Stages before the last layer that learn in `epoch` (from 0).
+    """The number of stages before the last layer that learn in `epoch` (from 0).
 
     >>> from hybridcx.vocabulary.networks import network
     >>> [learning_stages(network("resnet101"), None, 2, e) for e in (0, 1, 2, 4, 30)]
@@ -89,9 +89,9 @@ def learning_stages(row: Network, trainable: int | None, unfreeze_every: int, ep
 
 
 class Learner(nn.Module):
-    """The network as it is trained: frozen stages in evaluation mode and without gradients, then those that learn.
+    """The network in training: frozen stages (evaluation mode, no gradients), followed by the stages that learn.
 
-    Parameters and buffers are the network's own. `tail` alone takes what `trunk` gives, so that the trunk's output can be kept and used again.
+    It shares parameters and buffers with the network. `tail` maps the output of `trunk` to logits, so that this output can be stored and reused.
     """
 
     def __init__(self, row: Network, model: nn.Module):
@@ -101,7 +101,7 @@ class Learner(nn.Module):
         self._fixed = {id(p) for p in model.parameters() if not p.requires_grad}
 
     def learn(self, n: int) -> None:
-        """Let the last layer and `n` stages before it learn, and no others. What did not learn when this was made never does."""
+        """Train the last layer and `n` stages before it. Parameters without gradients at construction never learn."""
         self._learning = n + 1
         for i, stage in enumerate(self._stages):
             frozen = i < len(self._stages) - self._learning
@@ -124,13 +124,13 @@ class Learner(nn.Module):
 
     @torch.no_grad()
     def trunk(self, x: Tensor) -> Tensor:
-        """Through the frozen stages."""
+        """The output of the frozen stages."""
         for stage in self._stages[: self._frozen]:
             x = stage(x)
         return x
 
     def tail(self, x: Tensor) -> Tensor:
-        """Through the stages that learn, from the trunk's output to the logits."""
+        """Logits from the trunk's output, through the stages that learn."""
         for stage in self._stages[self._frozen :]:
             x = stage(x)
         return x

@@ -1,4 +1,4 @@
-"""The parts of a training that compute: a step's gradients, a validation, the statistics of the normalisations at the end."""
+"""The computations of a training: gradients of a mini-batch, mixup, validation, batch-norm statistics of the training set."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hybridcx.deep.task import Task, batches_of
 from hybridcx.streams import rng_for
 
 VALIDATION_BATCH = 32
-# On a processor so many pixels at a time: no slower, and the float32 maps of 32 images of 224 px would be the peak of a training.
+# Pixels per batch on a processor: as fast as 32 images of 224 px, whose float32 activations would be the peak of a training's memory.
 ON_PROCESSOR_PX = 8 * 224**2
 Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Loss and hits of one step's pieces, still on the device: reading them makes an accelerator's queue run dry, so that it can wait."""
+    """Loss and correct predictions of each piece of a mini-batch, on the device: reading them would stall an accelerator, so it happens later."""
 
     pieces: tuple[tuple[Tensor, Tensor, int], ...]
 
@@ -39,9 +39,9 @@ class StepResult:
 
 
 def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task, weight: float = 1.0) -> StepResult:
-    """Forward and backward on one mini-batch, in `task.parts` pieces whose gradients add up to those of `weight` times the mean loss.
+    """Accumulate the gradients of `weight` times the mean loss of a mini-batch, in `task.parts` pieces.
 
-    `y` : classes (n,), or weights of the classes (n, 2); accuracy is then that of the weightier class.
+    `y` : classes (n,), or class weights (n, 2), of which the larger one is the class for the accuracy.
     """
     pieces: list[tuple[Tensor, Tensor, int]] = []
     kind, dtype = x.device.type, task.device.training_dtype
@@ -56,9 +56,9 @@ def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task, weight: float 
 
 
 def mixed(x: Tensor, y: Tensor, task: Task, epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
-    """Mixup (Zhang and others 2018): x = w x + (1 - w) x[p], targets likewise, w from Beta(a, a) and p a permutation, once a mini-batch.
+    """Mixup (Zhang and others 2018): x = w x + (1 - w) x[p], targets likewise, with w from Beta(a, a) and a permutation p per mini-batch.
 
-    Drawn from the stream (seed, network, "mixup", epoch, iteration). Without mixup both come back as they are.
+    Drawn from the stream (seed, network, "mixup", epoch, iteration). Without mixup, x and y are returned unchanged.
     """
     alpha = task.train.mixup
     if not alpha:
@@ -82,7 +82,7 @@ def evaluate(model: nn.Module, forward: Forward, inputs: ImageInputs, task: Task
         x = inputs.validation(batch)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=task.device.ledger_dtype is torch.bfloat16):
             logits = forward(x)
-        # float64 on the processor: MPS has none, and the sum does not depend on the batch then.
+        # float64 on the processor: MPS has no float64; with it the sum does not depend on the batch size.
         logits = logits.to("cpu", torch.float64)
         target = torch.from_numpy(task.y[task.validation_idx[batch]].astype(np.int64))
         loss += functional.cross_entropy(logits, target, reduction="sum").item()
@@ -93,7 +93,7 @@ def evaluate(model: nn.Module, forward: Forward, inputs: ImageInputs, task: Task
 def batch_norm_over_training_set(model: nn.Module, inputs: ImageInputs, task: Task) -> None:
     """Replace the running statistics by averages over all training images without augmentation (torch's `update_bn`, in float32).
 
-    Stages that did not learn keep theirs.
+    Frozen stages keep their statistics.
     """
     whole = task.train.model_copy(update={"drop_last": False})
     trunk: Forward = model.trunk if isinstance(model, Learner) else lambda x: x
@@ -102,5 +102,5 @@ def batch_norm_over_training_set(model: nn.Module, inputs: ImageInputs, task: Ta
         for batch in batches_of(np.arange(len(task.train_idx)), whole):
             yield trunk(inputs.plain(batch))
 
-    model.train()  # a trunk stays in evaluation mode
+    model.train()  # frozen stages stay in evaluation mode
     update_bn(batches(), nn.Sequential(*model.learning_part()) if isinstance(model, Learner) else model)

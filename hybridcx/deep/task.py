@@ -1,4 +1,4 @@
-"""One training's ingredients: the task and its checks, the order of its cases, its mini-batches, its fingerprint."""
+"""The inputs of one training and their checks, the order of the cases, the mini-batches, the fingerprint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESIDENT_LIMIT_BYTES = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one training is made of; nothing in it changes."""
+    """The data, options and device of one training."""
 
     row: Network
     images: np.ndarray
@@ -66,7 +66,7 @@ def image_reader(images: np.ndarray, rows: np.ndarray, device: str) -> Callable[
     """A function from positions in `rows` to uint8 images (n, H, W, 3) on the device."""
     if device == "cpu" or len(rows) * images[:1].nbytes > RESIDENT_LIMIT_BYTES:
         return lambda batch: torch.from_numpy(np.asarray(images[rows[batch]])).to(device)
-    resident = torch.from_numpy(np.asarray(images[rows])).to(device)  # whole on the accelerator, once
+    resident = torch.from_numpy(np.asarray(images[rows])).to(device)  # all images on the accelerator
     return lambda batch: resident[torch.from_numpy(batch).to(device)]
 
 
@@ -97,11 +97,11 @@ def setting_notes(task: Task) -> list[str]:
 
 
 def with_less_memory(task: Task) -> Task:
-    """What to do when an accelerator's memory does not suffice."""
+    """The task for a second attempt after an accelerator ran out of memory: smaller pieces, otherwise the processor."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     checkpoint.delete_checkpoint(task.folder)
-    # Batch norm's statistics are those of the pieces, so that a network that has it would become another one.
+    # Batch norm would use the statistics of the pieces and give another network.
     if not task.row.batch_norm and task.parts * 4 <= task.train.batch_size and task.device.torch_device != "cpu":
         return replace(task, parts=task.parts * 2)
     if task.device.torch_device == "cpu":
@@ -113,7 +113,7 @@ def with_less_memory(task: Task) -> Task:
 
 
 def fingerprint_of(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> str:
-    """SHA-256 over everything that decides the result."""
+    """SHA-256 of everything that the result depends on: data, options, device, versions, initial weights."""
     digest = hashlib.sha256()
     device = task.device
     settings = [

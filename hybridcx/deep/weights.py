@@ -1,14 +1,16 @@
-"""Pretrained weights: where they lie, whether they are what they should be, and how to bring them.
+"""Pretrained weights: search, verification of the files, download.
 
-A run never fetches anything. Files are looked for in a folder, under torchvision's file name, as `<network>.pth` or as
-`<network>.safetensors`. A `.pth` file is a pickle: it is opened only with `weights_only=True`, which builds tensors and nothing else, and
-only if its SHA-256 is a published one (torchvision prints the first eight hex digits in the file's name) or stands in a file
-`<file>.sha256` beside it, with which the user vouches for it. A safetensors file holds numbers alone: it needs no such proof, but
-where a file `<file>.sha256` stands beside it the two must agree. Names and shapes are checked in any case.
+A run never downloads anything. It looks for a file in a folder: under torchvision's file name, as `<network>.pth` or as
+`<network>.safetensors`.
 
-torchvision publishes eight hex digits, not the whole SHA-256. They catch every accident (a truncated file, a page of a proxy), not
-somebody who searches for a file with the same eight; the table of networks has the whole hash of those files that were seen. `origin`
-says which of the two it was. What is fetched is kept as safetensors, with the SHA-256 of the file that it was made from inside.
+- A `.pth` file is a pickle. It is opened with `weights_only=True`, which builds only tensors, and only if its SHA-256 is verified: either it
+  is a published one (torchvision gives its first eight hex digits in the file's name), or the user confirms it in a file `<file>.sha256`.
+- A safetensors file holds only numbers and needs no verification. If a file `<file>.sha256` exists, the two must agree.
+- Names and shapes of the tensors are checked in all cases.
+
+Eight hex digits detect accidents (a truncated file, a proxy's error page), but not an attacker who searches for a file with the same eight.
+The table of networks has the whole hash of some files; `origin` says which of the two was compared. A downloaded file is stored as
+safetensors, with the SHA-256 of the original in its metadata.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def default_folder() -> Path:
 
 
 def file_names(row: Network) -> tuple[str, ...]:
-    """The names under which a network's weights are looked for, in this order."""
+    """The possible file names of a network's weights, in the order of the search."""
     return (row.weights_file, f"{row.name}.safetensors", f"{row.name}.pth")
 
 
@@ -87,7 +89,7 @@ def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile
     Raises
     ------
     InputError
-        if the file is absent, or refused by its hash; the message says how to bring it.
+        if the file is absent or its hash is refused; the message says how to obtain it.
     """
     row = network(name)
     if source == "none":
@@ -117,7 +119,7 @@ def _origin(row: Network, path: Path, sha256: str) -> str:
     if sidecar.is_file():
         vouched = re.match(r"\s*([0-9a-fA-F]{64})\b", sidecar.read_text(encoding="utf-8", errors="replace"))
         if vouched and vouched[1].lower() == sha256:
-            source = _made_from(path)
+            source = _original_sha256(path)
             if source is not None and is_published(row, source):
                 return f"kept as safetensors since they were fetched: {published_as(row, source)}"
             return f"a file that the user vouches for in {sidecar.name}"
@@ -146,8 +148,8 @@ def _origin(row: Network, path: Path, sha256: str) -> str:
     )
 
 
-def _made_from(path: Path) -> str | None:
-    """The SHA-256 of the file that a safetensors file says it was made from."""
+def _original_sha256(path: Path) -> str | None:
+    """The SHA-256 of the original of a converted safetensors file, from its metadata; None for other files."""
     if path.suffix != ".safetensors":
         return None
     try:
@@ -160,19 +162,21 @@ def _made_from(path: Path) -> str | None:
 def keep_as_safetensors(file: WeightsFile) -> WeightsFile:
     """Write a checked `.pth` file as `<network>.safetensors` beside it, with its SHA-256 in `<network>.safetensors.sha256`, and remove it.
 
-    Names are torchvision's present ones. The file is whole or absent: it gets its name when it is written. A safetensors file of that
-    name that the user brought is never replaced; the `.pth` then stays as it is.
+    Tensors have torchvision's present names. The file is renamed when it is complete. A safetensors file from the user is never replaced;
+    then the `.pth` file stays.
 
     Raises InputError as `load_state_dict` does; then the `.pth` file stays.
     """
     row = network(file.network)
     state = {name: tensor.contiguous() for name, tensor in load_state_dict(file, file.network).items()}
     target = file.path.with_name(f"{file.network}.safetensors")
-    if target.exists() and _made_from(target) is None:
+    if target.exists() and _original_sha256(target) is None:
         return file
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        metadata = {"made_from_sha256": file.sha256}  # one key: safetensors writes several in an order that changes
+        metadata = {
+            "made_from_sha256": file.sha256
+        }  # one key: the order of several keys in the file changes from call to call
         save_file(state, temporary, metadata=metadata)
         sha256 = sha256_of(temporary)
         write_atomic(target.with_name(target.name + ".sha256"), f"{sha256}  {target.name}\n")
@@ -194,7 +198,7 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        for a wrong hash, a pickle that holds more than tensors, a damaged file, missing or superfluous tensors, wrong shapes, NaN.
+        for a wrong hash, a pickle with other objects than tensors, a damaged file, missing or additional tensors, wrong shapes, NaN.
     """
     row = network(name)
     path = source.path if isinstance(source, WeightsFile) else source
@@ -238,13 +242,13 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for name, shape in expected.items():
         if name not in tensors:
-            if name.endswith("num_batches_tracked"):  # files from before PyTorch 0.4.1 lack this counter
+            if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 had no such counter
                 state[name] = torch.zeros((), dtype=torch.long)
             elif name not in head:  # a file without a last layer serves as a backbone
                 problems.append(Problem(f"the tensor {name} is missing", str(path)))
             continue
         tensor = tensors[name]
-        # Any number of classes is welcome: the last layer is replaced.
+        # The number of classes may differ: the last layer is replaced.
         actual, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
         if tuple(actual) != tuple(wanted) and name != head[1]:
             problems.append(Problem(f"the tensor {name} has the shape {tuple(tensor.shape)}, not {shape}", str(path)))
@@ -264,7 +268,7 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
 
 
 def _present_name(name: str) -> str:
-    # torchvision's DenseNet files carry the names of 2017, in which modules could have dots.
+    # torchvision's DenseNet files have the names of 2017, when a module's name could contain dots.
     return re.sub(
         r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$", r"\1\2", name
     )
@@ -272,7 +276,7 @@ def _present_name(name: str) -> str:
 
 @cache
 def expected_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
-    """Names and shapes of a network's state dict with ImageNet's thousand classes."""
+    """Names and shapes of a network's state dict with the 1000 classes of ImageNet."""
     from torchvision.models import get_model
 
     with torch.device("meta"):
@@ -280,12 +284,12 @@ def expected_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
 
 
 def list_weights(folder: Path | None = None) -> list[WeightsStatus]:
-    """Which networks' weights are in `folder` (default: `default_folder()`); nothing is hashed."""
+    """The state of each network's weights in `folder` (default: `default_folder()`), without hashing the files."""
     return [_status(row, folder or default_folder(), hashed=False) for row in NETWORKS.values()]
 
 
 def verify(folder: Path | None = None) -> list[WeightsStatus]:
-    """As `list_weights`, with every file hashed, opened and compared with its network's names and shapes."""
+    """As `list_weights`; every file is hashed, opened and compared with the names and shapes of its network."""
     return [_status(row, folder or default_folder(), hashed=True) for row in NETWORKS.values()]
 
 
@@ -312,23 +316,23 @@ def fetch(
     url_base: str | None = None,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> WeightsFile:
-    """Download a network's weights into `folder` and keep them as safetensors; see `download.fetch_file` for how, and for the errors.
+    """Download a network's weights into `folder` and store them as safetensors (procedure and errors: `download.fetch_file`).
 
-    What was fetched before, or carried here under torchvision's name, and is still sound is left as it is, and nothing is sent.
+    Intact weights that are already in `folder` (downloaded earlier, or copied under torchvision's name) are used without any request.
     """
-    from hybridcx.deep import download  # the network stack is loaded only where something is fetched
+    from hybridcx.deep import download  # imported late: it loads the network libraries
 
     row = network(name)
     folder = folder or default_folder()
     target = folder / f"{name}.safetensors"
-    source = _made_from(target) if target.is_file() else None
+    source = _original_sha256(target) if target.is_file() else None
     if source is not None and is_published(row, source):
         sha256 = sha256_of(target)
         try:
             return WeightsFile(name, target, sha256, _origin(row, target, sha256))
         except InputError:
-            target.unlink()  # damaged since: fetched again
-    carried = folder / row.weights_file
-    if carried.is_file() and is_published(row, sha256 := sha256_of(carried)):
-        return WeightsFile(name, carried, sha256, published_as(row, sha256))
+            target.unlink()  # damaged: download it again
+    copied = folder / row.weights_file
+    if copied.is_file() and is_published(row, sha256 := sha256_of(copied)):
+        return WeightsFile(name, copied, sha256, published_as(row, sha256))
     return keep_as_safetensors(download.fetch_file(row, folder, url_base=url_base, on_progress=on_progress))

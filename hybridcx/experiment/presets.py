@@ -49,15 +49,15 @@ def preset(name: str) -> Preset:
     """Read the preset `name` (one of `PRESETS`)."""
     path = resources.files("hybridcx.experiment") / "presets" / f"{name}.toml"
     data = tomllib.loads(path.read_text(encoding="utf-8"))
-    said = {
+    statements = {
         kind: tuple(Statement(s["text"], tuple(s.get("networks", ()))) for s in data.get(kind, ()))
         for kind in ("assumptions", "deviations")
     }
-    return Preset(name, data["title"], data["train"], said["assumptions"], said["deviations"])
+    return Preset(name, data["title"], data["train"], statements["assumptions"], statements["deviations"])
 
 
-def filled_in(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of [train] that are `given`, over those of the preset.
+def filled_in(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of [train] in the experiment file (`options`), and the preset's for all others.
 
     For one network the order is: the file's [train.network.NAME], the file's [train], the preset's for the network, the preset's [train].
 
@@ -65,10 +65,10 @@ def filled_in(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     0.9
     """
     chosen = preset(name).train
-    own = dict(given.get("network", {}))
-    for network, options in chosen.get("network", {}).items():
-        kept = {key: value for key, value in options.items() if key not in given}
+    own = dict(options.get("network", {}))
+    for network, defaults in chosen.get("network", {}).items():
+        defaults = {key: value for key, value in defaults.items() if key not in options}
         mine = own.get(network, {})
-        if (kept or network in own) and isinstance(mine, Mapping):
-            own[network] = {**kept, **{k: v for k, v in mine.items() if v is not None}}
-    return {**{k: v for k, v in chosen.items() if k != "network"}, **given, "network": own}
+        if (defaults or network in own) and isinstance(mine, Mapping):
+            own[network] = {**defaults, **{k: v for k, v in mine.items() if v is not None}}
+    return {**{k: v for k, v in chosen.items() if k != "network"}, **options, "network": own}

@@ -183,7 +183,7 @@ def copies_in_training(pairs: pd.DataFrame) -> set[str]:
     return {*one, *two}
 
 
-def told(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
+def warnings(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
     """Warnings about nearly identical images of two patients (identical images: `duplicates`): across splits, and under two labels."""
     near = pairs[~pairs["pixel.identical"].astype(bool) & ~pairs["same.patient"].astype(bool)]
     across = near[near["split"].notna() & (near["split"] != near["other_split"])]
@@ -193,23 +193,23 @@ def told(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
         remedy = "look for them in parts of the cohort, site by site, say"
         out.append(Problem(pairs.attrs["left_out"], file, column="image", remedy=remedy, severity="warning"))
     if len(across):
-        rule = f"{len(across)} pairs of nearly identical images stand in different splits: {_named(across)}"
+        rule = f"{len(across)} pairs of nearly identical images stand in different splits: {_quoted(across)}"
         rule += "; the test is not independent of the training"
         remedy = "look at them (near_duplicates.csv); give them one patient_id, or a reason in the column `excluded`"
         out.append(Problem(rule, file, column="image", remedy=remedy, severity="warning"))
     if len(differ):
-        rule = f"{len(differ)} pairs of nearly identical images have two labels: {_named(differ)}"
+        rule = f"{len(differ)} pairs of nearly identical images have two labels: {_quoted(differ)}"
         out.append(Problem(rule, file, column="image", remedy="look whether one label is wrong", severity="warning"))
     if len(near) and not len(across) and not len(differ):
-        rule = f"{len(near)} pairs of nearly identical images: {_named(near)}"
+        rule = f"{len(near)} pairs of nearly identical images: {_quoted(near)}"
         remedy = "if they are of one patient, say so in patient_id"
         out.append(Problem(rule, file, column="image", remedy=remedy, severity="warning"))
     return out
 
 
-def _named(pairs: pd.DataFrame) -> str:
-    named = [
+def _quoted(pairs: pd.DataFrame) -> str:
+    quoted = [
         f"{printable(a)} and {printable(b)} (correlation {r:.2f})"
         for a, b, r in pairs[["case_id", "other_case_id", "correlation"]].head(MAX_NAMED).itertuples(index=False)
     ]
-    return ", ".join(named) + (f" and {len(pairs) - MAX_NAMED} more" if len(pairs) > MAX_NAMED else "")
+    return ", ".join(quoted) + (f" and {len(pairs) - MAX_NAMED} more" if len(pairs) > MAX_NAMED else "")

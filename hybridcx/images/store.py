@@ -73,7 +73,7 @@ class ImageStore:
 @dataclass(frozen=True, slots=True)
 class _Item:
     path: Path
-    shown: str
+    name: str
     row: int
     box: Box | None
     sha256: str
@@ -121,7 +121,7 @@ def prepare_store(
     key = content_key(record)
     path = cache / f"images-{key}.npy"
     shape = (len(items), size_px, size_px, channels)
-    found, said = _find(path, shape)
+    found, messages = _find(path, shape)
     if found is None:
         try:
             need = int(np.prod(shape))
@@ -130,9 +130,9 @@ def prepare_store(
                 _held(path.with_suffix(".lock"), notice),
             ):
                 found, more = _find(path, shape)
-                said = said or more
+                messages = messages or more
                 if found is None:
-                    if why := _nearest_kept(cache, key, record):
+                    if why := _nearest_stored(cache, key, record):
                         say(why)
                     _room(cache, need)
                     found = _make(
@@ -151,7 +151,7 @@ def prepare_store(
     frame.insert(0, "case_id", list(case_ids))
     images = np.load(path, mmap_mode="r", allow_pickle=False)
     return ImageStore(
-        images, case_ids, key, digest, path, frame, reused, said, _cautions(frame, items, cohort.source.name)
+        images, case_ids, key, digest, path, frame, reused, messages, _cautions(frame, items, cohort.source.name)
     )
 
 
@@ -252,7 +252,7 @@ def _held(lock: Path, notice: Say) -> Iterator[None]:
         yield
 
 
-def _nearest_kept(cache: Path, key: str, record: Mapping[str, object]) -> str:
+def _nearest_stored(cache: Path, key: str, record: Mapping[str, object]) -> str:
     """The differences between these images and the most similar kept ones; "" where none are shared."""
     now = json.loads(json.dumps(dict(record)))
     mine, nearest, best = Counter(map(json.dumps, now["images"])), "", 0
@@ -296,7 +296,7 @@ def _make(
             raise InputError(
                 Problem("the image changed while it was read", remedy="run again when nobody writes to the folder")
             )
-        decoded = decode_bytes(data, item.shown, frame=item.frame)
+        decoded = decode_bytes(data, item.name, frame=item.frame)
         image = prepare(decoded.pixels, item.box, size_px=size_px, pad=pad, resample=resample, channels=channels)
         height, width = decoded.pixels.shape[:2]
         digest = hashlib.sha256(repr(decoded.pixels.shape).encode() + decoded.pixels.tobytes()).hexdigest()
@@ -336,7 +336,7 @@ def _make(
                                 file,
                                 item.row,
                                 "crop_left" if "crop box" in p.rule and p.value else "image",
-                                p.value or item.shown,
+                                p.value or item.name,
                                 p.remedy,
                             )
                             for p in e.problems

@@ -104,11 +104,11 @@ def check_images(
     pairs = near_duplicates.near_duplicates(images, labels, parts, patients=patients)
     marks = shortcuts.shortcuts(cohort, images, seed=experiment.seed)
     if names is None:
-        problems = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.told(pairs)]
+        problems = [*duplicates.pixel_identical(images, labels, parts), *near_duplicates.warnings(pairs)]
     else:
         pseudonymous = None if parts is None else names.keys(parts)
         problems = [*duplicates.pixel_identical(names.images(images), names.keys(labels), pseudonymous)]
-        problems += near_duplicates.told(names.pairs(pairs))
+        problems += near_duplicates.warnings(names.pairs(pairs))
     problems += shortcuts.warnings_of(marks)
     for problem in problems:
         progress.say(f"Warning: {problem}")

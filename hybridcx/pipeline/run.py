@@ -100,7 +100,7 @@ def check_drawn_limits(run: Run, out: Path) -> None:
 def check_limits(run: Run, units: Units, out: Path) -> None:
     """Report the memory and disk that the run needs. Raises InputError where this machine has less."""
     for line in limit_messages(run.experiment, counts_of(units.whole), run.store.root, out, jobs=run.workers.here):
-        run.progress.tell(line)
+        run.progress.notice(line)
 
 
 def warn_of_cohort(run: Run, cohort: Cohort, names: Pseudonyms | None) -> None:

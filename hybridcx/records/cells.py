@@ -196,13 +196,13 @@ def without_names(
 ) -> list[Problem]:
     """Return problems whose warnings about these columns quote the case id instead of the value, which may be a patient's name."""
 
-    def shown(p: Problem) -> Problem:
+    def without_name(p: Problem) -> Problem:
         if p.severity != "warning" or p.column not in columns:
             return p
         at = np.flatnonzero(rows == p.row)  # None where the warning concerns no single row
         return replace(p, value=None, cases=p.cases or tuple(str(case_ids.iloc[i]) for i in at))
 
-    return [shown(p) for p in problems]
+    return [without_name(p) for p in problems]
 
 
 def fold_spelling(text: str, *, fold_case: bool = True) -> str:

@@ -50,61 +50,37 @@ class Checked:
 
 
 def check_predictions(
-    table: Table, *, positive: str | None, threshold: float, score_kind: str, named: bool = True
+    table: Table, *, positive: str | None, threshold: float, score_kind: str, all_columns_known: bool = True
 ) -> Checked:
     """Check a table with at least case_id, y_true and model, and give its columns their types.
 
     Where rows of the file could not be read (`table.unread`), a case that is absent from a model is reported only if these rows cannot explain it.
-    `named` is False where a column may not have been recognised: then the checks across rows are skipped, because they would report its absence as
-    further faults. The frame is complete only where no problem is an error.
+    `all_columns_known` is False where a column may not have been recognised: then the checks across rows are skipped, because they would report
+    its absence as further faults. The frame is complete only where no problem is an error.
     """
-    out = Checked()
     raw, rows, file = table.frame, table.rows, table.file
-    out.has_score, has_calls = "score" in raw.columns, "y_pred" in raw.columns
-    if not (out.has_score or has_calls):
-        free = [c for c in raw.columns if c not in COLUMNS]
-        guess = nearest("y_pred", free) or nearest("score", free)
-        remedy = (
-            f"did you mean the column {guess!r}?" if guess else "add y_pred (a label), score (a probability) or both"
-        )
-        out.problems.append(Problem("neither a column y_pred nor a column score", file, column="y_pred", remedy=remedy))
+    has_score, has_calls = "score" in raw.columns, "y_pred" in raw.columns
+    extra = [c for c in raw.columns if c not in COLUMNS]
+    out = Checked(has_score=has_score)
+    if not (has_score or has_calls):
+        out.problems.append(_no_prediction(extra, file))
     if not len(raw):
         return out
 
-    extra = [c for c in raw.columns if c not in COLUMNS]
     true = (raw["split"] != "disputed").to_numpy() if "split" in raw.columns else np.ones(len(raw), dtype=bool)
-    out.problems += check_text(raw["y_true"][true], rows[true], file=file, column="y_true", warn_na=True)
-    for column in [c for c in COLUMNS if c in raw.columns and c not in ("score", "y_true")] + extra:
-        labels = column in ("y_pred", "model")
-        out.problems += check_text(
-            raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels
-        )
+    out.problems += _texts(raw, rows, file, extra, true)
     out.problems += _spellings(raw, rows, file, has_calls, true)
-    score, bad = _score(raw, rows, file, score_kind) if out.has_score else (np.full(len(raw), np.nan), [])
-    out.problems += bad
-    split, bad = _split(raw, rows, file)
-    out.problems += bad
-    seed, bad = _seed(raw, rows, file)
-    out.problems += bad
+    frame, problems = _typed(raw, rows, file, score_kind, extra)
+    out.problems += problems
 
     known = raw["y_true"][true & ~is_blank(text_array(raw["y_true"]))].unique().tolist()
-    pair, bad = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
-    out.problems += bad
+    pair, problems = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
+    out.problems += problems
     if has_calls:
         out.problems += _unknown_predictions(raw["y_pred"], known, rows, file)
     readings = [c for c in extra if c.startswith("reader_")]
     out.problems += _unknown_calls(raw[readings], known, rows, file)
-
-    frame = pd.DataFrame({"case_id": raw["case_id"], "y_true": raw["y_true"], "model": raw["model"]})
-    frame["y_pred"] = raw["y_pred"] if has_calls else None
-    frame["score"] = score
-    frame["patient_id"] = raw["patient_id"] if "patient_id" in raw.columns else None
-    frame["split"] = split
-    frame["seed"] = seed
-    frame["fold"] = raw["fold"] if "fold" in raw.columns else None
-    for column in extra:
-        frame[column] = raw[column]
-    if named:
+    if all_columns_known:
         out.problems += _across_rows(frame, rows, file, table.unread)
     out.problems = without_names(out.problems, rows, raw["case_id"], ("patient_id", "image"))
     if out.failed or pair is None:
@@ -115,37 +91,83 @@ def check_predictions(
     for column in [*readings, *(c for c in extra if c == "label_given")]:
         read = frame[column].isin(known)
         frame[column] = _against_rest(frame[column], pair).where(read, None)
-    out.has_pred = has_calls or (out.has_score and score_kind == "probability")
+    _set_calls(out, frame, has_calls, threshold if score_kind == "probability" else None, file)
+    _set_subgroups(out, frame, extra, file)
+    out.frame = frame
+    return out
+
+
+def _no_prediction(extra: list[str], file: str) -> Problem:
+    guess = nearest("y_pred", extra) or nearest("score", extra)
+    remedy = f"did you mean the column {guess!r}?" if guess else "add y_pred (a label), score (a probability) or both"
+    return Problem("neither a column y_pred nor a column score", file, column="y_pred", remedy=remedy)
+
+
+def _texts(raw: pd.DataFrame, rows: np.ndarray, file: str, extra: list[str], true: np.ndarray) -> list[Problem]:
+    """Blank cells and invisible characters in every column except the score; `true` are the rows that need a y_true."""
+    out = check_text(raw["y_true"][true], rows[true], file=file, column="y_true", warn_na=True)
+    for column in [c for c in COLUMNS if c in raw.columns and c not in ("score", "y_true")] + extra:
+        labels = column in ("y_pred", "model")
+        out += check_text(raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels)
+    return out
+
+
+def _typed(
+    raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str, extra: list[str]
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The frame of the typed columns, in the order of the ledger, and the cells that have no such type."""
+    score, score_problems = _score(raw, rows, file, score_kind)
+    split, split_problems = _split(raw, rows, file)
+    seed, seed_problems = _seed(raw, rows, file)
+    frame = pd.DataFrame({"case_id": raw["case_id"], "y_true": raw["y_true"], "model": raw["model"]})
+    frame["y_pred"] = raw.get("y_pred")
+    frame["score"] = score
+    frame["patient_id"] = raw.get("patient_id")
+    frame["split"] = split
+    frame["seed"] = seed
+    frame["fold"] = raw.get("fold")
+    for column in extra:
+        frame[column] = raw[column]
+    return frame, [*score_problems, *split_problems, *seed_problems]
+
+
+def _set_calls(out: Checked, frame: pd.DataFrame, has_calls: bool, threshold: float | None, file: str) -> None:
+    """Fill y_pred: the calls of the file, otherwise score >= threshold; no threshold (None) where the score is no probability."""
+    negative, positive = out.labels
     if has_calls:
-        frame["y_pred"] = _against_rest(frame["y_pred"], pair)
+        out.has_pred = True
+        frame["y_pred"] = _against_rest(frame["y_pred"], out.labels)
         if out.has_score:
-            out.problems += _crossed(frame, pair[1], file)
-    elif out.has_pred:
-        frame["y_pred"] = pd.Series(
-            np.array(pair, dtype=object)[(score >= threshold).astype(int)], index=frame.index, dtype="str"
-        )
-        out.threshold = threshold
+            out.problems += _crossed(frame, positive, file)
+    elif threshold is not None:
+        out.has_pred, out.threshold = True, threshold
+        calls = np.array([negative, positive], dtype=object)[(frame["score"].to_numpy() >= threshold).astype(int)]
+        frame["y_pred"] = pd.Series(calls, index=frame.index, dtype="str")
+
+
+def _set_subgroups(out: Checked, frame: pd.DataFrame, extra: list[str], file: str) -> None:
+    """Columns with one value per case are subgroups; a warning lists the others."""
     varying = [c for c in extra if _varies(frame, c)]
     if varying:
         rule = f"not the same for every row of a case, and so no subgroups: {some(varying)}"
         out.problems.append(Problem(rule, file, severity="warning"))
     out.subgroups = tuple(c for c in extra if c not in varying)
-    out.frame = frame
-    return out
 
 
-def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, given: bool, true: np.ndarray) -> list[Problem]:
+def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, has_calls: bool, true: np.ndarray) -> list[Problem]:
     truth = raw["y_true"][true]
-    # One list for both columns: "Benign" in y_pred beside "benign" in y_true is the same fault as within a column.
-    both = pd.concat([truth, raw["y_pred"]], ignore_index=True) if given else truth
-    lines = np.concatenate([rows[true], rows]) if given else rows[true]
-    column = "y_true" if not given else "y_true, y_pred"
+    # One list for both columns: "Benign" in y_pred and "benign" in y_true are the same fault as both within one column.
+    both = pd.concat([truth, raw["y_pred"]], ignore_index=True) if has_calls else truth
+    lines = np.concatenate([rows[true], rows]) if has_calls else rows[true]
+    column = "y_true" if not has_calls else "y_true, y_pred"
     out = check_spellings(both, lines, file=file, column=column, what="label")
     out += check_spellings(raw["model"], rows, file=file, column="model", what="model")
     return out + check_spellings(raw["case_id"], rows, file=file, column="case_id", what="case id", fold_case=False)
 
 
 def _score(raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str) -> tuple[np.ndarray, list[Problem]]:
+    if "score" not in raw.columns:
+        return np.full(len(raw), np.nan), []
     column = raw["score"]
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64)
@@ -233,15 +255,7 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float
     n_cases, n_models = int(case.max()) + 1, len(models)
     place = unit.astype(np.int64) * n_cases + case
 
-    cell = place * n_models + model
-    counts = np.bincount(cell)
-    if (counts > 1).any():
-        repeated = pd.Series(cell).duplicated().to_numpy()
-        again, first = np.flatnonzero(repeated), np.flatnonzero((counts[cell] > 1) & ~repeated)
-        ids = [f"{frame['case_id'].iloc[i]} ({frame['model'].iloc[i]})" for i in first]
-        rule = f"{len(first)} cases stand more than once for one model: {some(ids)}"
-        case_id = frame["case_id"].iloc[again[0]]
-        out.append(Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each"))
+    out += _repeated_cases(frame, place * n_models + model, rows, file)
     uneven: list[Problem] = []
     absent = 0
     for split in ("test", "validation", "disputed"):
@@ -259,9 +273,22 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float
     if not frame["patient_id"].isna().all():
         patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
         key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
-        out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", said="split")
+        out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", reported="split")
     # Repeated rows and models with other cases are reported above; without this they would be reported again as gaps and folds.
     return out or check_repeats(frame, file, whole=not unread)
+
+
+def _repeated_cases(frame: pd.DataFrame, cell: np.ndarray, rows: np.ndarray, file: str) -> list[Problem]:
+    """One problem for all cases that a model predicts more than once in a seed and fold; `cell` is a code of (seed, fold, case, model)."""
+    counts = np.bincount(cell)
+    if not (counts > 1).any():
+        return []
+    repeated = pd.Series(cell).duplicated().to_numpy()
+    again, first = np.flatnonzero(repeated), np.flatnonzero((counts[cell] > 1) & ~repeated)
+    ids = [f"{frame['case_id'].iloc[i]} ({frame['model'].iloc[i]})" for i in first]
+    rule = f"{len(first)} cases stand more than once for one model: {some(ids)}"
+    case_id = frame["case_id"].iloc[again[0]]
+    return [Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each")]
 
 
 def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
@@ -312,15 +339,20 @@ def _same_cases(
 
 def _constant(
     frame: pd.DataFrame, key: np.ndarray, column: str, rule: str, rows: np.ndarray, file: str, name: str = "case_id",
-    said: str | None = None,
+    reported: str | None = None,
 ) -> list[Problem]:  # fmt: skip
-    """Return a problem for each key with more than one value in `column`, at the row where the second one appears."""
+    """Return a problem for each key with more than one value in `column`, at the row where the second one appears.
+
+    `reported` is the column that the message names, where it is not `column`.
+    """
     value = pd.factorize(frame[column], use_na_sentinel=False)[0]
     differs = value != value[_first_rows(key)[key]]
     at = np.flatnonzero(differs)
     at = at[np.sort(np.unique(key[at], return_index=True)[1])]
     ids = frame[name].iloc[at].tolist()
-    return listed(rule, rows[at].tolist(), ids, file=file, column=said or column, remedy="correct the rows that differ")
+    return listed(
+        rule, rows[at].tolist(), ids, file=file, column=reported or column, remedy="correct the rows that differ"
+    )
 
 
 def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:

@@ -260,7 +260,9 @@ def _build(
         problems += more
     # A column that was not recognised may be the seed, fold or split that tells rows of one case apart.
     hidden = name_problems(table.frame.columns.tolist(), None, None, (), OPTIONAL)
-    checked = check_predictions(table, positive=positive, threshold=threshold, score_kind=score_kind, named=not hidden)
+    checked = check_predictions(
+        table, positive=positive, threshold=threshold, score_kind=score_kind, all_columns_known=not hidden
+    )
     problems = [*problems, *(_of_cluster(p, cluster) for p in checked.problems)]
     raise_if_any(problems)
     frame = checked.frame

@@ -262,30 +262,33 @@ def _units(
         if name not in names
     ]
     for name in names:
-        mine = [v for v in values if v.printed_as == name]
-        if mine[0].metric in RATIOS:
+        column = [v for v in values if v.printed_as == name]
+        if column[0].metric in RATIOS:
             units[name] = "ratio"
             continue
-        above = [v for v in mine if abs(v.value) > 1]
-        signs = mine if "%" in name else [v for v in mine if v.text.endswith("%")]
-        own = chosen.get(name)
-        if own == "proportion" and (above or signs):
-            v = (above or signs)[0]
-            problems.append(
-                Problem("no proportion, although --unit says so", file, v.row, "value", v.text, "use --unit percent")
-            )
-        units[name] = own or ("percent" if above or signs else "proportion")
-        if own is None and not above and not signs:
+        above = [v for v in column if abs(v.value) > 1]
+        signs = column if "%" in name else [v for v in column if v.text.endswith("%")]
+        option = chosen.get(name)
+        units[name] = option or ("percent" if above or signs else "proportion")
+        if option is None and not above and not signs:
             ambiguous.append(name)
-        small = [v for v in mine if 0 < abs(v.value) < 1 and v.decimals > 1] if above and own is None else []
-        problems += [
-            Problem(
-                f"read as a percentage like the other values of {printable(name)}, although it looks like a proportion",
-                file, v.row, "value", v.text, "correct it if it is one", severity="warning",
-            )
-            for v in small
-        ]  # fmt: skip
+        if option == "proportion" and (above or signs):
+            problems.append(_no_proportion((above or signs)[0], file))
+        if option is None and above:
+            problems += [_small_percentage(v, file) for v in column if 0 < abs(v.value) < 1 and v.decimals > 1]
     return units, _could_be_percent(values, units, ambiguous), problems
+
+
+def _no_proportion(value: PrintedValue, file: str) -> Problem:
+    rule = "no proportion, although --unit says so"
+    return Problem(rule, file, value.row, "value", value.text, "use --unit percent")
+
+
+def _small_percentage(value: PrintedValue, file: str) -> Problem:
+    """A warning: a value below 1 among percentages of which others are above 1."""
+    name = printable(value.printed_as)
+    rule = f"read as a percentage like the other values of {name}, although it looks like a proportion"
+    return Problem(rule, file, value.row, "value", value.text, "correct it if it is one", severity="warning")
 
 
 def _could_be_percent(
@@ -293,8 +296,8 @@ def _could_be_percent(
 ) -> tuple[str, ...]:
     """Those of the printed names without a value above 1 that may be percentages after all.
 
-    A table of which no value is above 1 is one of proportions: read as percentages, every false one could be true. Beside percentages, a column with
-    no more decimals than theirs may be one more (a sensitivity of 0.5 %), and MCC and Youden's J alone may be by chance.
+    A table without a value above 1 holds proportions: read as percentages, every false value could be true. Among percentages, a column with no
+    more decimals than theirs may hold percentages too (a sensitivity of 0.5 %); MCC and Youden's J alone may be below 1 by chance.
     """
     decimals = [v.decimals for v in values if units[v.printed_as] == "percent"]
     if not decimals:

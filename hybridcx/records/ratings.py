@@ -170,59 +170,81 @@ def build_ratings(
 def _columns(
     raw: pd.DataFrame, file: str, prefixes: Sequence[str], others_expected: bool, scale: Scale | None = None
 ) -> tuple[list[ReadingColumn], list[Problem]]:
+    """The readings among the columns, and the problems of the names."""
     problems: list[Problem] = []
-    columns: list[ReadingColumn] = []
-    used = {p for p in prefixes if any(c.startswith(p) for c in raw.columns)}
-    if len(used) > 1 and scale in OF_SCALE:
+    kinds = {p for p in prefixes if any(c.startswith(p) for c in raw.columns)}
+    if len(kinds) > 1 and scale in OF_SCALE:
         prefixes = (OF_SCALE[scale],)
         apart = [c for c in raw.columns if c.startswith(PREFIXES) and not c.startswith(tuple(prefixes))]
         rule = f"of both kinds of columns --scale {scale} takes {prefixes[0]}<name>, left out: {some(apart)}"
         problems.append(Problem(rule, file, severity="warning"))
         raw = raw.drop(columns=apart)
-    elif len(used) > 1:
+    elif len(kinds) > 1:
         rule = "columns of both kinds, rating_<name> (numbers) and reader_<name> (calls), which are analysed apart"
         remedy = "choose one: --scale measurement (or ordinal) takes the ratings, --scale nominal the calls"
         return [], [Problem(rule, file, 1, remedy=remedy)]
-    other = []
-    for name in raw.columns:
-        if not name.startswith(tuple(prefixes)):
-            other.append(name)
-            continue
-        try:
-            columns.append(parse_reading_column(name, prefixes))
-        except InputError as e:
-            free = next(n for n in _free_names(name) if n not in raw.columns)
-            near = f"{p}, such as {free!r}" if (p := e.problems[0].remedy) else f"call it {free!r}"
-            problems.append(Problem(e.problems[0].rule, file, 1, name, remedy=near))
-    other = [n for n in other if n != "case_id"]
+    names = raw.columns.tolist()
+    columns, name_problems = _parsed_names(names, prefixes, file)
+    problems += name_problems
+    other = [n for n in names if n != "case_id" and not n.startswith(tuple(prefixes))]
     if other and not others_expected:
-        rule = f"not a reading, left out: {some(other)}"
-        meant = {n: m for n in other if (m := _meant(n, prefixes)) is not None and m not in raw.columns}
-        remedy = "readings are columns reader_<name>"
-        if meant:
-            remedy = (
-                "; ".join(f"did you mean {m!r} by {printable(n)!r}" for n, m in list(meant.items())[:3]) + f"? {remedy}"
-            )
-        problems.append(Problem(rule, file, remedy=remedy, severity="warning"))
-    repeated = {c.reader for c in columns if c.occasion is not None}
-    for i, c in enumerate(columns):
-        if c.occasion is None and c.reader in repeated:
-            # reader_a beside reader_a_2: the first is the first occasion.
-            columns[i] = ReadingColumn(c.column, c.reader, 1)
-            rule = "taken as occasion 1, since the same reader has numbered occasions"
-            problems.append(Problem(rule, file, 1, c.column, remedy=f"call it {c.column}_1", severity="warning"))
-    seen: dict[tuple[str, int | None], str] = {}
-    for c in columns:
-        first = seen.setdefault((c.reader, c.occasion), c.column)
-        if first != c.column:
-            problems.append(
-                Problem(f"the same reader and occasion as the column {first!r}", file, 1, c.column, remedy="rename one")
-            )
+        problems.append(_other_columns(other, names, prefixes, file))
+    columns, occasion_problems = _with_first_occasions(columns, file)
+    problems += [*occasion_problems, *_repeated_readings(columns, file)]
     if len(columns) < 2 and not (others_expected and not columns):
         rule = f"agreement needs at least two readings, here are {len(columns)}"
         severity = "warning" if others_expected else "error"
         problems.append(Problem(rule, file, remedy=f"call them {prefixes[0]}<name>[_<occasion>]", severity=severity))
     return columns, problems
+
+
+def _parsed_names(names: list[str], prefixes: Sequence[str], file: str) -> tuple[list[ReadingColumn], list[Problem]]:
+    """The columns with one of the prefixes, and the names that have a prefix but no reader."""
+    columns: list[ReadingColumn] = []
+    problems: list[Problem] = []
+    for name in names:
+        if not name.startswith(tuple(prefixes)):
+            continue
+        try:
+            columns.append(parse_reading_column(name, prefixes))
+        except InputError as e:
+            free = next(n for n in _free_names(name) if n not in names)
+            remedy = f"{p}, such as {free!r}" if (p := e.problems[0].remedy) else f"call it {free!r}"
+            problems.append(Problem(e.problems[0].rule, file, 1, name, remedy=remedy))
+    return columns, problems
+
+
+def _other_columns(other: list[str], names: list[str], prefixes: Sequence[str], file: str) -> Problem:
+    """The warning about columns that are no readings, with the readings whose names they may misspell."""
+    corrected = {n: m for n in other if (m := _corrected(n, prefixes)) is not None and m not in names}
+    remedy = "readings are columns reader_<name>"
+    if corrected:
+        guesses = (f"did you mean {m!r} by {printable(n)!r}" for n, m in list(corrected.items())[:3])
+        remedy = "; ".join(guesses) + f"? {remedy}"
+    return Problem(f"not a reading, left out: {some(other)}", file, remedy=remedy, severity="warning")
+
+
+def _with_first_occasions(columns: list[ReadingColumn], file: str) -> tuple[list[ReadingColumn], list[Problem]]:
+    """Where reader_a_2 exists, reader_a is the first occasion; a warning for each such column."""
+    repeated = {c.reader for c in columns if c.occasion is not None}
+    rule = "taken as occasion 1, since the same reader has numbered occasions"
+    unnumbered = [c for c in columns if c.occasion is None and c.reader in repeated]
+    problems = [
+        Problem(rule, file, 1, c.column, remedy=f"call it {c.column}_1", severity="warning") for c in unnumbered
+    ]
+    return [ReadingColumn(c.column, c.reader, 1) if c in unnumbered else c for c in columns], problems
+
+
+def _repeated_readings(columns: list[ReadingColumn], file: str) -> list[Problem]:
+    """Columns of the same reader and occasion as an earlier one."""
+    first: dict[tuple[str, int | None], str] = {}
+    problems = []
+    for c in columns:
+        earlier = first.setdefault((c.reader, c.occasion), c.column)
+        if earlier != c.column:
+            rule = f"the same reader and occasion as the column {earlier!r}"
+            problems.append(Problem(rule, file, 1, c.column, remedy="rename one"))
+    return problems
 
 
 def _free_names(column: str) -> Iterator[str]:
@@ -232,7 +254,7 @@ def _free_names(column: str) -> Iterator[str]:
     yield from (f"{prefix}r{i}" for i in count(1))
 
 
-def _meant(column: str, prefixes: Sequence[str]) -> str | None:
+def _corrected(column: str, prefixes: Sequence[str]) -> str | None:
     """The reading whose name a column probably misspells: `raeder_a`, `Reader a` and `reader-a` are reader_a."""
     parts = re.fullmatch(r"([A-Za-z]+)[_\s.-]+(\S.*)", column)
     near = [] if parts is None else get_close_matches(parts[1].casefold(), [p.rstrip("_") for p in prefixes], 1, 0.8)

@@ -13,7 +13,13 @@ from scipy import ndimage
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.images import close_pairs
 from hybridcx.images import near_duplicates as module
-from hybridcx.images.near_duplicates import NEARLY_IDENTICAL, copies_in_training, fingerprints, near_duplicates, told
+from hybridcx.images.near_duplicates import (
+    NEARLY_IDENTICAL,
+    copies_in_training,
+    fingerprints,
+    near_duplicates,
+    warnings,
+)
 from hybridcx.images.store import prepare_store
 from hybridcx.phantoms.cohort import write_phantom
 from hybridcx.vocabulary.cohort import NEAR_DUPLICATES
@@ -122,10 +128,10 @@ def test_pairs_are_listed_with_labels_and_splits_and_told(tmp_path, monkeypatch)
     assert (first["case_id"], first["pixel.identical"], first["correlation"]) == ("c06", True, 1.0)
     assert not found["same.patient"].any()
     assert copies_in_training(found) == {"c20", "c21", "c23"}
-    across, differ = told(found, file="manifest.csv")
+    across, differ = warnings(found, file="manifest.csv")
     assert "2 pairs of nearly identical images stand in different splits" in across.rule
     assert "c03 and c20 (correlation 0." in across.rule
-    assert "c06" not in across.rule  # wholly identical images are told by `duplicates`
+    assert "c06" not in across.rule  # wholly identical images are warnings by `duplicates`
     assert "1 pairs of nearly identical images have two labels: c04 and c21" in differ.rule
     assert all(p.severity == "warning" for p in (across, differ))
 
@@ -139,8 +145,8 @@ def test_images_of_one_patient_may_be_alike(tmp_path):
     )
     found = near_duplicates(store, label, split, patients=patient)
     assert found["same.patient"].tolist() == [True]
-    assert told(found) == []
-    (one,) = told(near_duplicates(store, label))  # were they two patients
+    assert warnings(found) == []
+    (one,) = warnings(near_duplicates(store, label))  # were they two patients
     assert one.rule.startswith("1 pairs of nearly identical images: c00 and c01")
 
 
@@ -198,6 +204,6 @@ def test_a_search_that_was_left_out_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "LEFT_OUT_ABOVE", 20)
     monkeypatch.setattr(close_pairs, "PASSING", -1.0)
     pairs = near_duplicates(store, labels)
-    (problem,) = told(pairs)
+    (problem,) = warnings(pairs)
     assert "was left out: 40 images" in str(problem)
     assert problem.severity == "warning"

@@ -49,15 +49,15 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The cases of one casebook: the shown ones by running number, then the further ones whose Grad-CAM points at a lesion."""
+    """The cases of one casebook: those with pictures (`pictured`) by running number, then the further ones whose Grad-CAM points at a lesion."""
 
-    shown: tuple[str, ...]
+    pictured: tuple[str, ...]
     further: tuple[str, ...]
 
     @property
     def occluded(self) -> tuple[str, ...]:
         """The cases that are occluded."""
-        return self.shown[:MAX_OCCLUDED]
+        return self.pictured[:MAX_OCCLUDED]
 
 
 def casebook_tables(
@@ -103,7 +103,7 @@ def casebook_tables(
     own = [s for s in spaces if s.weights is not None]
     maps: dict[str, Maps] = {}
     rows: list[dict[str, object]] = []
-    cases = [*selection.shown, *selection.further]
+    cases = [*selection.pictured, *selection.further]
     for s in own if cases else ():
         maps[s.network] = _maps(s, selection, images, compute, store, progress)
         computed = maps[s.network]
@@ -147,7 +147,7 @@ def _maps(
     """The maps of the cases of `selection` in their order, from the cache or computed now."""
     if space.weights is None:
         raise ValueError("a network without a softmax of its own has no saliency")
-    pixels = np.asarray(images.images[images.positions([*selection.shown, *selection.further])])
+    pixels = np.asarray(images.images[images.positions([*selection.pictured, *selection.further])])
     device = devices.resolve(compute)
     parts = {
         # the name of the weights' folder is a hash of everything that affects them
@@ -183,7 +183,9 @@ def _write_pictures(
     selection: Selection, maps: Mapping[str, Maps], images: ImageStore, at: np.ndarray, store: Store, target: Path
 ) -> None:
     """Write thumbnail and overlays of each shown case, from the store where it has them."""
-    arrays = {(n, m): getattr(of_network, m)[: len(selection.shown)] for n, of_network in maps.items() for m in METHODS}
+    arrays = {
+        (n, m): getattr(of_network, m)[: len(selection.pictured)] for n, of_network in maps.items() for m in METHODS
+    }
     pixels = np.asarray(images.images[at])
     parts = {
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],

@@ -32,5 +32,8 @@ def _learning_curves(i: int, name: str, history: pd.DataFrame, source: str) -> F
     trainings = len(history[["seed", "fold"]].drop_duplicates()) if {"seed", "fold"} <= set(history) else 1
     if trainings > 1:
         caption += f" Median of {trainings} trainings at the iterations that all of them have; bands from the minimum to the maximum."
-    caption += " Dotted lines: the learning rate drops." if plots.rate_drops(history) else ""
+    if plots.rate_drops(
+        plots.over_trainings(history)[0]
+    ):  # as drawn: several trainings put end to end have other drops
+        caption += " Dotted lines: the learning rate drops."
     return Figure(f"learning-{i}", drawing, caption, source, study_number=FIRST_LEARNING_FIGURE)

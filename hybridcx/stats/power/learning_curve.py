@@ -225,7 +225,7 @@ class LearningCurve:
         return warnings
 
     def _interval(
-        self, of: Callable[[PowerLaw], FloatArray], *said: str, clip: bool = False, flat: str = ""
+        self, of: Callable[[PowerLaw], FloatArray], *warnings: str, clip: bool = False, flat: str = ""
     ) -> Interval:
         estimate = float(of(self.fitted)[0])
         drawn = of(self.drawn)
@@ -240,7 +240,7 @@ class LearningCurve:
         if isnan(estimate) or (flat and self.flat):
             reason = flat if flat and self.flat else "the metric is undefined at one of the sizes"
             return Interval(METHOD, nan, status="not_estimable", warning=reason, **common)
-        words = [w for w in said if w]
+        words = [w for w in warnings if w]
         if failed > MANY_FAILED * drawn.size:
             words.append(f"{failed} of {drawn.size} resamples left it undefined")
         limits = (nan, nan)
