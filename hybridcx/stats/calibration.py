@@ -41,7 +41,12 @@ def brier(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
-    return float(np.mean((score - y) ** 2)) if y.size else nan
+    return float(np.mean(brier_terms(y, score))) if y.size else nan
+
+
+def brier_terms(y: BoolArray, score: FloatArray) -> FloatArray:
+    """Return (score - truth)^2 per case. Shapes (n,) and (..., n)."""
+    return np.asarray((score - y) ** 2)
 
 
 def log_loss_terms(y: BoolArray, score: FloatArray) -> FloatArray:

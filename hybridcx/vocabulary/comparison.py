@@ -79,22 +79,31 @@ VERDICTS = Table(
     "verdicts",
     described(
         "metric model comparator estimate conf.low conf.high margin verdict within.margin smallest.margin p.superior p.noninferior p.equivalent "
-        "detectable.difference role",
+        "detectable.difference role method status warning conf.low.simultaneous conf.high.simultaneous",
         {
             "estimate": Column("model minus comparator, not turned where lower is better", NUMBER, "number"),
-            "conf.low": Column("lower limit of the interval that the verdict uses", NUMBER, "number"),
+            "conf.low": Column("lower limit of the pair's own interval at conf.level", NUMBER, "number"),
             "conf.high": Column("upper limit of that interval", NUMBER, "number"),
+            "method": Column("the method of both intervals", COMPARISON_METHODS),
+            "conf.low.simultaneous": Column(
+                "lower limit of the interval that the verdict uses: simultaneous over all pairs of the metric (Bonferroni)",
+                NUMBER,
+                "number",
+            ),
+            "conf.high.simultaneous": Column("upper limit of that interval", NUMBER, "number"),
             "verdict": Column("the verdict on the pair (docs/reference/conventions.md)", VERDICT_NAMES),
             "within.margin": Column(
-                "whether the whole interval lies within the margin, whatever the verdict", LOGICAL, "boolean"
+                "whether the whole simultaneous interval lies within the margin, whatever the verdict",
+                LOGICAL,
+                "boolean",
             ),
-            "smallest.margin": Column("smallest margin that contains the interval", FROM_ZERO, "number"),
+            "smallest.margin": Column("smallest margin that contains the simultaneous interval", FROM_ZERO, "number"),
             "p.superior": Column("p-value of superiority, one-sided, not adjusted", PROBABILITY, "number"),
             "p.noninferior": Column("p-value of non-inferiority at the margin, one-sided", PROBABILITY, "number"),
             "p.equivalent": Column("p-value of equivalence at the margin (two one-sided tests)", PROBABILITY, "number"),
             "detectable.difference": Column(
-                "smallest true difference that the test would have detected with 80 % power, two-sided, not adjusted, at the observed discordance or "
-                "standard error",
+                "smallest true difference that the test would have detected with 80 % power, two-sided, at the level divided by the pairs, at "
+                "the observed discordance or standard error",
                 FROM_ZERO,
                 "number",
             ),

@@ -44,6 +44,11 @@ class Metric:
         """False where verdicts turn the sign of a difference. Metrics with a target keep theirs."""
         return self.better >= 0
 
+    @property
+    def difference_limits(self) -> tuple[float, float]:
+        """The smallest and the largest difference of two values."""
+        return self.low - self.high, self.high - self.low
+
 
 _METRICS = (
     Metric("accuracy", "Accuracy", "count", "(TP + TN) / n", unit="percent", decimals=1),

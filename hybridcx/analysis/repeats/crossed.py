@@ -94,6 +94,10 @@ class Crossed:
         """The pair's interval as a function of its level; None for a metric that is not available."""
         return Hierarchical(self.combined, metric, i, j) if metric in self.joint.observed else None
 
+    def outside(self, metric: str, i: int, j: int) -> str:
+        """Why the interval is outside its domain; "" where it holds."""
+        return hierarchical.few_seeds(len(self.slices.seeds))
+
     def metric_rows(self, plan: Plan) -> list[Row]:
         """Rows of metrics.csv: means over the seeds, with the spread over seeds beside them."""
         rows = []

@@ -98,6 +98,10 @@ class HoldOut:
         low, high = exp(result.conf_low), exp(result.conf_high)
         return replace(result, estimate=exp(result.estimate), conf_low=low, conf_high=high)
 
+    def outside(self, metric: str, i: int, j: int) -> str:
+        """Why the interval is outside its domain; "" where it holds."""
+        return hierarchical.few_seeds(len(self.slices.seeds))
+
     def metric_rows(self, plan: Plan) -> list[Row]:
         """Rows of metrics.csv: means over the splits without limits, with the spread over splits and the corrected standard error."""
         rows = []
