@@ -31,7 +31,9 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
             keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
             for method in comparison_methods(part):
                 if metric in method.metrics:
-                    result, recommended = _recommended(method.compute(pair), part, metric, i, j)
+                    result, recommended = _recommended(
+                        also(method.compute(pair), *part.clipped(metric, i, j)), part, metric, i, j
+                    )
                     if part.clustered and not method.clusters:
                         result = assumes_independence(result, part.n_clusters)
                     rows.append(

@@ -342,5 +342,12 @@ def mean_loss_interval(losses: npt.ArrayLike, confidence_level: float, *, rng: n
     law = Studentised(mean, error, np.zeros(0), np.zeros(0), n, float(n - 1), bootstrap_t=resampled)
     reach = law.critical(confidence_level) * error / mean
     return Interval(
-        "wald", mean, mean * float(np.exp(-reach)), mean * float(np.exp(reach)), confidence_level, error, n=n
+        "wald",
+        mean,
+        mean * float(np.exp(-reach)),
+        mean * float(np.exp(reach)),
+        confidence_level,
+        error,
+        n=n,
+        n_resamples=float(resampled.size) or nan,
     )

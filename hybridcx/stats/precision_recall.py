@@ -32,14 +32,14 @@ def auprc_logit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level:
     """Return the average precision A with the logit limits of Boyd, Eng and Page (2013).
 
     logit A -+ z / sqrt(n1 A (1 - A)), with n1 positives: A is treated as a binomial proportion of them. `caution` without limits at A = 0 or 1;
-    `not_estimable` without a positive case.
+    `not_estimable` with one class.
     """
     y = check_truth(y_true)
     value, positives = average_precision(y_true, y_score), int(y.sum())
     z = z_value(confidence_level)
     n = float(y.size)
-    if not positives:
-        reason = "there are no positive cases"
+    if positives in (0, y.size):
+        reason = "the cases hold only one class"
         return Interval("wald", nan, conf_level=confidence_level, n=n, status="not_estimable", warning=reason)
     if not 0 < value < 1:
         reason = f"at {value:g} the logit has no limits"

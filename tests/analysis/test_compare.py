@@ -115,8 +115,17 @@ def test_one_recommended_interval_for_each_metric(full):
     assert {m: mine[m] for m in COUNTS} == dict.fromkeys(COUNTS, "wilson")
     assert mine["auroc"] == "delong_logit"
     assert mine["balanced_accuracy"] == mine["youden_j"] == "mover_wilson"
-    assert mine["mcc"] == mine["f1"] == mine["auprc"] == mine["brier"] == mine["ece"] == "bootstrap_bca"
-    assert set(mine) == set(metrics["metric"])
+    assert mine["f1"] == "wilson"
+    assert mine["lr_positive"] == mine["diagnostic_odds_ratio"] == mine["net_benefit"] == "mover_wilson"
+    assert mine["brier"] == mine["log_loss"] == mine["auprc"] == mine["calibration_slope"] == "wald"
+    # no method holds for the calibration error, so that every model lacks it
+    absent = set(metrics["metric"]) - set(mine)
+    assert "ece" in absent
+    shown = metrics[
+        metrics["metric"].isin(absent) & (metrics["model"] == "vgg16") & (metrics["method"] == "bootstrap_percentile")
+    ]
+    assert (shown["status"] == "caution").all()
+    assert shown["warning"].notna().all()
 
 
 def test_recommended_comparisons(full):
@@ -125,12 +134,12 @@ def test_recommended_comparisons(full):
     for metric in ("accuracy", "sensitivity", "specificity"):
         assert chosen[metric] == {"tango", "mcnemar_midp"}
     assert chosen["auroc"] == {"delong_paired"}
-    assert chosen["mcc"] == chosen["ppv"] == chosen["brier"] == {"bootstrap_bca"}
+    assert chosen["mcc"] == chosen["ppv"] == chosen["brier"] == {"permutation_paired"}
 
 
 def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     metrics, pairs = clustered["metrics"], clustered["comparisons"]
-    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_bca"}
+    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_percentile"}
     analytic = ~metrics["method"].str.startswith("bootstrap_")
     assert (metrics.loc[analytic, "status"] != "ok").all()
     assert metrics.loc[analytic, "warning"].str.contains("independent cases").all()
@@ -226,7 +235,7 @@ def test_validation_rows_are_not_evaluated(full, draw, analysed):
 
 def test_the_seed_moves_resampled_rows_alone(draw, analysed):
     a, b = (analysed(draw(("vgg16", "lda")), seed=s)["metrics"] for s in (0, 1))
-    drawn = a["method"].str.startswith("bootstrap_")
+    drawn = a["n.resamples"].notna()
     same(a[~drawn], b[~drawn])
     assert (a.loc[drawn, "conf.low"] != b.loc[drawn, "conf.low"]).any()
 
@@ -266,7 +275,8 @@ def test_identical_models_have_p_one(draw, analysed):
     # an interval of zero width is no evidence of equivalence; Tango's has a width
     assert verdicts.loc["auroc", "verdict"] == "inconclusive"
     assert verdicts.loc["accuracy", "verdict"] == "equivalent"
-    assert verdicts.loc[["auroc", "mcc", "brier"], "detectable.difference"].isna().all()
+    assert verdicts.loc[["auroc", "brier"], "detectable.difference"].isna().all()
+    assert verdicts.loc["mcc", "conf.low"] < 0 < verdicts.loc["mcc", "conf.high"]
 
 
 def test_scores_alone_and_calls_alone(draw, analysed):
@@ -290,7 +300,8 @@ def test_rank_scores_give_the_rank_statistics_alone(draw, analysed):
     assert not made["roc"].empty
     as_probability = analysed(frame, margin=0.1)
     a, b = (of(t["metrics"], metric="auroc").drop(columns="threshold") for t in (made, as_probability))
-    same(a, b)
+    assert a["warning"].isna().tolist() == b["warning"].isna().tolist()
+    same(a.drop(columns="warning"), b.drop(columns="warning"))
 
 
 def test_one_model_has_no_comparisons(draw, analysed):
