@@ -256,6 +256,24 @@ BRIER_DECOMPOSITION = Table(
     },
     commands=_BOTH,
 )
+CALIBRATION_LINE = Table(
+    "calibration_line",
+    {
+        "model": Column("the model", "text"),
+        "term": Column(
+            "coefficient of the logistic regression of truth on logit(score): its slope, or its intercept, estimated together with the slope "
+            "(calibration-in-the-large, with the slope fixed at 1, is calibration_intercept in metrics.csv)",
+            "slope, intercept",
+        ),
+        "estimate": Column("the coefficient", NUMBER, "number"),
+        **LIMITS,
+        "std.error": Column("standard error of the coefficient (Wald)", FROM_ZERO, "number"),
+        **_CASES,
+        "n.clusters": SHARED["n.clusters"],
+        **STATE,
+    },
+    commands=_BOTH,
+)
 DECISION_CURVE_DIFFERENCES = Table(
     "decision_curve_differences",
     {
@@ -430,6 +448,7 @@ FURTHER_RESULTS = (
         RANKING,
         ERROR_OVERLAP,
         BRIER_DECOMPOSITION,
+        CALIBRATION_LINE,
         DECISION_CURVE_DIFFERENCES,
         INTERACTIONS,
         THRESHOLDS,

@@ -55,6 +55,20 @@ def test_brier_parts(full, draw):
         assert (r["status"] == "caution") == (r["grouping"] == "distinct scores")
 
 
+def test_calibration_lines_have_the_slope_of_the_metrics_table_and_an_intercept_of_their_own(full):
+    lines = full["calibration_line"].set_index(["model", "term"])
+    metrics = full["metrics"][full["metrics"]["subgroup"].isna() & (full["metrics"]["method"] == "wald")]
+    metrics = metrics.set_index(["model", "metric"])
+    columns = ["estimate", "conf.low", "conf.high", "std.error", "n"]
+    for model in full["metrics"]["model"].unique():
+        assert list(lines.loc[(model, "slope"), columns]) == list(metrics.loc[(model, "calibration_slope"), columns])
+        own, at_slope_1 = (
+            lines.loc[(model, "intercept"), "estimate"],
+            metrics.loc[(model, "calibration_intercept"), "estimate"],
+        )
+        assert own != at_slope_1
+
+
 def test_differences_of_decision_curves(full, draw):
     table = full["decision_curve_differences"]
     assert len(table) == 3 * 99

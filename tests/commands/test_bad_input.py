@@ -148,7 +148,14 @@ def test_calls_alone(tmp_path):
     called = lambda f: f.assign(y_pred=(f["score"] > 0.5).astype(int)).drop(columns="score")  # noqa: E731
     made = compared(tmp_path, scores={"a": GOOD, "b": WEAK}, change=called)
     assert "auroc" not in set(made.tables["metrics"]["metric"])
-    for name in ("roc", "calibration", "decision_curve", "brier_decomposition", "decision_curve_differences"):
+    for name in (
+        "roc",
+        "calibration",
+        "decision_curve",
+        "brier_decomposition",
+        "calibration_line",
+        "decision_curve_differences",
+    ):
         assert made.tables[name].empty
         assert (made.folder / f"{name}.csv").read_text().count("\n") == 1
     assert len(made.tables["error_overlap"]) == 1

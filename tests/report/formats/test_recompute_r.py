@@ -68,7 +68,8 @@ ANALYTIC = [
                                        "agresti_min", "generalized_score", "weighted_generalized_score", "lr_regression", "delong_paired")),
     *(f"multiplicity.csv {m}" for m in ("none", "holm", "hochberg", "BH")),
     "omnibus.csv cochran_q", "omnibus.csv delong_chisq", "confusion.csv", "disagreements.csv", "calibration.csv", "roc.csv", "decision_curve.csv",
-    "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv", "comparisons.csv adj.p.value (Holm)",
+    "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv", "calibration_line.csv",
+    "comparisons.csv adj.p.value (Holm)",
 ]  # fmt: skip
 
 

@@ -133,11 +133,12 @@ separated <- function(y, x) !any(y) || all(y) || max(x[!y]) <= min(x[y]) || max(
 clipped_logit <- function(s) qlogis(pmin(pmax(s, 1e-6), 1 - 1e-6))
 
 # Cox (1958): the slope by logistic regression on the score's logit, the intercept with that logit as offset; Wald limits.
-calibration_slope <- function(y, s, level) {
+calibration_slope <- function(y, s, level) calibration_line(y, s, level, 2)
+calibration_line <- function(y, s, level, term) {  # term 1: the intercept estimated with the slope, 2: the slope
   x <- clipped_logit(s); none <- list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA)
   if (separated(y, x)) return(none)
   fit <- suppressWarnings(glm(y ~ x, family = binomial(), control = glm.control(epsilon = 1e-14, maxit = 500)))
-  b <- unname(coef(fit)[2]); se <- sqrt(vcov(fit)[2, 2]); half <- z_of(level) * se
+  b <- unname(coef(fit)[term]); se <- sqrt(vcov(fit)[term, term]); half <- z_of(level) * se
   list(estimate = b, conf.low = b - half, conf.high = b + half, std.error = se)
 }
 calibration_intercept <- function(y, s, level) {

@@ -166,6 +166,13 @@ check_brier_parts <- function(table) for (i in seq_len(NROW(table))) {
     within.bin = if (row$grouping == "10 bins") mean((s - sm)^2 - 2 * (s - sm) * (y - om)) else 0)
   for (column in names(again)) hold(key, naming(row, c("model", "grouping")), column, num(row[[column]]), again[[column]])
 }
+# Cox (1958): slope and intercept estimated together; Wald limits
+check_line <- function(table) for (i in seq_len(NROW(table))) {
+  row <- table[i, ]; part <- slice_of_row(row); key <- "calibration_line.csv"
+  if (is.null(part)) { leave(key, numbers_in(row)); next }
+  again <- calibration_line(part$y, part$score[[row$model]], num(row$conf.level), c(intercept = 1, slope = 2)[[row$term]])
+  for (column in names(again)) hold(key, naming(row, c("model", "term")), column, num(row[[column]]), again[[column]], 1e-5)
+}
 # Calls of readers against the truth, by Wilson
 check_readers <- function(table, ratings) for (i in seq_len(NROW(table))) {
   row <- table[i, ]; part <- slice_of_row(list()); key <- "reader_performance.csv"
