@@ -55,7 +55,7 @@ def ranking_rows(part: Slice, joint: Replicates) -> list[Row]:
     for metric in joint.observed if len(part.models) > 1 else ():
         if metric in NOT_RANKED:
             continue
-        shares = bootstrap_intervals.prob_best(joint, metric)
+        shares = bootstrap_intervals.share_best(joint, metric)
         drawn, observed = joint.replicates[metric], joint.observed[metric]
         failed = int(np.isnan(drawn).any(axis=1).sum())
         for j, model in enumerate(part.models):
@@ -68,7 +68,7 @@ def ranking_rows(part: Slice, joint: Replicates) -> list[Row]:
                 status, warning = "caution", f"{failed} of {len(drawn)} resamples left a model undefined"
             rows.append(
                 {
-                    "metric": metric, "model": model, "estimate": float(observed[j]), "prob.best": float(shares[j]),
+                    "metric": metric, "model": model, "estimate": float(observed[j]), "share.best": float(shares[j]),
                     "n": part.n, "n.resamples": len(drawn), "n.resamples.failed": failed, "status": status, "warning": warning,
                 }
             )  # fmt: skip

@@ -200,7 +200,7 @@ RANKING = Table(
         "metric": Column("the metric", "a metric of metrics.csv"),
         "model": Column("the model", "text"),
         "estimate": Column("the model's value on the observed cases", NUMBER, "number"),
-        "prob.best": Column(
+        "share.best": Column(
             "share of the joint resamples in which the model is best by this metric (ties shared; slope and intercept: nearest to the ideal)",
             PROBABILITY,
             "number",

@@ -14,16 +14,16 @@ from hybridcx.stats import calibration, utility
 
 def test_ranking_shares_sum_to_one(full):
     ranking = full["ranking"]
-    sums = ranking.groupby("metric")["prob.best"].sum()
+    sums = ranking.groupby("metric")["share.best"].sum()
     assert np.allclose(sums, 1)
     assert "lr_positive" not in set(ranking["metric"])
     accuracy = ranking[ranking["metric"] == "accuracy"].set_index("model")
-    assert accuracy["prob.best"].idxmax() == accuracy["estimate"].idxmax()
+    assert accuracy["share.best"].idxmax() == accuracy["estimate"].idxmax()
 
 
 def test_identical_models_share_the_first_place(draw, analysed):
     ranking = analysed(draw(("vgg16", "twin")))["ranking"]
-    assert (ranking["prob.best"] == 0.5).all()
+    assert (ranking["share.best"] == 0.5).all()
 
 
 def test_one_model_has_no_rank_and_no_pair(draw, analysed):

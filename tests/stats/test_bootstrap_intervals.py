@@ -282,14 +282,14 @@ def test_monte_carlo_error_leaves_out_only_what_has_no_weight():
             assert bi._quantile_error(ordered, p) == pytest.approx(whole, rel=1e-9)
 
 
-def test_prob_best():
+def test_share_best():
     drawn = np.array([[0.9, 0.8, 0.1], [0.7, 0.7, 0.7], [0.1, 0.2, nan], [0.5, 0.6, 0.1]])
     replicates = made([0.5, 0.5, 0.5], drawn)
-    assert bi.prob_best(replicates, "accuracy") == pytest.approx([4 / 9, 4 / 9, 1 / 9])
-    assert bi.prob_best(replicates, "accuracy", False) == pytest.approx([1 / 9, 1 / 9, 7 / 9])
+    assert bi.share_best(replicates, "accuracy") == pytest.approx([4 / 9, 4 / 9, 1 / 9])
+    assert bi.share_best(replicates, "accuracy", False) == pytest.approx([1 / 9, 1 / 9, 7 / 9])
     slope = made([1, 1], [[0.9, 2.0], [3.0, 1.2], [1.1, 0.2]], metric="calibration_slope")
-    assert bi.prob_best(slope, "calibration_slope") == pytest.approx([2 / 3, 1 / 3])
-    assert np.isnan(bi.prob_best(made([0.5], [nan, nan]), "accuracy")).all()
+    assert bi.share_best(slope, "calibration_slope") == pytest.approx([2 / 3, 1 / 3])
+    assert np.isnan(bi.share_best(made([0.5], [nan, nan]), "accuracy")).all()
 
 
 def test_bad_arguments():

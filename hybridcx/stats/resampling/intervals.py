@@ -377,7 +377,7 @@ def _order_weights(p: float, n: int) -> tuple[int, FloatArray]:
     return first, np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
 
 
-def prob_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:
+def share_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:
     """Return for each model (k,) the share of resamples in which it is best, ties shared equally; they sum to 1.
 
     `higher_is_better` defaults to the metric's own direction; for a metric with a target inside its range (calibration slope and
