@@ -220,6 +220,20 @@ def test_another_reader_and_the_seed():
     assert once == again != other
 
 
+def test_a_third_reader_with_categories_of_her_own_changes_no_kappa_of_the_other_two():
+    # Readers a and b never use the 3, which lies between their 2 and 4: with it 2 and 4 would be two positions apart.
+    a, b, c = list("1122444211"), list("1242441214"), list("3331243333")
+    two, three = table("ordinal", a=a, b=b), table("ordinal", a=a, b=b, c=c)
+    before, after = (agreement_table(r, n_resamples=20) for r in (two, three))
+    after = after[after["readers"] == "a, b"].reset_index(drop=True)
+    before = before[before["metric"] == "cohen_kappa"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    # R: psych's cohen.kappa(cbind(a, b)), kappa and weighted.kappa
+    estimates = dict(zip(before["method"], before["estimate"], strict=True))
+    assert estimates["unweighted"] == pytest.approx(0.40298507462686572, rel=1e-12)
+    assert estimates["quadratic"] == pytest.approx(0.29577464788732366, rel=1e-12)
+
+
 def test_subset_and_note_stand_on_every_row():
     t = agreement_table(called("a", "b"), n_resamples=50, subset="analysed", note="1 by construction")
     assert set(t.subset) == {"analysed"}

@@ -95,7 +95,8 @@ def agreement_table(
     Measurements get the six ICCs, SEM and MDC95, Krippendorff's alpha (interval) and each pair's limits of agreement.
     Categories get percent agreement, Fleiss' kappa, AC1, alpha and each pair's kappa; ordered ones also the weighted
     kappas, AC2 and the ordinal and interval alphas. Two-valued calls get the ICCs too, coded 1 for `positive`, as
-    `caution`. Categories are those of all columns together, so that weights and AC1 mean the same in every row.
+    `caution`. A pair's kappa takes the categories of its two readings, AC1, AC2 and alpha those of all columns together, so that
+    they mean the same in every row.
 
     Args:
         ratings: what `hybridcx.records` read.
@@ -274,7 +275,9 @@ def _calls(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreemen
     yield joint, coefficients.percent_agreement(x, level)
     for weights in ("unweighted", "linear", "quadratic") if ordered else ("unweighted",):
         for pair in joint.pairs():
-            yield pair, coefficients.cohen_kappa(pair.values[:, 0], pair.values[:, 1], weights, categories, level)
+            # Positions are those among the categories of these two readings: what a third reader used has no weight here.
+            a, b = pair.values[:, 0], pair.values[:, 1]
+            yield pair, coefficients.cohen_kappa(a, b, weights, confidence_level=level)
     yield joint, coefficients.fleiss_kappa(x, categories, level)
     yield joint, coefficients.gwet_ac1(x, categories, level)
     if ordered:

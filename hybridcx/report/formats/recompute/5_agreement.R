@@ -171,7 +171,9 @@ check_agreement <- function(table, ratings) {
       icc1 = , icc2 = , icc3 = , icc1k = , icc2k = , icc3k = icc(row$metric, whole, level), sem = sem(whole, row$method, level),
       mdc95 = sem(whole, row$method, level, 1.96 * sqrt(2)),
       bland_altman_bias = , bland_altman_lower = , bland_altman_upper = bland_altman(row$metric, whole, level),
-      cohen_kappa = cohen_kappa(codes, q, row$method, level), fleiss_kappa = fleiss_kappa(codes, q, level),
+      cohen_kappa = { two <- sort(unique(codes[!is.na(codes)]))
+                      cohen_kappa(matrix(match(codes, two), nrow(codes)), length(two), row$method, level) },
+      fleiss_kappa = fleiss_kappa(codes, q, level),
       gwet_ac1 = , gwet_ac2 = gwet(codes, q, row$method, level), percent_agreement = percent_agreement(codes, q, level),
       krippendorff_alpha = if (scale == "measurement") { u <- sort(unique(x[!is.na(x)])); krippendorff(matrix(match(x, u), nrow(x)), "interval", u) }
                            else krippendorff(codes, row$method, num(order_of)), NULL)
