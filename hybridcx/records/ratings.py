@@ -315,8 +315,8 @@ def _coverage(frame: pd.DataFrame, columns: list[ReadingColumn], file: str) -> l
         warn(n_readers == 1, "cases were read by one reader only; they take no part in agreement between readers")
     whole = frame.notna().all(axis=1)
     rule = (
-        "cases lack some reading; kappas and ICCs use the cases that are complete in the readings they compare, percent agreement, AC1, AC2 and "
-        "alpha every case with at least two of them (n says how many)"
+        "cases lack some reading; Cohen's kappas and ICCs use the cases that are complete in the readings they compare, percent agreement, "
+        "Fleiss' kappa, AC1, AC2 and alpha every case with at least two of them (n says how many)"
     )
     warn(~whole & (n_readers > 0), rule)
     return out

@@ -277,7 +277,8 @@ _CARDS = (
     ),
     _card(
         "fleiss_kappa", "Fleiss' κ", "agreement", "agreement.fleiss_kappa",
-        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2021", "second implementation (infinitesimal jackknife); printed example", "1e-6", _AGREEMENT,
+        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2014, 2021",
+        "second implementation (infinitesimal jackknife; null error over every outcome of a case); printed example", "1e-6", _AGREEMENT,
     ),
     _card(
         "gwet_ac1", "Gwet's AC1", "agreement", "agreement.gwet_ac1", "Gwet 2008",

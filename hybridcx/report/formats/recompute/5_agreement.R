@@ -107,14 +107,18 @@ t_limits <- function(estimate, influence, level) {
   half <- if (n < 2 || se < 1e-9) NA else qt(1 - (1 - level) / 2, n - 1) * se
   list(estimate = estimate, conf.low = max(estimate - half, -1), conf.high = min(estimate + half, 1), std.error = se)
 }
-# Fleiss (1971); z Fleiss, Nee and Landis (1979), limits Gwet (2021)
+# Fleiss (1971), with unequal numbers of readings Gwet (2014); z Fleiss, Nee and Landis (1979), limits Gwet (2021)
 fleiss_kappa <- function(x, q, level) {
-  r <- counts_of(x[stats::complete.cases(x), , drop = FALSE], q); n <- nrow(r); k <- ncol(x)
+  r <- counts_of(x, q); m <- rowSums(r); r <- r[m > 0, , drop = FALSE]; m <- m[m > 0]; n <- length(m); twice <- m >= 2; n2 <- sum(twice)
   none <- list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA, statistic = NA, p.value = NA)
-  if (is.null(n) || n == 0 || sum(colSums(r) > 0) < 2) return(none)
-  p <- colSums(r) / (n * k); pe <- sum(p^2); a <- rowSums(r * (r - 1)) / (k * (k - 1)); kappa <- (mean(a) - pe) / (1 - pe); pq <- 1 - pe
-  z <- kappa / sqrt(2 * (pq^2 - sum(p * (1 - p) * (1 - 2 * p))) / (n * k * (k - 1) * pq^2))
-  c(t_limits(kappa, (a - pe) / pq - 2 * (1 - kappa) * (drop(r %*% p) / k - pe) / pq, level), list(statistic = z, p.value = 2 * pnorm(-abs(z))))
+  if (n2 == 0 || sum(colSums(r) > 0) < 2) return(none)
+  p <- colMeans(r / m); pe <- sum(p^2); pq <- 1 - pe; mt <- m[twice]
+  a <- ifelse(twice, rowSums(r * (r - 1)) / ifelse(twice, m * (m - 1), 1), 0); kappa <- (mean(a[twice]) - pe) / pq
+  v <- 2 * (pq^2 - sum(p * (1 - p) * (1 - 2 * p))) * sum(1 / (mt * (mt - 1))) / n2^2 +
+    4 * (sum(p^3) - pe^2) * ((1 / n2 - 1 / n)^2 * sum(1 / mt) + (n - n2) / n^2)
+  z <- kappa * pq / sqrt(v)
+  c(t_limits(kappa, n / n2 * (a - pe * twice) / pq - 2 * (1 - kappa) * (drop((r / m) %*% p) - pe) / pq, level),
+    list(statistic = z, p.value = 2 * pnorm(-abs(z))))
 }
 # Gwet's AC1 (2008) and AC2 (2014)
 gwet <- function(x, q, method, level) {
