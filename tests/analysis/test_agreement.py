@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Table:
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     scale: str
+    maybe_codes: bool = False
 
 
 def table(scale, **readings):
@@ -232,6 +233,21 @@ def test_a_third_reader_with_categories_of_her_own_changes_no_kappa_of_the_other
     estimates = dict(zip(before["method"], before["estimate"], strict=True))
     assert estimates["unweighted"] == pytest.approx(0.40298507462686572, rel=1e-12)
     assert estimates["quadratic"] == pytest.approx(0.29577464788732366, rel=1e-12)
+
+
+def test_numbers_that_may_be_codes_have_the_rows_of_both_scales():
+    text = called("a", "b", "c", scale="ordinal", labels="1234")
+    numbers = Table(text.frame.astype(float), text.columns, "measurement", True)
+    measured_rows, ordinal_rows, both = (
+        agreement_table(r, n_resamples=30).set_index(["metric", "method", "readers"])
+        for r in (replace(numbers, maybe_codes=False), text, numbers)
+    )
+    assert both.index.is_unique
+    pd.testing.assert_frame_equal(both.iloc[: len(measured_rows)], measured_rows, check_exact=True)
+    further = both.iloc[len(measured_rows) :]
+    pd.testing.assert_frame_equal(
+        further, ordinal_rows.drop(index=("krippendorff_alpha", "interval", "a, b, c")), check_exact=True
+    )
 
 
 def test_subset_and_note_stand_on_every_row():

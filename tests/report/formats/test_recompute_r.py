@@ -151,7 +151,7 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
 
 
 @pytest.mark.r
-@pytest.mark.parametrize("scale", ["measurement", "nominal", "ordinal"])
+@pytest.mark.parametrize("scale", ["measurement", "nominal", "ordinal", "either"])
 def test_agreement(tmp_path, scale):
     rng = rng_for(12, scale)
     n = 420 if scale == "measurement" else 40  # so many that R's own noncentral t is off
@@ -163,7 +163,7 @@ def test_agreement(tmp_path, scale):
             noisy + rng.random(n).round(2)
             if scale == "measurement"
             else noisy
-            if scale == "ordinal"
+            if scale in ("ordinal", "either")
             else LABELS[(noisy > 2).astype(int)]
         )
     frame.loc[5, "reader_b_1"] = None
@@ -171,7 +171,7 @@ def test_agreement(tmp_path, scale):
     hybridcx.agreement(
         tmp_path / "r.csv",
         out=tmp_path / "out",
-        scale=scale,
+        scale=None if scale == "either" else scale,
         n_bootstrap=200,
         positive="abnormal" if scale == "nominal" else None,
     )

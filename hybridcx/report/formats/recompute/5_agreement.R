@@ -164,6 +164,7 @@ check_agreement <- function(table, ratings) {
     measured <- grepl("^(icc|sem|mdc|bland)", row$metric) || row$method == "interval"
     text <- as.matrix(data[columns]); every <- unlist(data[known$column]); every <- unique(every[every != "NA"]); x <- matrix(num(text), nrow(text))
     scale <- if (prefix == "reader") "nominal" else if (prefix == "rating") "measurement" else settings$scale
+    if (scale == "either") scale <- if (measured) "measurement" else "ordinal"
     if (scale != "measurement") {
       order_of <- if (anyNA(num(every))) sort(every, method = "radix") else every[order(num(every))]
       if (scale == "nominal" && "NA" %in% unlist(data[known$column]) && settings$na_is_call) { leave(key, numbers_in(row)); next }
