@@ -120,7 +120,7 @@ newcombe_auc <- function(y, s, level) {
   auc <- placements(y, s)$auc; m <- sum(y); n <- sum(!y); z <- z_of(level)
   if (is.na(auc)) return(list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA))
   list(estimate = auc, conf.low = newcombe_lower(auc, m, n, z), conf.high = 1 - newcombe_lower(1 - auc, n, m, z),
-       std.error = sqrt(newcombe_variance(auc, m, n)))
+       std.error = if (auc %in% c(0, 1)) NA else sqrt(newcombe_variance(auc, m, n)))
 }
 average_precision <- function(y, s) {
   if (!any(y) || all(y)) return(NA)
