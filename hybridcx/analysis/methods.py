@@ -121,13 +121,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric. `recommended` where cases are independent."""
+    """An interval of one model's metric. `recommended` where cases are independent. `clusters`: for patients with several cases alone."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
     recommended: Callable[[Model], bool] = lambda _: False
+    clusters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,13 @@ def _perfect(m: Model) -> bool:
     return roc.delong(*m.scores).estimate in (0.0, 1.0)
 
 
+def _delong_cluster(m: Model) -> Interval:
+    if m.part.groups is None:
+        raise ValueError("there are no patients")
+    y, score, level = m.scores
+    return clusters_roc.delong_cluster_interval(y, score, m.part.groups, level)
+
+
 def _calibration(m: Model) -> Interval:
     slope, intercept = calibration.calibration_line(*m.scores)
     return slope if m.metric == "calibration_slope" else intercept
@@ -177,6 +185,7 @@ ONE_MODEL: tuple[IntervalMethod, ...] = (
     IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores), recommended=lambda m: not _perfect(m)),
     IntervalMethod("delong", ("auroc",), "scores", lambda m: roc.delong(*m.scores)),
     IntervalMethod("newcombe_auc", ("auroc",), "scores", lambda m: roc.newcombe_auc(*m.scores), recommended=_perfect),
+    IntervalMethod("delong_cluster", ("auroc",), "scores", _delong_cluster, clusters=True),
     IntervalMethod("wald", ("calibration_slope", "calibration_intercept"), "probabilities", _calibration),
 )  # fmt: skip
 """Intervals of one model with a closed form, in the order of their rows within a metric."""

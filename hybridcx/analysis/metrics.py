@@ -26,10 +26,11 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
     rows = []
     for index, name in enumerate(part.models):
         for method in ONE_MODEL:
-            for metric in method.metrics if applies(part, method.needs) else ():
+            usable = applies(part, method.needs) and (part.clustered or not method.clusters)
+            for metric in method.metrics if usable else ():
                 model = Model(part, index, metric, plan.confidence_level)
                 result, recommended = method.compute(model), not part.clustered and method.recommended(model)
-                if part.clustered:
+                if part.clustered and not method.clusters:
                     result = assumes_independence(result, part.n_clusters)
                 rows.append(
                     metric_row(

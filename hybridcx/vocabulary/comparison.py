@@ -25,9 +25,7 @@ from hybridcx.vocabulary.columns import (
 from hybridcx.vocabulary.methods import methods_of
 
 _BOTH = ("compare", "run")
-_INTERVALS = ", ".join(
-    m for m in methods_of("interval") if m != "delong_cluster"
-)  # for clusters the bootstrap is recommended
+_INTERVALS = ", ".join(methods_of("interval"))
 COMPARISON_METHODS = ", ".join(m for m in methods_of("comparison") if m != "wald")  # wald: along decision curves alone
 _OMNIBUS = ", ".join(methods_of("omnibus"))
 _HOLM = "holm, or none where there is no p-value"

@@ -139,7 +139,12 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
         patients, out=tmp_path / "patients", readers=readers, readers_made_truth="no", n_bootstrap=200, margin=0.1
     )
     passed, left = passes(tmp_path / "patients")
-    for key in ("comparisons.csv mcnemar_cluster", "comparisons.csv delong_cluster", "reader_performance.csv"):
+    for key in (
+        "metrics.csv delong_cluster",
+        "comparisons.csv mcnemar_cluster",
+        "comparisons.csv delong_cluster",
+        "reader_performance.csv",
+    ):
         assert passed[key] > 0
         assert key not in left
     hybridcx.compare(simulated(seeds=(1, 2)), out=tmp_path / "seeds", n_bootstrap=200)

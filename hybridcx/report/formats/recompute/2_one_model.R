@@ -191,6 +191,7 @@ check_metrics <- function(table) {
       mover_wilson = mover_wilson(metric, m, level), log = log_interval(metric, m, level),
       mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
       delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
+      delong_cluster = delong_cluster_one(y, s, part$groups, level),
       wald = if (metric == "calibration_slope") calibration_slope(y, s, level) else calibration_intercept(y, s, level), NULL)
     hold(key, where, "n", num(row$n), part$n)
     if (!is.null(again)) { hold_row(key, where, row, again, if (method == "newcombe_auc") 1e-8 else tolerance_of(metric)); next }
