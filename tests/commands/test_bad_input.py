@@ -199,8 +199,8 @@ def test_17_missing_readings_are_counted_by_each_method(tmp_path):
     calls["b"][[0, 3]] = ""
     calls["c"][[3, 9]] = ""
     table, made = agreed(tmp_path, {f"reader_{r}": v for r, v in calls.items()}, positive="pos")
-    assert "3 of 30 cases left out" in table.loc["fleiss_kappa", "warning"]
-    assert table.loc["fleiss_kappa", "n"] == 27
+    assert "1 of 30 cases have a single reading" in table.loc["fleiss_kappa", "warning"]
+    assert table.loc["fleiss_kappa", "n"] == 30
     assert "1 of 30 cases have a single reading" in table.loc["krippendorff_alpha", "warning"]
     assert table.loc["krippendorff_alpha", "n"] == 29
     pairs = table.loc["cohen_kappa"].set_index("readers")
