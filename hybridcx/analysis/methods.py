@@ -52,6 +52,11 @@ def within(part: Slice, metric: str) -> np.ndarray:
     return np.ones(part.n, dtype=bool)
 
 
+def _cases_of(part: Slice) -> tuple[str, str]:
+    """The subgroup and level of a slice, which its random draws depend on: rows of one seed are the same with and without other seeds."""
+    return part.keys.subgroup or "", part.keys.level or ""
+
+
 @dataclass(frozen=True)
 class Model:
     """One model of a slice, the metric and level of an interval, the seed of random draws, and the threshold of net benefit."""
@@ -70,7 +75,7 @@ class Model:
 
     def rng(self) -> np.random.Generator:
         """The generator of this model's draws."""
-        return rng_for(self.seed, "interval", self.metric, self.part.models[self.index], str(self.part.keys))
+        return rng_for(self.seed, "interval", self.metric, self.part.models[self.index], *_cases_of(self.part))
 
     @cached_property
     def confusion(self) -> Confusion:
@@ -154,17 +159,18 @@ class Pair:
     def rng(self) -> np.random.Generator:
         """The generator of this pair's permutations, the same in either order of the models."""
         names = sorted((self.part.models[self.i], self.part.models[self.j]))
-        return rng_for(self.seed, "permutation", self.metric, *names, str(self.part.keys))
+        return rng_for(self.seed, "permutation", self.metric, *names, *_cases_of(self.part))
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric, for independent cases."""
+    """An interval of one model's metric. `clusters`: for patients with several cases alone; the others assume independent cases."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
+    clusters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,13 @@ def _proportion(method: Callable[[int, int, float], Interval]) -> Callable[[Mode
 
 def _likelihood_ratio(m: Model) -> Interval:
     return proportions.likelihood_ratio_log(m.confusion, cast(Any, m.metric), m.level)
+
+
+def _delong_cluster(m: Model) -> Interval:
+    if m.part.groups is None:
+        raise ValueError("there are no patients")
+    y, score, level = m.scores
+    return clusters_roc.delong_cluster_interval(y, score, m.part.groups, level)
 
 
 def _calibration(m: Model) -> Interval:
@@ -233,6 +246,7 @@ ONE_MODEL: tuple[IntervalMethod, ...] = (
     IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores)),
     IntervalMethod("delong", ("auroc",), "scores", lambda m: roc.delong(*m.scores)),
     IntervalMethod("newcombe_auc", ("auroc",), "scores", lambda m: roc.newcombe_auc(*m.scores)),
+    IntervalMethod("delong_cluster", ("auroc",), "scores", _delong_cluster, clusters=True),
     IntervalMethod("wald", ("auprc",), "scores", lambda m: precision_recall.auprc_logit(*m.scores)),
     IntervalMethod("wald", LOSSES, "probabilities", _mean_loss),
     IntervalMethod("wald", ("calibration_slope", "calibration_intercept"), "probabilities", _calibration),
@@ -287,7 +301,7 @@ def comparison_methods(part: Slice) -> list[ComparisonMethod]:
 def interval_method(part: Slice, metric: str, model: int) -> str:
     """The method that is recommended for the metric of one model."""
     if part.clustered or (metric in RANK_METRICS and part.folds is not None):
-        return "bootstrap_percentile"
+        return "delong_cluster" if metric == "auroc" and part.folds is None else "bootstrap_percentile"
     if metric == "auroc":
         perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
         return "newcombe_auc" if perfect else "delong_logit"

@@ -45,7 +45,8 @@ def comparison_methods(
         text.append(
             "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
             "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv. Differences along the decision curve have pointwise Wald "
-            "limits; the probability of being best is the share of the joint resamples; overlap of errors is Cohen's kappa of the two errors."
+            "limits; the share of resamples in which a model is best is no probability that it is the best; overlap of errors is Cohen's kappa "
+            "of the two errors."
         )
     if clustered:
         text.append(

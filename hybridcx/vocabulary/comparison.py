@@ -25,9 +25,7 @@ from hybridcx.vocabulary.columns import (
 from hybridcx.vocabulary.methods import methods_of
 
 _BOTH = ("compare", "run")
-_INTERVALS = ", ".join(
-    m for m in methods_of("interval") if m != "delong_cluster"
-)  # for clusters the bootstrap is recommended
+_INTERVALS = ", ".join(methods_of("interval"))
 COMPARISON_METHODS = ", ".join(m for m in methods_of("comparison") if m != "wald")  # wald: along decision curves alone
 _OMNIBUS = ", ".join(methods_of("omnibus"))
 _HOLM = "holm, or none where there is no p-value"
@@ -209,7 +207,7 @@ RANKING = Table(
         "metric": Column("the metric", "a metric of metrics.csv"),
         "model": Column("the model", "text"),
         "estimate": Column("the model's value on the observed cases", NUMBER, "number"),
-        "prob.best": Column(
+        "share.best": Column(
             "share of the joint resamples in which the model is best by this metric (ties shared; slope and intercept: nearest to the ideal)",
             PROBABILITY,
             "number",
@@ -261,6 +259,24 @@ BRIER_DECOMPOSITION = Table(
             "contribution of the scores' spread within bins (Stephenson, Coelho and Jolliffe 2008)", NUMBER, "number"
         ),
         **_CASES,
+        **STATE,
+    },
+    commands=_BOTH,
+)
+CALIBRATION_LINE = Table(
+    "calibration_line",
+    {
+        "model": Column("the model", "text"),
+        "term": Column(
+            "coefficient of the logistic regression of truth on logit(score): its slope, or its intercept, estimated together with the slope "
+            "(calibration-in-the-large, with the slope fixed at 1, is calibration_intercept in metrics.csv)",
+            "slope, intercept",
+        ),
+        "estimate": Column("the coefficient", NUMBER, "number"),
+        **LIMITS,
+        "std.error": Column("standard error of the coefficient (Wald)", FROM_ZERO, "number"),
+        **_CASES,
+        "n.clusters": SHARED["n.clusters"],
         **STATE,
     },
     commands=_BOTH,
@@ -439,6 +455,7 @@ FURTHER_RESULTS = (
         RANKING,
         ERROR_OVERLAP,
         BRIER_DECOMPOSITION,
+        CALIBRATION_LINE,
         DECISION_CURVE_DIFFERENCES,
         INTERACTIONS,
         THRESHOLDS,

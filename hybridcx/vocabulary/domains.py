@@ -27,13 +27,16 @@ NEVER = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The sizes from which a method holds for a metric. `never`: why it holds at no size, "" where it does."""
+    """The sizes from which a method holds for a metric.
+
+    `clustered`: patients with several cases (True), independent cases (False), or both (None). `never`: why it holds at no size, "" where it does.
+    """
 
     use: Use
     metrics: tuple[str, ...]
     method: str
     least: Mapping[str, int] = field(default_factory=dict)
-    clustered: bool = False
+    clustered: bool | None = None
     never: str = ""
 
     def problem(self, sizes: Mapping[str, int]) -> str:
@@ -80,7 +83,7 @@ def domain_of(use: Use, metric: str, method: str, *, clustered: bool = False) ->
         (
             d
             for d in DOMAINS
-            if d.use == use and metric in d.metrics and d.method == method and d.clustered == clustered
+            if d.use == use and metric in d.metrics and d.method == method and d.clustered in (None, clustered)
         ),
         None,
     )

@@ -220,7 +220,7 @@ _CARDS = (
         "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
         (
             Evidence(
-                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997",
+                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997; limits on the logit scale",
                 "second implementation (double loop over patients)", "1e-9", (_ROC,),
             ),
             Evidence(
@@ -277,7 +277,8 @@ _CARDS = (
     ),
     _card(
         "fleiss_kappa", "Fleiss' κ", "agreement", "agreement.fleiss_kappa",
-        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2021", "second implementation (infinitesimal jackknife); printed example", "1e-6", _AGREEMENT,
+        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2014, 2021",
+        "second implementation (infinitesimal jackknife; null error over every outcome of a case); printed example", "1e-6", _AGREEMENT,
     ),
     _card(
         "gwet_ac1", "Gwet's AC1", "agreement", "agreement.gwet_ac1", "Gwet 2008",
@@ -328,7 +329,16 @@ TESTS_ALONE = frozenset(m.name for m in _CARDS if m.test_alone)
 """Tests of two models that give no limits."""
 
 INTERVAL_ORDER = (
-    *("wilson", "delong_logit", "delong", "newcombe_auc", "mover_wilson", "bootstrap_bca", "bootstrap_percentile"),
+    *(
+        "wilson",
+        "delong_logit",
+        "delong",
+        "newcombe_auc",
+        "delong_cluster",
+        "mover_wilson",
+        "bootstrap_bca",
+        "bootstrap_percentile",
+    ),
     *("bootstrap_basic", "bootstrap_hierarchical", "clopper_pearson", "agresti_coull", "jeffreys", "log", "wald"),
     "mercaldo_logit",
 )

@@ -72,7 +72,8 @@ _METRICS = (
         better=0, low=-inf, high=inf, target=1.0, decimals=2,
     ),
     Metric(
-        "calibration_intercept", "Calibration intercept", "probability", "intercept of the logistic regression of truth with offset logit(score)",
+        "calibration_intercept", "Calibration-in-the-large", "probability",
+        "calibration intercept with the slope fixed at 1: intercept of the logistic regression of truth with offset logit(score)",
         better=0, low=-inf, high=inf, target=0.0, decimals=2,
     ),
     Metric("ece", "ECE", "probability", "sum over bins of n_bin/n |mean score - fraction positive|", better=-1),

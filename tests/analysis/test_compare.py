@@ -139,8 +139,12 @@ def test_recommended_comparisons(full):
 
 def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     metrics, pairs = clustered["metrics"], clustered["comparisons"]
-    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_percentile"}
-    analytic = ~metrics["method"].str.startswith("bootstrap_")
+    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_percentile", "delong_cluster"}
+    of_clusters = metrics["method"] == "delong_cluster"
+    assert metrics.loc[of_clusters, "model"].tolist() == metrics["model"].drop_duplicates().tolist()
+    assert (metrics.loc[of_clusters, "metric"] == "auroc").all()
+    assert not metrics.loc[of_clusters, "warning"].str.contains("independent cases", na=False).any()
+    analytic = ~metrics["method"].str.startswith("bootstrap_") & ~of_clusters
     assert (metrics.loc[analytic, "status"] != "ok").all()
     assert metrics.loc[analytic, "warning"].str.contains("independent cases").all()
     assert (metrics["n.clusters"] == 40).all()
@@ -352,3 +356,25 @@ def test_a_model_cannot_have_the_name_of_a_column(name, draw, analysed):
     with pytest.raises(InputError, match="Rename") as e:
         analysed(frame)
     assert name in str(e.value)
+
+
+def test_a_perfect_model_of_patients_with_several_cases_keeps_its_cluster_row(analysed):
+    rng = np.random.default_rng(4)
+    patients = np.repeat(np.arange(20), 2)
+    truth = (rng.random(20) < 0.5)[patients].astype(int)
+    frame = pd.DataFrame(
+        {
+            "case_id": [f"c{i}" for i in range(40)],
+            "patient_id": [f"p{i}" for i in patients],
+            "y_true": truth,
+            "model": "perfect",
+            "score": np.where(truth == 1, 0.8, 0.2),
+        }
+    )
+    metrics = analysed(frame)["metrics"]
+    row = metrics[metrics["method"] == "delong_cluster"].iloc[0]
+    assert (row["metric"], row["estimate"], row["status"], row["n.clusters"]) == ("auroc", 1.0, "caution", 20)
+    assert np.isnan(row["conf.low"])
+    assert "infinite" in row["warning"]
+    newcombe = metrics[metrics["method"] == "newcombe_auc"].iloc[0]
+    assert np.isnan(newcombe["std.error"])

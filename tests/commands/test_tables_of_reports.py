@@ -62,7 +62,7 @@ METRICS = words(
 )
 INTERVALS = words(
     "wilson clopper_pearson agresti_coull jeffreys delong delong_logit log wald mercaldo_logit newcombe_auc mover_wilson "
-    "bootstrap_percentile bootstrap_basic bootstrap_bca bootstrap_hierarchical"
+    "bootstrap_percentile bootstrap_basic bootstrap_bca bootstrap_hierarchical delong_cluster"
 )
 COMPARISONS = words(
     "mcnemar_exact mcnemar_midp mcnemar_asymptotic mcnemar_corrected newcombe_paired tango agresti_min generalized_score "

@@ -205,7 +205,7 @@ def omnibus_table(omnibus: pd.DataFrame) -> Table | None:
 
 
 def ranking_table(ranking: pd.DataFrame) -> Table | None:
-    """Models in rows, metrics in columns: the probability that the model has the best value. None without any."""
+    """Models in rows, metrics in columns: the share of the joint resamples in which the model has the best value. None without any."""
     if ranking.empty:
         return None
     by_key = {(str(r["model"]), str(r["metric"])): r for r in ranking.to_dict("records")}
@@ -216,10 +216,10 @@ def ranking_table(ranking: pd.DataFrame) -> Table | None:
     rows: list[Cells] = []
     for model in dict.fromkeys(k[0] for k in by_key):
         records = [by_key[model, m] for m in columns]
-        cells = [Cell(numbers.percent(number(r["prob.best"]), 1), "", notes.mark(caution(r))) for r in records]
+        cells = [Cell(numbers.percent(number(r["share.best"]), 1), "", notes.mark(caution(r))) for r in records]
         rows.append([model, *cells])
     head = ["Model", *(f"{vocabulary.metric(m).label}, %" for m in columns)]
-    caption = "Probability that each model is the best."
+    caption = "Share of resamples in which the model is best."
     return table(
         "ranking", caption, head, rows, notes=notes, remark=RANK_REMARK, source="ranking.csv", cap=CAP_ADDITIONAL
     )
