@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from hybridcx.analysis.domains import outside
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import (
     calibration,
@@ -303,8 +304,9 @@ def interval_method(part: Slice, metric: str, model: int) -> str:
     if part.clustered or (metric in RANK_METRICS and part.folds is not None):
         return "delong_cluster" if metric == "auroc" and part.folds is None else "bootstrap_percentile"
     if metric == "auroc":
+        few = outside(part, "interval", "auroc", "delong_logit")
         perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
-        return "newcombe_auc" if perfect else "delong_logit"
+        return "newcombe_auc" if few or perfect else "delong_logit"
     return _RECOMMENDED_INTERVALS.get(metric, "bootstrap_percentile")
 
 

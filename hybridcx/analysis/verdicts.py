@@ -11,10 +11,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis.domains import outside
+from hybridcx.analysis.domains import no_interval, outside
 from hybridcx.analysis.methods import Pair, verdict_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also
+from hybridcx.analysis.rows import Row, also, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import clusters, clusters_roc, equivalence, paired, power, roc
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -63,7 +63,7 @@ class Resampled:
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
         result = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_percentile", level)
-        return also(result, *self.doubt)
+        return without_limits(also(result, *self.doubt), no_interval(self.metric))
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
@@ -124,7 +124,7 @@ def outside_domain(part: Slice, metric: str, i: int, j: int, joint: Replicates |
         return joint.outside(metric, i, j)
     if metric == "log_loss" and part.clipped(metric, i, j)[0] != "ok":
         return "the log loss depends on the value to which wrong scores of 0 or 1 are clipped"
-    return outside(part, "comparison", metric, verdict_method(part, metric), i, j)
+    return outside(part, "comparison", metric, verdict_method(part, metric))
 
 
 def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:

@@ -336,21 +336,38 @@ INTERVAL_ORDER = (
         "newcombe_auc",
         "delong_cluster",
         "mover_wilson",
-        "bootstrap_bca",
+        "wald",
         "bootstrap_percentile",
     ),
-    *("bootstrap_basic", "bootstrap_hierarchical", "clopper_pearson", "agresti_coull", "jeffreys", "log", "wald"),
+    *(
+        "bootstrap_bca",
+        "bootstrap_basic",
+        "bootstrap_hierarchical",
+        "clopper_pearson",
+        "agresti_coull",
+        "jeffreys",
+        "log",
+    ),
     "mercaldo_logit",
 )
 """The page shows the first of these where no row is marked `recommended`."""
 DIFFERENCE_ORDER = (
-    *("tango", "newcombe_paired", "delong_paired", "bootstrap_bca", "bootstrap_percentile", "bootstrap_hierarchical"),
+    *(
+        "tango",
+        "newcombe_paired",
+        "delong_paired",
+        "lr_regression",
+        "permutation_paired",
+        "bootstrap_percentile",
+        "bootstrap_bca",
+    ),
+    "bootstrap_hierarchical",
     *("agresti_min", "mcnemar_cluster", "delong_cluster", "generalized_score", "weighted_generalized_score"),
-    *("lr_regression", "obuchowski_rockette", "nadeau_bengio", "permutation_paired"),
+    *("obuchowski_rockette", "nadeau_bengio"),
 )
 TEST_ORDER = (
     *("mcnemar_cluster", "delong_cluster", "mcnemar_midp", "mcnemar_exact", "delong_paired", "generalized_score"),
-    *("weighted_generalized_score", "lr_regression", "bootstrap_bca", "permutation_paired", "bootstrap_percentile"),
+    *("weighted_generalized_score", "lr_regression", "permutation_paired", "bootstrap_percentile", "bootstrap_bca"),
     *("obuchowski_rockette", "nadeau_bengio", "bootstrap_hierarchical", "mcnemar_corrected", "mcnemar_asymptotic"),
 )
 
