@@ -13,8 +13,8 @@ Sizes = dict[str, int]
 def sizes(part: Slice) -> Sizes:
     """What the domains are about: cases, cases of the smaller class, and patients.
 
-    These are fixed before the models are seen. The number of errors is not: to ask for five of them selects the samples that have many, and in those an
-    interval that covers 95 % of all samples covers far fewer.
+    These are fixed before the models are seen. The number of errors is not: a rule that asks for five of them selects the samples that have many, and
+    in those an interval that covers 95 % of all samples covers far fewer.
     """
     positives = int(np.count_nonzero(part.y_true))
     return {"cases": part.n, "events": min(positives, part.n - positives), "clusters": part.n_clusters}

@@ -1,6 +1,6 @@
 """The domain of each recommended method: where the simulations show its coverage at 93.5 to 97 % and its type I error at most 6 %.
 
-A domain is a lower bound for what is fixed before the models are seen: `cases`, `events` (cases of the smaller class), `clusters` (patients). A method
+A domain is a lower bound for what is fixed before the models are seen: `cases`, `events` (cases of the smaller class), `clusters` (patients). It
 holds at a size where its mean coverage over the settings is at least 93.5 % and no setting is below 92 % (limits of counts oscillate: Brown, Cai and
 DasGupta 2001). The simulations are in `simulations.csv`, made by experiments/simulations/domains.py.
 """
