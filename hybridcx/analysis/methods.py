@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -17,6 +17,7 @@ from hybridcx.analysis.slices import Slice
 from hybridcx.stats import (
     calibration,
     clusters,
+    clusters_one_model,
     clusters_roc,
     mcnemar,
     paired,
@@ -64,6 +65,15 @@ class Model:
     def confusion(self) -> Confusion:
         """The model's confusion matrix."""
         return self.part.confusions[self.index]
+
+    @cached_property
+    def hits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the cases in the denominator of a proportion: which ones count in the numerator (m,), and their patients (m,)."""
+        if self.part.y_pred is None or self.part.groups is None:
+            raise ValueError("there are no predicted classes, or no patients")
+        called, chosen = self.part.y_pred[self.index], within(self.part, self.metric)
+        chosen = {"ppv": called, "npv": ~called}.get(self.metric, chosen)
+        return self.part.correct(self.index)[chosen], self.part.groups[chosen]
 
 
 @dataclass(frozen=True)
@@ -121,13 +131,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric. `recommended` where cases are independent."""
+    """An interval of one model's metric. `recommended` where cases are independent. `cluster_form`: it has a form for patients with several cases."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
     recommended: Callable[[Model], bool] = lambda _: False
+    cluster_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,21 @@ class ComparisonMethod:
 
 def _proportion(method: Callable[[int, int, float], Interval]) -> Callable[[Model], Interval]:
     return lambda m: method(*fraction(m.metric, m.confusion), m.level)
+
+
+def _wilson(m: Model) -> Interval:
+    if m.part.clustered:
+        # As n, n.clusters is the same for every method of a row; the patients of the denominator may be fewer.
+        return replace(clusters_one_model.wilson_cluster(*m.hits, m.level), n_clusters=m.part.n_clusters)
+    return proportions.wilson(*fraction(m.metric, m.confusion), m.level)
+
+
+def _mover(m: Model) -> Interval:
+    if m.part.clustered and m.part.groups is not None:
+        correct = m.part.correct(m.index)
+        return clusters_one_model.mover_wilson_cluster(m.metric, m.part.y_true, correct, m.part.groups, m.level)
+    method = proportions.balanced_accuracy_mover if m.metric == "balanced_accuracy" else proportions.youden_mover
+    return method(m.confusion, m.level)
 
 
 def _likelihood_ratio(m: Model) -> Interval:
@@ -164,14 +190,11 @@ def _predictive(method: Callable[..., PairedTest]) -> Callable[[Pair], PairedTes
 
 
 ONE_MODEL: tuple[IntervalMethod, ...] = (
-    IntervalMethod("wilson", PROPORTIONS, "calls", _proportion(proportions.wilson), recommended=lambda _: True),
+    IntervalMethod("wilson", PROPORTIONS, "calls", _wilson, recommended=lambda _: True, cluster_form=True),
     IntervalMethod("clopper_pearson", PROPORTIONS, "calls", _proportion(proportions.clopper_pearson)),
     IntervalMethod("agresti_coull", PROPORTIONS, "calls", _proportion(proportions.agresti_coull)),
     IntervalMethod("jeffreys", PROPORTIONS, "calls", _proportion(proportions.jeffreys)),
-    IntervalMethod(
-        "mover_wilson", ("balanced_accuracy",), "calls", lambda m: proportions.balanced_accuracy_mover(m.confusion, m.level), lambda _: True
-    ),
-    IntervalMethod("mover_wilson", ("youden_j",), "calls", lambda m: proportions.youden_mover(m.confusion, m.level), lambda _: True),
+    IntervalMethod("mover_wilson", ("balanced_accuracy", "youden_j"), "calls", _mover, recommended=lambda _: True, cluster_form=True),
     IntervalMethod("log", ("lr_positive", "lr_negative"), "calls", _likelihood_ratio),
     IntervalMethod("log", ("diagnostic_odds_ratio",), "calls", lambda m: proportions.diagnostic_odds_ratio_log(m.confusion, m.level)),
     IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores), recommended=lambda m: not _perfect(m)),

@@ -28,9 +28,9 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
         for method in ONE_MODEL:
             for metric in method.metrics if applies(part, method.needs) else ():
                 model = Model(part, index, metric, plan.confidence_level)
-                result, recommended = method.compute(model), not part.clustered and method.recommended(model)
-                if part.clustered:
-                    result = assumes_independence(result, part.n_clusters)
+                result, recommended = method.compute(model), method.recommended(model)
+                if part.clustered and not method.cluster_form:
+                    result, recommended = assumes_independence(result, part.n_clusters), False
                 rows.append(
                     metric_row(
                         name, metric, result, part.keys_of(metric, index), n_cases=part.n, recommended=recommended
@@ -60,7 +60,7 @@ def _rows_at_prevalences(part: Slice, plan: Plan, index: int) -> list[Row]:
 def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]:
     """Rows of the bootstrap, for the metrics that `replicates` holds."""
     rows = []
-    analytic: set[str] = set() if part.clustered else {*PROPORTIONS, "balanced_accuracy", "youden_j", "auroc"}
+    analytic = {*PROPORTIONS, "balanced_accuracy", "youden_j"} | (set() if part.clustered else {"auroc"})
     for metric in replicates.observed:
         for j, model in enumerate(part.models):
             keys = part.keys_of(metric, j)

@@ -31,6 +31,8 @@ BCA_WARNING = (
     "BCa limits of a difference are too narrow with so few cases (at 49 cases its test rejected 8 to 14 % of true null hypotheses at 5 %): "
     "see the percentile interval"
 )
+STUDENT = (NADEAU_BENGIO, "delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical")
+"""Methods whose `parameter` is the degrees of freedom of Student's t."""
 At = Callable[[float], PairedTest]
 
 
@@ -308,7 +310,7 @@ def _detectable(result: PairedTest, alpha: float) -> float:
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     if isnan(result.std_error) or result.std_error == 0:
         return nan
-    freedom = result.parameter if result.method == NADEAU_BENGIO else inf
+    freedom = result.parameter if result.method in STUDENT and not isnan(result.parameter) else inf
     return power.detectable_difference_normal(result.std_error, POWER, alpha, freedom)
 
 

@@ -130,8 +130,12 @@ def test_recommended_comparisons(full):
 
 def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     metrics, pairs = clustered["metrics"], clustered["comparisons"]
-    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_bca"}
-    analytic = ~metrics["method"].str.startswith("bootstrap_")
+    recommended = metrics[metrics["recommended"]]
+    assert set(recommended["method"]) == {"wilson", "mover_wilson", "bootstrap_bca"}
+    own = metrics[metrics["method"].isin(["wilson", "mover_wilson"])]
+    assert own["recommended"].all()
+    assert not own["warning"].fillna("").str.contains("independent").any()
+    analytic = ~metrics["method"].str.startswith("bootstrap_") & ~metrics.index.isin(own.index)
     assert (metrics.loc[analytic, "status"] != "ok").all()
     assert metrics.loc[analytic, "warning"].str.contains("independent cases").all()
     assert (metrics["n.clusters"] == 40).all()
