@@ -33,7 +33,7 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
                 model = Model(part, index, metric, plan.confidence_level, plan.seed, plan.threshold)
                 result = also(method.compute(model), *part.clipped(metric, index))
                 result, recommended = _recommended(result, part, metric, index)
-                if part.clustered and not method.clusters:
+                if part.clustered and not (method.clusters or method.cluster_form):
                     result = assumes_independence(result, part.n_clusters)
                 keys = part.keys_of(metric, index)
                 keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys

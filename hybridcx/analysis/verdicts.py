@@ -26,6 +26,8 @@ from hybridcx.vocabulary import METRICS, RATIOS
 POWER = 0.80
 # Metrics on a ratio scale, or best at a target inside their range, get no verdict.
 WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
+STUDENT = (NADEAU_BENGIO, "delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical")
+"""Methods whose `parameter` is the degrees of freedom of Student's t."""
 At = Callable[[float], PairedTest]
 
 
@@ -357,7 +359,7 @@ def _detectable(result: PairedTest, alpha: float) -> float:
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     if isnan(result.std_error) or result.std_error == 0:
         return nan
-    freedom = result.parameter if result.method == NADEAU_BENGIO else inf
+    freedom = result.parameter if result.method in STUDENT and not isnan(result.parameter) else inf
     return power.detectable_difference_normal(result.std_error, POWER, alpha, freedom)
 
 

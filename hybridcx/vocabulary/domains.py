@@ -85,6 +85,8 @@ DOMAINS = (
     Domain("comparison", ("ece",), "bootstrap_percentile", never=_BIASED),
     Domain("comparison", ("diagnostic_odds_ratio",), "bootstrap_percentile", never=_NO_DIFFERENCE_OF_ODDS),
     # Patients with several cases.
+    Domain("interval", (*_CORRECT, "ppv", "npv"), "wilson", clustered=True),
+    Domain("interval", ("balanced_accuracy", "youden_j"), "mover_wilson", clustered=True),
     Domain("interval", ("auroc",), "delong_cluster", {"clusters": 20}, clustered=True),
     Domain("comparison", _CORRECT, "mcnemar_cluster", {"clusters": 20}, clustered=True),
     Domain("comparison", ("auroc",), "delong_cluster", {"clusters": 20}, clustered=True),

@@ -84,7 +84,12 @@ def _bootstrap(name: str, label: str, source: str, single: str, reference: str) 
 
 
 _CARDS = (
-    _card("wilson", "Wilson", "interval", "proportions.wilson", "Wilson 1927", "R `prop.test`", "1e-9", "test_proportions.py"),
+    _card(
+        "wilson", "Wilson", "interval", "proportions.wilson clusters_one_model.wilson_cluster",
+        "Wilson 1927; patients with several cases: Rao and Scott 1992, Saha, Miller and Wang 2016",
+        "R `prop.test`; for patients a second implementation (sandwich variance of `lm`, root of the score equation)", "1e-9",
+        "test_proportions.py test_clusters_one_model.py",
+    ),
     _card(
         "clopper_pearson", "Clopper-Pearson", "interval", "proportions.clopper_pearson",
         "Clopper and Pearson 1934", "R `binom.test`", "1e-9", "test_proportions.py",
@@ -95,8 +100,10 @@ _CARDS = (
     ),
     _card("jeffreys", "Jeffreys", "interval", "proportions.jeffreys", "Brown, Cai and DasGupta 2001", "R `qbeta`", "1e-9", "test_proportions.py"),
     _card(
-        "mover_wilson", "MOVER from Wilson limits", "interval", "proportions.balanced_accuracy_mover proportions.youden_mover",
-        "Zou and Donner 2008", "second implementation on `prop.test`", "1e-9", "test_proportions.py",
+        "mover_wilson", "MOVER from Wilson limits", "interval",
+        "proportions.balanced_accuracy_mover proportions.youden_mover clusters_one_model.mover_wilson_cluster",
+        "Zou and Donner 2008", "second implementation on `prop.test`; for patients on the limits of the second implementation", "1e-9",
+        "test_proportions.py test_clusters_one_model.py",
     ),
     _card(
         "log", "log scale", "interval", "proportions.likelihood_ratio_log proportions.diagnostic_odds_ratio_log",
@@ -214,7 +221,8 @@ _CARDS = (
     ),
     _card(
         "mcnemar_cluster", "McNemar for clusters (Obuchowski 1998)", "comparison", "clusters.mcnemar_cluster",
-        "Obuchowski 1998", "second implementation (variances and covariance of the proportions)", "1e-9", "test_clusters.py",
+        "Obuchowski 1998; limits: the test inverted",
+        "second implementation (variances and covariance of the proportions, roots of the test)", "1e-9", "test_clusters.py",
     ),
     Method(
         "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
@@ -224,7 +232,8 @@ _CARDS = (
                 "second implementation (double loop over patients)", "1e-9", (_ROC,),
             ),
             Evidence(
-                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997", "second implementation (double loop over patients)", "1e-9",
+                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997; Student's t",
+                "second implementation (double loop over patients)", "1e-9",
                 (_ROC,),
             ),
         ),
