@@ -5,8 +5,8 @@
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
 holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Resampled methods
-get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from which a method holds, read from these
-rows, are in hybridcx/vocabulary/domains.py.
+get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from
+which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
 """
 
 from __future__ import annotations
