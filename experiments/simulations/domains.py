@@ -5,7 +5,7 @@
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
 holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Resampled methods
-get a tenth of the replicates. `--rivals` also runs methods that were considered and not chosen. The sizes from which a method holds, read from these
+get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from which a method holds, read from these
 rows, are in hybridcx/vocabulary/domains.py.
 """
 
@@ -273,6 +273,7 @@ def true_values(y: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
 
 def scores(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
     """Metrics of scores, of one model and of two."""
+    paired_metrics._BOOTSTRAP_T = 399  # the product draws 1,999: here the draws would take hours
     resampled = ("auprc", "calibration_slope", "calibration_intercept")
     for n in SIZES:
         for prevalence in PREVALENCES:
@@ -285,7 +286,7 @@ def scores(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                 for number in range(size):
                     y, s = scored_cases(n, prevalence, distances, factors, rng)
                     results = analytic_scores(y, s, number, size, rng)
-                    if number < size // 10:
+                    if number < size // 20:
                         drawn = bootstrap_replicates(
                             y, None, s, metrics=resampled, n_resamples=399, rng=rng, n_refits=399
                         )

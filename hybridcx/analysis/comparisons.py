@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan, nan
 
+from hybridcx.analysis.domains import no_interval
 from hybridcx.analysis.methods import CORRECT, Pair, comparison_methods, verdict_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also, assumes_independence, comparison_row
+from hybridcx.analysis.rows import Row, also, assumes_independence, comparison_row, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests, outside_domain
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -75,7 +77,12 @@ def resampled_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], 
                 if metric in CORRECT:
                     b, c, _ = Pair(part, i, j, metric, plan.confidence_level).discordant
                     r = replace(r, b=b, c=c)
-                error = bootstrap_intervals.monte_carlo_error(replicates, metric, i, j, method, plan.confidence_level)
+                r = without_limits(r, no_interval(metric))
+                error = (nan, nan)
+                if not isnan(r.conf_low):
+                    error = bootstrap_intervals.monte_carlo_error(
+                        replicates, metric, i, j, method, plan.confidence_level
+                    )
                 rows.append(
                     comparison_row(
                         model, comparator, metric, r, keys, n_cases=part.n, recommended=recommended, mc_error=error

@@ -5,26 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from hybridcx.analysis.slices import Slice
-from hybridcx.vocabulary.domains import Use, domain_of
+from hybridcx.vocabulary.domains import NOT_SIMULATED, Use, domain_of
 
 Sizes = dict[str, int]
 
 
-def sizes(part: Slice, metric: str, *models: int) -> Sizes:
-    """What the domains are about: cases, cases of the smaller class, patients, and for count metrics the errors of the models in each class.
+def sizes(part: Slice) -> Sizes:
+    """What the domains are about: cases, cases of the smaller class, and patients.
 
-    `errors` is the smallest number of wrong calls, and `right` the smallest number of right ones, of any of the models in any class.
+    These are fixed before the models are seen. The number of errors is not: a rule that asks for five of them selects the samples that have many, and
+    in those an interval that covers 95 % of all samples covers far fewer.
     """
     positives = int(np.count_nonzero(part.y_true))
-    found: Sizes = {"cases": part.n, "events": min(positives, part.n - positives), "clusters": part.n_clusters}
-    if part.y_pred is not None:
-        counts = [part.confusions[m] for m in models]
-        found["errors"] = min((min(c.fn, c.fp) for c in counts), default=0)
-        found["right"] = min((min(c.tp, c.tn) for c in counts), default=0)
-    return found
+    return {"cases": part.n, "events": min(positives, part.n - positives), "clusters": part.n_clusters}
 
 
-def outside(part: Slice, use: Use, metric: str, method: str, *models: int) -> str:
+def no_interval(metric: str) -> str:
+    """Why the metric is shown without limits; "" where a method holds for it at some size."""
+    domain = domain_of("interval", metric, "bootstrap_percentile")
+    return domain.never if domain else ""
+
+
+def outside(part: Slice, use: Use, metric: str, method: str) -> str:
     """Why the method is outside its domain on these cases; "" where it holds."""
     domain = domain_of(use, metric, method, clustered=part.clustered)
-    return domain.problem(sizes(part, metric, *models)) if domain else ""
+    return domain.problem(sizes(part)) if domain else NOT_SIMULATED

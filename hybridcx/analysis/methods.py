@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
 
+from hybridcx.analysis.domains import outside
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import (
     calibration,
     clusters,
+    clusters_one_model,
     clusters_roc,
     mcnemar,
     paired,
@@ -81,6 +83,15 @@ class Model:
     def confusion(self) -> Confusion:
         """The model's confusion matrix."""
         return self.part.confusions[self.index]
+
+    @cached_property
+    def hits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the cases in the denominator of a proportion: which ones count in the numerator (m,), and their patients (m,)."""
+        if self.part.y_pred is None or self.part.groups is None:
+            raise ValueError("there are no predicted classes, or no patients")
+        called, chosen = self.part.y_pred[self.index], within(self.part, self.metric)
+        chosen = {"ppv": called, "npv": ~called}.get(self.metric, chosen)
+        return self.part.correct(self.index)[chosen], self.part.groups[chosen]
 
 
 @dataclass(frozen=True)
@@ -164,12 +175,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric. `clusters`: for patients with several cases alone; the others assume independent cases."""
+    """An interval of one model's metric. `cluster_form`: it has a form for patients with several cases. `clusters`: it is for those alone."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
+    cluster_form: bool = False
     clusters: bool = False
 
 
@@ -186,6 +198,21 @@ class ComparisonMethod:
 
 def _proportion(method: Callable[[int, int, float], Interval]) -> Callable[[Model], Interval]:
     return lambda m: method(*fraction(m.metric, m.confusion), m.level)
+
+
+def _wilson(m: Model) -> Interval:
+    if m.part.clustered:
+        # As n, n.clusters is the same for every method of a row; the patients of the denominator may be fewer.
+        return replace(clusters_one_model.wilson_cluster(*m.hits, m.level), n_clusters=m.part.n_clusters)
+    return proportions.wilson(*fraction(m.metric, m.confusion), m.level)
+
+
+def _mover(m: Model) -> Interval:
+    if m.part.clustered and m.part.groups is not None:
+        correct = m.part.correct(m.index)
+        return clusters_one_model.mover_wilson_cluster(m.metric, m.part.y_true, correct, m.part.groups, m.level)
+    method = proportions.balanced_accuracy_mover if m.metric == "balanced_accuracy" else proportions.youden_mover
+    return method(m.confusion, m.level)
 
 
 def _likelihood_ratio(m: Model) -> Interval:
@@ -224,15 +251,12 @@ def _permutation(p: Pair) -> PairedTest:
 
 
 ONE_MODEL: tuple[IntervalMethod, ...] = (
-    IntervalMethod("wilson", PROPORTIONS, "calls", _proportion(proportions.wilson)),
+    IntervalMethod("wilson", PROPORTIONS, "calls", _wilson, cluster_form=True),
     IntervalMethod("wilson", ("f1",), "calls", lambda m: proportions.f1_wilson(m.confusion, m.level)),
     IntervalMethod("clopper_pearson", PROPORTIONS, "calls", _proportion(proportions.clopper_pearson)),
     IntervalMethod("agresti_coull", PROPORTIONS, "calls", _proportion(proportions.agresti_coull)),
     IntervalMethod("jeffreys", PROPORTIONS, "calls", _proportion(proportions.jeffreys)),
-    IntervalMethod(
-        "mover_wilson", ("balanced_accuracy",), "calls", lambda m: proportions.balanced_accuracy_mover(m.confusion, m.level)
-    ),
-    IntervalMethod("mover_wilson", ("youden_j",), "calls", lambda m: proportions.youden_mover(m.confusion, m.level)),
+    IntervalMethod("mover_wilson", ("balanced_accuracy", "youden_j"), "calls", _mover, cluster_form=True),
     IntervalMethod(
         "mover_wilson", ("lr_positive", "lr_negative"), "calls",
         lambda m: proportions.likelihood_ratio_mover(m.confusion, cast(Any, m.metric), m.level),
@@ -300,11 +324,20 @@ def comparison_methods(part: Slice) -> list[ComparisonMethod]:
 
 def interval_method(part: Slice, metric: str, model: int) -> str:
     """The method that is recommended for the metric of one model."""
-    if part.clustered or (metric in RANK_METRICS and part.folds is not None):
-        return "delong_cluster" if metric == "auroc" and part.folds is None else "bootstrap_percentile"
+    if metric in RANK_METRICS and part.folds is not None:
+        return "bootstrap_percentile"
+    if part.clustered:
+        by_cluster = {
+            **dict.fromkeys(PROPORTIONS, "wilson"),
+            "balanced_accuracy": "mover_wilson",
+            "youden_j": "mover_wilson",
+            "auroc": "delong_cluster",
+        }
+        return by_cluster.get(metric, "bootstrap_percentile")
     if metric == "auroc":
+        few = outside(part, "interval", "auroc", "delong_logit")
         perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
-        return "newcombe_auc" if perfect else "delong_logit"
+        return "newcombe_auc" if few or perfect else "delong_logit"
     return _RECOMMENDED_INTERVALS.get(metric, "bootstrap_percentile")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan, nan
 
-from hybridcx.analysis.domains import outside
+from hybridcx.analysis.domains import no_interval, outside
 from hybridcx.analysis.methods import ONE_MODEL, PREDICTIVE_VALUES, Model, applies, interval_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row
+from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import proportions
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -32,7 +33,7 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
                 model = Model(part, index, metric, plan.confidence_level, plan.seed, plan.threshold)
                 result = also(method.compute(model), *part.clipped(metric, index))
                 result, recommended = _recommended(result, part, metric, index)
-                if part.clustered and not method.clusters:
+                if part.clustered and not (method.clusters or method.cluster_form):
                     result = assumes_independence(result, part.n_clusters)
                 keys = part.keys_of(metric, index)
                 keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
@@ -48,7 +49,7 @@ def _recommended(result: Interval, part: Slice, metric: str, model: int) -> tupl
     """
     if result.method != interval_method(part, metric, model):
         return result, False
-    reason = outside(part, "interval", metric, result.method, model)
+    reason = outside(part, "interval", metric, result.method)
     return also(result, "caution", reason), result.conf_low < result.conf_high and not reason
 
 
@@ -79,10 +80,13 @@ def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]
             clipped = part.clipped(metric, j)
             for method, interval in BOOTSTRAPS.items():
                 result = also(interval(replicates, metric, j, plan.confidence_level), *clipped)
+                result = without_limits(result, no_interval(metric))
                 result, recommended = _recommended(result, part, metric, j)
-                error = bootstrap_intervals.monte_carlo_error(
-                    replicates, metric, j, method=method, confidence_level=plan.confidence_level
-                )
+                error = (nan, nan)
+                if not isnan(result.conf_low):
+                    error = bootstrap_intervals.monte_carlo_error(
+                        replicates, metric, j, method=method, confidence_level=plan.confidence_level
+                    )
                 rows.append(
                     metric_row(model, metric, result, keys, n_cases=part.n, recommended=recommended, mc_error=error)
                 )

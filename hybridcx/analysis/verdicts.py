@@ -11,10 +11,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from hybridcx.analysis.domains import outside
+from hybridcx.analysis.domains import no_interval, outside
 from hybridcx.analysis.methods import Pair, verdict_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also
+from hybridcx.analysis.rows import Row, also, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import clusters, clusters_roc, equivalence, paired, power, roc
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -26,6 +26,8 @@ from hybridcx.vocabulary import METRICS, RATIOS
 POWER = 0.80
 # Metrics on a ratio scale, or best at a target inside their range, get no verdict.
 WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
+STUDENT = (NADEAU_BENGIO, "delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical")
+"""Methods whose `parameter` is the degrees of freedom of Student's t."""
 At = Callable[[float], PairedTest]
 
 
@@ -63,7 +65,7 @@ class Resampled:
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
         result = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_percentile", level)
-        return also(result, *self.doubt)
+        return without_limits(also(result, *self.doubt), no_interval(self.metric))
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
@@ -124,7 +126,7 @@ def outside_domain(part: Slice, metric: str, i: int, j: int, joint: Replicates |
         return joint.outside(metric, i, j)
     if metric == "log_loss" and part.clipped(metric, i, j)[0] != "ok":
         return "the log loss depends on the value to which wrong scores of 0 or 1 are clipped"
-    return outside(part, "comparison", metric, verdict_method(part, metric), i, j)
+    return outside(part, "comparison", metric, verdict_method(part, metric))
 
 
 def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
@@ -357,7 +359,7 @@ def _detectable(result: PairedTest, alpha: float) -> float:
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     if isnan(result.std_error) or result.std_error == 0:
         return nan
-    freedom = result.parameter if result.method == NADEAU_BENGIO else inf
+    freedom = result.parameter if result.method in STUDENT and not isnan(result.parameter) else inf
     return power.detectable_difference_normal(result.std_error, POWER, alpha, freedom)
 
 

@@ -50,10 +50,10 @@ def comparison_methods(
         )
     if clustered:
         text.append(
-            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; the recommended rows draw "
-            f"{who}"
+            f"{who[0].upper() + who[1:]} have several cases. Rows that assume independent cases are marked as caution; resamples draw {who}"
             + (
-                ", or use McNemar's test after Obuchowski (1998) and DeLong's after Obuchowski (1997)."
+                ". Differences: McNemar's test after Obuchowski (1998) with the interval that inverts it, and DeLong's after Obuchowski (1997) with "
+                f"Student's t on the effective number of {'patients' if predictions.cluster == 'patient_id' else 'clusters'} of the smaller class."
                 if len(predictions.seeds) < 2
                 else "."
             )
@@ -98,8 +98,9 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
     return [
         f"Intervals are at the {level} level. "
         + (
-            f"Every metric: bootstrap BCa over {who}. Wilson, Clopper-Pearson, DeLong and other intervals that assume independent cases stand "
-            "in metrics.csv, marked as caution."
+            "Proportions: Wilson's (1927) interval on the effective sample size, with the design effect of a ratio estimator and Student's t (Rao "
+            "and Scott 1992; Saha, Miller and Wang 2016); balanced accuracy and Youden's J: MOVER from these limits. Other metrics: bootstrap over "
+            f"{who}. Intervals that assume independent cases stand in metrics.csv, marked as caution."
             if clustered
             else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
             "metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1."

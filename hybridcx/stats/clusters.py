@@ -13,6 +13,8 @@ from hybridcx.stats.mcnemar import NO_DISCORDANT
 from hybridcx.stats.proportions import normal_quantile
 from hybridcx.stats.results import PairedTest
 
+TOO_FEW = "so few patients, or so unequal numbers of cases, that the test cannot reject any difference"
+
 
 def mcnemar_cluster(
     correct_a: npt.ArrayLike, correct_b: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95
@@ -25,12 +27,14 @@ def mcnemar_cluster(
     - test: chi-square = (K - 1)/K (sum (b_k - c_k))^2 / sum (b_k - c_k)^2, 1 degree of freedom. Her variance with the pooled proportion
       under the null hypothesis; the pooled proportion cancels from that of the difference (Yang, Sun and Hardin 2010). With one case a
       cluster it is (K - 1)/K times McNemar's asymptotic chi-square;
-    - interval: d -+ z se with d = (b - c)/N and the ratio-estimator variance without the null hypothesis,
-      se^2 = K/(K - 1) sum (b_k - c_k - n_k d)^2 / N^2, clipped to -1 to 1.
+    - interval: every difference that this test does not reject (`_inverted`), so that test and interval agree. d -+ z se has coverage 0.85 to 0.93
+      with 8 to 40 clusters, the inverted test 0.94 to 0.99 (vocabulary/simulations_dependent.csv). The standard error is that of the ratio estimator,
+      se^2 = K/(K - 1) sum (b_k - c_k - n_k d)^2 / N^2.
 
     No assumption is made on the correlation within clusters. `n` counts cases, `n_clusters` K. For sensitivity and specificity pass the cases of
     the class alone. No discordant pair: p = 1, no statistic, `caution`. b_k = c_k in every cluster: difference 0, p = 1, no statistic,
-    `caution`. A standard error of 0 is no evidence: no limits. Fewer than two clusters: the estimate alone, `caution`; no cases:
+    `caution`. A standard error of 0 is no evidence: no limits. Clusters so few or so unequal that the test rejects no difference: limits -1 and 1,
+    `caution`. Fewer than two clusters: the estimate alone, `caution`; no cases:
     `not_estimable`. Raises ValueError for arrays that are not boolean or differ in length.
     """
     method = "mcnemar_cluster"
@@ -78,7 +82,9 @@ def mcnemar_cluster(
         residual = n * gap - size * (only_a - only_b)
         if residual.any():
             error = sqrt(k / (k - 1) * float(np.dot(residual.astype(np.float64), residual))) / n**2
-            low, high = max(estimate - z * error, -1.0), min(estimate + z * error, 1.0)
+            low, high = _inverted(gap, size, z)
+            if (low, high) == (-1.0, 1.0):
+                warnings.append(TOO_FEW)
         elif squares:
             warnings.append(
                 "the difference is the same in every cluster: a standard error of 0 is no evidence, no limits"
@@ -100,3 +106,19 @@ def mcnemar_cluster(
         status="caution" if warnings else "ok",
         warning="; ".join(warnings),
     )
+
+
+def _inverted(gap: npt.NDArray[np.int64], size: npt.NDArray[np.int64], z: float) -> tuple[float, float]:
+    """The differences x with (K - 1)/K (sum g_k - N x)^2 <= z^2 sum (g_k - n_k x)^2, which is a quadratic inequality; clipped to -1 to 1.
+
+    `gap` g_k and `size` n_k of each cluster (K,). At x = 0 it is the test. (-1, 1) where (K - 1)/K N^2 <= z^2 sum n_k^2: the test has no power then.
+    """
+    g, s = gap.astype(np.float64), size.astype(np.float64)
+    c, n, total = z * z, float(s.sum()), float(g.sum())
+    shrunk = (g.size - 1) / g.size
+    a = shrunk * n * n - c * float(s @ s)
+    if a <= 0.0:
+        return -1.0, 1.0
+    b = shrunk * n * total - c * float(g @ s)
+    root = sqrt(max(b * b - a * (shrunk * total * total - c * float(g @ g)), 0.0))
+    return max((b - root) / a, -1.0), min((b + root) / a, 1.0)

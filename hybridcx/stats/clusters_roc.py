@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.stats.roc import NO_CLASS, delong_paired_from, placements
 from hybridcx.stats.score_inputs import FloatArray, check_groups, check_one_score, check_scores, check_truth, z_value
@@ -94,7 +95,12 @@ def delong_cluster(
     groups: npt.ArrayLike,
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """Return the test of AUROC(a) - AUROC(b) with clusters (Obuchowski 1997); conventions as `roc.delong_paired_from`."""
+    """Return the test of AUROC(a) - AUROC(b) with clusters (Obuchowski 1997), by Student's t with `class_freedom` degrees of freedom.
+
+    `statistic` is the signed t, `parameter` its degrees of freedom; other conventions as `roc.delong_paired_from`. The normal distribution rejects up
+    to 9 % of true null hypotheses with 8 to 40 patients, and up to 19 % where a few patients have most cases; t rejects at most 6 %
+    (vocabulary/simulations_dependent.csv).
+    """
     y = check_truth(y_true)
     scores = check_scores(np.stack([check_one_score(score_a, y.size), check_one_score(score_b, y.size)]), y.size)
     aucs, cov = delong_cluster_covariance(y, scores, groups)
@@ -102,4 +108,23 @@ def delong_cluster(
     result = replace(result, n_clusters=np.unique(np.asarray(groups)).size)
     if isnan(cov[0, 0]) and not isnan(result.estimate):
         return replace(result, warning=FEW_CLUSTERS)
-    return result
+    if isnan(result.statistic):
+        return result
+    df = class_freedom(y, groups)
+    half = float(stats.t.ppf(0.5 + confidence_level / 2.0, df)) * result.std_error
+    return replace(
+        result, conf_low=result.estimate - half, conf_high=result.estimate + half, parameter=df,
+        pvalue=float(2.0 * stats.t.sf(abs(result.statistic), df)),
+    )  # fmt: skip
+
+
+def class_freedom(y_true: npt.ArrayLike, groups: npt.ArrayLike) -> float:
+    """Degrees of freedom of a clustered AUROC: the effective number of patients of the class that has fewer, less 1, at least 1.
+
+    The effective number of patients of a class with n_k cases of patient k is (sum n_k)^2 / sum n_k^2 (Kish 1965): their number if all have equally
+    many cases, fewer if some patients have most of the cases.
+    """
+    y = check_truth(y_true)
+    index, _ = check_groups(groups, y.size)
+    sizes = [np.bincount(index[chosen]).astype(np.float64) for chosen in (y, ~y)]
+    return max(min(float(n.sum() ** 2 / (n @ n)) for n in sizes) - 1.0, 1.0)

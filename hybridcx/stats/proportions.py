@@ -70,8 +70,12 @@ def wilson_limits(x: npt.ArrayLike, n: npt.ArrayLike, confidence_level: float = 
     (x + z^2/2 -+ z sqrt(x (n - x) / n + z^2/4)) / (n + z^2), without continuity correction. At x = 0 the lower limit is exactly 0, at
     x = n the upper exactly 1.
     """
+    return score_limits(x, n, normal_quantile(confidence_level))
+
+
+def score_limits(x: npt.ArrayLike, n: npt.ArrayLike, z: float) -> tuple[FloatArray, FloatArray]:
+    """`wilson_limits` with a given quantile z; x and n need not be whole numbers (effective sample sizes)."""
     hits, total = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64))
-    z = normal_quantile(confidence_level)
     size = np.where(total > 0, total, np.nan)
     half = z * np.sqrt(hits * (size - hits) / size + z * z / 4)
     low = (hits + z * z / 2 - half) / (size + z * z)
@@ -138,10 +142,7 @@ def _mover(metric: str, scale: float, shift: float, confusion: Confusion, confid
     if c.positives == 0 or c.negatives == 0:
         return _not_estimable("mover_wilson", metric, c, confidence_level)
     se, sp = wilson(c.tp, c.positives, confidence_level), wilson(c.tn, c.negatives, confidence_level)
-    total = se.estimate + sp.estimate
-    down = sqrt((se.estimate - se.conf_low) ** 2 + (sp.estimate - sp.conf_low) ** 2)
-    up = sqrt((se.conf_high - se.estimate) ** 2 + (sp.conf_high - sp.estimate) ** 2)
-    low, high = max(total - down, 0.0), min(total + up, 2.0)
+    total, low, high = mover_sum(se, sp)
     return Interval(
         "mover_wilson",
         scale * total + shift,
@@ -150,6 +151,18 @@ def _mover(metric: str, scale: float, shift: float, confusion: Confusion, confid
         confidence_level,
         n=c.n,
     )
+
+
+def mover_sum(a: Interval, b: Interval, correlation: float = 0.0) -> tuple[float, float, float]:
+    """The sum of two proportions with MOVER limits (Zou and Donner 2008), clipped to 0 to 2.
+
+    L = S - sqrt(d1^2 + d2^2 + 2 r d1 d2) with d the distances to the lower limits and r the correlation of the two estimates; U likewise.
+    """
+    total, r = a.estimate + b.estimate, correlation
+    d1, d2 = a.estimate - a.conf_low, b.estimate - b.conf_low
+    u1, u2 = a.conf_high - a.estimate, b.conf_high - b.estimate
+    down, up = sqrt(d1**2 + d2**2 + 2 * r * d1 * d2), sqrt(u1**2 + u2**2 + 2 * r * u1 * u2)
+    return total, max(total - down, 0.0), min(total + up, 2.0)
 
 
 def balanced_accuracy_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:

@@ -84,7 +84,12 @@ def _bootstrap(name: str, label: str, source: str, single: str, reference: str) 
 
 
 _CARDS = (
-    _card("wilson", "Wilson", "interval", "proportions.wilson", "Wilson 1927", "R `prop.test`", "1e-9", "test_proportions.py"),
+    _card(
+        "wilson", "Wilson", "interval", "proportions.wilson clusters_one_model.wilson_cluster",
+        "Wilson 1927; patients with several cases: Rao and Scott 1992, Saha, Miller and Wang 2016",
+        "R `prop.test`; for patients a second implementation (sandwich variance of `lm`, root of the score equation)", "1e-9",
+        "test_proportions.py test_clusters_one_model.py",
+    ),
     _card(
         "clopper_pearson", "Clopper-Pearson", "interval", "proportions.clopper_pearson",
         "Clopper and Pearson 1934", "R `binom.test`", "1e-9", "test_proportions.py",
@@ -95,8 +100,10 @@ _CARDS = (
     ),
     _card("jeffreys", "Jeffreys", "interval", "proportions.jeffreys", "Brown, Cai and DasGupta 2001", "R `qbeta`", "1e-9", "test_proportions.py"),
     _card(
-        "mover_wilson", "MOVER from Wilson limits", "interval", "proportions.balanced_accuracy_mover proportions.youden_mover",
-        "Zou and Donner 2008", "second implementation on `prop.test`", "1e-9", "test_proportions.py",
+        "mover_wilson", "MOVER from Wilson limits", "interval",
+        "proportions.balanced_accuracy_mover proportions.youden_mover clusters_one_model.mover_wilson_cluster",
+        "Zou and Donner 2008", "second implementation on `prop.test`; for patients on the limits of the second implementation", "1e-9",
+        "test_proportions.py test_clusters_one_model.py",
     ),
     _card(
         "log", "log scale", "interval", "proportions.likelihood_ratio_log proportions.diagnostic_odds_ratio_log",
@@ -214,7 +221,8 @@ _CARDS = (
     ),
     _card(
         "mcnemar_cluster", "McNemar for clusters (Obuchowski 1998)", "comparison", "clusters.mcnemar_cluster",
-        "Obuchowski 1998", "second implementation (variances and covariance of the proportions)", "1e-9", "test_clusters.py",
+        "Obuchowski 1998; limits: the test inverted",
+        "second implementation (variances and covariance of the proportions, roots of the test)", "1e-9", "test_clusters.py",
     ),
     Method(
         "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
@@ -224,7 +232,8 @@ _CARDS = (
                 "second implementation (double loop over patients)", "1e-9", (_ROC,),
             ),
             Evidence(
-                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997", "second implementation (double loop over patients)", "1e-9",
+                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997; Student's t",
+                "second implementation (double loop over patients)", "1e-9",
                 (_ROC,),
             ),
         ),
@@ -336,21 +345,38 @@ INTERVAL_ORDER = (
         "newcombe_auc",
         "delong_cluster",
         "mover_wilson",
-        "bootstrap_bca",
+        "wald",
         "bootstrap_percentile",
     ),
-    *("bootstrap_basic", "bootstrap_hierarchical", "clopper_pearson", "agresti_coull", "jeffreys", "log", "wald"),
+    *(
+        "bootstrap_bca",
+        "bootstrap_basic",
+        "bootstrap_hierarchical",
+        "clopper_pearson",
+        "agresti_coull",
+        "jeffreys",
+        "log",
+    ),
     "mercaldo_logit",
 )
 """The page shows the first of these where no row is marked `recommended`."""
 DIFFERENCE_ORDER = (
-    *("tango", "newcombe_paired", "delong_paired", "bootstrap_bca", "bootstrap_percentile", "bootstrap_hierarchical"),
+    *(
+        "tango",
+        "newcombe_paired",
+        "delong_paired",
+        "lr_regression",
+        "permutation_paired",
+        "bootstrap_percentile",
+        "bootstrap_bca",
+    ),
+    "bootstrap_hierarchical",
     *("agresti_min", "mcnemar_cluster", "delong_cluster", "generalized_score", "weighted_generalized_score"),
-    *("lr_regression", "obuchowski_rockette", "nadeau_bengio", "permutation_paired"),
+    *("obuchowski_rockette", "nadeau_bengio"),
 )
 TEST_ORDER = (
     *("mcnemar_cluster", "delong_cluster", "mcnemar_midp", "mcnemar_exact", "delong_paired", "generalized_score"),
-    *("weighted_generalized_score", "lr_regression", "bootstrap_bca", "permutation_paired", "bootstrap_percentile"),
+    *("weighted_generalized_score", "lr_regression", "permutation_paired", "bootstrap_percentile", "bootstrap_bca"),
     *("obuchowski_rockette", "nadeau_bengio", "bootstrap_hierarchical", "mcnemar_corrected", "mcnemar_asymptotic"),
 )
 

@@ -139,10 +139,19 @@ def test_recommended_comparisons(full):
 
 def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     metrics, pairs = clustered["metrics"], clustered["comparisons"]
-    assert set(metrics.loc[metrics["recommended"], "method"]) == {"bootstrap_percentile", "delong_cluster"}
-    of_clusters = metrics["method"] == "delong_cluster"
-    assert metrics.loc[of_clusters, "model"].tolist() == metrics["model"].drop_duplicates().tolist()
-    assert (metrics.loc[of_clusters, "metric"] == "auroc").all()
+    assert set(metrics.loc[metrics["recommended"], "method"]) <= {
+        "wilson",
+        "mover_wilson",
+        "bootstrap_percentile",
+        "delong_cluster",
+    }
+    of_proportions = (metrics["method"] == "wilson") & metrics["metric"].isin([*COUNTS, "ppv", "npv"])
+    of_clusters = (
+        of_proportions
+        | (metrics["method"] == "delong_cluster")
+        | ((metrics["method"] == "mover_wilson") & metrics["metric"].isin(["balanced_accuracy", "youden_j"]))
+    )
+    assert metrics.loc[of_clusters, "recommended"].all()
     assert not metrics.loc[of_clusters, "warning"].str.contains("independent cases", na=False).any()
     analytic = ~metrics["method"].str.startswith("bootstrap_") & ~of_clusters
     assert (metrics.loc[analytic, "status"] != "ok").all()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hybridcx.stats.clusters import mcnemar_cluster
 from hybridcx.stats.mcnemar import mcnemar_asymptotic, mcnemar_exact
+from hybridcx.stats.proportions import normal_quantile
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "paired"
 quick = settings(max_examples=50, deadline=None)
@@ -51,7 +52,8 @@ def test_against_base_r():
             (got.std_error, "std_error"),
         ):
             assert value == pytest.approx(float(e[want]), rel=1e-9, abs=1e-12), e
-        assert (got.parameter, got.status, got.n) == (1, "ok", clusters[e["case"]][0].size)
+        assert (got.parameter, got.n) == (1, clusters[e["case"]][0].size)
+        assert got.status == ("caution" if (got.conf_low, got.conf_high) == (-1, 1) else "ok")
 
 
 def random_study(seed, k=12, largest=4):
@@ -97,6 +99,36 @@ def test_cases_repeated_within_a_patient_add_nothing():
         (once.statistic, once.pvalue, once.conf_low)
     )
     assert (once.n, often.n) == (12, 120)
+
+
+def signed_root(a, b, groups, x):
+    """The square root of the statistic of "the difference is x", with its sign."""
+    gap = np.array([(a[groups == g].astype(int) - b[groups == g] - x).sum() for g in np.unique(groups)])
+    return np.sqrt((len(gap) - 1) / len(gap)) * gap.sum() / np.sqrt((gap**2).sum())
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 0.8, 0.95]))
+def test_interval_inverts_the_test(seed, level):
+    a, b, groups = random_study(seed, k=15)
+    got = mcnemar_cluster(a, b, groups, level)
+    if isnan(got.conf_low) or (got.conf_low, got.conf_high) == (-1, 1):
+        return
+    z = normal_quantile(level)
+    if got.conf_low > -1:
+        assert signed_root(a, b, groups, got.conf_low) == pytest.approx(z, rel=1e-6)
+    if got.conf_high < 1:
+        assert signed_root(a, b, groups, got.conf_high) == pytest.approx(-z, rel=1e-6)
+    if abs(got.pvalue - (1 - level)) > 1e-9:
+        assert (got.pvalue < 1 - level) == (not got.conf_low <= 0 <= got.conf_high)
+
+
+def test_limits_of_very_few_clusters():
+    """With four equal clusters 3/4 K <= 1.96^2: the test can reject no difference."""
+    a, b, groups = columns([("p1", 3, 2, 0, 0), ("p2", 2, 3, 0, 0), ("p3", 4, 1, 0, 0), ("p4", 3, 2, 0, 0)])
+    got = mcnemar_cluster(a, b, groups)
+    assert (got.conf_low, got.conf_high, got.status) == (-1, 1, "caution")
+    assert "cannot reject" in got.warning
 
 
 def test_no_discordant_pair():

@@ -4,6 +4,7 @@ from math import isnan
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hybridcx.stats import clusters_roc as cr
 from hybridcx.stats import roc
@@ -19,9 +20,12 @@ def sample(rng, patients=30, each=4, sd=1.5):
 def test_one_case_a_patient_is_delong():
     y, s, _ = sample(np.random.default_rng(1))
     found, plain = cr.delong_cluster(y, *s, np.arange(y.size)), roc.delong_paired(y, *s)
-    assert (found.statistic, found.pvalue, found.conf_low) == pytest.approx(
-        (plain.statistic, plain.pvalue, plain.conf_low), rel=1e-12
-    )
+    assert (found.statistic, found.std_error) == pytest.approx((plain.statistic, plain.std_error), rel=1e-12)
+    df = min(y.sum(), (~y).sum()) - 1
+    assert found.parameter == pytest.approx(df)
+    half = stats.t.ppf(0.975, df) * plain.std_error
+    assert (found.conf_low, found.conf_high) == pytest.approx((plain.estimate - half, plain.estimate + half))
+    assert found.pvalue == pytest.approx(2 * stats.t.sf(abs(plain.statistic), df))
     assert (found.method, found.n, found.n_clusters) == ("delong_cluster", y.size, y.size)
     single = cr.delong_cluster_interval(y, s[0], np.arange(y.size))
     logit = roc.delong_logit(y, s[0])
@@ -68,6 +72,13 @@ def test_edges():
     assert (same.pvalue, same.status) == (1.0, "caution")
     with pytest.raises(ValueError, match="groups"):
         cr.delong_cluster(y, s, s, [1, 2])
+
+
+def test_effective_patients():
+    """Equal sizes: the patients of the smaller class less 1. One patient with most cases: few degrees of freedom, never below 1."""
+    y = np.array([True] * 6 + [False] * 10)
+    assert cr.class_freedom(y, np.arange(16) // 2) == pytest.approx(2)
+    assert cr.class_freedom(y, [0, 1, 2, 3, 4, 5] + [6] * 9 + [7]) == 1.0
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 # usage: Rscript make_paired_reference.R OUTDIR          (base R alone)
 # A second implementation of the methods for which R here has no package, from the papers' formulas, by other routes than hybridcx
 # takes: likelihoods solved numerically, regression models fitted with glm/lm and sandwich variances summed over cases.
-# Writes tables.csv (two models' calls by truth), table_expected.csv, clusters.csv, cluster_expected.csv, adjust_expected.csv.
+# Writes tables.csv (two models' calls by truth), table_expected.csv, clusters.csv, cluster_expected.csv, wilson_cluster_expected.csv, adjust_expected.csv.
 a <- commandArgs(TRUE); out <- a[1]; dir.create(out, showWarnings = FALSE, recursive = TRUE); set.seed(20261)
 level <- 0.95; z <- qnorm(1 - (1 - level) / 2)
 rows <- list()
@@ -116,7 +116,7 @@ for (i in seq_len(nrow(tabs))) {
 }
 save(do.call(rbind, rows), "table_expected.csv")
 
-# Obuchowski (1998): variances and covariance of the two proportions, with the pooled proportion for the test, each its own for the interval.
+# Obuchowski (1998): variances and covariance of the two proportions, with the pooled proportion for the test, the interval by the roots of the test of each difference x.
 rows <- list(); clusters <- list()
 for (i in 1:8) {
   K <- sample(c(3, 10, 40), 1); nk <- sample(1:5, K, TRUE); shift <- rnorm(K)
@@ -125,9 +125,34 @@ for (i in 1:8) {
   x1 <- t[, 1] + t[, 2]; x2 <- t[, 1] + t[, 3]; N <- sum(nk); p1 <- sum(x1) / N; p2 <- sum(x2) / N; f <- K / (K - 1) / N^2
   v <- function(q1, q2) f * sum((x1 - nk * q1)^2) + f * sum((x2 - nk * q2)^2) - 2 * f * sum((x1 - nk * q1) * (x2 - nk * q2))
   pb <- (p1 + p2) / 2; T <- (p1 - p2)^2 / v(pb, pb); s <- sqrt(v(p1, p2)); d <- p1 - p2
-  if (sum(abs(t[, 2] - t[, 3])) > 0) add(case, "accuracy", "mcnemar_cluster", d, max(-1, d - z * s), min(1, d + z * s), T, pchisq(T, 1, lower.tail = FALSE), s)
+  h <- function(x) { u <- t[, 2] - t[, 3] - nk * x; (K - 1) / K * sum(u)^2 / sum(u^2) - z^2 }
+  whole <- (K - 1) / K * N^2 <= z^2 * sum(nk^2)  # the test rejects no difference, however large
+  lo <- if (whole || h(-1) <= 0) -1 else uniroot(h, c(-1, d), tol = 1e-15, maxiter = 10000)$root
+  hi <- if (whole || h(1) <= 0) 1 else uniroot(h, c(d, 1), tol = 1e-15, maxiter = 10000)$root
+  if (sum(abs(t[, 2] - t[, 3])) > 0) add(case, "accuracy", "mcnemar_cluster", d, lo, hi, T, pchisq(T, 1, lower.tail = FALSE), s)
 }
 save_counts(do.call(rbind, clusters), "clusters.csv"); save(do.call(rbind, rows), "cluster_expected.csv")
+
+# One model's proportion with patients: Wilson's score equation on the effective sample size, solved by roots; the variance of the ratio estimator is
+# the sandwich variance of a regression on a constant. The first model's cases stand for the positive class, the second's for the negative.
+rows <- list()
+for (cl in clusters) {
+  one <- function(x, n) {
+    id <- rep(seq_along(n), n); v <- unlist(mapply(function(a, b) rep(c(1, 0), c(a, b - a)), x, n)); fit <- lm(v ~ 1); K <- length(n); p <- unname(coef(fit))
+    kish <- sum(n^2) / sum(n); s2 <- K / (K - 1) * sandwich_cluster(model.matrix(fit), residuals(fit), id, matrix(1 / length(v)))[1]
+    observed <- if (sum(v) %in% c(0, length(v))) kish else max(1, s2 / (p * (1 - p) / length(v)))
+    w <- 1 / (1 + min(sum(v), sum(1 - v))); D <- max(observed, w * kish + (1 - w) * observed)
+    rho <- if (kish > 1) min(1, (observed - 1) / (kish - 1)) else 0; e <- n * (1 + (n - 1) * rho); q <- qt(1 - (1 - level) / 2, max(1, sum(e)^2 / sum(e^2) - 1))
+    h <- function(u) (p - u)^2 - q^2 * u * (1 - u) * D / length(v)
+    list(p = p, lo = if (p == 0) 0 else uniroot(h, c(0, p), tol = 1e-16, maxiter = 1e5)$root, hi = if (p == 1) 1 else uniroot(h, c(p, 1), tol = 1e-16, maxiter = 1e5)$root)
+  }
+  n <- with(cl, n11 + n10 + n01 + n00); x1 <- cl$n11 + cl$n10; x2 <- cl$n11 + cl$n01; A <- one(x1, n); B <- one(x2, n)
+  add(cl$case[1], "sensitivity", "wilson", A$p, A$lo, A$hi); add(cl$case[1], "specificity", "wilson", B$p, B$lo, B$hi)
+  r <- max(0, sum((x1 - n * A$p) * (x2 - n * B$p)) / sqrt(sum((x1 - n * A$p)^2) * sum((x2 - n * B$p)^2))); if (is.nan(r)) r <- 0
+  far <- function(u, v) sqrt(u^2 + v^2 + 2 * r * u * v)
+  add(cl$case[1], "youden_j", "mover_wilson", A$p + B$p - 1, max(-1, A$p + B$p - 1 - far(A$p - A$lo, B$p - B$lo)), min(1, A$p + B$p - 1 + far(A$hi - A$p, B$hi - B$p)))
+}
+save(do.call(rbind, rows), "wilson_cluster_expected.csv")
 
 adj <- list()
 for (i in 1:6) { p <- round(rbeta(sample(2:12, 1), .4, 2), sample(c(2, 6), 1)); adj[[i]] <- data.frame(family = i, p = p, holm = p.adjust(p, "holm"), hochberg = p.adjust(p, "hochberg"), BH = p.adjust(p, "BH")) }

@@ -82,7 +82,11 @@ for (k in names(sets)) {
   L <- rbind(c(1, -1, 0), c(0, 1, -1)); e <- L %*% sapply(R, auc); q <- t(e) %*% solve(L %*% S %*% t(L)) %*% e
   add(k, "delong_chisq", "all", "statistic", q); add(k, "delong_chisq", "all", "pvalue", pchisq(q, 2, lower.tail=FALSE))
   vd <- cluster_cov(y, d$b, d$b, d$patient) + cluster_cov(y, d$c, d$c, d$patient) - 2 * cluster_cov(y, d$b, d$c, d$patient)
-  z <- (auc(R$b) - auc(R$c)) / sqrt(vd); add(k, "delong_cluster", "b-c", "statistic", z); add(k, "delong_cluster", "b-c", "pvalue", 2 * pnorm(-abs(z)))
+  z <- (auc(R$b) - auc(R$c)) / sqrt(vd); add(k, "delong_cluster", "b-c", "statistic", z); 
+  kish <- function(g) sum(table(g))^2 / sum(table(g)^2)  # effective number of patients
+  df <- max(min(kish(d$patient[y == 1]), kish(d$patient[y == 0])) - 1, 1)
+  add(k, "delong_cluster", "b-c", "parameter", df); add(k, "delong_cluster", "b-c", "pvalue", 2 * pt(-abs(z), df))
+  add(k, "delong_cluster", "b-c", "conf_low", auc(R$b) - auc(R$c) - qt(.975, df) * sqrt(vd))
 }
 
 # ---- exact permutation test of AUROCs by brute force: every swap ranked again

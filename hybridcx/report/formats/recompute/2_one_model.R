@@ -31,6 +31,33 @@ wilson <- function(x, n, level) {
   limits <- (x + z^2 / 2 + c(-half, half)) / (n + z^2)
   c(if (x == 0) 0 else max(limits[1], 0), if (x == n) 1 else min(limits[2], 1))
 }
+# The same for patients with several cases: the effective sample size (Rao and Scott 1992) and Student's t
+patient_counts <- function(hits, groups) {
+  sizes <- as.numeric(tapply(hits, groups, length)); k <- length(sizes); n <- sum(sizes)
+  list(x = as.numeric(tapply(hits, groups, sum)), sizes = sizes, k = k, n = n, p = sum(hits) / n, mean.size = sum(sizes^2) / n)
+}
+wilson_cluster <- function(hits, groups, level) {
+  if (!length(hits)) return(c(NA, NA))
+  u <- patient_counts(hits, groups)
+  if (u$k < 2) return(c(NA, NA))
+  ratio <- sum((u$x - u$sizes * u$p)^2) * u$k / (u$k - 1) / u$n / (u$p * (1 - u$p))
+  observed <- if (u$p %in% c(0, 1)) u$mean.size else max(ratio, 1)
+  w <- 1 / (1 + min(sum(hits), sum(!hits)))
+  effect <- max(observed, w * u$mean.size + (1 - w) * observed)
+  rho <- if (u$mean.size > 1) min((observed - 1) / (u$mean.size - 1), 1) else 0
+  s <- u$sizes + u$sizes * (u$sizes - 1) * rho
+  z <- qt(1 - (1 - level) / 2, max(sum(s)^2 / sum(s^2) - 1, 1)); size <- u$n / effect
+  half <- z * sqrt(size * u$p * (1 - u$p) + z^2 / 4); limits <- (size * u$p + z^2 / 2 + c(-half, half)) / (size + z^2)
+  c(if (u$p == 0) 0 else limits[1], if (u$p == 1) 1 else limits[2])
+}
+hits_of <- function(metric, y, called) {
+  chosen <- switch(metric, accuracy = rep(TRUE, length(y)), sensitivity = y, specificity = !y, ppv = called, npv = !called)
+  list(hits = (called == y)[chosen], chosen = chosen)
+}
+proportion_cluster <- function(metric, y, called, groups, level) {
+  h <- hits_of(metric, y, called); n <- length(h$hits); x <- sum(h$hits); limits <- wilson_cluster(h$hits, groups[h$chosen], level)
+  list(estimate = if (n) x / n else NA, conf.low = limits[1], conf.high = limits[2], numerator = x, denominator = n)
+}
 # Clopper and Pearson (1934); Jeffreys' interval with 0 and 1 at the ends (Brown, Cai and DasGupta 2001)
 beta_interval <- function(x, n, level, add) {
   tail <- (1 - level) / 2; a <- if (add) c(0.5, 0.5, 0.5, 0.5) else c(0, 1, 1, 0)
@@ -53,6 +80,17 @@ mover_wilson <- function(metric, m, level) {
   if (p == 0 || n == 0) return(list(estimate = NA, conf.low = NA, conf.high = NA))
   se <- m$tp / p; sp <- m$tn / n; a <- wilson(m$tp, p, level); b <- wilson(m$tn, n, level)
   sums <- c(se + sp, max(se + sp - sqrt((se - a[1])^2 + (sp - b[1])^2), 0), min(se + sp + sqrt((a[2] - se)^2 + (b[2] - sp)^2), 2))
+  made <- if (metric == "balanced_accuracy") sums / 2 else sums - 1
+  list(estimate = made[1], conf.low = made[2], conf.high = made[3])
+}
+mover_cluster <- function(metric, y, called, groups, level) {
+  if (!any(y) || all(y)) return(list(estimate = NA, conf.low = NA, conf.high = NA))
+  right <- called == y; p <- c(mean(right[y]), mean(right[!y])); rest <- ifelse(y, right - p[1], right - p[2])
+  e <- tapply(ifelse(y, rest, 0), groups, sum); f <- tapply(ifelse(y, 0, rest), groups, sum)
+  scale <- sqrt(sum(e^2) * sum(f^2)); r <- if (scale > 0) min(max(sum(e * f) / scale, 0), 1) else 0
+  a <- wilson_cluster(right[y], groups[y], level); b <- wilson_cluster(right[!y], groups[!y], level)
+  far <- function(u, v) sqrt(u^2 + v^2 + 2 * r * u * v)
+  sums <- c(sum(p), max(sum(p) - far(p[1] - a[1], p[2] - b[1]), 0), min(sum(p) + far(a[2] - p[1], b[2] - p[2]), 2))
   made <- if (metric == "balanced_accuracy") sums / 2 else sums - 1
   list(estimate = made[1], conf.low = made[2], conf.high = made[3])
 }
@@ -187,8 +225,9 @@ check_metrics <- function(table) {
     m <- if (is.null(part$called)) NULL else confusion_of(y, part$called[[row$model]])
     if (is.null(m) && metric %in% COUNTS) { leave(key, numbers_in(row)); next }
     again <- switch(method,
-      wilson = , clopper_pearson = , agresti_coull = , jeffreys = proportion(metric, m, method, level),
-      mover_wilson = mover_wilson(metric, m, level), log = log_interval(metric, m, level),
+      wilson = if (part$clustered) proportion_cluster(metric, y, part$called[[row$model]], part$groups, level) else proportion(metric, m, method, level),
+      clopper_pearson = , agresti_coull = , jeffreys = proportion(metric, m, method, level),
+      mover_wilson = if (part$clustered) mover_cluster(metric, y, part$called[[row$model]], part$groups, level) else mover_wilson(metric, m, level), log = log_interval(metric, m, level),
       mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
       delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
       delong_cluster = delong_cluster_one(y, s, part$groups, level),

@@ -75,7 +75,7 @@ agresti_min <- function(t, level) {
   limits <- centre + c(-1, 1) * z_of(level) * se
   list(estimate = (t$b - t$c) / t$n, conf.low = max(limits[1], -1), conf.high = min(limits[2], 1), std.error = se, p.value = NA, b = t$b, c = t$c)
 }
-# Obuchowski (1998): McNemar's test with several cases a patient, and the ratio estimator's interval
+# Obuchowski (1998): McNemar's test with several cases a patient, and the differences that it does not reject
 mcnemar_cluster <- function(t, level) {
   made <- list(estimate = NA, conf.low = NA, conf.high = NA, statistic = NA, parameter = NA, p.value = NA, std.error = NA, b = t$b, c = t$c)
   if (t$n == 0) return(made)
@@ -89,10 +89,18 @@ mcnemar_cluster <- function(t, level) {
   rest <- n * gap - size * (t$b - t$c)
   if (any(rest != 0)) {
     made$std.error <- sqrt(k / (k - 1) * sum(rest^2)) / n^2
-    limits <- made$estimate + c(-1, 1) * z_of(level) * made$std.error
+    c2 <- z_of(level)^2; f <- (k - 1) / k; a <- f * n^2 - c2 * sum(size^2); b <- f * n * sum(gap) - c2 * sum(gap * size)
+    limits <- if (a <= 0) c(-1, 1) else (b + c(-1, 1) * sqrt(max(b^2 - a * (f * sum(gap)^2 - c2 * sum(gap^2)), 0))) / a
     made$conf.low <- max(limits[1], -1); made$conf.high <- min(limits[2], 1)
   }
   made
+}
+# Its one-sided p-values of the differences below and above `null`
+cluster_above <- function(t) function(null) {
+  g <- factor(t$groups); k <- nlevels(g); size <- as.numeric(table(g))
+  u <- as.numeric(tapply((t$first & !t$second) - (!t$first & t$second), g, sum)) - size * null
+  most <- sqrt((k - 1) / k * sum(size)^2 / sum(size^2)); z <- max(min(sqrt((k - 1) / k) * sum(u) / sqrt(sum(u^2)), most), -most)
+  c(pnorm(-z), pnorm(z))
 }
 
 # DeLong (1988) of two areas on the same cases; with patients Obuchowski's (1997) covariance
@@ -125,7 +133,13 @@ delong_two <- function(y, s1, s2, level, groups = NULL) {
     return(made)
   }
   made$std.error <- sqrt(variance); made$statistic <- made$estimate / made$std.error; made$p.value <- 2 * pnorm(-abs(made$statistic))
-  limits <- made$estimate + c(-1, 1) * z_of(level) * made$std.error
+  quantile <- z_of(level)
+  if (!is.null(groups)) {  # Student's t on the effective number of patients of the smaller class
+    kish <- function(g) { size <- as.numeric(table(g)); sum(size)^2 / sum(size^2) }
+    made$parameter <- max(min(kish(groups[y]), kish(groups[!y])) - 1, 1)
+    made$p.value <- 2 * pt(-abs(made$statistic), made$parameter); quantile <- qt(1 - (1 - level) / 2, made$parameter)
+  }
+  limits <- made$estimate + c(-1, 1) * quantile * made$std.error
   made$conf.low <- limits[1]; made$conf.high <- limits[2]
   made
 }
@@ -169,7 +183,7 @@ inverted <- function(part, metric, model, comparator, level) {
   if (part$folds) return(NULL)
   if (metric %in% CORRECT && !is.null(part$called)) {
     t <- paired_cells(part, metric, model, comparator)
-    if (part$clustered) { r <- mcnemar_cluster(t, level); return(list(row = r, above = normal_above(r))) }
+    if (part$clustered) { r <- mcnemar_cluster(t, level); return(list(row = r, above = cluster_above(t))) }
     r <- tango(t, level)
     return(list(row = r, above = function(null) c(tango_p(t$b, t$c, t$n, null), tango_p(t$c, t$b, t$n, -null))))
   }
@@ -179,7 +193,10 @@ inverted <- function(part, metric, model, comparator, level) {
   }
   NULL
 }
-normal_above <- function(r) function(null) { z <- (r$estimate - null) / r$std.error; c(pnorm(-z), pnorm(z)) }
+normal_above <- function(r) function(null) {
+  z <- (r$estimate - null) / r$std.error
+  if (is.na(r$parameter)) c(pnorm(-z), pnorm(z)) else c(pt(-z, r$parameter), pt(z, r$parameter))
+}
 margin_test <- function(part, method, metric, model, comparator, margin, level) {
   found <- inverted(part, metric, model, comparator, level)
   if (is.null(found)) return(NULL)

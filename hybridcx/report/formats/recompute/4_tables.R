@@ -40,6 +40,8 @@ check_verdicts <- function(table, compared) {
     } else leave(paste(key, "p of resampled intervals"), sum(!is.na(num(unlist(row[columns])))))
     se <- num(rests$std.error)
     if (rests$method == "tango") leave(paste(key, "detectable.difference of the mid-p test"), as.integer(given(row$detectable.difference)))
+    else if (rests$method == "delong_cluster" && is.finite(num(rests$parameter)))
+      leave(paste(key, "detectable.difference by Student's t"), as.integer(given(row$detectable.difference)))
     else hold(key, where, "detectable.difference", num(row$detectable.difference),
               if (is.na(se) || se == 0) NA else (z_of(settings$conf.level) + qnorm(0.8)) * se)
   }
