@@ -20,6 +20,7 @@ from hybridcx.stats.mcnemar import NO_DISCORDANT
 from hybridcx.stats.proportions import normal_quantile
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.roc_permutation import random_sign_sums
+from hybridcx.stats.ties import tied
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -67,6 +68,8 @@ def _confusion(cells: FloatArray, outcome: npt.NDArray[np.intp]) -> tuple[FloatA
 
 
 def _value(metric: str, confusion: tuple[FloatArray, ...], odds: float) -> FloatArray:
+    if metric not in COUNTED:
+        raise ValueError(f"no difference of {metric!r}; those are {', '.join(COUNTED)}")
     tp, fn, fp, tn = confusion
     if metric == "net_benefit":
         return np.asarray((tp - odds * fp) / (tp + fn + fp + tn))
@@ -105,10 +108,8 @@ def _influence(metric: str, confusion: tuple[FloatArray, ...], odds: float) -> F
             margins = [value / 2 * (1 / row + 1 / column) for row, column in
                        ((positives, called), (positives, cleared), (negatives, called), (negatives, cleared))]  # fmt: skip
             parts = tn / root - margins[0], -fp / root - margins[1], -fn / root - margins[2], tp / root - margins[3]
-        case "net_benefit":
+        case _:  # net benefit
             parts = (1 - value) / n, -value / n, (-odds - value) / n, -value / n
-        case _:
-            raise ValueError(f"no standard error of {metric!r}; those are {', '.join(COUNTED)}")
     return np.stack(parts)
 
 
@@ -182,6 +183,8 @@ class Studentised:
         least = normal_quantile(level) if self.freedom == inf else float(special.stdtrit(self.freedom, (1 + level) / 2))
         kept = int(np.searchsorted(self.tails, 1 - level + 1e-12, side="right"))
         swapped = float(self.sizes[kept]) if kept < self.sizes.size else 0.0
+        if 1 / (self.drawn + 1) > 1 - level + 1e-12:  # no p of so few draws is that small
+            swapped = inf
         # The largest size whose p, (1 + number of resamples at least as large) / (B + 1), is above 1 - level.
         total = self.bootstrap_t.size
         place = total - int(np.floor((1 - level) * (total + 1) + 1e-9))
@@ -286,13 +289,18 @@ def studentised_mean(
         return Studentised(nan, nan, np.zeros(0), np.zeros(0), n, status="not_estimable", warning=reason)
     estimate, error = float(d.mean()), float(d.std(ddof=1) / np.sqrt(n))
     moved = d[d != 0.0]
-    if error == 0.0 or not moved.size:
-        reason = (
-            "no case has a different loss: p is 1 by definition, no limits"
-            if not moved.size
-            else "all cases differ alike: no limits"
+    if tied(d.min(), d.max()):
+        none = bool(tied(estimate, 0.0))
+        reason = "no case has a different loss: p is 1 by definition" if none else "all cases differ alike"
+        return Studentised(
+            0.0 if none else estimate,
+            nan,
+            np.zeros(0),
+            np.zeros(0),
+            n,
+            status="caution",
+            warning=f"{reason}, no limits",
         )
-        return Studentised(estimate, nan, np.zeros(0), np.zeros(0), n, status="caution", warning=reason)
     drawn = nan
     if moved.size <= _ENUMERATED_SIGNS:
         sums = np.zeros(1)
@@ -335,7 +343,7 @@ def mean_loss_interval(losses: npt.ArrayLike, confidence_level: float, *, rng: n
             "wald", nan, conf_level=confidence_level, n=n, status="not_estimable", warning="fewer than two cases"
         )
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(n))
-    if error == 0.0:
+    if tied(values.min(), values.max()):
         reason = "all cases have the same loss: no limits"
         return Interval("wald", mean, conf_level=confidence_level, n=n, status="caution", warning=reason)
     resampled = _symmetric_bootstrap_t(values, rng) if n <= _BOOTSTRAP_T_UP_TO else np.zeros(0)
