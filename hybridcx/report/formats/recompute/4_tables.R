@@ -16,7 +16,7 @@ check_verdicts <- function(table, compared) {
     row <- table[i, ]; key <- "verdicts.csv"; where <- naming(row, c("metric", "model", "comparator"))
     of <- compared[compared$metric == row$metric & compared$model == row$model & compared$comparator == row$comparator &
                    compared$subgroup == "NA" & compared$seed == "NA" & compared$label.rule == "NA", ]
-    preferred <- c("mcnemar_cluster", "delong_cluster", "tango", "delong_paired", "bootstrap_hierarchical", "nadeau_bengio", "bootstrap_bca")
+    preferred <- c("mcnemar_cluster", "delong_cluster", "tango", "delong_paired", "obuchowski_rockette", "bootstrap_hierarchical", "nadeau_bengio", "bootstrap_bca")
     same <- of$conf.low == row$conf.low & of$conf.high == row$conf.high & of$method %in% preferred
     rests <- of[same, ][order(match(of$method[same], preferred)), ]
     if (!nrow(rests)) { difference(key, where, "conf.low", num(row$conf.low), NA); next }
@@ -40,7 +40,7 @@ check_verdicts <- function(table, compared) {
     } else leave(paste(key, "p of resampled intervals"), sum(!is.na(num(unlist(row[columns])))))
     se <- num(rests$std.error)
     if (rests$method == "tango") leave(paste(key, "detectable.difference of the mid-p test"), as.integer(given(row$detectable.difference)))
-    else if (rests$method == "delong_cluster" && is.finite(num(rests$parameter)))
+    else if (rests$method %in% c("delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical") && is.finite(num(rests$parameter)))
       leave(paste(key, "detectable.difference by Student's t"), as.integer(given(row$detectable.difference)))
     else hold(key, where, "detectable.difference", num(row$detectable.difference),
               if (is.na(se) || se == 0) NA else (z_of(settings$conf.level) + qnorm(0.8)) * se)
