@@ -15,13 +15,14 @@ import pandas as pd
 from scipy import special
 
 from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, verdicts
+from hybridcx.analysis.domains import no_interval
 from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.repeats import interactions as seed_interactions
 from hybridcx.analysis.repeats import verdicts as seed_verdicts
 from hybridcx.analysis.repeats.holdout import HoldOut
 from hybridcx.analysis.repeats.slices import SeedSlices, spread
-from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row
+from hybridcx.analysis.rows import Keys, Row, also, comparison_row, metric_row, without_limits
 from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats import readers
@@ -53,7 +54,8 @@ class Hierarchical:
 
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
-        return seed_limits.student_difference(self.seeds, self.metric, self.i, self.j, level, self.design)
+        result = seed_limits.student_difference(self.seeds, self.metric, self.i, self.j, level, self.design)
+        return without_limits(result, no_interval(self.metric))
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
@@ -139,7 +141,8 @@ class Crossed:
     def outside(self, metric: str, i: int, j: int) -> str:
         """Why the interval is outside its domain; "" where it holds. With fewer seeds no method rejects at most 6 % of true null hypotheses."""
         total = len(self.slices.seeds)
-        return "" if total >= ENOUGH_SEEDS or self.design == "fixed" else hierarchical.few_seeds(total) + NO_METHOD
+        few = "" if total >= ENOUGH_SEEDS or self.design == "fixed" else hierarchical.few_seeds(total) + NO_METHOD
+        return no_interval(metric) or few
 
     def _readers(self, metric: str, i: int, j: int) -> Readers | None:
         """Obuchowski and Rockette's analysis of a pair; None for other metrics, scores of several folds, and where it has no limits."""
@@ -160,10 +163,6 @@ class Crossed:
         result = at(0.95)
         return at if result.conf_low < result.conf_high else None
 
-    def outside(self, metric: str, i: int, j: int) -> str:
-        """Why the interval is outside its domain; "" where it holds."""
-        return hierarchical.few_seeds(len(self.slices.seeds))
-
     def metric_rows(self, plan: Plan) -> list[Row]:
         """Rows of metrics.csv: means over the seeds, with the spread over seeds beside them."""
         rows = []
@@ -171,9 +170,12 @@ class Crossed:
             keys = self.slices.keys_of(metric, plan)
             for i, model in enumerate(self.slices.models):
                 result = seed_limits.student_interval(self.combined, metric, i, plan.confidence_level)
-                result = also(result, *self.slices.clipped(metric, i))
+                result = without_limits(also(result, *self.slices.clipped(metric, i)), no_interval(metric))
                 error = self._error(result, metric, i, None)
-                row = metric_row(model, metric, result, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
+                recommended = result.conf_low < result.conf_high
+                row = metric_row(
+                    model, metric, result, keys, n_cases=self.slices.n, recommended=recommended, mc_error=error
+                )
                 rows.append(row | spread(self.values(metric)[:, i]))
         for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
             rows += self._prevalence_rows(plan, prevalence)
@@ -207,7 +209,7 @@ class Crossed:
                 interval = Hierarchical(self.combined, metric, i, j, self.design)(plan.confidence_level)
                 interval = also(interval, *self.slices.clipped(metric, i, j))
                 error = self._error(interval, metric, i, j)
-                recommended = self._readers(metric, i, j) is None
+                recommended = self._readers(metric, i, j) is None and interval.conf_low < interval.conf_high
                 row = comparison_row(
                     model, comparator, metric, interval, keys, n_cases=self.slices.n, recommended=recommended,
                     mc_error=error,
