@@ -198,7 +198,7 @@ def test_agreement(tmp_path, scale):
         ("comparisons.csv", {"metric": "brier", "method": "permutation_paired"}, "std.error", "comparisons.csv permutation_paired: metric brier"),
         ("metrics.csv", {"model": "ties", "metric": "f1", "method": "wilson"}, "conf.high", "metrics.csv wilson: model ties, metric f1"),
         ("metrics.csv", {"model": "ties", "metric": "lr_positive", "method": "mover_wilson"}, "conf.low", "metrics.csv mover_wilson: model ties"),
-        ("metrics.csv", {"model": "ties", "metric": "net_benefit", "method": "mover_wilson"}, "conf.low", "mover_wilson: model ties, metric net_benefit"),
+        ("metrics.csv", {"model": "ties", "metric": "net_benefit", "method": "mover_wilson"}, "conf.low", "model ties, metric net_benefit"),
         ("metrics.csv", {"model": "ties", "metric": "auprc", "method": "wald"}, "conf.low", "metrics.csv wald: model ties, metric auprc"),
         ("verdicts.csv", {"metric": "auroc"}, "verdict", "verdicts.csv: metric auroc"),
         ("verdicts.csv", {"metric": "accuracy"}, "conf.low.simultaneous", "verdicts.csv: metric accuracy"),
