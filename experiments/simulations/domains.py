@@ -5,8 +5,8 @@
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
 holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Resampled methods
-get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from which a method holds, read from these
-rows, are in hybridcx/vocabulary/domains.py.
+get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from
+which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import csv
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -22,7 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
-from hybridcx.stats import calibration, paired_metrics, precision_recall, proportions, roc
+from hybridcx.stats import calibration, paired, paired_metrics, precision_recall, proportions, roc
 from hybridcx.stats.confusion import Confusion, count_metrics, fraction
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
@@ -122,9 +123,27 @@ def counts(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                             yield row(
                                 ("comparison", metric, method, setting), n, prevalence, discordant, low, high, true
                             )
+                    yield from tango(cells, truth, setting, n, prevalence, discordant)
                     yield from likelihood_ratios(
                         cells[: max(size // 5, 200)], truth, setting, n, prevalence, discordant
                     )
+
+
+@cache
+def tango_limits(b: int, c: int, n: int) -> tuple[float, float]:
+    """Tango's limits, kept: few tables recur often."""
+    return paired.tango_limits(b, c, n)
+
+
+def tango(
+    cells: np.ndarray, truth: np.ndarray, setting: str, n: int, prevalence: float, discordant: float
+) -> Iterator[Row]:
+    """Tango's interval of the differences of accuracy and sensitivity."""
+    for metric, mine, theirs, chosen in (("accuracy", [1, 5], [2, 6], range(8)), ("sensitivity", [1], [2], range(4))):
+        b, c, size = (cells[:, list(k)].sum(axis=1) for k in (mine, theirs, chosen))
+        true = float((truth[mine].sum() - truth[theirs].sum()) / truth[list(chosen)].sum())
+        limits = np.array([tango_limits(int(x), int(y), int(z)) for x, y, z in zip(b, c, size, strict=True)])
+        yield row(("comparison", metric, "tango", setting), n, prevalence, discordant, limits[:, 0], limits[:, 1], true)
 
 
 def likelihood_ratios(

@@ -17,7 +17,8 @@ def sizes(part: Slice) -> Sizes:
     in those an interval that covers 95 % of all samples covers far fewer.
     """
     positives = int(np.count_nonzero(part.y_true))
-    return {"cases": part.n, "events": min(positives, part.n - positives), "clusters": part.n_clusters}
+    events = min(positives, part.n - positives)
+    return {"cases": part.n, "events": events, "share": 100 * events // max(part.n, 1), "clusters": part.n_clusters}
 
 
 def no_interval(metric: str) -> str:

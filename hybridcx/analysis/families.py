@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.domains import no_interval
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
@@ -84,7 +85,7 @@ def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[st
     j = [place[b] for _, b in pairs]
     rows: list[Row] = []
     for metric in joint.observed:
-        if metric in RATIOS or not pairs:
+        if metric in RATIOS or not pairs or no_interval(metric):
             continue
         observed = ties.difference(joint.observed[metric][i], joint.observed[metric][j])
         drawn = joint.replicates[metric][:, i] - joint.replicates[metric][:, j]

@@ -45,11 +45,12 @@ def _crossed(predictions: Predictions, plan: Plan) -> list[str]:
         "seed's own metric; its standard deviation over the seeds stands beside it in metrics.csv (sd.seeds).",
         f"Intervals and differences are at the {100 * plan.confidence_level:g} % level: bootstrap over seeds and {units}, {plan.n_resamples:,} "
         f"resamples{', stratified by class' if plan.stratified else ''}. Each draws the {units} once, for all models and seeds, and the seeds "
-        "once, for all models; limits are percentiles, p-values invert the interval. So they carry the variance of training as well "
-        f"as that of the sample. Calibration slopes and intercepts are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
+        "once, for all models. Limits and p-values are Student's t, with the variance of the resamples, the variance between seeds and degrees of "
+        "freedom from its share; so they carry the variance of training as well as that of the sample. "
+        f"Calibration slopes and intercepts are refitted in {min(plan.n_refits, plan.n_resamples):,} resamples.",
         *(
             [
-                f"Differences of {tested} are also tested after Obuchowski and Rockette (1995), with Hillis' degrees of freedom "
+                f"Differences of {tested}, and the verdicts on them, are after Obuchowski and Rockette (1995), with Hillis' degrees of freedom "
                 f"({'2014' if plan.seed_design == 'nested' else '2007'}): cases random, {DESIGNS[plan.seed_design]}{groups}."
             ]
             if tested

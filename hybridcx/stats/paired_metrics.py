@@ -1,9 +1,9 @@
 """The difference of a metric of two models on the same cases: a studentised permutation test and the interval that inverts it.
 
 Under the null hypothesis of the permutation the two models are exchangeable within each case. Studentised, the test also holds, for many cases, where
-only the metric is equal (Chung and Romano 2013). Two guards make it hold for few errors, as the simulations in docs/simulations.md show: the standard
-error counts half a case more in each discordant cell (after Agresti and Min 2005), so that it is never 0, and the critical value is never below the
-normal one (for a mean of losses: Student's).
+only the metric is equal (Chung and Romano 2013). Two guards make it hold for few errors (simulations: hybridcx/vocabulary/simulations.csv): the
+standard error counts half a case more in each discordant cell (after Agresti and Min 2005), so that it is never 0, and the critical value is never
+below the normal one (for a mean of losses: Student's).
 """
 
 from __future__ import annotations

@@ -42,14 +42,23 @@ def obuchowski_rockette(
     a, b = check_scores(scores_a, y.size), check_scores(scores_b, y.size)
     if a.shape != b.shape:
         raise ValueError("both models need the same number of readers (or seeds)")
-    both = np.concatenate([a, b])
-    aucs, cov = delong_covariance(y, both) if groups is None else delong_cluster_covariance(y, both, groups)
-    result = obuchowski_rockette_from(aucs.reshape(2, -1), cov, y.size, design, confidence_level)
+    estimates, cov = auroc_covariance(y, np.concatenate([a, b]), groups)
+    result = obuchowski_rockette_from(estimates, cov, y.size, design, confidence_level)
     if isnan(result.estimate):
         return replace(result, warning=NO_CLASS)
     if isnan(cov[0, 0]):
         return replace(result, warning=ONE_CASE if groups is None else FEW_CLUSTERS)
     return result if groups is None else replace(result, n_clusters=np.unique(np.asarray(groups)).size)
+
+
+def auroc_covariance(
+    y_true: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the AUROCs (2, J) of scores (2 J, n), model by model, and their covariance (2 J, 2 J)."""
+    aucs, cov = (
+        delong_covariance(y_true, scores) if groups is None else delong_cluster_covariance(y_true, scores, groups)
+    )
+    return aucs.reshape(2, -1), cov
 
 
 def obuchowski_rockette_accuracy(
@@ -65,6 +74,16 @@ def obuchowski_rockette_accuracy(
     the patients of the cases, it is that of two ratio estimators: K / (K - 1) sum_k e_rk e_sk / n^2 over the K patients, e_rk the
     sum of r's values less their mean within patient k (Cochran 1977, section 11.10); with one case a patient the two are the same.
     """
+    estimates, cov = accuracy_covariance(correct_a, correct_b, groups)
+    n = np.atleast_2d(np.asarray(correct_a)).shape[1]
+    result = obuchowski_rockette_from(estimates, cov, n, design, confidence_level)
+    return result if groups is None else replace(result, n_clusters=np.unique(np.asarray(groups)).size)
+
+
+def accuracy_covariance(
+    correct_a: npt.ArrayLike, correct_b: npt.ArrayLike, groups: npt.ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the accuracies (2, J) of booleans (J, n) each and their covariance (2 J, 2 J); NaN with one patient alone."""
     a, b = (
         np.atleast_2d(np.asarray(correct_a, dtype=np.float64)),
         np.atleast_2d(np.asarray(correct_b, dtype=np.float64)),
@@ -74,16 +93,13 @@ def obuchowski_rockette_accuracy(
     values = np.concatenate([a, b])
     n, means = a.shape[1], values.mean(axis=1).reshape(2, -1)
     if groups is None:
-        return obuchowski_rockette_from(means, np.cov(values) / n, n, design, confidence_level)
+        return means, np.asarray(np.cov(values) / n)
     unit, patients = check_groups(groups, n)
     if patients < 2:
-        cov = np.full((len(values), len(values)), nan)
-    else:
-        centred = values - values.mean(axis=1, keepdims=True)
-        sums = np.stack([np.bincount(unit, weights=row, minlength=patients) for row in centred])
-        cov = patients / (patients - 1) * (sums @ sums.T) / n**2
-    result = obuchowski_rockette_from(means, cov, n, design, confidence_level)
-    return replace(result, n_clusters=patients)
+        return means, np.full((len(values), len(values)), nan)
+    centred = values - values.mean(axis=1, keepdims=True)
+    sums = np.stack([np.bincount(unit, weights=row, minlength=patients) for row in centred])
+    return means, patients / (patients - 1) * (sums @ sums.T) / n**2
 
 
 def obuchowski_rockette_from(

@@ -1,8 +1,8 @@
 """The domain of each recommended method: where the simulations show its coverage at 93.5 to 97 % and its type I error at most 6 %.
 
-A domain is a lower bound for what is fixed before the models are seen: `cases`, `events` (cases of the smaller class), `clusters` (patients). It
-holds at a size where its mean coverage over the settings is at least 93.5 % and no setting is below 92 % (limits of counts oscillate: Brown, Cai and
-DasGupta 2001). The simulations are in `simulations.csv`, made by experiments/simulations/domains.py.
+A domain is a lower bound for what is fixed before the models are seen: `cases`, `events` (cases of the smaller class), `share` (their percentage),
+`clusters` (patients). A method holds at a size where its mean coverage over the settings is at least 93.5 % and no setting is below 92 % (limits of
+counts oscillate: Brown, Cai and DasGupta 2001). The simulations are in `simulations.csv`, made by experiments/simulations/domains.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
     {
         "cases": "cases",
         "events": "cases in the smaller class",
+        "share": "% of the cases in the smaller class",
         "clusters": "patients",
     }
 )
@@ -69,7 +70,7 @@ DOMAINS = (
     Domain("interval", ("lr_positive", "diagnostic_odds_ratio", "net_benefit"), "mover_wilson", clustered=False),
     Domain("interval", ("lr_negative",), "mover_wilson", {"events": 20}, clustered=False),
     Domain("interval", ("mcc",), "bootstrap_percentile", {"cases": 300}, clustered=False),
-    Domain("interval", ("auroc",), "delong_logit", {"events": 50}, clustered=False),
+    Domain("interval", ("auroc",), "delong_logit", {"events": 15, "share": 25}, clustered=False),
     Domain("interval", ("auroc",), "newcombe_auc", clustered=False),
     Domain("interval", ("auprc", "brier", "log_loss", "calibration_slope"), "wald", clustered=False),
     Domain("interval", ("calibration_intercept",), "wald", {"events": 100}, clustered=False),

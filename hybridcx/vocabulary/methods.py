@@ -160,12 +160,14 @@ _CARDS = (
         "bootstrap_hierarchical", "bootstrap over seeds and cases",
         (
             Evidence(
-                "interval", ("resampling.hierarchical.hierarchical_interval",), "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed)",
-                "second implementation, R's own draws", "4 MC", ("test_reference_resampled.py",),
+                "interval", ("resampling.seed_limits.student_interval", "resampling.hierarchical.hierarchical_interval"),
+                "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed); limits by Student's t, Satterthwaite 1946",
+                "second implementation; percentiles: R's own draws", "1e-9; 4 MC", ("test_seed_limits.py", "test_reference_resampled.py"),
             ),
             Evidence(
-                "comparison", ("resampling.hierarchical.hierarchical_difference",), "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed)",
-                "second implementation, R's own draws", "4 MC", ("test_reference_resampled.py",),
+                "comparison", ("resampling.seed_limits.student_difference", "resampling.hierarchical.hierarchical_difference"),
+                "Owen 2007 (pigeonhole bootstrap: seeds and cases crossed); limits by Student's t, Satterthwaite 1946",
+                "second implementation; percentiles: R's own draws", "1e-9; 4 MC", ("test_seed_limits.py", "test_reference_resampled.py"),
             ),
         ),
     ),

@@ -121,11 +121,9 @@ def test_one_recommended_interval_for_each_metric(full):
     # no method holds for the calibration error, so that every model lacks it
     absent = set(metrics["metric"]) - set(mine)
     assert "ece" in absent
-    shown = metrics[
-        metrics["metric"].isin(absent) & (metrics["model"] == "vgg16") & (metrics["method"] == "bootstrap_percentile")
-    ]
-    assert (shown["status"] == "caution").all()
-    assert shown["warning"].notna().all()
+    for metric in absent:
+        rows = metrics[(metrics["metric"] == metric) & (metrics["model"] == "vgg16") & (metrics["status"] == "caution")]
+        assert rows["warning"].str.contains("simulat|no interval").any()
 
 
 def test_recommended_comparisons(full):

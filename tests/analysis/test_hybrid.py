@@ -128,7 +128,8 @@ def test_seeds_are_in_the_interval_and_said(draw, analysed):
     found = analysed(pd.concat(frames, ignore_index=True))
     assert set(found["main_effects"]["method"].dropna()) == {"bootstrap_hierarchical"}
     assert (found["main_effects"].dropna(subset="method")["status"] == "caution").all()
-    assert set(found["hybrid_matrix"]["method"].dropna()) == {"bootstrap_hierarchical"}
+    assert set(found["hybrid_matrix"]["method"].dropna()) == {"obuchowski_rockette"}
+    assert set(found["hybrid_matrix"].dropna(subset="method")["status"]) == {"caution"}
 
 
 def test_main_effects_that_rest_on_few_seeds_say_by_how_much_their_limits_are_too_narrow(draw, analysed):

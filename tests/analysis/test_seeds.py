@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from hybridcx.analysis.compare import TABLES, analyse
 from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.repeats.crossed import Crossed
+from hybridcx.analysis.repeats.slices import SeedSlices
+from hybridcx.analysis.rows import Keys
 from hybridcx.errors import InputError
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.stats import mcnemar, paired, readers, roc, variance
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
 from hybridcx.streams import rng_for
+from hybridcx.workers.dask import Workers
 
 SKILL = {"vgg16": 1.4, "lda": 0.9, "knn": 0.6}
 ANALYTIC = {"wilson", "tango", "mcnemar_midp", "delong_paired", "delong_logit", "newcombe_paired", "permutation_paired"}
@@ -129,9 +134,16 @@ def test_estimates_are_means_over_seeds_of_the_seeds_own(frame, tables):
 
 def test_what_is_recommended_and_what_the_verdict_rests_on(tables):
     chosen = over(tables["comparisons"])
-    assert set(chosen.loc[chosen["recommended"], "method"]) == {"bootstrap_hierarchical"}
+    by_metric = chosen[chosen["recommended"]].groupby("metric")["method"].agg(set)
+    for metric, methods in by_metric.items():
+        reader_metric = metric in ("accuracy", "sensitivity", "specificity", "auroc")
+        assert methods == {"obuchowski_rockette" if reader_metric else "bootstrap_hierarchical"}, metric
     assert over(tables["metrics"])["recommended"].all()
-    row = one(tables["comparisons"], metric="accuracy", method="bootstrap_hierarchical")
+    for metric, method in (("accuracy", "obuchowski_rockette"), ("brier", "bootstrap_hierarchical")):
+        own = one(tables["comparisons"], metric=metric, method=method)
+        result = tables["verdicts"].set_index("metric").loc[metric]
+        assert (result["conf.low"], result["conf.high"]) == (own["conf.low"], own["conf.high"])
+    row = one(tables["comparisons"], metric="accuracy", method="obuchowski_rockette")
     verdict = tables["verdicts"].set_index("metric").loc["accuracy"]
     assert (verdict["conf.low"], verdict["conf.high"]) == (row["conf.low"], row["conf.high"])
     assert 2 * min(verdict["p.superior"], 1 - verdict["p.superior"]) == pytest.approx(row["p.value"], abs=0.011)
@@ -242,10 +254,14 @@ def test_a_seed_given_twice_has_the_same_means_and_no_variance_of_its_own(frame)
     shares = found[found["comparator"].isna()]["share.seed"]
     assert shares.notna().sum() > 20
     assert shares.dropna().abs().max() < 1e-9
-    # the cases alone are drawn then: the limits are those of the bootstrap of one seed
+    # the cases alone are drawn then: the standard error is that of the bootstrap of one seed, the limits are normal on the logit scale
     a = one(twice["metrics"], model="lda", metric="accuracy")
     b = one(once["metrics"], model="lda", metric="accuracy", method="bootstrap_percentile")
-    assert (a["conf.low"], a["conf.high"]) == (b["conf.low"], b["conf.high"])
+    assert a["std.error"] == pytest.approx(b["std.error"])
+    value, half = a["estimate"], stats.norm.ppf(0.975) * a["std.error"]
+    centre, half = np.log(value / (1 - value)), half / (value * (1 - value))
+    limits = [1 / (1 + np.exp(-(centre + side * half))) for side in (-1, 1)]
+    assert [a["conf.low"], a["conf.high"]] == pytest.approx(limits)
 
 
 def test_neither_the_order_of_rows_nor_of_models_changes_anything(frame, tables):
@@ -315,6 +331,18 @@ def test_fewer_than_five_seeds_are_a_caution():
         rows = over(made[name])
         assert set(rows["status"]) <= {"caution", "not_estimable"}
         assert rows["warning"].str.contains("only 3 seeds").any()
+
+
+@pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
+def test_from_three_seeds_on_a_verdict_can_be_reached(seeds):
+    """With two seeds no method keeps its type I error; that is a reason, not a silent `inconclusive`."""
+    frame = seeded(seeds=seeds)
+    over_seeds = Crossed.of(
+        SeedSlices.of(predictions_from_frame(frame, positive="abnormal"), Keys()), Plan(n_resamples=50), Workers(1)
+    )
+    reason = over_seeds.outside("accuracy", 0, 1)
+    assert (reason == "") == (len(seeds) == 3)
+    assert len(seeds) == 3 or "only 2 seeds" in reason
 
 
 def test_a_test_set_of_one_class():

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isfinite, isnan, nan, sqrt
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from hybridcx.analysis import comparisons, curves, extras, families, folds, hybrid, metrics, verdicts
 from hybridcx.analysis.methods import CORRECT, within
@@ -25,35 +26,73 @@ from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats import readers
 from hybridcx.stats.prevalence import at_prevalence
-from hybridcx.stats.resampling import hierarchical
+from hybridcx.stats.resampling import hierarchical, seed_limits
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
-from hybridcx.stats.results import PairedTest
+from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.stats.variance import VarianceComponents
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary import METRICS, RATIOS
 from hybridcx.workers.dask import Workers
 
 Pairs = tuple[tuple[str, str], ...]
+ENOUGH_SEEDS = 3
+"""From so many seeds on Obuchowski-Rockette's and Student's t keep their type I error (vocabulary/simulations_dependent.csv)."""
+NO_METHOD = ", and no method keeps its type I error with so few"
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchical:
-    """The bootstrap's interval of a pair over seeds and cases as a function of its level, which knows its own inverse."""
+    """The interval of a pair over seeds and cases as a function of its level (`seed_limits.student_difference`), which knows its own inverse."""
 
     seeds: hierarchical.SeedReplicates
     metric: str
     i: int
     j: int
+    design: readers.Design
 
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
-        return hierarchical.hierarchical_difference(self.seeds, self.metric, self.i, self.j, level)
+        return seed_limits.student_difference(self.seeds, self.metric, self.i, self.j, level, self.design)
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
-        means = self.seeds.means
-        return bootstrap_intervals.one_sided_pvalues(means, self.metric, self.i, self.j, null, "bootstrap_percentile")
+        result = self(0.95)
+        if isnan(result.statistic):  # percentile limits, where the variance cannot be estimated
+            means = self.seeds.means
+            return bootstrap_intervals.one_sided_pvalues(
+                means, self.metric, self.i, self.j, null, "bootstrap_percentile"
+            )
+        return _student(result, null)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Obuchowski and Rockette's interval of a pair as a function of its level, from figures of merit (2, S) and their covariance (2 S, 2 S)."""
+
+    estimates: np.ndarray
+    cov: np.ndarray
+    n: int
+    design: readers.Design
+
+    def __call__(self, level: float) -> PairedTest:
+        """The interval at `level`."""
+        result = readers.obuchowski_rockette_from(self.estimates, self.cov, self.n, self.design, level)
+        return also(result, "caution", hierarchical.few_seeds(self.estimates.shape[1]))
+
+    def one_sided(self, null: float) -> tuple[float, float]:
+        """The p-values of "difference <= null" and of "difference >= null"."""
+        return _student(self(0.95), null)
+
+
+def _student(result: PairedTest, null: float) -> tuple[float, float]:
+    """One-sided p-values of a difference with Student's t (normal without degrees of freedom); NaN without a standard error."""
+    if not result.std_error > 0.0:
+        return nan, nan
+    t = (result.estimate - null) / result.std_error
+    if isnan(result.parameter):
+        return float(special.ndtr(-t)), float(special.ndtr(t))
+    return float(special.stdtr(result.parameter, -t)), float(special.stdtr(result.parameter, t))
 
 
 @dataclass(frozen=True)
@@ -66,6 +105,7 @@ class Crossed:
     slices: SeedSlices
     joint: Replicates
     combined: hierarchical.SeedReplicates
+    design: readers.Design
 
     @staticmethod
     def of(slices: SeedSlices, plan: Plan, workers: Workers) -> Crossed:
@@ -79,7 +119,7 @@ class Crossed:
             workers=workers,
         )
         combined = hierarchical.combine_seeds(joint, len(slices.seeds), _seed_stream(slices.keys, plan))
-        return Crossed(slices, joint, combined)
+        return Crossed(slices, joint, combined, plan.seed_design)
 
     def of_seed(self, number: int) -> Replicates:
         """The replicates of one seed's models, on the draw of cases that all share."""
@@ -91,8 +131,34 @@ class Crossed:
         return np.asarray(self.joint.observed[metric].reshape(-1, len(self.slices.seeds)).T)
 
     def interval_at(self, metric: str, i: int, j: int) -> verdicts.At | None:
-        """The pair's interval as a function of its level; None for a metric that is not available."""
-        return Hierarchical(self.combined, metric, i, j) if metric in self.joint.observed else None
+        """The pair's interval as a function of its level: Obuchowski and Rockette's where it applies; None for a metric that is not available."""
+        if metric not in self.joint.observed:
+            return None
+        return self._readers(metric, i, j) or Hierarchical(self.combined, metric, i, j, self.design)
+
+    def outside(self, metric: str, i: int, j: int) -> str:
+        """Why the interval is outside its domain; "" where it holds. With fewer seeds no method rejects at most 6 % of true null hypotheses."""
+        total = len(self.slices.seeds)
+        return "" if total >= ENOUGH_SEEDS or self.design == "fixed" else hierarchical.few_seeds(total) + NO_METHOD
+
+    def _readers(self, metric: str, i: int, j: int) -> Readers | None:
+        """Obuchowski and Rockette's analysis of a pair; None for other metrics, scores of several folds, and where it has no limits."""
+        parts = self.slices.parts
+        groups = parts[0].groups if parts[0].clustered else None
+        if metric in CORRECT and parts[0].y_pred is not None:
+            chosen = within(parts[0], metric)
+            if chosen.sum() < 2:
+                return None
+            a, b = (np.stack([p.correct(m)[chosen] for p in parts]) for m in (i, j))
+            estimates, cov = readers.accuracy_covariance(a, b, None if groups is None else groups[chosen])
+            at = Readers(estimates, cov, int(chosen.sum()), self.design)
+        elif metric == "auroc" and parts[0].y_score is not None and not self.slices.folded:
+            both = np.concatenate([np.stack([p.score(m) for p in parts]) for m in (i, j)])
+            at = Readers(*readers.auroc_covariance(parts[0].y_true, both, groups), self.slices.n, self.design)
+        else:
+            return None
+        result = at(0.95)
+        return at if result.conf_low < result.conf_high else None
 
     def outside(self, metric: str, i: int, j: int) -> str:
         """Why the interval is outside its domain; "" where it holds."""
@@ -104,9 +170,9 @@ class Crossed:
         for metric in self.joint.observed:
             keys = self.slices.keys_of(metric, plan)
             for i, model in enumerate(self.slices.models):
-                result = hierarchical.hierarchical_interval(self.combined, metric, i, plan.confidence_level)
+                result = seed_limits.student_interval(self.combined, metric, i, plan.confidence_level)
                 result = also(result, *self.slices.clipped(metric, i))
-                error = self._error(metric, i, None, plan)
+                error = self._error(result, metric, i, None)
                 row = metric_row(model, metric, result, keys, n_cases=self.slices.n, recommended=True, mc_error=error)
                 rows.append(row | spread(self.values(metric)[:, i]))
         for prevalence in plan.prevalences if self.slices.parts[0].y_pred is not None else ():
@@ -123,7 +189,7 @@ class Crossed:
         for metric in metrics.PREDICTIVE_VALUES:
             values = flat.observed[metric].reshape(-1, total)
             for i, model in enumerate(self.slices.models):
-                result = hierarchical.hierarchical_interval(seeds, metric, i, plan.confidence_level)
+                result = seed_limits.student_interval(seeds, metric, i, plan.confidence_level)
                 row = metric_row(model, metric, result, keys, n_cases=self.slices.n, recommended=True)
                 rows.append(row | spread(values[i]))
         return rows
@@ -138,24 +204,43 @@ class Crossed:
             i, j = place[model], place[comparator]
             for metric in self.joint.observed:
                 keys = self.slices.keys_of(metric, plan)
-                interval = hierarchical.hierarchical_difference(self.combined, metric, i, j, plan.confidence_level)
+                interval = Hierarchical(self.combined, metric, i, j, self.design)(plan.confidence_level)
                 interval = also(interval, *self.slices.clipped(metric, i, j))
-                error = self._error(metric, i, j, plan)
+                error = self._error(interval, metric, i, j)
+                recommended = self._readers(metric, i, j) is None
                 row = comparison_row(
-                    model, comparator, metric, interval, keys, n_cases=self.slices.n, recommended=True, mc_error=error
-                )
+                    model, comparator, metric, interval, keys, n_cases=self.slices.n, recommended=recommended,
+                    mc_error=error,
+                )  # fmt: skip
                 rows.append(row)
                 tests = [] if metric in WITHOUT_VERDICT else margin_tests(part, metric, i, j, plan, self)
+                tests = [t if few in t.warning else also(t, "caution", few) for t in tests]
                 rows += [comparison_row(model, comparator, metric, t, keys, n_cases=self.slices.n) for t in tests]
             for metric, result in self._obuchowski_rockette(i, j, plan):
                 result = also(result, "caution", few) if few else result
-                rows.append(comparison_row(model, comparator, metric, result, self.slices.keys, n_cases=self.slices.n))
+                recommended = self._readers(metric, i, j) is not None
+                rows.append(
+                    comparison_row(
+                        model,
+                        comparator,
+                        metric,
+                        result,
+                        self.slices.keys,
+                        n_cases=self.slices.n,
+                        recommended=recommended,
+                    )
+                )
         return rows
 
-    def _error(self, metric: str, i: int, j: int | None, plan: Plan) -> tuple[float, float]:
-        return bootstrap_intervals.monte_carlo_error(
-            self.combined.means, metric, i, j, "bootstrap_percentile", plan.confidence_level
-        )
+    def _error(self, result: Interval | PairedTest, metric: str, i: int, j: int | None) -> tuple[float, float]:
+        """Monte Carlo errors of the limits: a standard deviation of B resamples has the relative error 1 / sqrt(2 B), and the half widths with it."""
+        if isnan(result.conf_low) or result.conf_low == result.conf_high:
+            return nan, nan
+        if isnan(result.estimate) or not isfinite(result.conf_high):
+            means, level = self.combined.means, result.conf_level
+            return bootstrap_intervals.monte_carlo_error(means, metric, i, j, "bootstrap_percentile", level)
+        share = 1.0 / sqrt(2.0 * max(result.n_resamples - result.n_resamples_failed, 1.0))
+        return share * (result.estimate - result.conf_low), share * (result.conf_high - result.estimate)
 
     def _obuchowski_rockette(self, i: int, j: int, plan: Plan) -> Iterator[tuple[str, PairedTest]]:
         parts, level, design = self.slices.parts, plan.confidence_level, plan.seed_design

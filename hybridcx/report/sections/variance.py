@@ -93,10 +93,8 @@ def obuchowski_table(comparisons: pd.DataFrame, primary: str) -> Table | None:
         for r in rows.sort_values("metric", key=lambda m: m != primary, kind="stable").to_dict("records")
     ]
     head = ["Metric", "Model", "Comparator", f"Difference ({shown_rows.ci(rows)})", "t", "df", "p", "p, Holm-adjusted"]
-    caption = (
-        "The same differences by the method of Obuchowski and Rockette: an analysis of variance of seeds and cases."
-    )
-    remark = "In addition to the bootstrap, which is the recommended method; no verdict is based on it. Points: percentage points."
+    caption = "Differences by the method of Obuchowski and Rockette: an analysis of variance of seeds and cases."
+    remark = "The recommended method of these metrics; their verdicts are based on it. Points: percentage points."
     return table("obuchowski", caption, head, body, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
 
 
