@@ -12,7 +12,8 @@ verdict_rule <- function(low, high, margin, adjusted, alpha) {
   if (!is.na(margin) && above(low, -margin)) "non_inferior" else "inconclusive"
 }
 # Why a method does not hold for the data, in the words of the warning: no verdict but inconclusive then
-OUTSIDE <- "outside the simulated domain|no simulation shows|no interval covers|no interval for a difference of odds|log loss depends on the value"
+OUTSIDE <- paste(c("outside the simulated domain", "no simulation shows", "no interval covers", "no interval for a difference of odds",
+                   "log loss depends on the value", "no method keeps its type I error"), collapse = "|")
 size_named <- function(part, words) {
   counted <- c(cases = part$n, events = min(sum(part$y), sum(!part$y)), clusters = part$clusters)
   named <- regmatches(words, regexec("method: ([0-9]+) (cases in the smaller class|cases|patients), it holds from ([0-9]+) on", words))[[1]]
