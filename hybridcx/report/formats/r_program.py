@@ -13,8 +13,8 @@ _HEAD = """\
 #     Rscript recompute.R          from any directory, or source("recompute.R")
 # The formulas were written from the cited papers, independently of the code that wrote the report. Each number is compared to a relative
 # 1e-9 (searched roots 1e-7, fitted calibration lines and noncentral t quantiles 1e-5); bootstrap percentile limits of accuracy and AUROC are
-# resampled again and compared within four Monte Carlo errors. Prints PASS or the difference by file and method, the numbers that it does not
-# recompute, and ends with status 1 where a number differs.
+# resampled again and compared within four Monte Carlo errors. A studentised permutation is recomputed where all its swaps were
+# listed. Prints PASS or the difference by file and method, the numbers that it does not recompute, and ends with status 1 where a number differs.
 
 """
 

@@ -94,6 +94,60 @@ mover_cluster <- function(metric, y, called, groups, level) {
   made <- if (metric == "balanced_accuracy") sums / 2 else sums - 1
   list(estimate = made[1], conf.low = made[2], conf.high = made[3])
 }
+# F1 = 2 J / (1 + J) with Wilson's limits of Jaccard's index J
+f1_wilson <- function(m, level) {
+  n <- m$tp + m$fp + m$fn
+  if (m$tp + m$fn == 0) return(list(estimate = NA, conf.low = NA, conf.high = NA))
+  f <- 2 - 2 / (1 + c(m$tp / n, wilson(m$tp, n, level)))
+  list(estimate = f[1], conf.low = f[2], conf.high = f[3], numerator = m$tp, denominator = n)
+}
+# MOVER for a ratio (Donner and Zou 2012): the roots R of the MOVER limits of p1 - R p2
+ratio_mover <- function(metric, m, level) {
+  p <- m$tp + m$fn; q <- m$fp + m$tn; estimate <- count_metric(metric, m)
+  if (is.na(estimate)) return(list(estimate = NA, conf.low = NA, conf.high = NA))
+  x <- if (metric == "lr_positive") c(m$tp, m$fp) else c(m$fn, m$tn); share <- x / c(p, q); one <- wilson(x[1], p, level); two <- wilson(x[2], q, level)
+  # (p1 - R p2)^2 = d1^2 + R^2 d2^2 with the distances to the limits: a quadratic in R
+  root <- function(d1, d2, sign) {
+    a <- share[2]^2 - d2^2; b <- share[1] * share[2]; c <- share[1]^2 - d1^2; half <- sqrt(max(b^2 - a * c, 0))
+    if (sign < 0) (if (b + half > 0) c / (b + half) else 0) else (b + half) / a
+  }
+  list(estimate = estimate, conf.low = if (x[1] == 0) 0 else if (x[2] == 0) sqrt(one[1] * (2 * share[1] - one[1])) / two[2] else root(share[1] - one[1], two[2] - share[2], -1),
+       conf.high = if (x[2] == 0) Inf else root(one[2] - share[1], share[2] - two[1], 1))
+}
+# MOVER for the sum of two logits
+odds_ratio_mover <- function(m, level) {
+  p <- m$tp + m$fn; q <- m$fp + m$tn; estimate <- count_metric("diagnostic_odds_ratio", m)
+  if (is.na(estimate)) return(list(estimate = NA, conf.low = NA, conf.high = NA))
+  l <- qlogis(c(m$tp / p, wilson(m$tp, p, level))); k <- qlogis(c(m$tn / q, wilson(m$tn, q, level)))
+  low <- if (estimate == 0) -Inf else if (estimate == Inf) l[2] + k[2] else l[1] + k[1] - sqrt((l[1] - l[2])^2 + (k[1] - k[2])^2)
+  high <- if (estimate == Inf) Inf else if (estimate == 0) l[3] + k[3] else l[1] + k[1] + sqrt((l[3] - l[1])^2 + (k[3] - k[1])^2)
+  list(estimate = estimate, conf.low = exp(low), conf.high = exp(high))
+}
+# MOVER for a weighted difference of two cells of a multinomial
+net_benefit_mover <- function(y, s, t, level) {
+  m <- confusion_of(y, s >= t); n <- length(y); w <- t / (1 - t); a <- c(m$tp / n, wilson(m$tp, n, level)); b <- w * c(m$fp / n, wilson(m$fp, n, level))
+  p <- c(m$tp, m$fp) / n; r <- if (all(p > 0 & p < 1)) -sqrt(prod(p / (1 - p))) else 0
+  far <- function(u, v) sqrt(max(u^2 - 2 * r * u * v + v^2, 0))
+  list(estimate = a[1] - b[1], conf.low = a[1] - b[1] - far(a[1] - a[2], b[3] - b[1]), conf.high = a[1] - b[1] + far(a[3] - a[1], b[1] - b[2]))
+}
+# Boyd, Eng and Page (2013): the average precision as a proportion of the positive cases, on the logit scale
+auprc_logit <- function(y, s, level) {
+  a <- average_precision(y, s); made <- list(estimate = a, conf.low = NA, conf.high = NA, std.error = NA)
+  if (is.na(a) || a <= 0 || a >= 1) return(made)
+  half <- z_of(level) / sqrt(sum(y) * a * (1 - a))
+  list(estimate = a, conf.low = plogis(qlogis(a) - half), conf.high = plogis(qlogis(a) + half), std.error = sqrt(a * (1 - a) / sum(y)))
+}
+loss_terms <- function(metric, y, s) if (metric == "brier") (s - y)^2 else { p <- pmin(pmax(s, 1e-15), 1 - 1e-15); -ifelse(y, log(p), log1p(-p)) }
+# A mean loss, limits on the log scale; up to 2,000 cases they have a bootstrap-t, which is not drawn again
+mean_loss <- function(metric, y, s, level) {
+  v <- loss_terms(metric, y, s); n <- length(v); made <- list(estimate = mean(v), conf.low = NA, conf.high = NA, std.error = NA)
+  if (n < 2 || max(v) - min(v) <= 1e-12 * max(1, v)) { if (n < 2) made$estimate <- NA; return(made) }
+  made$std.error <- sd(v) / sqrt(n)
+  if (n <= 2000) return(made[c("estimate", "std.error")])
+  half <- qt(1 - (1 - level) / 2, n - 1) * made$std.error / made$estimate
+  made$conf.low <- made$estimate * exp(-half); made$conf.high <- made$estimate * exp(half)
+  made
+}
 # Simel, Samsa and Matchar (1991); Woolf (1955)
 log_interval <- function(metric, m, level) {
   estimate <- count_metric(metric, m); none <- list(estimate = estimate, conf.low = NA, conf.high = NA)
@@ -191,7 +245,7 @@ net_benefit_terms <- function(y, s, t) ifelse(s >= t, ifelse(y, 1, -t / (1 - t))
 score_metric <- function(metric, y, s, threshold) {
   switch(metric,
     auroc = placements(y, s)$auc, auprc = average_precision(y, s), brier = mean((s - y)^2),
-    log_loss = { p <- pmin(pmax(s, 1e-15), 1 - 1e-15); mean(-ifelse(y, log(p), log1p(-p))) },
+    log_loss = mean(loss_terms("log_loss", y, s)),
     calibration_slope = calibration_slope(y, s, 0.95)$estimate, calibration_intercept = calibration_intercept(y, s, 0.95)$estimate,
     ece = sum(abs(tapply(s - y, bin_of(s), sum))) / length(y), net_benefit = mean(net_benefit_terms(y, s, threshold)), NULL)
 }
@@ -216,7 +270,7 @@ check_metrics <- function(table) {
   drawn <- 0
   for (i in seq_len(NROW(table))) {
     row <- table[i, ]; metric <- row$metric; method <- row$method
-    key <- paste("metrics.csv", method); part <- slice_of_row(row)
+    key <- paste0("metrics.csv ", method, if (method == "wald" && metric %in% c("brier", "log_loss")) " of a mean loss"); part <- slice_of_row(row)
     where <- naming(row, c("model", "metric", "method", "subgroup", "level", "seed", "label.rule", "prevalence", "threshold"))
     pooled <- !is.null(part) && part$folds && metric %in% c("auroc", "auprc")
     if (is.null(part) || pooled || !row$model %in% part$models) { leave(key, numbers_in(row)); next }
@@ -225,13 +279,18 @@ check_metrics <- function(table) {
     m <- if (is.null(part$called)) NULL else confusion_of(y, part$called[[row$model]])
     if (is.null(m) && metric %in% COUNTS) { leave(key, numbers_in(row)); next }
     again <- switch(method,
-      wilson = if (part$clustered) proportion_cluster(metric, y, part$called[[row$model]], part$groups, level) else proportion(metric, m, method, level),
+      wilson = if (metric == "f1") f1_wilson(m, level)
+        else if (part$clustered) proportion_cluster(metric, y, part$called[[row$model]], part$groups, level) else proportion(metric, m, method, level),
       clopper_pearson = , agresti_coull = , jeffreys = proportion(metric, m, method, level),
-      mover_wilson = if (part$clustered) mover_cluster(metric, y, part$called[[row$model]], part$groups, level) else mover_wilson(metric, m, level), log = log_interval(metric, m, level),
+      mover_wilson = switch(metric, lr_positive = , lr_negative = ratio_mover(metric, m, level), diagnostic_odds_ratio = odds_ratio_mover(m, level),
+        net_benefit = net_benefit_mover(y, s, num(row$threshold), level),
+        if (part$clustered) mover_cluster(metric, y, part$called[[row$model]], part$groups, level) else mover_wilson(metric, m, level)),
+      log = log_interval(metric, m, level),
       mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
       delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
       delong_cluster = delong_cluster_one(y, s, part$groups, level),
-      wald = if (metric == "calibration_slope") calibration_slope(y, s, level) else calibration_intercept(y, s, level), NULL)
+      wald = switch(metric, calibration_slope = calibration_slope(y, s, level), calibration_intercept = calibration_intercept(y, s, level),
+        auprc = auprc_logit(y, s, level), brier = , log_loss = mean_loss(metric, y, s, level)), NULL)
     hold(key, where, "n", num(row$n), part$n)
     if (!is.null(again)) { hold_row(key, where, row, again, if (method == "newcombe_auc") 1e-8 else tolerance_of(metric)); next }
     estimate <- metric_of(metric, part, row$model, num(row$threshold))

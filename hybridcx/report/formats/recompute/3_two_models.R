@@ -177,10 +177,85 @@ lr_regression <- function(y, a, b, which, level) {
        p.value = pchisq((d / se)^2, 1, lower.tail = FALSE), std.error = se)
 }
 
-# The interval that decides a verdict, and its one-sided p-values: Tango's for correct answers, DeLong's for areas (with patients neither).
+# The studentised permutation (Chung and Romano 2013) of a metric that depends on calls of both classes. Cells: positives, then negatives, that
+# both, the model alone, the comparator alone, and neither got right. A swap gives the model binomial(m, 1/2) of the m discordant cases of a class.
+STUDENTISED <- c("ppv", "npv", "f1", "balanced_accuracy", "mcc", "youden_j", "net_benefit")
+LARGEST_GRID <- 20000
+cell_metric <- function(metric, tp, fn, fp, tn, odds) {
+  p <- tp + fn; q <- fp + tn; n <- p + q; share <- p / n; called <- (tp + fp) / n
+  switch(metric, ppv = tp / (tp + fp), npv = tn / (tn + fn), f1 = ifelse(Re(p) > 0, 2 * tp / (2 * tp + fp + fn), NA),
+    balanced_accuracy = (tp / p + tn / q) / 2, youden_j = tp / p + tn / q - 1, net_benefit = (tp - odds * fp) / n,
+    mcc = (tp / n - share * called) / sqrt(share * (1 - share)) / sqrt(called * (1 - called)))
+}
+cell_difference <- function(metric, x, odds)
+  cell_metric(metric, x[, 1] + x[, 2], x[, 3] + x[, 4], x[, 7] + x[, 8], x[, 5] + x[, 6], odds) -
+    cell_metric(metric, x[, 1] + x[, 3], x[, 2] + x[, 4], x[, 6] + x[, 8], x[, 5] + x[, 7], odds)
+# The delta method on the cells with 1/2 more in the discordant ones; derivatives by a complex step
+cell_error <- function(metric, x, odds) {
+  x[, c(2, 3, 6, 7)] <- x[, c(2, 3, 6, 7)] + 0.5; total <- 0
+  for (k in 1:8) {
+    y <- x + 0i; y[, k] <- y[, k] + 1e-30i
+    total <- total + ifelse(x[, k] == 0, 0, x[, k] * (Im(cell_difference(metric, y, odds)) / 1e-30)^2)
+  }
+  sqrt(total)
+}
+studentised_laws <- new.env()
+studentised <- function(part, metric, model, comparator, threshold) {
+  if (metric == "net_benefit") { a <- part$score[[model]] >= threshold; b <- part$score[[comparator]] >= threshold }
+  else { a <- part$called[[model]]; b <- part$called[[comparator]] }
+  x <- matrix(as.numeric(table(factor(4 * (!part$y) + 2 * (a != part$y) + (b != part$y), 0:7))), 1)
+  key <- paste(c(metric, x, threshold), collapse = " ")
+  if (!is.null(studentised_laws[[key]])) return(studentised_laws[[key]])
+  odds <- threshold / (1 - threshold); d <- cell_difference(metric, x, odds); m1 <- x[2] + x[3]; m0 <- x[6] + x[7]
+  law <- list(estimate = if (is.finite(d)) d else NA, std.error = NA, all = (m1 + 1) * (m0 + 1) <= LARGEST_GRID, sizes = numeric(0), tails = numeric(0))
+  if (is.finite(d)) law$std.error <- cell_error(metric, x, odds)
+  if (is.finite(d) && law$all) {
+    s <- expand.grid(i = 0:m1, j = 0:m0); weight <- dbinom(s$i, m1, 0.5) * dbinom(s$j, m0, 0.5)
+    z <- x[rep(1, nrow(s)), , drop = FALSE]; z[, 2] <- s$i; z[, 3] <- m1 - s$i; z[, 6] <- s$j; z[, 7] <- m0 - s$j
+    size <- abs(cell_difference(metric, z, odds)) / cell_error(metric, z, odds); size[is.na(size)] <- Inf; at <- order(-size)
+    law$sizes <- size[at]; law$tails <- cumsum(weight[at])[findInterval(-law$sizes * (1 - 1e-9), -law$sizes)]
+  }
+  studentised_laws[[key]] <- law
+  law
+}
+studentised_p <- function(law, null = 0) {
+  if (is.na(law$estimate)) return(NA)
+  size <- abs(law$estimate - null) / law$std.error; k <- findInterval(-size * (1 - 1e-9), -law$sizes)
+  min(1, max(if (k) law$tails[k] else 0, 2 * pnorm(-size)))
+}
+studentised_row <- function(law, metric, level) {
+  made <- list(estimate = law$estimate, conf.low = NA, conf.high = NA, p.value = NA, std.error = law$std.error)
+  if (is.na(law$estimate)) return(made)
+  if (!law$all) return(made[c("estimate", "std.error")])
+  reach <- max(z_of(level), law$sizes[law$tails > 1 - level + 1e-12]) * law$std.error
+  bound <- switch(metric, mcc = , youden_j = 2, net_benefit = Inf, 1)
+  made$conf.low <- max(law$estimate - reach, -bound); made$conf.high <- min(law$estimate + reach, bound); made$p.value <- studentised_p(law)
+  made
+}
+# The mean difference of a loss and its standard error; its p and limits are drawn
+mean_loss_difference <- function(part, metric, model, comparator) {
+  d <- loss_terms(metric, part$y, part$score[[model]]) - loss_terms(metric, part$y, part$score[[comparator]]); n <- length(d)
+  if (n < 2) return(list(estimate = NA))
+  if (max(d) - min(d) <= 1e-12 * max(1, abs(d))) list(estimate = mean(d)) else list(estimate = mean(d), std.error = sd(d) / sqrt(n))
+}
+permutation <- function(part, metric, model, comparator, threshold, level) {
+  if (metric %in% c("brier", "log_loss")) mean_loss_difference(part, metric, model, comparator)
+  else if (metric %in% STUDENTISED) studentised_row(studentised(part, metric, model, comparator, threshold), metric, level)
+}
+
+# The interval that decides a verdict, and its one-sided p-values: Tango's for correct answers, the permutation's for other metrics of calls,
+# DeLong's for areas (with patients the forms for them, and none for the other metrics).
 CORRECT <- c("accuracy", "sensitivity", "specificity")
-inverted <- function(part, metric, model, comparator, level) {
+inverted <- function(part, metric, model, comparator, level, threshold = NA) {
   if (part$folds) return(NULL)
+  if (metric %in% STUDENTISED && !part$clustered && !is.null(if (metric == "net_benefit") part$score else part$called)) {
+    law <- studentised(part, metric, model, comparator, threshold)
+    if (!law$all) return(NULL)
+    return(list(row = studentised_row(law, metric, level), above = function(null) {
+      half <- studentised_p(law, null) / 2
+      if (isTRUE(law$estimate < null)) c(1 - half, half) else c(half, 1 - half)
+    }))
+  }
   if (metric %in% CORRECT && !is.null(part$called)) {
     t <- paired_cells(part, metric, model, comparator)
     if (part$clustered) { r <- mcnemar_cluster(t, level); return(list(row = r, above = cluster_above(t))) }
@@ -197,8 +272,8 @@ normal_above <- function(r) function(null) {
   z <- (r$estimate - null) / r$std.error
   if (is.na(r$parameter)) c(pnorm(-z), pnorm(z)) else c(pt(-z, r$parameter), pt(z, r$parameter))
 }
-margin_test <- function(part, method, metric, model, comparator, margin, level) {
-  found <- inverted(part, metric, model, comparator, level)
+margin_test <- function(part, method, metric, model, comparator, margin, level, threshold) {
+  found <- inverted(part, metric, model, comparator, level, threshold)
   if (is.null(found)) return(NULL)
   r <- found$row; p <- NA
   if (!is.na(r$conf.low) && r$conf.low != r$conf.high)
@@ -218,7 +293,8 @@ compare_two <- function(row, part, metric, level) {
     generalized_score = score_test(y, part$called[[a]], part$called[[b]], metric, FALSE, level),
     weighted_generalized_score = score_test(y, part$called[[a]], part$called[[b]], metric, TRUE, level),
     lr_regression = lr_regression(y, part$called[[a]], part$called[[b]], metric, level),
-    tost = , non_inferiority = margin_test(part, method, metric, a, b, num(row$margin), level), NULL)
+    permutation_paired = permutation(part, metric, a, b, num(row$threshold), level),
+    tost = , non_inferiority = margin_test(part, method, metric, a, b, num(row$margin), level, num(row$threshold)), NULL)
 }
 
 FAMILY <- c("metric", "method", "subgroup", "level", "seed", "label.rule", "threshold", "prevalence")

@@ -11,39 +11,64 @@ verdict_rule <- function(low, high, margin, adjusted, alpha) {
   if (!is.na(margin) && above(low, -margin) && above(margin, high)) return("equivalent")
   if (!is.na(margin) && above(low, -margin)) "non_inferior" else "inconclusive"
 }
+# Why a method does not hold for the data, in the words of the warning: no verdict but inconclusive then
+OUTSIDE <- paste(c("outside the simulated domain", "no simulation shows", "no interval covers", "no interval for a difference of odds",
+                   "log loss depends on the value", "no method keeps its type I error"), collapse = "|")
+size_named <- function(part, words) {
+  counted <- c(cases = part$n, events = min(sum(part$y), sum(!part$y)), clusters = part$clusters)
+  named <- regmatches(words, regexec("method: ([0-9]+) (cases in the smaller class|cases|patients), it holds from ([0-9]+) on", words))[[1]]
+  if (!length(named)) return(TRUE)
+  kind <- switch(named[3], cases = "cases", patients = "clusters", "events")
+  as.numeric(named[2]) == counted[[kind]] && as.numeric(named[2]) < as.numeric(named[4])
+}
+# Student's t has degrees of freedom in `parameter` for these methods
+STUDENT <- c("nadeau_bengio", "delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical")
 check_verdicts <- function(table, compared) {
   for (i in seq_len(NROW(table))) {
-    row <- table[i, ]; key <- "verdicts.csv"; where <- naming(row, c("metric", "model", "comparator"))
-    of <- compared[compared$metric == row$metric & compared$model == row$model & compared$comparator == row$comparator &
+    row <- table[i, ]; key <- "verdicts.csv"; where <- naming(row, c("metric", "model", "comparator")); metric <- row$metric
+    of <- compared[compared$metric == metric & compared$model == row$model & compared$comparator == row$comparator &
                    compared$subgroup == "NA" & compared$seed == "NA" & compared$label.rule == "NA", ]
-    preferred <- c("mcnemar_cluster", "delong_cluster", "tango", "delong_paired", "obuchowski_rockette", "bootstrap_hierarchical", "nadeau_bengio", "bootstrap_bca")
-    same <- of$conf.low == row$conf.low & of$conf.high == row$conf.high & of$method %in% preferred
-    rests <- of[same, ][order(match(of$method[same], preferred)), ]
-    if (!nrow(rests)) { difference(key, where, "conf.low", num(row$conf.low), NA); next }
+    rests <- of[of$method == row$method, ]
+    if (!nrow(rests)) { difference(key, where, "method", row$method, NA); next }
     rests <- rests[1, ]
-    hold(key, where, "estimate", num(row$estimate), num(rests$estimate)); count_up("passed", key, 2L)
-    test <- if (rests$method == "tango") of[of$method == "mcnemar_midp", ][1, ] else rests
-    turned <- row$metric %in% LOWER_IS_BETTER; low <- num(row$conf.low); high <- num(row$conf.high); margin <- num(row$margin)
-    if (turned) { was <- low; low <- -high; high <- -was }
-    wide <- !is.na(low) && !is.na(high) && low != high
-    hold_words(key, where, "verdict", row$verdict, verdict_rule(low, high, margin, num(test$adj.p.value), 1 - settings$conf.level))
+    for (column in c("estimate", "conf.low", "conf.high")) hold(key, where, column, num(row[[column]]), num(rests[[column]]))
+    test <- if (rests$method == "tango") of[of$method == "mcnemar_exact", ][1, ] else rests
+    turned <- metric %in% LOWER_IS_BETTER; margin <- num(row$margin); plain <- num(c(row$conf.low, row$conf.high))
+    both <- num(c(row$conf.low.simultaneous, row$conf.high.simultaneous)); if (turned) both <- -rev(both)
+    low <- both[1]; high <- both[2]; wide <- !is.na(low) && !is.na(high) && above(high, low)
+    part <- slice_of_row(list(seed = "NA"))
+    outside <- grepl(OUTSIDE, row$warning)
+    if (outside && !is.null(part) && !size_named(part, row$warning)) difference(key, where, "warning", row$warning, "other sizes of the data")
+    hold_words(key, where, "verdict", row$verdict,
+               if (outside) "inconclusive" else verdict_rule(low, high, margin, num(test$adj.p.value), 1 - settings$conf.level))
     hold_words(key, where, "within.margin", row$within.margin,
                if (!wide || is.na(margin)) "NA" else if (above(low, -margin) && above(margin, high)) "TRUE" else "FALSE")
-    hold(key, where, "smallest.margin", num(row$smallest.margin), if (wide) max(-low, high) else NA)
-    part <- slice_of_row(list(seed = "NA"))
-    found <- if (is.null(part)) NULL else inverted(part, row$metric, row$model, row$comparator, settings$conf.level)
-    columns <- c("p.superior", "p.noninferior", "p.equivalent")
-    if (!is.null(found) && wide) {
-      values <- c(found$above(0)[1], if (is.na(margin)) c(NA, NA) else c(found$above(-margin)[1], max(found$above(-margin)[1], found$above(margin)[2])))
+    hold(key, where, "smallest.margin", num(row$smallest.margin), if (is.na(low) || is.na(high) || low == high) NA else max(-low, high))
+    # The limits that hold for the pairs of a metric together (Bonferroni)
+    pairs <- sum(table$metric == metric); level <- 1 - (1 - settings$conf.level) / pairs
+    found <- if (is.null(part)) NULL else inverted(part, metric, row$model, row$comparator, level, num(rests$threshold))
+    columns <- c("p.superior", "p.noninferior", "p.equivalent"); simultaneous <- c("conf.low.simultaneous", "conf.high.simultaneous")
+    if (is.null(found)) {
+      # Without the law of the draws: no narrower than the pair's own limits
+      if (wide && !all(is.na(plain))) hold_words(key, where, "conf.low.simultaneous", num(row[[simultaneous[1]]]) <= plain[1] + 1e-12 &&
+                                                 num(row[[simultaneous[2]]]) >= plain[2] - 1e-12, TRUE)
+      leave(paste(key, "simultaneous limits of resampled intervals"), sum(!is.na(num(unlist(row[simultaneous])))))
+      leave(paste(key, "p of resampled intervals"), sum(!is.na(num(unlist(row[columns])))))
+    } else {
+      size <- max(abs(c(0, num(row$estimate), num(rests$std.error))), na.rm = TRUE)
+      for (k in 1:2) hold(key, where, simultaneous[k], num(row[[simultaneous[k]]]), found$row[[c("conf.low", "conf.high")[k]]], 1e-7, size)
+      values <- c(NA, NA, NA)
+      if (!is.na(plain[1]) && plain[1] != plain[2])
+        values <- c(found$above(0)[1], if (is.na(margin)) c(NA, NA) else c(found$above(-margin)[1], max(found$above(-margin)[1], found$above(margin)[2])))
       # beyond the range of a clipped interval a search stops at its smallest level
       for (k in 1:3) hold_within(key, where, columns[k], num0(row[[columns[k]]]), num0(values[k]), 1e-7 + 1e-5 * abs(num0(values[k])))
-    } else leave(paste(key, "p of resampled intervals"), sum(!is.na(num(unlist(row[columns])))))
+    }
     se <- num(rests$std.error)
-    if (rests$method == "tango") leave(paste(key, "detectable.difference of the mid-p test"), as.integer(given(row$detectable.difference)))
-    else if (rests$method %in% c("delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical") && is.finite(num(rests$parameter)))
+    if (rests$method == "tango") leave(paste(key, "detectable.difference of the exact test"), as.integer(given(row$detectable.difference)))
+    else if (rests$method %in% STUDENT && is.finite(num(rests$parameter)))
       leave(paste(key, "detectable.difference by Student's t"), as.integer(given(row$detectable.difference)))
     else hold(key, where, "detectable.difference", num(row$detectable.difference),
-              if (is.na(se) || se == 0) NA else (z_of(settings$conf.level) + qnorm(0.8)) * se)
+              if (is.na(se) || se == 0) NA else (z_of(level) + qnorm(0.8)) * se)
   }
 }
 num0 <- function(x) { v <- num(as.character(x)); if (is.na(v)) -1 else v }  # both absent agree
