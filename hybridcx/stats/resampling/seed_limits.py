@@ -92,9 +92,9 @@ def student_difference(
 
     Variance and degrees of freedom: `seed_variance`. `design`: nested (seeds are separate trainings of each model: s^2 is the sum of both models'
     variances, 2 (S - 1) degrees of freedom), crossed (equal seeds are one reader: the variance of the seeds' differences, S - 1) or fixed (these
-    seeds alone: no variance between seeds). `parameter` is the degrees of freedom, NaN where they are infinite; `std_error` that of the difference
-    (log ratio). Warnings as `hierarchical.hierarchical_difference`; its percentile limits, `caution`, where the variance cannot be estimated (one seed, an
-    infinite resample).
+    seeds alone: no variance between seeds). `parameter` is the degrees of freedom, NaN where they are infinite; `std_error` that of the
+    difference (log ratio). Warnings as `hierarchical.hierarchical_difference`; its percentile limits, `caution`, where the variance cannot be
+    estimated (one seed, an infinite resample).
     """
     plain = hierarchical_difference(seeds, metric, i, j, confidence_level)
     if isnan(plain.conf_low) or plain.conf_low == plain.conf_high or seeds.n_seeds < 2:
