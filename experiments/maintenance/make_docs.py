@@ -16,6 +16,7 @@ from hybridcx.experiment.file import Experiment, keys_table
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
 from hybridcx.vocabulary import METHODS, METRICS, VERDICTS, Evidence
+from hybridcx.vocabulary.domains import DOMAINS
 from hybridcx.vocabulary.methods import Use
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
@@ -171,6 +172,8 @@ def methods(page: str) -> str:
     """The page of methods with its tables made again: each stands between `<!-- cards: USE -->` and `<!-- end -->`."""
 
     def rows(use: str) -> str:
+        if use == "domains":
+            return _domains()
         grouped: dict[Evidence, list[str]] = {}
         for name, card in METHODS.items():
             for evidence in card.evidence:
@@ -188,6 +191,14 @@ def methods(page: str) -> str:
     return re.sub(
         r"(<!-- cards: (\w+) -->\n).*?(\n<!-- end -->)", lambda m: m[1] + rows(m[2]) + m[3], page, flags=re.DOTALL
     )
+
+
+def _domains() -> str:
+    lines = ["| use | metrics | method | patients with several cases | holds |", "| --- | --- | --- | --- | --- |"]
+    for d in DOMAINS:
+        clustered = {True: "yes", False: "no", None: "either"}[d.clustered]
+        lines.append(f"| {d.use} | {', '.join(f'`{m}`' for m in d.metrics)} | `{d.method}` | {clustered} | {d.text} |")
+    return "\n".join(lines)
 
 
 def pages() -> dict[str, str]:

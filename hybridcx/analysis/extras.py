@@ -11,7 +11,7 @@ import pandas as pd
 from hybridcx.analysis.curves import DECISION_THRESHOLDS
 from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row
+from hybridcx.analysis.rows import Row, assumes_independence
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import calibration, clusters, clusters_roc, heterogeneity, paired, roc, utility
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -19,7 +19,14 @@ from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.vocabulary import RATIOS
 
 Pairs = tuple[tuple[str, str], ...]
-TABLES = ("ranking", "error_overlap", "brier_decomposition", "decision_curve_differences", "interactions")
+TABLES = (
+    "ranking",
+    "error_overlap",
+    "brier_decomposition",
+    "calibration_line",
+    "decision_curve_differences",
+    "interactions",
+)
 SHARED_PATIENTS = "patients stand in several subgroups, which are then not independent"
 NO_VARIANCE = "no variance between cases: no limits, and no evidence"
 MANY_FAILED = 0.05
@@ -36,6 +43,7 @@ def extra_tables(
         "ranking": pd.DataFrame([] if joint is None else ranking_rows(part, joint)),
         "error_overlap": pd.DataFrame(overlap_rows(part, pairs)),
         "brier_decomposition": pd.DataFrame(brier_rows(part) if probability else []),
+        "calibration_line": pd.DataFrame(line_rows(part, plan) if probability else []),
         "decision_curve_differences": curve_differences(part, plan, pairs) if probability else pd.DataFrame(),
         "interactions": pd.DataFrame(interaction_rows(part, subgroups, pairs)),
     }
@@ -47,7 +55,7 @@ def ranking_rows(part: Slice, joint: Replicates) -> list[Row]:
     for metric in joint.observed if len(part.models) > 1 else ():
         if metric in NOT_RANKED:
             continue
-        shares = bootstrap_intervals.prob_best(joint, metric)
+        shares = bootstrap_intervals.share_best(joint, metric)
         drawn, observed = joint.replicates[metric], joint.observed[metric]
         failed = int(np.isnan(drawn).any(axis=1).sum())
         for j, model in enumerate(part.models):
@@ -60,7 +68,7 @@ def ranking_rows(part: Slice, joint: Replicates) -> list[Row]:
                 status, warning = "caution", f"{failed} of {len(drawn)} resamples left a model undefined"
             rows.append(
                 {
-                    "metric": metric, "model": model, "estimate": float(observed[j]), "prob.best": float(shares[j]),
+                    "metric": metric, "model": model, "estimate": float(observed[j]), "share.best": float(shares[j]),
                     "n": part.n, "n.resamples": len(drawn), "n.resamples.failed": failed, "status": status, "warning": warning,
                 }
             )  # fmt: skip
@@ -108,6 +116,27 @@ def brier_rows(part: Slice) -> list[Row]:
                     "model": model, "grouping": grouping, "brier": total, "reliability": parts.reliability,
                     "resolution": parts.resolution, "uncertainty": parts.uncertainty, "within.bin": rest, "n": part.n,
                     "status": "caution" if warning else "ok", "warning": warning,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def line_rows(part: Slice, plan: Plan) -> list[Row]:
+    """Rows of calibration_line.csv: slope and intercept of each model's calibration line, estimated together."""
+    rows = []
+    for j, model in enumerate(part.models):
+        y, score = part.y_true, part.score(j)
+        slope, _ = calibration.calibration_line(y, score, plan.confidence_level)
+        for term, result in (
+            ("slope", slope),
+            ("intercept", calibration.line_intercept(y, score, plan.confidence_level)),
+        ):
+            r = assumes_independence(result, part.n_clusters) if part.clustered else result
+            rows.append(
+                {
+                    "model": model, "term": term, "estimate": r.estimate, "conf.low": r.conf_low, "conf.high": r.conf_high,
+                    "conf.level": r.conf_level, "std.error": r.std_error, "n": part.n, "n.clusters": r.n_clusters, "status": r.status,
+                    "warning": r.warning or None,
                 }
             )  # fmt: skip
     return rows

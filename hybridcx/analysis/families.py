@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.domains import no_interval
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row
 from hybridcx.analysis.slices import Slice
-from hybridcx.stats import multiplicity
+from hybridcx.stats import multiplicity, ties
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.vocabulary import RATIOS
 
@@ -84,9 +85,9 @@ def _max_t_rows(part: Slice, plan: Plan, joint: Replicates, pairs: list[tuple[st
     j = [place[b] for _, b in pairs]
     rows: list[Row] = []
     for metric in joint.observed:
-        if metric in RATIOS or not pairs:
+        if metric in RATIOS or not pairs or no_interval(metric):
             continue
-        observed = joint.observed[metric][i] - joint.observed[metric][j]
+        observed = ties.difference(joint.observed[metric][i], joint.observed[metric][j])
         drawn = joint.replicates[metric][:, i] - joint.replicates[metric][:, j]
         together = multiplicity.max_t(observed, drawn, plan.confidence_level)
         alone = multiplicity.max_t_alone(observed, drawn)

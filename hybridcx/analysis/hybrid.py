@@ -87,7 +87,7 @@ def _tested(
     part: Slice, metric: str, i: int, j: int, plan: Plan, over: Replicates | OverSeeds
 ) -> tuple[PairedTest, float, str | None]:
     """The pair's interval (that of its verdict) and its test: Tango's interval goes with the mid-p test."""
-    at = interval_at(part, metric, i, j, over)
+    at = interval_at(part, metric, i, j, over, plan)
     if at is None:
         return (
             PairedTest("", nan, conf_level=plan.confidence_level, status="not_estimable", warning="no interval for it"),

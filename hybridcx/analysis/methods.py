@@ -1,4 +1,4 @@
-"""For each method of the vocabulary: its function, its metrics, when it applies, and whether it is recommended.
+"""For each method of the vocabulary: its function, its metrics, when it applies; and the recommended one of each metric.
 
 `metrics.py`, `comparisons.py` and `verdicts.py` loop over the tables `ONE_MODEL` and `TWO_MODELS`. To add a test for two models: its function in
 `hybridcx/stats/`, its card in `vocabulary/methods.py`, and a line in `TWO_MODELS`.
@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from hybridcx.analysis.domains import outside
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import (
     calibration,
@@ -21,6 +22,8 @@ from hybridcx.stats import (
     clusters_roc,
     mcnemar,
     paired,
+    paired_metrics,
+    precision_recall,
     predictive_values,
     proportions,
     roc,
@@ -29,11 +32,15 @@ from hybridcx.stats import (
 from hybridcx.stats.confusion import Confusion, fraction
 from hybridcx.stats.results import Interval, PairedTest
 from hybridcx.streams import rng_for
-from hybridcx.vocabulary import PROPORTIONS
+from hybridcx.vocabulary import METRICS, PROPORTIONS, RANK_METRICS, RATIOS
 
 CORRECT = ("accuracy", "sensitivity", "specificity")
 """Metrics that are a share of correct answers, on all cases or within a class."""
 PREDICTIVE_VALUES: tuple[Literal["ppv"], Literal["npv"]] = ("ppv", "npv")
+COMPOSITE = ("ppv", "npv", "f1", "balanced_accuracy", "mcc", "youden_j")
+"""Count metrics of both classes, whose difference is no proportion of discordant cases."""
+LOSSES = ("brier", "log_loss")
+"""Metrics that are a mean over cases of a loss."""
 PERMUTATIONS = 9999
 Needs = Literal["calls", "scores", "probabilities"]
 
@@ -47,19 +54,30 @@ def within(part: Slice, metric: str) -> np.ndarray:
     return np.ones(part.n, dtype=bool)
 
 
+def _cases_of(part: Slice) -> tuple[str, str]:
+    """The subgroup and level of a slice, which its random draws depend on: rows of one seed are the same with and without other seeds."""
+    return part.keys.subgroup or "", part.keys.level or ""
+
+
 @dataclass(frozen=True)
 class Model:
-    """One model of a slice, and the metric and level of an interval."""
+    """One model of a slice, the metric and level of an interval, the seed of random draws, and the threshold of net benefit."""
 
     part: Slice
     index: int
     metric: str
     level: float
+    seed: int = 0
+    threshold: float = 0.5
 
     @cached_property
     def scores(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Truth, scores and level."""
         return self.part.y_true, self.part.score(self.index), self.level
+
+    def rng(self) -> np.random.Generator:
+        """The generator of this model's draws."""
+        return rng_for(self.seed, "interval", self.metric, self.part.models[self.index], *_cases_of(self.part))
 
     @cached_property
     def confusion(self) -> Confusion:
@@ -78,7 +96,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models of a slice, the metric, the level, and the seed of the random draws."""
+    """Two models of a slice, the metric, the level, the seed of the random draws, and the threshold of net benefit."""
 
     part: Slice
     i: int
@@ -86,6 +104,7 @@ class Pair:
     metric: str
     level: float
     seed: int = 0
+    threshold: float = 0.5
 
     @cached_property
     def correct(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,22 +142,47 @@ class Pair:
             raise ValueError("there are no patients")
         return self.part.groups[within(self.part, self.metric)]
 
+    @property
+    def studentised(self) -> paired_metrics.Studentised:
+        """The studentised permutation of a composite count metric, of net benefit, or of a mean loss. Kept with the slice: three tables use it."""
+        key = self.metric, self.i, self.j, self.threshold, self.seed
+        if key not in self.part.kept:
+            self.part.kept[key] = self._studentised()
+        return self.part.kept[key]
+
+    def _studentised(self) -> paired_metrics.Studentised:
+        draws: dict[str, Any] = {
+            "n_resamples": PERMUTATIONS,
+            "rng": self.rng(),
+            "limits": METRICS[self.metric].difference_limits,
+        }
+        if self.metric in LOSSES:
+            y, a, b = self.scores
+            losses = calibration.brier_terms if self.metric == "brier" else calibration.log_loss_terms
+            return paired_metrics.studentised_mean(losses(y, a) - losses(y, b), **draws)
+        if self.metric == "net_benefit":
+            y, a, b = self.scores
+            cells = paired_metrics.paired_cells(y, a >= self.threshold, b >= self.threshold)
+            odds = self.threshold / (1 - self.threshold)
+            return paired_metrics.studentised_counts(cells, self.metric, odds=odds, **draws)
+        return paired_metrics.studentised_counts(paired_metrics.paired_cells(*self.calls), self.metric, **draws)
+
     def rng(self) -> np.random.Generator:
         """The generator of this pair's permutations, the same in either order of the models."""
         names = sorted((self.part.models[self.i], self.part.models[self.j]))
-        return rng_for(self.seed, "permutation", self.metric, *names, str(self.part.keys))
+        return rng_for(self.seed, "permutation", self.metric, *names, *_cases_of(self.part))
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric. `recommended` where cases are independent. `cluster_form`: it has a form for patients with several cases."""
+    """An interval of one model's metric. `cluster_form`: it has a form for patients with several cases. `clusters`: it is for those alone."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
-    recommended: Callable[[Model], bool] = lambda _: False
     cluster_form: bool = False
+    clusters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +193,6 @@ class ComparisonMethod:
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Pair], PairedTest]
-    recommended: bool = False
     clusters: bool = False
 
 
@@ -176,8 +219,11 @@ def _likelihood_ratio(m: Model) -> Interval:
     return proportions.likelihood_ratio_log(m.confusion, cast(Any, m.metric), m.level)
 
 
-def _perfect(m: Model) -> bool:
-    return roc.delong(*m.scores).estimate in (0.0, 1.0)
+def _delong_cluster(m: Model) -> Interval:
+    if m.part.groups is None:
+        raise ValueError("there are no patients")
+    y, score, level = m.scores
+    return clusters_roc.delong_cluster_interval(y, score, m.part.groups, level)
 
 
 def _calibration(m: Model) -> Interval:
@@ -185,28 +231,55 @@ def _calibration(m: Model) -> Interval:
     return slope if m.metric == "calibration_slope" else intercept
 
 
+def _net_benefit(m: Model) -> Interval:
+    y, score, level = m.scores
+    return proportions.net_benefit_mover(Confusion.from_labels(y, score >= m.threshold), m.threshold, level)
+
+
+def _mean_loss(m: Model) -> Interval:
+    y, score, level = m.scores
+    losses = calibration.brier_terms(y, score) if m.metric == "brier" else calibration.log_loss_terms(y, score)
+    return paired_metrics.mean_loss_interval(losses, level, rng=m.rng())
+
+
 def _predictive(method: Callable[..., PairedTest]) -> Callable[[Pair], PairedTest]:
     return lambda p: method(*p.calls, p.metric, p.level)
 
 
+def _permutation(p: Pair) -> PairedTest:
+    return p.studentised(p.level)
+
+
 ONE_MODEL: tuple[IntervalMethod, ...] = (
-    IntervalMethod("wilson", PROPORTIONS, "calls", _wilson, recommended=lambda _: True, cluster_form=True),
+    IntervalMethod("wilson", PROPORTIONS, "calls", _wilson, cluster_form=True),
+    IntervalMethod("wilson", ("f1",), "calls", lambda m: proportions.f1_wilson(m.confusion, m.level)),
     IntervalMethod("clopper_pearson", PROPORTIONS, "calls", _proportion(proportions.clopper_pearson)),
     IntervalMethod("agresti_coull", PROPORTIONS, "calls", _proportion(proportions.agresti_coull)),
     IntervalMethod("jeffreys", PROPORTIONS, "calls", _proportion(proportions.jeffreys)),
-    IntervalMethod("mover_wilson", ("balanced_accuracy", "youden_j"), "calls", _mover, recommended=lambda _: True, cluster_form=True),
+    IntervalMethod("mover_wilson", ("balanced_accuracy", "youden_j"), "calls", _mover, cluster_form=True),
+    IntervalMethod(
+        "mover_wilson", ("lr_positive", "lr_negative"), "calls",
+        lambda m: proportions.likelihood_ratio_mover(m.confusion, cast(Any, m.metric), m.level),
+    ),
+    IntervalMethod(
+        "mover_wilson", ("diagnostic_odds_ratio",), "calls", lambda m: proportions.diagnostic_odds_ratio_mover(m.confusion, m.level)
+    ),
+    IntervalMethod("mover_wilson", ("net_benefit",), "probabilities", _net_benefit),
     IntervalMethod("log", ("lr_positive", "lr_negative"), "calls", _likelihood_ratio),
     IntervalMethod("log", ("diagnostic_odds_ratio",), "calls", lambda m: proportions.diagnostic_odds_ratio_log(m.confusion, m.level)),
-    IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores), recommended=lambda m: not _perfect(m)),
+    IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores)),
     IntervalMethod("delong", ("auroc",), "scores", lambda m: roc.delong(*m.scores)),
-    IntervalMethod("newcombe_auc", ("auroc",), "scores", lambda m: roc.newcombe_auc(*m.scores), recommended=_perfect),
+    IntervalMethod("newcombe_auc", ("auroc",), "scores", lambda m: roc.newcombe_auc(*m.scores)),
+    IntervalMethod("delong_cluster", ("auroc",), "scores", _delong_cluster, clusters=True),
+    IntervalMethod("wald", ("auprc",), "scores", lambda m: precision_recall.auprc_logit(*m.scores)),
+    IntervalMethod("wald", LOSSES, "probabilities", _mean_loss),
     IntervalMethod("wald", ("calibration_slope", "calibration_intercept"), "probabilities", _calibration),
 )  # fmt: skip
 """Intervals of one model with a closed form, in the order of their rows within a metric."""
 
 TWO_MODELS: tuple[ComparisonMethod, ...] = (
-    ComparisonMethod("tango", CORRECT, "calls", lambda p: paired.tango(*p.cells, p.level), recommended=True),
-    ComparisonMethod("mcnemar_midp", CORRECT, "calls", lambda p: mcnemar.mcnemar_midp(*p.discordant), recommended=True),
+    ComparisonMethod("tango", CORRECT, "calls", lambda p: paired.tango(*p.cells, p.level)),
+    ComparisonMethod("mcnemar_midp", CORRECT, "calls", lambda p: mcnemar.mcnemar_midp(*p.discordant)),
     ComparisonMethod("mcnemar_exact", CORRECT, "calls", lambda p: mcnemar.mcnemar_exact(*p.discordant)),
     ComparisonMethod("mcnemar_asymptotic", CORRECT, "calls", lambda p: mcnemar.mcnemar_asymptotic(*p.discordant)),
     ComparisonMethod("mcnemar_corrected", CORRECT, "calls", lambda p: mcnemar.mcnemar_corrected(*p.discordant)),
@@ -218,17 +291,19 @@ TWO_MODELS: tuple[ComparisonMethod, ...] = (
     ),
     ComparisonMethod("generalized_score", PREDICTIVE_VALUES, "calls", _predictive(predictive_values.generalized_score)),
     ComparisonMethod("weighted_generalized_score", PREDICTIVE_VALUES, "calls", _predictive(predictive_values.weighted_generalized_score)),
+    ComparisonMethod("permutation_paired", COMPOSITE, "calls", _permutation),
+    ComparisonMethod("permutation_paired", (*LOSSES, "net_benefit"), "probabilities", _permutation),
     ComparisonMethod("lr_regression", ("lr_positive", "lr_negative"), "calls", _predictive(predictive_values.lr_regression)),
-    ComparisonMethod("delong_paired", ("auroc",), "scores", lambda p: roc.delong_paired(*p.scores, p.level), recommended=True),
+    ComparisonMethod("delong_paired", ("auroc",), "scores", lambda p: roc.delong_paired(*p.scores, p.level)),
     ComparisonMethod(
         "permutation_paired", ("auroc",), "scores",
         lambda p: roc_permutation.permutation_paired_auroc(*p.scores, n_resamples=PERMUTATIONS, rng=p.rng()),
     ),
     ComparisonMethod(
-        "mcnemar_cluster", CORRECT, "calls", lambda p: clusters.mcnemar_cluster(*p.correct, p.patients, p.level), recommended=True, clusters=True
+        "mcnemar_cluster", CORRECT, "calls", lambda p: clusters.mcnemar_cluster(*p.correct, p.patients, p.level), clusters=True
     ),
     ComparisonMethod(
-        "delong_cluster", ("auroc",), "scores", lambda p: clusters_roc.delong_cluster(*p.scores, p.patients, p.level), recommended=True, clusters=True
+        "delong_cluster", ("auroc",), "scores", lambda p: clusters_roc.delong_cluster(*p.scores, p.patients, p.level), clusters=True
     ),
 )  # fmt: skip
 """Intervals and tests of two models with a closed form or within the pair, in the order of their rows within a metric."""
@@ -247,11 +322,51 @@ def comparison_methods(part: Slice) -> list[ComparisonMethod]:
     return [m for m in usable if not m.clusters] + [m for m in usable if m.clusters and part.clustered]
 
 
-def verdict_method(part: Slice, metric: str, *, resampled: bool) -> str | None:
-    """The method of the interval that a verdict on this metric uses; None where there is none. `resampled`: the joint bootstrap has the metric."""
-    if metric in CORRECT and part.y_pred is not None:
-        return "mcnemar_cluster" if part.clustered else "tango"
+def interval_method(part: Slice, metric: str, model: int) -> str:
+    """The method that is recommended for the metric of one model."""
+    if metric in RANK_METRICS and part.folds is not None:
+        return "bootstrap_percentile"
+    if part.clustered:
+        by_cluster = {
+            **dict.fromkeys(PROPORTIONS, "wilson"),
+            "balanced_accuracy": "mover_wilson",
+            "youden_j": "mover_wilson",
+            "auroc": "delong_cluster",
+        }
+        return by_cluster.get(metric, "bootstrap_percentile")
+    if metric == "auroc":
+        few = outside(part, "interval", "auroc", "delong_logit")
+        perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
+        return "newcombe_auc" if few or perfect else "delong_logit"
+    return _RECOMMENDED_INTERVALS.get(metric, "bootstrap_percentile")
+
+
+_RECOMMENDED_INTERVALS = {
+    **dict.fromkeys((*PROPORTIONS, "f1"), "wilson"),
+    **dict.fromkeys(("balanced_accuracy", "youden_j", *RATIOS, "net_benefit"), "mover_wilson"),
+    **dict.fromkeys((*LOSSES, "auprc", "calibration_slope", "calibration_intercept"), "wald"),
+}
+
+
+def verdict_method(part: Slice, metric: str) -> str:
+    """The method that is recommended for the difference of two models' metric, and that carries the verdict where the metric has one."""
     # DeLong ranks all scores together, which the scores of several folds do not allow.
-    if metric == "auroc" and part.y_score is not None and part.folds is None:
-        return "delong_cluster" if part.clustered else "delong_paired"
-    return "bootstrap_bca" if resampled else None
+    if part.clustered:
+        by_cluster = {
+            **dict.fromkeys(CORRECT, "mcnemar_cluster"),
+            "auroc": "delong_cluster" if part.folds is None else "",
+        }
+        return by_cluster.get(metric) or "bootstrap_percentile"
+    return (
+        _RECOMMENDED.get(metric, "bootstrap_percentile")
+        if metric != "auroc" or part.folds is None
+        else "bootstrap_percentile"
+    )
+
+
+_RECOMMENDED = {
+    **dict.fromkeys(CORRECT, "tango"),
+    **dict.fromkeys((*COMPOSITE, *LOSSES, "net_benefit"), "permutation_paired"),
+    **dict.fromkeys(("lr_positive", "lr_negative"), "lr_regression"),
+    "auroc": "delong_paired",
+}

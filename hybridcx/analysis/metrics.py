@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan, nan
 
-from hybridcx.analysis.methods import ONE_MODEL, PREDICTIVE_VALUES, Model, applies
+from hybridcx.analysis.domains import no_interval, outside
+from hybridcx.analysis.methods import ONE_MODEL, PREDICTIVE_VALUES, Model, applies, interval_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row
+from hybridcx.analysis.rows import Row, also, assumes_independence, metric_row, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import proportions
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval
-from hybridcx.vocabulary import PROPORTIONS
 
 BOOTSTRAPS: dict[bootstrap_intervals.Method, Callable[[Replicates, str, int, float], Interval]] = {
     "bootstrap_bca": bootstrap_intervals.bca,
@@ -26,18 +27,30 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
     rows = []
     for index, name in enumerate(part.models):
         for method in ONE_MODEL:
-            for metric in method.metrics if applies(part, method.needs) else ():
-                model = Model(part, index, metric, plan.confidence_level)
-                result, recommended = method.compute(model), method.recommended(model)
-                if part.clustered and not method.cluster_form:
-                    result, recommended = assumes_independence(result, part.n_clusters), False
-                rows.append(
-                    metric_row(
-                        name, metric, result, part.keys_of(metric, index), n_cases=part.n, recommended=recommended
-                    )
-                )
+            for metric in (
+                method.metrics if applies(part, method.needs) and (part.clustered or not method.clusters) else ()
+            ):
+                model = Model(part, index, metric, plan.confidence_level, plan.seed, plan.threshold)
+                result = also(method.compute(model), *part.clipped(metric, index))
+                result, recommended = _recommended(result, part, metric, index)
+                if part.clustered and not (method.clusters or method.cluster_form):
+                    result = assumes_independence(result, part.n_clusters)
+                keys = part.keys_of(metric, index)
+                keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys
+                rows.append(metric_row(name, metric, result, keys, n_cases=part.n, recommended=recommended))
         rows += _rows_at_prevalences(part, plan, index)
     return rows
+
+
+def _recommended(result: Interval, part: Slice, metric: str, model: int) -> tuple[Interval, bool]:
+    """The result, with the reason where it is the method of choice outside its domain, and whether it is recommended.
+
+    Nothing of zero width, and nothing without limits, is.
+    """
+    if result.method != interval_method(part, metric, model):
+        return result, False
+    reason = outside(part, "interval", metric, result.method)
+    return also(result, "caution", reason), result.conf_low < result.conf_high and not reason
 
 
 def _rows_at_prevalences(part: Slice, plan: Plan, index: int) -> list[Row]:
@@ -60,7 +73,6 @@ def _rows_at_prevalences(part: Slice, plan: Plan, index: int) -> list[Row]:
 def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]:
     """Rows of the bootstrap, for the metrics that `replicates` holds."""
     rows = []
-    analytic = {*PROPORTIONS, "balanced_accuracy", "youden_j"} | (set() if part.clustered else {"auroc"})
     for metric in replicates.observed:
         for j, model in enumerate(part.models):
             keys = part.keys_of(metric, j)
@@ -68,10 +80,13 @@ def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]
             clipped = part.clipped(metric, j)
             for method, interval in BOOTSTRAPS.items():
                 result = also(interval(replicates, metric, j, plan.confidence_level), *clipped)
-                recommended = method == "bootstrap_bca" and metric not in analytic
-                error = bootstrap_intervals.monte_carlo_error(
-                    replicates, metric, j, method=method, confidence_level=plan.confidence_level
-                )
+                result = without_limits(result, no_interval(metric))
+                result, recommended = _recommended(result, part, metric, j)
+                error = (nan, nan)
+                if not isnan(result.conf_low):
+                    error = bootstrap_intervals.monte_carlo_error(
+                        replicates, metric, j, method=method, confidence_level=plan.confidence_level
+                    )
                 rows.append(
                     metric_row(model, metric, result, keys, n_cases=part.n, recommended=recommended, mc_error=error)
                 )

@@ -144,6 +144,14 @@ def also(result: R, status: Status, words: str) -> R:
     return replace(result, status=doubted, warning="; ".join(w for w in (result.warning, words) if w))
 
 
+def without_limits(result: R, reason: str) -> R:
+    """The same estimate without limits and p-value, which `reason` explains: no interval of the metric holds at any size."""
+    if result.status == "not_estimable" or not reason:
+        return result
+    result = replace(result, conf_low=nan, conf_high=nan, status="caution", warning=reason)
+    return replace(result, pvalue=nan) if isinstance(result, PairedTest) else result
+
+
 def assumes_independence(result: R, n_clusters: int) -> R:
     """The same result marked as doubtful because its cases are not independent."""
     if result.status == "not_estimable":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Slice:
 
     `y_true` (n,) bool; `y_pred` (k, n) bool or None; `y_score` (k, n) float or None; `groups` (n,) patient codes or None; `folds` (n,)
     or (k, n) the fold that each case was tested in, or None: scores of different folds are never ranked together. `call_thresholds`: the score
-    at which each model's calls were made, None unless a rule chose it for the model.
+    at which each model's calls were made, None unless a rule chose it for the model. `kept`: permutations of pairs that several tables use.
     """
 
     models: tuple[str, ...]
@@ -37,6 +38,7 @@ class Slice:
     probabilities: bool = True
     folds: np.ndarray | None = None
     call_thresholds: tuple[float | None, ...] = ()
+    kept: dict[tuple[object, ...], Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(data: Matrices, keys: Keys, *, probabilities: bool) -> Slice:

@@ -11,9 +11,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.domains import no_interval, outside
 from hybridcx.analysis.methods import Pair, verdict_method
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import Row, also
+from hybridcx.analysis.rows import Row, also, without_limits
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import clusters, clusters_roc, equivalence, paired, power, roc
 from hybridcx.stats.resampling import intervals as bootstrap_intervals
@@ -25,12 +26,6 @@ from hybridcx.vocabulary import METRICS, RATIOS
 POWER = 0.80
 # Metrics on a ratio scale, or best at a target inside their range, get no verdict.
 WITHOUT_VERDICT = {*RATIOS, *(m.name for m in METRICS.values() if m.target is not None)}
-FEW_FOR_BCA = 100
-"""Below so many cases (patients) the BCa interval of a paired difference is too narrow: reports/coverage/coverage.md."""
-BCA_WARNING = (
-    "BCa limits of a difference are too narrow with so few cases (at 49 cases its test rejected 8 to 14 % of true null hypotheses at 5 %): "
-    "see the percentile interval"
-)
 STUDENT = (NADEAU_BENGIO, "delong_cluster", "obuchowski_rockette", "bootstrap_hierarchical")
 """Methods whose `parameter` is the degrees of freedom of Student's t."""
 At = Callable[[float], PairedTest]
@@ -50,13 +45,16 @@ class OverSeeds(Protocol):
     def interval_at(self, metric: str, i: int, j: int) -> At | None:
         """The interval of the difference of models i and j as a function of its level."""
 
+    def outside(self, metric: str, i: int, j: int) -> str:
+        """Why that interval is outside its domain; "" where it holds."""
+
     def values(self, metric: str) -> np.ndarray:
         """(S, k): each seed's value of each model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """BCa interval of a pair as a function of its level, with its exact inverse; `doubt`: status and warning of every limit."""
+    """Percentile interval of a pair as a function of its level, with its exact inverse; `doubt`: status and warning of every limit."""
 
     joint: Replicates
     metric: str
@@ -66,12 +64,14 @@ class Resampled:
 
     def __call__(self, level: float) -> PairedTest:
         """The interval at `level`."""
-        result = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_bca", level)
-        return also(result, *self.doubt)
+        result = bootstrap_intervals.difference(self.joint, self.metric, self.i, self.j, "bootstrap_percentile", level)
+        return without_limits(also(result, *self.doubt), no_interval(self.metric))
 
     def one_sided(self, null: float) -> tuple[float, float]:
         """The p-values of "difference <= null" and of "difference >= null"."""
-        return bootstrap_intervals.one_sided_pvalues(self.joint, self.metric, self.i, self.j, null)
+        return bootstrap_intervals.one_sided_pvalues(
+            self.joint, self.metric, self.i, self.j, null, "bootstrap_percentile"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +95,38 @@ class Scored:
         return paired.tango_pvalue(b, c, n, null), paired.tango_pvalue(c, b, n, -null)
 
 
-def interval_at(part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None) -> At | None:
+def interval_at(
+    part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None, plan: Plan
+) -> At | None:
     """The pair's interval as a function of its level, by `methods.verdict_method`; over seeds the one of `joint`. None where there is none."""
     if joint is not None and not isinstance(joint, Replicates):
         return joint.interval_at(metric, i, j)
-    method = verdict_method(part, metric, resampled=joint is not None and metric in joint.observed)
-    pair = Pair(part, i, j, metric, nan)
+    method = verdict_method(part, metric)
+    pair = Pair(part, i, j, metric, nan, plan.seed, plan.threshold)
     if method == "mcnemar_cluster":
         return partial(clusters.mcnemar_cluster, *pair.correct, pair.patients)
     if method == "tango":
         return Scored(*pair.cells)
+    if method == "permutation_paired":
+        return pair.studentised
     if method == "delong_cluster":
         return partial(clusters_roc.delong_cluster, *pair.scores, pair.patients)
     if method == "delong_paired":
         y, a, b = pair.scores
         aucs, cov = roc.delong_covariance(y, np.stack([a, b]))
         return partial(roc.delong_paired_from, aucs, cov, 0, 1, part.n)
-    if method == "bootstrap_bca" and joint is not None:
-        return Resampled(joint, metric, i, j, doubt_of_bca(part, metric, i, j))
+    if joint is not None and metric in joint.observed:
+        return Resampled(joint, metric, i, j, part.clipped(metric, i, j))
     return None
 
 
-def doubt_of_bca(part: Slice, metric: str, i: int, j: int) -> tuple[Status, str]:
-    """Status and warning for the BCa limits of a pair: clipped scores, and too few cases."""
-    status, words = part.clipped(metric, i, j)
-    if part.n_clusters >= FEW_FOR_BCA:
-        return status, words
-    return "caution", "; ".join(w for w in (words, BCA_WARNING) if w)
+def outside_domain(part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None) -> str:
+    """Why the method of the pair's verdict is outside the domain that the simulations give it; "" where it holds."""
+    if joint is not None and not isinstance(joint, Replicates):
+        return joint.outside(metric, i, j)
+    if metric == "log_loss" and part.clipped(metric, i, j)[0] != "ok":
+        return "the log loss depends on the value to which wrong scores of 0 or 1 are clipped"
+    return outside(part, "comparison", metric, verdict_method(part, metric))
 
 
 def limits_of(at: At, *, turned: bool = False) -> equivalence.Limits:
@@ -142,7 +147,7 @@ def margin_tests(
     Where lower is better the tests use the difference with its sign changed, so that p means the same for every metric; the estimate and its limits
     stay model minus comparator.
     """
-    at = interval_at(part, metric, i, j, joint)
+    at = interval_at(part, metric, i, j, joint, plan)
     if plan.margin is None or at is None:
         return []
     result, turned = at(plan.confidence_level), not METRICS[metric].higher_is_better
@@ -207,8 +212,7 @@ def verdicts_table(
     joint: Replicates | OverSeeds | None,
 ) -> pd.DataFrame:
     """One row per overall pair and metric that has a better direction."""
-    results = _tested_intervals(part, compared, plan, pairs, joint, part.metrics())
-    return pd.DataFrame([_row(*names, result, at, test, plan) for names, result, at, test in results])
+    return pd.DataFrame([_row(e, plan) for e in _evidence(part, compared, plan, pairs, joint, part.metrics())])
 
 
 def conclusions(
@@ -223,21 +227,40 @@ def conclusions(
     verdict."""
     wanted = [m for m in part.metrics() if m in metrics]
     rows = [
-        (*names, result.estimate, _verdict_of(names[0], result, test, plan).verdict)
-        for names, result, _, test in _tested_intervals(part, compared, plan, pairs, joint, wanted)
+        (e.metric, e.model, e.comparator, e.plain.estimate, _verdict_of(e, plan)[0].verdict)
+        for e in _evidence(part, compared, plan, pairs, joint, wanted)
     ]
     return pd.DataFrame(rows, columns=["metric", "model", "comparator", "estimate", "verdict"])
 
 
-def _tested_intervals(
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict rests on.
+
+    `at`: the interval as a function of its level; `plain` at the plan's level, `simultaneous` at the level that covers the differences of all
+    `family` pairs at once (Bonferroni). `test`: the row of comparisons.csv whose adjusted p-value a verdict of superiority needs. `outside`: why the
+    method does not hold for these data, or "".
+    """
+
+    metric: str
+    model: str
+    comparator: str
+    at: At
+    plain: PairedTest
+    simultaneous: PairedTest
+    family: int
+    test: Row
+    outside: str
+
+
+def _evidence(
     part: Slice,
     compared: pd.DataFrame,
     plan: Plan,
     pairs: tuple[tuple[str, str], ...],
     joint: Replicates | OverSeeds | None,
     metrics: Sequence[str],
-) -> Iterator[tuple[tuple[str, str, str], PairedTest, At, Row]]:
-    """For each verdict: its names, its interval, the interval as a function of its level, and the row of its test."""
+) -> Iterator[Evidence]:
     if compared.empty:
         return
     place = {m: k for k, m in enumerate(part.models)}
@@ -250,43 +273,69 @@ def _tested_intervals(
         for metric in metrics:
             if metric in WITHOUT_VERDICT:
                 continue
-            at = interval_at(part, metric, place[model], place[comparator], joint)
-            if at is not None:
-                result = at(plan.confidence_level)
-                # The interval of a paired proportion is Tango's; its test is the mid-p test.
-                test = tested[metric, model, comparator, "mcnemar_midp" if result.method == "tango" else result.method]
-                yield (metric, model, comparator), result, at, test
+            i, j = place[model], place[comparator]
+            at = interval_at(part, metric, i, j, joint, plan)
+            if at is None:
+                continue
+            plain = at(plan.confidence_level)
+            yield Evidence(
+                metric,
+                model,
+                comparator,
+                at,
+                plain,
+                at(1 - (1 - plan.confidence_level) / len(pairs)) if len(pairs) > 1 else plain,
+                len(pairs),
+                # Tango's interval has the exact test of the discordant cases beside it: no verdict is firmer than that test.
+                tested[metric, model, comparator, "mcnemar_exact" if plain.method == "tango" else plain.method],
+                outside_domain(part, metric, i, j, joint),
+            )
 
 
-def _verdict_of(metric: str, result: PairedTest, test: Row, plan: Plan) -> equivalence.Verdict:
-    """The verdict of an interval and its adjusted p-value; the sign is changed where lower is better."""
-    turned = not METRICS[metric].higher_is_better
-    low, high = (-result.conf_high, -result.conf_low) if turned else (result.conf_low, result.conf_high)
-    return equivalence.verdict(low, high, plan.margin, float(test["adj.p.value"]), 1 - plan.confidence_level)
+def _turned(metric: str, result: PairedTest) -> tuple[float, float]:
+    """The limits, with their sign changed where lower is better."""
+    if METRICS[metric].higher_is_better:
+        return result.conf_low, result.conf_high
+    return -result.conf_high, -result.conf_low
 
 
-def _row(metric: str, model: str, comparator: str, result: PairedTest, at: At, test: Row, plan: Plan) -> Row:
-    turned = not METRICS[metric].higher_is_better
-    low, high = (-result.conf_high, -result.conf_low) if turned else (result.conf_low, result.conf_high)
+def _verdict_of(e: Evidence, plan: Plan) -> tuple[equivalence.Verdict, str]:
+    """The verdict of the simultaneous interval and the adjusted p-value, and why there is none where the method does not hold."""
+    low, high = _turned(e.metric, e.simultaneous)
     alpha = 1 - plan.confidence_level
-    verdict = _verdict_of(metric, result, test, plan)
-    superior, noninferior, equivalent = _pvalues(result, at, plan, turned)
+    verdict = equivalence.verdict(low, high, plan.margin, float(e.test["adj.p.value"]), alpha)
+    if e.outside:
+        return equivalence.Verdict("inconclusive", verdict.within_margin), e.outside
+    return verdict, equivalence.ZERO_WIDTH if low == high else ""
+
+
+def _row(e: Evidence, plan: Plan) -> Row:
+    result, simultaneous = e.plain, e.simultaneous
+    turned = not METRICS[e.metric].higher_is_better
+    verdict, reason = _verdict_of(e, plan)
+    superior, noninferior, equivalent = _pvalues(result, e.at, plan, turned)
+    messages = dict.fromkeys(w for w in (result.warning, reason) if w)
     return {
-        "metric": metric,
-        "model": model,
-        "comparator": comparator,
+        "metric": e.metric,
+        "model": e.model,
+        "comparator": e.comparator,
         "estimate": result.estimate,
         "conf.low": result.conf_low,
         "conf.high": result.conf_high,
         "margin": nan if plan.margin is None else plan.margin,
         "verdict": verdict.verdict,
         "within.margin": verdict.within_margin,
-        "smallest.margin": equivalence.smallest_margin(low, high),
+        "smallest.margin": equivalence.smallest_margin(*_turned(e.metric, simultaneous)),
         "p.superior": superior,
         "p.noninferior": noninferior,
         "p.equivalent": equivalent,
-        "detectable.difference": _detectable(result, alpha),
-        "role": test["role"],
+        "detectable.difference": _detectable(result, (1 - plan.confidence_level) / e.family),
+        "role": e.test["role"],
+        "method": result.method,
+        "status": "caution" if reason and result.status == "ok" else result.status,
+        "warning": "; ".join(messages) or None,
+        "conf.low.simultaneous": simultaneous.conf_low,
+        "conf.high.simultaneous": simultaneous.conf_high,
     }
 
 
@@ -306,7 +355,7 @@ def _detectable(result: PairedTest, alpha: float) -> float:
     """The smallest true difference that the test detects with 80 % power, at the observed discordance or standard error."""
     if result.method == "tango":
         n, discordant = int(result.n), result.b + result.c
-        return _detectable_midp(n, discordant / n, alpha) if n else nan
+        return _detectable_exact(n, discordant / n, alpha) if n else nan
     # A standard error of 0 comes with an interval of zero width, which is no evidence.
     if isnan(result.std_error) or result.std_error == 0:
         return nan
@@ -315,5 +364,5 @@ def _detectable(result: PairedTest, alpha: float) -> float:
 
 
 @lru_cache(maxsize=1024)  # most of many pairs share their discordance with another pair
-def _detectable_midp(n: int, discordance: float, alpha: float) -> float:
-    return power.detectable_difference_mcnemar(n, discordance, POWER, alpha, "midp")
+def _detectable_exact(n: int, discordance: float, alpha: float) -> float:
+    return power.detectable_difference_mcnemar(n, discordance, POWER, alpha, "exact")

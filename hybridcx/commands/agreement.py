@@ -89,7 +89,11 @@ def agreement(
             further_columns=rating_columns(read),
             more={"pseudonyms": names.described} if names else None,
             inputs=inputs,
-            options={**options, "scale": read.scale, "input_warnings": [str(w) for w in read.warnings]},
+            options={
+                **options,
+                "scale": None if read.maybe_codes else read.scale,
+                "input_warnings": [str(w) for w in read.warnings],
+            },
             clock=clock,
             progress=progress,
         )

@@ -180,7 +180,8 @@ def _predictions(path: Path, found: Checked, positive: str | None, score_kind: S
 
 def _ratings(path: Path, found: Checked, scale: Scale | None) -> None:
     read = read_ratings(path, scale=scale)
-    found.holds = f"{len(read.readers)} readers, {read.n_cases} cases, scale {read.scale}"
+    scales = "measurement or ordinal" if read.maybe_codes else read.scale
+    found.holds = f"{len(read.readers)} readers, {read.n_cases} cases, scale {scales}"
     found.problems += read.warnings
 
 

@@ -126,7 +126,10 @@ ScoreKind = Annotated[
 ]
 Scale = Annotated[
     Literal["measurement", "nominal", "ordinal"] | None,
-    Option("Scale of the ratings; default measurement for numbers, nominal for text. A cohort manifest has ratings (measurement) or calls."),
+    Option(
+        "Scale of the ratings; default measurement for numbers, nominal for text; whole numbers from 0 to 10 are analysed as both measurement and "
+        "ordinal. A cohort manifest has ratings (measurement) or calls."
+    ),
 ]  # fmt: skip
 
 # compare

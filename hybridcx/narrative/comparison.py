@@ -13,6 +13,8 @@ from hybridcx.narrative.repeats import (
     seed_methods,
 )
 from hybridcx.records.predictions import Predictions
+from hybridcx.vocabulary import METRICS, method_label
+from hybridcx.vocabulary.simulations import nearest
 
 if TYPE_CHECKING:  # the stages import torch, which a comparison of predictions does not need
     pass
@@ -38,14 +40,18 @@ def comparison_methods(
         f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
         *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
         *fold_methods(predictions),
+        *_simulated(predictions, plan, tables),
         "ECE: 10 bins of equal width of the positive class's score. "
         f"Net benefit at the threshold {plan.threshold:g}; decision curves have pointwise Wald limits, in decision_curve.csv.",
     ]
     if len(predictions.models) > 1:
         text.append(
-            "p-values are adjusted by Holm (1979) within the family of all pairs of one metric and method; Hochberg, Benjamini-Hochberg and "
+            "Verdicts rest on intervals that cover the differences of all pairs of a metric at once (Bonferroni), and on p-values adjusted by Holm "
+            "(1979) within the family of all pairs of one metric and method; for accuracy, sensitivity and specificity these are of the exact test "
+            "of the discordant cases, so that no verdict is firmer than that test. Hochberg, Benjamini-Hochberg and "
             "max-T (Westfall and Young 1993) adjustments stand in multiplicity.csv. Differences along the decision curve have pointwise Wald "
-            "limits; the probability of being best is the share of the joint resamples; overlap of errors is Cohen's kappa of the two errors."
+            "limits; the share of resamples in which a model is best is no probability that it is the best; overlap of errors is Cohen's kappa "
+            "of the two errors."
         )
     if clustered:
         text.append(
@@ -83,6 +89,44 @@ def comparison_methods(
     return text
 
 
+def _simulated(predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame]) -> list[str]:
+    """How the recommended intervals of the primary metric fared in the shipped simulations, at the size nearest to this study's."""
+    truth = predictions.matrices("test").y_true if len(predictions.seeds) < 2 else None
+    if truth is None or predictions.clustered or not len(truth):
+        return []
+    share = min(truth.mean(), 1 - truth.mean())
+    sentences = []
+    for use, name, what in (("interval", "metrics", ""), ("comparison", "comparisons", "differences of ")):
+        table = tables[name]
+        rows = (
+            table[table["recommended"] & (table["metric"] == plan.primary_metric) & table["conf.low"].notna()]
+            if len(table)
+            else table
+        )
+        for method in list(dict.fromkeys(rows["method"])) if len(rows) else []:
+            size = nearest(use, plan.primary_metric, str(method), len(truth), float(share))
+            if size is None:
+                continue
+            low, high = (f"{100 * c:.1f}" for c in size.coverage)
+            metric = METRICS[plan.primary_metric].label.lower()
+            sentences.append(
+                f"of {what}{metric} ({method_label(method)}) with {size.n} cases and {100 * size.prevalence:.0f} % in one class, the true value lay "
+                f"within the 95 % interval in {low} to {high} % ({size.settings} settings, {size.replicates:,} samples each)"
+                + (
+                    f"; a true difference of 0 was excluded in at most {100 * size.type1[1]:.1f} %"
+                    if size.type1
+                    else ""
+                )
+            )
+    if not sentences:
+        return []
+    return [
+        f"In simulations {', and '.join(sentences)}. These are the simulated sizes nearest to this study's {len(truth)} cases with "
+        f"{100 * share:.0f} % in the smaller class. A method is recommended, and carries a verdict, where it covers at least 93.5 % on average over "
+        "the settings."
+    ]
+
+
 def _units(predictions: Predictions) -> str:
     """The name of the clusters: patients, or the cluster column."""
     return "patients" if predictions.cluster == "patient_id" else f"clusters (column {predictions.cluster!r})"
@@ -101,8 +145,11 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
             "and Scott 1992; Saha, Miller and Wang 2016); balanced accuracy and Youden's J: MOVER from these limits. Other metrics: bootstrap over "
             f"{who}. Intervals that assume independent cases stand in metrics.csv, marked as caution."
             if clustered
-            else "Proportions: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
-            "metrics.csv. AUROC: DeLong (1988) on the logit scale, Newcombe (2006) where the AUROC is 0 or 1."
+            else "Proportions and F1: Wilson (1927) score intervals; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
+            "metrics.csv. Balanced accuracy, Youden's J, likelihood and odds ratios, net benefit: Wilson's limits combined (MOVER). AUROC: DeLong "
+            "(1988) on the logit scale; Newcombe (2006) where a class is small or the AUROC is 0 or 1. AUPRC: logit (Boyd, Eng and Page 2013). Brier "
+            "score and log loss: on the log scale, with Student's or the bootstrap-t's critical value, whichever is larger. The calibration error "
+            "has no limits: its estimate is biased upwards, and no interval covers."
         ),
         f"Bootstrap: {plan.n_resamples:,} resamples of {units}, {'stratified by class' if plan.stratified else 'unstratified'}, shared by all "
         f"models, so that differences are paired; BCa limits (Efron 1987) with the jackknife over {units}. Calibration slopes and intercepts "
@@ -112,8 +159,10 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
             if clustered or len(predictions.models) < 2
             else [
                 "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
-                "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of "
-                "AUROC: DeLong, paired. Identical predictions give p = 1."
+                "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of the "
+                "other metrics of calls, of net benefit, Brier score and log loss: studentised permutation of the two models within cases (Chung and "
+                "Romano 2013), inverted for the limits, with half a case more in each discordant cell. Differences of AUROC: DeLong, paired. "
+                "Identical predictions give p = 1."
             ]
         ),
     ]

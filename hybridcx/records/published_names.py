@@ -41,7 +41,7 @@ NOT_DETERMINED: Mapping[str, str] = MappingProxyType(
     {
         "it depends on the scores, not on a confusion matrix alone": "auroc, auc, roc auc, auc roc, area under the curve, area under the roc "
         "curve, c statistic, auprc, pr auc, auc pr, average precision, ap, map, brier, brier score, log loss, logloss, cross entropy, loss, "
-        "calibration slope, calibration intercept, ece, expected calibration error, net benefit",
+        "calibration slope, calibration intercept, calibration in the large, citl, ece, expected calibration error, net benefit",
         "it is an average over classes, which one matrix of two classes does not name": "macro f1, weighted f1, micro f1, macro precision, "
         "weighted precision, micro precision, weighted recall, micro recall, macro f1 score, weighted f1 score, f1 macro, f1 weighted",
         "it is not among the metrics of the audit": "kappa, cohen kappa, cohen's kappa, g mean, gmean, jaccard, iou, jaccard index, "

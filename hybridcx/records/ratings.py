@@ -35,6 +35,9 @@ PREFIXES = ("reader_", "rating_")
 OF_SCALE: dict[Scale, str] = {"measurement": "rating_", "ordinal": "rating_", "nominal": "reader_"}
 """The columns of a scale where a file (a manifest) has both kinds: `rating_` are numbers, `reader_` are calls."""
 
+HIGHEST_CODE = 10
+"""Whole numbers from 0 to this one could be codes of ordered categories."""
+
 _OCCASION = re.compile(r"(?P<reader>.+)_(?P<occasion>[0-9]+)", re.DOTALL)
 
 
@@ -53,13 +56,15 @@ class Ratings:
 
     `frame`: index case_id (sorted), one column per reading in the order of `columns`; float64 with NaN where a case was not read (scale
     "measurement"), otherwise text and None. `scale`: measurement (ICC, Bland-Altman), nominal or ordinal (kappa and related coefficients).
-    `categories`: the sorted union of the categories, numbers by value; empty for measurements.
+    `categories`: the sorted union of the categories, numbers by value; empty for measurements. `maybe_codes`: no scale was chosen, and the
+    measurements are whole numbers from 0 to 10, which could be codes of ordered categories.
     """
 
     frame: pd.DataFrame
     columns: tuple[ReadingColumn, ...]
     scale: Scale
     categories: tuple[str, ...] = ()
+    maybe_codes: bool = False
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -103,7 +108,8 @@ def parse_reading_column(column: str, prefixes: Sequence[str] = PREFIXES) -> Rea
 def read_ratings(path: str | Path, scale: Scale | None = None) -> Ratings:
     """Read a ratings file: `case_id` and one column per reading.
 
-    Without `scale`, numbers are measurements and text is nominal. Empty cells are cases that were not read; among measurements
+    Without `scale`, numbers are measurements and text is nominal; whole numbers from 0 to 10 could be codes too: a
+    warning, and `maybe_codes`. Empty cells are cases that were not read; among measurements
     so is `NA`. An ordinal scale takes numbers (its categories in their order), for the order of words is not known.
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses; blank or repeated case ids; fewer than two
@@ -164,7 +170,19 @@ def build_ratings(
     frame.index = pd.Index(raw["case_id"], name="case_id")
     frame = frame.sort_index()
     problems += _coverage(frame, columns, file)
-    return Ratings(frame, tuple(columns), kind, _categories(frame) if kind != "measurement" else (), tuple(problems))
+    codes = scale is None and kind == "measurement" and _could_be_codes(frame)
+    if codes:
+        values = frame.to_numpy()
+        low, high = np.nanmin(values), np.nanmax(values)
+        rule = (
+            f"whole numbers from {low:g} to {high:g} can be measurements or codes of ordered categories: both analyses are given (ICC and limits of "
+            "agreement; weighted kappa, AC2 and ordinal alpha)"
+        )
+        problems.append(
+            Problem(rule, file, remedy="choose with --scale measurement or --scale ordinal", severity="warning")
+        )
+    categories = _categories(frame) if kind != "measurement" else ()
+    return Ratings(frame, tuple(columns), kind, categories, codes, tuple(problems))
 
 
 def _columns(
@@ -310,6 +328,13 @@ def _typed(arr: pa.Array, kind: Scale) -> pd.Series:
     return pd.Series(text, dtype="object")  # pandas 3 would infer its own type of text, which has no None
 
 
+def _could_be_codes(frame: pd.DataFrame) -> bool:
+    """Whether all measurements are whole numbers from 0 to 10."""
+    values = frame.to_numpy()
+    values = values[~np.isnan(values)]
+    return bool(values.size) and bool(((values == np.round(values)) & (values >= 0) & (values <= HIGHEST_CODE)).all())
+
+
 def _categories(frame: pd.DataFrame) -> tuple[str, ...]:
     values = {v for column in frame for v in frame[column] if v is not None}
     arr = text_array(sorted(values))
@@ -337,8 +362,8 @@ def _coverage(frame: pd.DataFrame, columns: list[ReadingColumn], file: str) -> l
         warn(n_readers == 1, "cases were read by one reader only; they take no part in agreement between readers")
     whole = frame.notna().all(axis=1)
     rule = (
-        "cases lack some reading; kappas and ICCs use the cases that are complete in the readings they compare, percent agreement, AC1, AC2 and "
-        "alpha every case with at least two of them (n says how many)"
+        "cases lack some reading; Cohen's kappas and ICCs use the cases that are complete in the readings they compare, percent agreement, "
+        "Fleiss' kappa, AC1, AC2 and alpha every case with at least two of them (n says how many)"
     )
     warn(~whole & (n_readers > 0), rule)
     return out

@@ -59,7 +59,7 @@ def detectable(chosen: Sequence[Pair]) -> str:
     size, several = _range(metric, known)
     return (
         f"The smallest difference in {in_sentence(metric.name)} that a test set like this one could be expected to detect is "
-        f"{size} (80% power, two-sided test at the level of the intervals, not adjusted)"
+        f"{size} (80% power, two-sided test at the level of the simultaneous intervals)"
         + (", depending on the pair." if several else ".")
     )
 
@@ -192,6 +192,9 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], Row]) -> str:
         low, high = (numbers.difference(metric, x, p.margin) for x in (p.low, p.high))
         interval = numbers.confidence_interval(p.conf_level, low, high)
         details.append(f"{interval}, {vocabulary.method_label(p.method)}")
+    if p.has_simultaneous:
+        low, high = (numbers.difference(metric, x, p.margin) for x in p.simultaneous)
+        details.append(f"simultaneous over all pairs {low} to {high}")
     if not isnan(p.p):
         details.append(_test(p))
     if not isnan(p.adjusted):
@@ -199,6 +202,7 @@ def sentence(p: Pair, values: Mapping[tuple[str, ...], Row]) -> str:
         details.append(f"{adjustment}-adjusted {numbers.p_equals(p.adjusted)}")
     text += f" ({'; '.join(details)})" if details else ""
     text += f": {verdict_text(p)}" if p.verdict else ""
+    text += f" ({reason})" if (reason := disagreement(p)) else ""
     text += f". Caution: {'; '.join(p.warnings)}" if p.warnings else ""
     return text + "."
 
@@ -237,6 +241,19 @@ def verdict_text(p: Pair) -> str:
         "non_inferior": f"not inferior by more than {margin}{unit}",
     }
     return words.get(p.verdict, vocabulary.VERDICTS.get(p.verdict, p.verdict))
+
+
+def disagreement(p: Pair) -> str:
+    """Why a comparison is inconclusive although its own interval excludes no difference; "" elsewhere."""
+    null = vocabulary.metric(p.metric).null
+    if p.verdict != "inconclusive" or p.warnings or not (p.low > null or p.high < null):
+        return ""
+    alpha = 1 - p.conf_level
+    if p.has_simultaneous and p.simultaneous[0] <= null <= p.simultaneous[1]:
+        return "the simultaneous interval includes 0"
+    if isfinite(p.adjusted_exact) and p.adjusted_exact >= alpha:
+        return f"the interval excludes 0, the exact test of the discordant cases does not reject: adjusted {numbers.p_equals(p.adjusted_exact)}"
+    return "the adjusted test does not reject" if _judged_p(p) >= alpha else ""
 
 
 def model_sentences(tables: Mapping[str, pd.DataFrame]) -> list[str]:

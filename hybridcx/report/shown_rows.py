@@ -29,8 +29,9 @@ def number(x: object) -> float:
 
 
 def limits(row: Mapping[Any, Any] | pd.Series) -> tuple[float, float, float]:
-    """The estimate of a row and its confidence limits."""
-    return number(row["estimate"]), number(row["conf.low"]), number(row["conf.high"])
+    """The estimate of a row and its confidence limits; an interval of zero width is no evidence and has none."""
+    low, high = number(row["conf.low"]), number(row["conf.high"])
+    return number(row["estimate"]), *((nan, nan) if low == high else (low, high))
 
 
 def caution(row: Mapping[Any, Any]) -> str:
@@ -105,7 +106,8 @@ class Pair:
     """The comparison of two models in one metric: interval and test with their methods, and the verdict where there is one.
 
     `low`, `high`: confidence limits. `p`: p-value of `test`, `adjusted`: the same after `adjustment` for multiplicity. `b`, `c`: cases that only
-    the model, only the comparator got right. `mc_errors`: Monte Carlo standard errors of resampled limits. NaN and "" where there is none.
+    the model, only the comparator got right. `mc_errors`: Monte Carlo standard errors of resampled limits. `simultaneous`: the
+    limits that the verdict uses. `adjusted_exact`: adjusted p-value of the exact test of the discordant cases. NaN and "" where there is none.
     """
 
     metric: str
@@ -133,6 +135,13 @@ class Pair:
     smallest_margin: float = nan
     threshold: float = nan
     mc_errors: tuple[float, float] = (nan, nan)
+    simultaneous: tuple[float, float] = (nan, nan)
+    adjusted_exact: float = nan
+
+    @property
+    def has_simultaneous(self) -> bool:
+        """Whether the simultaneous limits differ from the pair's own, as with several pairs."""
+        return all(map(isfinite, self.simultaneous)) and self.simultaneous != (self.low, self.high)
 
     @property
     def has_limits(self) -> bool:
@@ -163,7 +172,7 @@ def pairs(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None = None, metri
 
 def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pair:
     by_method = {r["method"]: r for r in rows}
-    with_limits = [r for r in rows if r["method"] not in _TESTS_ALONE]
+    with_limits = [r for r in rows if r["method"] not in _TESTS_ALONE or pd.notna(r["conf.low"])]
     interval = _best_first(with_limits or rows, vocabulary.DIFFERENCE_ORDER)[0]
     tests = _best_first([r for r in rows if pd.notna(r["p.value"])], vocabulary.TEST_ORDER)
     test = tests[0] if tests else {}
@@ -194,6 +203,10 @@ def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pa
         smallest_margin=number(verdict.get("smallest.margin")) if verdict else nan,
         threshold=number(interval.get("threshold")),
         mc_errors=(number(interval.get("mc.error.low")), number(interval.get("mc.error.high"))),
+        simultaneous=(number(verdict.get("conf.low.simultaneous")), number(verdict.get("conf.high.simultaneous")))
+        if verdict
+        else (nan, nan),
+        adjusted_exact=number(by_method.get("mcnemar_exact", {}).get("adj.p.value")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Calibration of probability scores: Brier score and its parts, log loss, slope and intercept, binned calibration error.
+"""Calibration of probability scores: Brier score and its parts, log loss, slope and intercepts, binned calibration error.
 
 A score is the model's probability of the positive class. Lower is better for Brier, log loss and ECE; slope 1 and intercept 0 are
 the ideal of the calibration line.
@@ -41,7 +41,12 @@ def brier(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
-    return float(np.mean((score - y) ** 2)) if y.size else nan
+    return float(np.mean(brier_terms(y, score))) if y.size else nan
+
+
+def brier_terms(y: BoolArray, score: FloatArray) -> FloatArray:
+    """Return (score - truth)^2 per case. Shapes (n,) and (..., n)."""
+    return np.asarray((score - y) ** 2)
 
 
 def log_loss_terms(y: BoolArray, score: FloatArray) -> FloatArray:
@@ -305,12 +310,13 @@ def fit_intercept(
 def calibration_line(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95
 ) -> tuple[Interval, Interval]:
-    """Return the calibration slope and intercept (Cox 1958), each with Wald limits (method `wald`).
+    """Return the calibration slope (Cox 1958) and calibration-in-the-large (Van Calster et al. 2019), each with Wald limits (method `wald`).
 
-    Slope: b of logit P(y) = a + b logit(score); 1 is ideal, below 1 the scores are too extreme. Intercept (calibration in the large):
-    a of logit P(y) = a + logit(score), the logit as offset; 0 is ideal, above 0 the scores are too low. It stays estimable under
-    separation, where the slope is not: the largest score of one class is not above the smallest of the other. Scores beyond 1e-6
-    of 0 or 1 are clipped to it, and `warning` says how many.
+    Slope: b of logit P(y) = a + b logit(score); 1 is ideal, below 1 the scores are too extreme. Calibration-in-the-large, the calibration
+    intercept with the slope fixed at 1: a of logit P(y) = a + logit(score), the logit as offset; 0 is ideal, above 0 the scores are too low.
+    It stays estimable under separation, where the slope is not: the largest score of one class is not above the smallest of the other. The
+    intercept that is estimated together with the slope is another number: `line_intercept`. Scores beyond 1e-6 of 0 or 1 are clipped to it, and
+    `warning` says how many.
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -337,3 +343,26 @@ def calibration_line(
     return Interval(
         "wald", b, b - half, b + half, confidence_level, sqrt(b_variance), n=y.size, warning=warning
     ), intercept
+
+
+def line_intercept(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
+    """Return a of logit P(y) = a + b logit(score), estimated together with the slope b (Cox 1958), with Wald limits (method `wald`).
+
+    It is the log odds of the positive class at a score of 1/2 and no measure of calibration alone: it changes with the slope. 0 and a slope of 1
+    are the ideal. `calibration_line` has the slope, and the intercept with the slope fixed at 1. Statuses and clipping as the slope.
+    """
+    slope, _ = calibration_line(y_true, y_score, confidence_level)
+    if slope.status == "not_estimable":
+        return slope
+    y = check_truth(y_true)
+    x = clipped_logit(check_one_score(y_score, y.size, probability=True))
+    fit = fit_slope(x, y, np.ones((y.size, 1)))
+    centre, location, b = float(x.mean()), float(fit.location[0]), float(fit.slope[0])
+    p = special.expit(location + b * (x - centre))
+    weight = p * (1.0 - p)
+    # The variance of the line at x = 0: 1/sum(w) + m^2 / sum(w (x - m)^2), m the weighted mean of x.
+    mean = float(weight @ x / weight.sum())
+    error = sqrt(1.0 / float(weight.sum()) + mean**2 / float(weight @ (x - mean) ** 2))
+    a = location - b * centre
+    half = z_value(confidence_level) * error
+    return Interval("wald", a, a - half, a + half, confidence_level, error, n=y.size, warning=slope.warning)

@@ -11,10 +11,11 @@ from math import isnan, nan, sqrt
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import Interval, PairedTest
-from hybridcx.stats.roc import NO_CLASS, ZERO_WIDTH, delong_paired_from, placements
+from hybridcx.stats.roc import NO_CLASS, delong_paired_from, placements
 from hybridcx.stats.score_inputs import FloatArray, check_groups, check_one_score, check_scores, check_truth, z_value
 
 FEW_CLUSTERS = "one class has cases of a single patient, from which no variance between patients can be estimated"
@@ -59,7 +60,11 @@ def delong_cluster_covariance(
 def delong_cluster_interval(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95
 ) -> Interval:
-    """Return one model's AUROC -+ z x the cluster standard error (method `delong_cluster`), limits clipped to 0 to 1."""
+    """Return one model's AUROC with the cluster standard error (method `delong_cluster`), limits on the logit scale.
+
+    Limits: expit(logit(A) -+ z se / (A (1 - A))), as `roc.delong_logit`. At an AUROC of 0 or 1, or with a variance of 0, there are none (`caution`);
+    `std_error` is of the AUROC.
+    """
     z = z_value(confidence_level)
     y = check_truth(y_true)
     aucs, cov = delong_cluster_covariance(y, check_one_score(y_score, y.size), groups)
@@ -71,8 +76,16 @@ def delong_cluster_interval(
         return replace(blank, status="caution", warning=FEW_CLUSTERS)
     # Patients' negative covariances can leave a variance that is zero up to rounding, or below.
     se = sqrt(max(variance, 0.0))
-    result = replace(blank, conf_low=max(auc - z * se, 0.0), conf_high=min(auc + z * se, 1.0), std_error=se)
-    return replace(result, status="caution", warning=ZERO_WIDTH) if se == 0.0 else result
+    if auc in (0.0, 1.0):
+        reason = f"the logit of an AUROC of {auc:.0f} is infinite and the variance between patients is 0: no limits"
+        return replace(blank, std_error=se, status="caution", warning=reason)
+    if se == 0.0:
+        reason = "the estimated variance is zero: no limits"
+        return replace(blank, std_error=se, status="caution", warning=reason)
+    centre, half = special.logit(auc), z * se / (auc * (1.0 - auc))
+    return replace(
+        blank, conf_low=float(special.expit(centre - half)), conf_high=float(special.expit(centre + half)), std_error=se
+    )
 
 
 def delong_cluster(

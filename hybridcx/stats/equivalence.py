@@ -14,6 +14,7 @@ from typing import Literal
 from scipy import optimize, special
 
 from hybridcx.stats.results import PairedTest
+from hybridcx.stats.ties import ROUNDING, above, tied
 
 Limits = Callable[[float], tuple[float, float]]
 """A two-sided confidence level in (0, 1) to the limits (low, high) at that level, nested in the level."""
@@ -46,11 +47,12 @@ def pvalue_above(limits: Limits, null: float, smallest: float = SMALLEST_PVALUE)
     edge = min(-float(special.ndtri(smallest)), 8.0)
 
     def bound(t: float) -> float:
-        """The limit with one-sided error Phi(t), minus `null`: increasing in t."""
+        """The limit with one-sided error Phi(t), minus `null`: increasing in t. A limit that equals `null` does not exceed it."""
         # Exactly 0 would ask for the interval of level 0, which not every method has.
         level = 1 - 2 * float(special.ndtr(-max(abs(t), 1e-9)))
         low, high = limits(level)
-        return (low if t < 0 else high) - null
+        limit = low if t < 0 else high
+        return -ROUNDING if tied(limit, null) else limit - null
 
     first, last = bound(-edge), bound(edge)
     if isnan(first) or isnan(last):
@@ -203,6 +205,7 @@ def verdict(
 
     `superior` L > 0 and `inferior` U < 0, both only if the adjusted p-value is below `alpha`; else `equivalent` if -m < L and U < m;
     else `non_inferior` if L > -m; else `inconclusive`. Without a margin only superior, inferior and inconclusive are possible.
+    A limit equal to 0 or to the margin within rounding is neither above nor below it (`stats.ties`).
     An interval of zero width, or without a limit, is no evidence: `inconclusive`. A missing adjusted p-value (NaN) is not below `alpha`.
     Raises ValueError for a margin that is not positive, or limits in the wrong order.
 
@@ -213,16 +216,16 @@ def verdict(
         raise ValueError(f"the margin must be positive, got {margin}")
     if conf_low > conf_high:
         raise ValueError(f"limits in the wrong order: {conf_low} > {conf_high}")
-    if isnan(conf_low) or isnan(conf_high) or conf_low == conf_high:
+    if isnan(conf_low) or isnan(conf_high) or tied(conf_low, conf_high):
         return Verdict("inconclusive", None)
-    within = None if margin is None else -margin < conf_low and conf_high < margin
+    within = None if margin is None else above(conf_low, -margin) and above(margin, conf_high)
     significant = adjusted_pvalue < alpha
-    if conf_low > 0 and significant:
+    if above(conf_low, 0.0) and significant:
         return Verdict("superior", within)
-    if conf_high < 0 and significant:
+    if above(0.0, conf_high) and significant:
         return Verdict("inferior", within)
     if within:
         return Verdict("equivalent", within)
-    if margin is not None and conf_low > -margin:
+    if margin is not None and above(conf_low, -margin):
         return Verdict("non_inferior", within)
     return Verdict("inconclusive", within)

@@ -25,8 +25,8 @@ from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import FloatArray
+from hybridcx.stats.ties import tied
 
-_ROUNDING = 1e-13
 METHOD: bootstrap_intervals.Method = "bootstrap_percentile"
 
 
@@ -117,7 +117,7 @@ def contrast_replicates(replicates: Replicates, metric: str, weights: npt.ArrayL
             with np.errstate(invalid="ignore"):
                 found[..., i] = values[..., used] @ row[used]
         # Sums of shares such as 1/7 that meet end some 1e-17 beside 0; a difference of nothing has no sign.
-        found[np.abs(found) < _ROUNDING] = 0.0
+        found[tied(found, 0.0)] = 0.0
         return found
 
     return replace(

@@ -7,7 +7,7 @@ MOVER (Zou and Donner 2008) and the delta method on the log scale both rest on t
 
 from __future__ import annotations
 
-from math import exp, inf, isfinite, log, nan, sqrt
+from math import exp, inf, isfinite, isnan, log, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -234,6 +234,107 @@ def diagnostic_odds_ratio_log(confusion: Confusion, confidence_level: float = 0.
     cells = (c.tp, c.fn, c.fp, c.tn)
     variance = sum(1 / cell for cell in cells) if all(cells) else nan
     return _log_interval("log", "diagnostic_odds_ratio", variance, c, confidence_level)
+
+
+def f1_wilson(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
+    """F1 with Wilson's limits of the share J = TP / (TP + FP + FN), of which it is the increasing function 2 J / (1 + J).
+
+    J (Jaccard's index) is a share of the cases that truth or model calls positive. `numerator` and `denominator` are those of J. `not_estimable`
+    without a positive case; the limits exist for every other table.
+    """
+    c = confusion
+    estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)["f1"])
+    size = c.tp + c.fp + c.fn
+    if isnan(estimate):
+        return _not_estimable("wilson", "f1", c, confidence_level)
+    low, high = (float(v) for v in wilson_limits(c.tp, size, confidence_level))
+    return Interval(
+        "wilson", estimate, 2 * low / (1 + low), 2 * high / (1 + high), confidence_level, numerator=c.tp, denominator=size, n=c.n
+    )  # fmt: skip
+
+
+def likelihood_ratio_mover(
+    confusion: Confusion, metric: Literal["lr_positive", "lr_negative"], confidence_level: float = 0.95
+) -> Interval:
+    """LR+ or LR- with MOVER limits for a ratio of two proportions from Wilson's limits (Donner and Zou 2012).
+
+    With the proportions p1, p2 and their limits (l1, u1), (l2, u2): L = (p1 p2 - sqrt((p1 p2)^2 - l1 u2 (2 p1 - l1)(2 p2 - u2))) / (u2 (2 p2 - u2)),
+    U = (p1 p2 + sqrt((p1 p2)^2 - u1 l2 (2 p1 - u1)(2 p2 - l2))) / (l2 (2 p2 - l2)). Also for a ratio of 0 or Inf, which has one limit of its own:
+    for p2 = 0, L = sqrt(l1 (2 p1 - l1)) / u2 and U = Inf. `not_estimable` for 0/0 and without a class.
+    """
+    if metric not in ("lr_positive", "lr_negative"):
+        raise ValueError(f"metric must be lr_positive or lr_negative, got {metric!r}")
+    c = confusion
+    estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)[metric])
+    if isnan(estimate):
+        return _not_estimable("mover_wilson", metric, c, confidence_level)
+    above, below = (c.tp, c.fp) if metric == "lr_positive" else (c.fn, c.tn)
+    p1, p2 = above / c.positives, below / c.negatives
+    (l1, u1), (l2, u2) = (
+        tuple(float(v) for v in wilson_limits(x, n, confidence_level))
+        for x, n in ((above, c.positives), (below, c.negatives))
+    )
+    product = p1 * p2
+    if below == 0:
+        low, high = sqrt(l1 * (2 * p1 - l1)) / u2, inf
+    else:
+        # The same number as in the formula, which is 0/0 at 2 p2 = u2.
+        root = sqrt(max(product**2 - l1 * u2 * (2 * p1 - l1) * (2 * p2 - u2), 0.0))
+        low = l1 * (2 * p1 - l1) / (product + root) if above else 0.0
+        root = sqrt(max(product**2 - u1 * l2 * (2 * p1 - u1) * (2 * p2 - l2), 0.0))
+        high = (product + root) / (l2 * (2 * p2 - l2))
+    return Interval("mover_wilson", estimate, low, high, confidence_level, n=c.n)
+
+
+def diagnostic_odds_ratio_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
+    """The diagnostic odds ratio with MOVER limits for the sum of two logits from Wilson's limits (Zou and Donner 2008).
+
+    log DOR = logit(sensitivity) + logit(specificity). L = log DOR - sqrt((logit se - logit l1)^2 + (logit sp - logit l2)^2), U likewise. Where one of
+    them is 1 (0) the upper (lower) limit is Inf (0), and the other limit is the sum of the two limits' logits. `not_estimable` for 0/0.
+    """
+    c = confusion
+    estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)["diagnostic_odds_ratio"])
+    if isnan(estimate):
+        return _not_estimable("mover_wilson", "diagnostic_odds_ratio", c, confidence_level)
+    shares = ((c.tp, c.positives), (c.tn, c.negatives))
+    lows, highs = zip(*(wilson_limits(x, n, confidence_level) for x, n in shares), strict=True)
+    low_sum, high_sum = (float(sum(special.logit(v) for v in limits)) for limits in (lows, highs))
+    if estimate == 0.0:
+        low, high = -inf, high_sum
+    elif estimate == inf:
+        low, high = low_sum, inf
+    else:
+        logits = [float(special.logit(x / n)) for x, n in shares]
+        centre = sum(logits)
+        low = centre - sqrt(sum((v - float(special.logit(w))) ** 2 for v, w in zip(logits, lows, strict=True)))
+        high = centre + sqrt(sum((float(special.logit(w)) - v) ** 2 for v, w in zip(logits, highs, strict=True)))
+    return Interval("mover_wilson", estimate, exp(low), exp(high), confidence_level, n=c.n)
+
+
+def net_benefit_mover(confusion: Confusion, threshold: float, confidence_level: float = 0.95) -> Interval:
+    """Net benefit p1 - w p2 with p1 = TP / n, p2 = FP / n, w = t / (1 - t), with MOVER limits from Wilson's (Zou and Donner 2008).
+
+    L = NB - sqrt(a^2 - 2 r a b + b^2) with a = p1 - l1, b = w (u2 - p2), and U with u1 and l2 likewise; r = -sqrt(p1 p2 / ((1 - p1)(1 - p2))) is the
+    correlation of two cells of a multinomial. `confusion`: of the calls score >= t. Not clipped: the prevalence, its upper bound, is estimated too.
+    """
+    c = confusion
+    if c.n == 0:
+        return Interval(
+            "mover_wilson", nan, conf_level=confidence_level, n=0, status="not_estimable", warning="there are no cases"
+        )
+    odds = threshold / (1 - threshold)
+    p1, p2 = c.tp / c.n, c.fp / c.n
+    (l1, l2), (u1, u2) = wilson_limits([c.tp, c.fp], c.n, confidence_level)
+    r = -sqrt(p1 * p2 / ((1 - p1) * (1 - p2))) if 0 < p1 < 1 and 0 < p2 < 1 else 0.0
+
+    def reach(a: float, b: float) -> float:
+        return sqrt(max(a * a - 2 * r * a * b + b * b, 0.0))
+
+    value = p1 - odds * p2
+    low = value - reach(p1 - float(l1), odds * (float(u2) - p2))
+    return Interval(
+        "mover_wilson", value, low, value + reach(float(u1) - p1, odds * (p2 - float(l2))), confidence_level, n=c.n
+    )
 
 
 def predictive_value_mercaldo(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hybridcx.stats import distributions as stats
+from hybridcx.stats import ties
 from hybridcx.stats.clusters_roc import FEW_CLUSTERS, delong_cluster_covariance
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.roc import NO_CLASS, ONE_CASE, delong_covariance
@@ -121,7 +122,7 @@ def obuchowski_rockette_from(
         raise ValueError(f"design is crossed, nested or fixed, not {design!r}")
     readers = estimates.shape[1]
     means = estimates.mean(axis=1)
-    difference = float(means[0] - means[1])
+    difference = float(ties.difference(means[0], means[1]))
     blank = PairedTest(METHOD, difference, conf_level=confidence_level, n=n)
     if isnan(difference):
         return replace(blank, status="not_estimable", warning="a reader's figure of merit is undefined")

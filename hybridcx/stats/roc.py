@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from hybridcx.stats import distributions as stats
+from hybridcx.stats import ties
 from hybridcx.stats.results import Interval, Omnibus, PairedTest
 from hybridcx.stats.roc_permutation import permutation_paired_auroc
 from hybridcx.stats.score_inputs import BoolArray, FloatArray, check_one_score, check_scores, check_truth, z_value
@@ -205,7 +206,8 @@ def newcombe_auc(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level
 
     Hanley and McNeil's (1982) variance, solved at the limit as Wilson's interval is, both class sizes of the bracket replaced
     by their mean so that the choice of the positive class does not matter (swapping the classes mirrors the interval). It uses
-    A, m and n alone, not the pattern of the ranks. `std_error` is sqrt(var(A)).
+    A, m and n alone, not the pattern of the ranks. `std_error` is sqrt(var(A)); at an AUROC of 0 or 1, where this variance is 0, it is NaN: a
+    standard error of 0 would claim certainty.
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -215,7 +217,7 @@ def newcombe_auc(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level
             "newcombe_auc", nan, conf_level=confidence_level, n=m + n, status="not_estimable", warning=NO_CLASS
         )
     spread = 1.0 + ((m + n) / 2.0 - 1.0) * ((1.0 - auc) / (2.0 - auc) + auc / (1.0 + auc))
-    se = sqrt(auc * (1.0 - auc) * spread / (m * n))
+    se = sqrt(auc * (1.0 - auc) * spread / (m * n)) if 0.0 < auc < 1.0 else nan
     low, high = _newcombe_lower(auc, m, n, z), 1.0 - _newcombe_lower(1.0 - auc, n, m, z)
     return Interval("newcombe_auc", auc, low, high, confidence_level, se, n=m + n)
 
@@ -236,7 +238,7 @@ def delong_paired_from(
     variance of zero (1 against constant scores) give no p: an interval of zero width is no evidence.
     """
     z = z_value(confidence_level)
-    difference = float(aucs[i] - aucs[j])
+    difference = float(ties.difference(aucs[i], aucs[j]))
     if isnan(difference):
         return PairedTest(method, nan, conf_level=confidence_level, n=n, status="not_estimable", warning=NO_CLASS)
     variance = float(cov[i, i] + cov[j, j] - 2.0 * cov[i, j])

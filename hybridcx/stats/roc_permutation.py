@@ -71,12 +71,12 @@ def permutation_paired_auroc(
         for value in d:
             sums = np.concatenate([sums + value, sums - value])
         return PairedTest("permutation_paired", estimate, pvalue=float(np.mean(np.abs(sums) >= observed)), n=y.size)
-    count = int((np.abs(_random_sign_sums(d, n_resamples, rng)) >= observed).sum())
+    count = int((np.abs(random_sign_sums(d, n_resamples, rng)) >= observed).sum())
     p = (1 + count) / (n_resamples + 1)
     return PairedTest("permutation_paired", estimate, pvalue=p, n=y.size, n_resamples=n_resamples)
 
 
-def _random_sign_sums(d: FloatArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
+def random_sign_sums(d: FloatArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
     """Return `n_resamples` sums of +-d with independent fair signs, eight cases at a time from a table of their 256 sums."""
     padded = np.zeros(-(-d.size // 8) * 8)
     padded[: d.size] = d

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from hybridcx.stats import ties
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import (
     BoolArray,
@@ -139,7 +140,7 @@ def net_benefit_differences(
         total = gaps[0].balance * weight[0] - gaps[1].balance * weight[1]
         squares = gaps[0].discordant * weight[0] ** 2 + gaps[1].discordant * weight[1] ** 2
         differ[:, k] = (gaps[0].discordant + gaps[1].discordant) > 0
-        differences[:, k] = total / y.size
+        differences[:, k] = ties.difference(total / y.size, 0.0)
         if cluster is not None:
             if n_groups > 1:
                 error[:, k] = _cluster_errors(net_benefit_terms(y, scores, t), cluster, n_groups, index)
@@ -203,7 +204,7 @@ def net_benefit_difference(
     if not y.size:
         return PairedTest("wald", nan, conf_level=confidence_level, n=0, status="not_estimable", warning=NO_CASES)
     terms = net_benefit_terms(y, a, threshold) - net_benefit_terms(y, b, threshold)
-    difference, se = float(terms.mean()), float(_standard_error(terms[None], None, 0)[0])
+    difference, se = float(ties.difference(terms.mean(), 0.0)), float(_standard_error(terms[None], None, 0)[0])
     if isnan(se):
         return PairedTest(
             "wald",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import PairedTest
 from hybridcx.stats.score_inputs import FloatArray, z_value
+from hybridcx.stats.ties import difference, tied
 
 NADEAU_BENGIO = "nadeau_bengio"
 
@@ -73,14 +74,14 @@ def nadeau_bengio(differences: npt.ArrayLike, n_train: int, n_test: int, confide
         raise ValueError("differences must be one number a split")
     if n_train < 1 or n_test < 1:
         raise ValueError("n_train and n_test must be positive")
-    name, splits, mean = NADEAU_BENGIO, d.size, float(d.mean())
+    name, splits, mean = NADEAU_BENGIO, d.size, float(difference(d.mean(), 0.0))
     if isnan(mean):
         reason = f"the metric is undefined in {int(np.isnan(d).sum())} of {splits} splits"
         return PairedTest(name, nan, conf_level=confidence_level, n=n_test, status="not_estimable", warning=reason)
     if splits < 2:
         reason = "a single split has no variance over splits"
         return PairedTest(name, mean, conf_level=confidence_level, n=n_test, status="caution", warning=reason)
-    if np.ptp(d) == 0.0:
+    if tied(d.min(), d.max()):
         return PairedTest(
             name, mean, mean, mean, confidence_level, parameter=splits - 1, pvalue=1.0 if mean == 0.0 else nan, n=n_test,
             std_error=0.0, status="caution", warning="all splits give the same difference: no variance, no evidence",

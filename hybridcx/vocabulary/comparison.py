@@ -25,9 +25,7 @@ from hybridcx.vocabulary.columns import (
 from hybridcx.vocabulary.methods import methods_of
 
 _BOTH = ("compare", "run")
-_INTERVALS = ", ".join(
-    m for m in methods_of("interval") if m != "delong_cluster"
-)  # for clusters the bootstrap is recommended
+_INTERVALS = ", ".join(methods_of("interval"))
 COMPARISON_METHODS = ", ".join(m for m in methods_of("comparison") if m != "wald")  # wald: along decision curves alone
 _OMNIBUS = ", ".join(methods_of("omnibus"))
 _HOLM = "holm, or none where there is no p-value"
@@ -79,22 +77,31 @@ VERDICTS = Table(
     "verdicts",
     described(
         "metric model comparator estimate conf.low conf.high margin verdict within.margin smallest.margin p.superior p.noninferior p.equivalent "
-        "detectable.difference role",
+        "detectable.difference role method status warning conf.low.simultaneous conf.high.simultaneous",
         {
             "estimate": Column("model minus comparator, not turned where lower is better", NUMBER, "number"),
-            "conf.low": Column("lower limit of the interval that the verdict uses", NUMBER, "number"),
+            "conf.low": Column("lower limit of the pair's own interval at conf.level", NUMBER, "number"),
             "conf.high": Column("upper limit of that interval", NUMBER, "number"),
+            "method": Column("the method of both intervals", COMPARISON_METHODS),
+            "conf.low.simultaneous": Column(
+                "lower limit of the interval that the verdict uses: simultaneous over all pairs of the metric (Bonferroni)",
+                NUMBER,
+                "number",
+            ),
+            "conf.high.simultaneous": Column("upper limit of that interval", NUMBER, "number"),
             "verdict": Column("the verdict on the pair (docs/reference/conventions.md)", VERDICT_NAMES),
             "within.margin": Column(
-                "whether the whole interval lies within the margin, whatever the verdict", LOGICAL, "boolean"
+                "whether the whole simultaneous interval lies within the margin, whatever the verdict",
+                LOGICAL,
+                "boolean",
             ),
-            "smallest.margin": Column("smallest margin that contains the interval", FROM_ZERO, "number"),
+            "smallest.margin": Column("smallest margin that contains the simultaneous interval", FROM_ZERO, "number"),
             "p.superior": Column("p-value of superiority, one-sided, not adjusted", PROBABILITY, "number"),
             "p.noninferior": Column("p-value of non-inferiority at the margin, one-sided", PROBABILITY, "number"),
             "p.equivalent": Column("p-value of equivalence at the margin (two one-sided tests)", PROBABILITY, "number"),
             "detectable.difference": Column(
-                "smallest true difference that the test would have detected with 80 % power, two-sided, not adjusted, at the observed discordance or "
-                "standard error",
+                "smallest true difference that the test would have detected with 80 % power, two-sided, at the level divided by the pairs, at "
+                "the observed discordance or standard error",
                 FROM_ZERO,
                 "number",
             ),
@@ -200,7 +207,7 @@ RANKING = Table(
         "metric": Column("the metric", "a metric of metrics.csv"),
         "model": Column("the model", "text"),
         "estimate": Column("the model's value on the observed cases", NUMBER, "number"),
-        "prob.best": Column(
+        "share.best": Column(
             "share of the joint resamples in which the model is best by this metric (ties shared; slope and intercept: nearest to the ideal)",
             PROBABILITY,
             "number",
@@ -252,6 +259,24 @@ BRIER_DECOMPOSITION = Table(
             "contribution of the scores' spread within bins (Stephenson, Coelho and Jolliffe 2008)", NUMBER, "number"
         ),
         **_CASES,
+        **STATE,
+    },
+    commands=_BOTH,
+)
+CALIBRATION_LINE = Table(
+    "calibration_line",
+    {
+        "model": Column("the model", "text"),
+        "term": Column(
+            "coefficient of the logistic regression of truth on logit(score): its slope, or its intercept, estimated together with the slope "
+            "(calibration-in-the-large, with the slope fixed at 1, is calibration_intercept in metrics.csv)",
+            "slope, intercept",
+        ),
+        "estimate": Column("the coefficient", NUMBER, "number"),
+        **LIMITS,
+        "std.error": Column("standard error of the coefficient (Wald)", FROM_ZERO, "number"),
+        **_CASES,
+        "n.clusters": SHARED["n.clusters"],
         **STATE,
     },
     commands=_BOTH,
@@ -430,6 +455,7 @@ FURTHER_RESULTS = (
         RANKING,
         ERROR_OVERLAP,
         BRIER_DECOMPOSITION,
+        CALIBRATION_LINE,
         DECISION_CURVE_DIFFERENCES,
         INTERACTIONS,
         THRESHOLDS,

@@ -37,7 +37,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the vocabulary. `test_alone`: it gives a p-value and no limits."""
+    """A method of the vocabulary. `test_alone`: it never gives limits, only a p-value."""
 
     name: str
     label: str
@@ -85,8 +85,8 @@ def _bootstrap(name: str, label: str, source: str, single: str, reference: str) 
 
 _CARDS = (
     _card(
-        "wilson", "Wilson", "interval", "proportions.wilson clusters_one_model.wilson_cluster",
-        "Wilson 1927; patients with several cases: Rao and Scott 1992, Saha, Miller and Wang 2016",
+        "wilson", "Wilson", "interval", "proportions.wilson proportions.f1_wilson clusters_one_model.wilson_cluster",
+        "Wilson 1927; F1: as a function of Jaccard's index; patients with several cases: Rao and Scott 1992, Saha, Miller and Wang 2016",
         "R `prop.test`; for patients a second implementation (sandwich variance of `lm`, root of the score equation)", "1e-9",
         "test_proportions.py test_clusters_one_model.py",
     ),
@@ -101,8 +101,11 @@ _CARDS = (
     _card("jeffreys", "Jeffreys", "interval", "proportions.jeffreys", "Brown, Cai and DasGupta 2001", "R `qbeta`", "1e-9", "test_proportions.py"),
     _card(
         "mover_wilson", "MOVER from Wilson limits", "interval",
-        "proportions.balanced_accuracy_mover proportions.youden_mover clusters_one_model.mover_wilson_cluster",
-        "Zou and Donner 2008", "second implementation on `prop.test`; for patients on the limits of the second implementation", "1e-9",
+        "proportions.balanced_accuracy_mover proportions.youden_mover proportions.likelihood_ratio_mover proportions.diagnostic_odds_ratio_mover "
+        "proportions.net_benefit_mover clusters_one_model.mover_wilson_cluster",
+        "Zou and Donner 2008; likelihood ratios: Donner and Zou 2012",
+        "second implementation on `prop.test` (ratios: roots of the limits of a difference; net benefit: correlation by `cor`); "
+        "for patients on the limits of the second implementation", "1e-9",
         "test_proportions.py test_clusters_one_model.py",
     ),
     _card(
@@ -127,6 +130,14 @@ _CARDS = (
         "wald", "Wald",
         (
             Evidence("interval", ("calibration.calibration_line",), "Cox 1958", "R `glm`, `confint.default`; statsmodels", "1e-6", (_ROC,)),
+            Evidence(
+                "interval", ("precision_recall.auprc_logit",), "Boyd, Eng and Page 2013 (AUPRC, logit scale)",
+                "second implementation (threshold by threshold); estimate: scikit-learn", "1e-9", ("test_precision_recall.py",),
+            ),
+            Evidence(
+                "interval", ("paired_metrics.mean_loss_interval",), "mean loss on the log scale, Student's t, symmetric bootstrap-t (Hall 1988)",
+                "R `sd`, `qt` above 2,000 cases; bootstrap-t resample by resample", "1e-9", ("test_paired_metrics.py",),
+            ),
             Evidence(
                 "comparison", ("utility.net_benefit_difference",), "Wald interval of a paired mean", "second implementation", "1e-9",
                 ("test_reference_further.py",),
@@ -205,10 +216,25 @@ _CARDS = (
         "test_predictive_values.py",
     ),
     _card("delong_paired", "DeLong, paired", "comparison", "roc.delong_paired", "DeLong et al. 1988", "pROC `roc.test`", "1e-9", _ROC),
-    _card(
-        "permutation_paired", "paired permutation", "comparison", "paired.permutation_paired_counts roc_permutation.permutation_paired_auroc",
-        "Bandos, Rockette and Gur 2005 (AUROC)", "R: every swap ranked again; beyond 20 cases R's own draws, `binom.test`", "1e-12; 4 MC", _RESAMPLED,
-        alone=True,
+    Method(
+        "permutation_paired", "paired permutation",
+        (
+            Evidence(
+                "comparison", ("paired.permutation_paired_counts", "roc_permutation.permutation_paired_auroc"),
+                "Bandos, Rockette and Gur 2005 (AUROC)", "R: every swap ranked again; beyond 20 cases R's own draws, `binom.test`", "1e-12; 4 MC",
+                tuple(_RESAMPLED.split()),
+            ),
+            Evidence(
+                "comparison", ("paired_metrics.studentised_counts",),
+                "Chung and Romano 2013 (studentised); 1/2 in the discordant cells after Agresti and Min 2005; limits: the test inverted",
+                "second implementation (every swap listed, complex-step derivatives)", "1e-9", ("test_paired_metrics.py",),
+            ),
+            Evidence(
+                "comparison", ("paired_metrics.studentised_mean",), "Chung and Romano 2013; Student's t, symmetric bootstrap-t (Hall 1988)",
+                "second implementation (every sign with its own t) above 2,000 cases; bootstrap-t resample by resample", "1e-9",
+                ("test_paired_metrics.py",),
+            ),
+        ),
     ),
     _card(
         "tost", "two one-sided tests", "comparison", "equivalence.tost",
@@ -230,7 +256,7 @@ _CARDS = (
         "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
         (
             Evidence(
-                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997",
+                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997; limits on the logit scale",
                 "second implementation (double loop over patients)", "1e-9", (_ROC,),
             ),
             Evidence(
@@ -288,7 +314,8 @@ _CARDS = (
     ),
     _card(
         "fleiss_kappa", "Fleiss' κ", "agreement", "agreement.fleiss_kappa",
-        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2021", "second implementation (infinitesimal jackknife); printed example", "1e-6", _AGREEMENT,
+        "Fleiss 1971, Fleiss, Nee and Landis 1979, Gwet 2014, 2021",
+        "second implementation (infinitesimal jackknife; null error over every outcome of a case); printed example", "1e-6", _AGREEMENT,
     ),
     _card(
         "gwet_ac1", "Gwet's AC1", "agreement", "agreement.gwet_ac1", "Gwet 2008",
@@ -339,19 +366,45 @@ TESTS_ALONE = frozenset(m.name for m in _CARDS if m.test_alone)
 """Tests of two models that give no limits."""
 
 INTERVAL_ORDER = (
-    *("wilson", "delong_logit", "delong", "newcombe_auc", "mover_wilson", "bootstrap_bca", "bootstrap_percentile"),
-    *("bootstrap_basic", "bootstrap_hierarchical", "clopper_pearson", "agresti_coull", "jeffreys", "log", "wald"),
+    *(
+        "wilson",
+        "delong_logit",
+        "delong",
+        "newcombe_auc",
+        "delong_cluster",
+        "mover_wilson",
+        "wald",
+        "bootstrap_percentile",
+    ),
+    *(
+        "bootstrap_bca",
+        "bootstrap_basic",
+        "bootstrap_hierarchical",
+        "clopper_pearson",
+        "agresti_coull",
+        "jeffreys",
+        "log",
+    ),
     "mercaldo_logit",
 )
 """The page shows the first of these where no row is marked `recommended`."""
 DIFFERENCE_ORDER = (
-    *("tango", "newcombe_paired", "delong_paired", "bootstrap_bca", "bootstrap_percentile", "bootstrap_hierarchical"),
+    *(
+        "tango",
+        "newcombe_paired",
+        "delong_paired",
+        "lr_regression",
+        "permutation_paired",
+        "bootstrap_percentile",
+        "bootstrap_bca",
+    ),
+    "bootstrap_hierarchical",
     *("agresti_min", "mcnemar_cluster", "delong_cluster", "generalized_score", "weighted_generalized_score"),
-    *("lr_regression", "obuchowski_rockette", "nadeau_bengio", "permutation_paired"),
+    *("obuchowski_rockette", "nadeau_bengio"),
 )
 TEST_ORDER = (
     *("mcnemar_cluster", "delong_cluster", "mcnemar_midp", "mcnemar_exact", "delong_paired", "generalized_score"),
-    *("weighted_generalized_score", "lr_regression", "bootstrap_bca", "permutation_paired", "bootstrap_percentile"),
+    *("weighted_generalized_score", "lr_regression", "permutation_paired", "bootstrap_percentile", "bootstrap_bca"),
     *("obuchowski_rockette", "nadeau_bengio", "bootstrap_hierarchical", "mcnemar_corrected", "mcnemar_asymptotic"),
 )
 

@@ -44,6 +44,11 @@ class Metric:
         """False where verdicts turn the sign of a difference. Metrics with a target keep theirs."""
         return self.better >= 0
 
+    @property
+    def difference_limits(self) -> tuple[float, float]:
+        """The smallest and the largest difference of two values."""
+        return self.low - self.high, self.high - self.low
+
 
 _METRICS = (
     Metric("accuracy", "Accuracy", "count", "(TP + TN) / n", unit="percent", decimals=1),
@@ -67,7 +72,8 @@ _METRICS = (
         better=0, low=-inf, high=inf, target=1.0, decimals=2,
     ),
     Metric(
-        "calibration_intercept", "Calibration intercept", "probability", "intercept of the logistic regression of truth with offset logit(score)",
+        "calibration_intercept", "Calibration-in-the-large", "probability",
+        "calibration intercept with the slope fixed at 1: intercept of the logistic regression of truth with offset logit(score)",
         better=0, low=-inf, high=inf, target=0.0, decimals=2,
     ),
     Metric("ece", "ECE", "probability", "sum over bins of n_bin/n |mean score - fraction positive|", better=-1),

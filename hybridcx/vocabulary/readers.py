@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hybridcx.vocabulary.columns import (
     COUNT,
+    FROM_ZERO,
     LIMITS,
     NUMBER,
     PROBABILITY,
@@ -29,7 +30,7 @@ AGREEMENT = Table(
                 "variant of the coefficient",
                 "anova, consistency, unweighted, linear, quadratic, nominal, ordinal, interval and the like, or NA",
             ),
-            "k": Column("readings of each case", COUNT, "integer"),
+            "k": Column("readings of each case (the most, where some are missing)", COUNT, "integer"),
             "n": Column("distinct cases read", COUNT, "integer"),
             "scope": Column("between observers, or within one observer over occasions", "between, within"),
             "readers": Column("the readers in this row", TEXT),
@@ -37,7 +38,13 @@ AGREEMENT = Table(
             "subset": Column("the cases in this row", TEXT),
         },
     ),
-    further={"std.error": SHARED["std.error"]},
+    further={
+        "std.error": Column(
+            "standard error of the estimate; for gwet_ac1, gwet_ac2 and fleiss_kappa squared deviations of the linearised values over n (n - 1)",
+            FROM_ZERO,
+            "number",
+        )
+    },
     commands=("agreement", "run"),
 )
 READER_AGREEMENT = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Table:
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     scale: str
+    maybe_codes: bool = False
 
 
 def table(scale, **readings):
@@ -218,6 +219,35 @@ def test_another_reader_and_the_seed():
         for s in (1, 1, 2)
     )
     assert once == again != other
+
+
+def test_a_third_reader_with_categories_of_her_own_changes_no_kappa_of_the_other_two():
+    # Readers a and b never use the 3, which lies between their 2 and 4: with it 2 and 4 would be two positions apart.
+    a, b, c = list("1122444211"), list("1242441214"), list("3331243333")
+    two, three = table("ordinal", a=a, b=b), table("ordinal", a=a, b=b, c=c)
+    before, after = (agreement_table(r, n_resamples=20) for r in (two, three))
+    after = after[after["readers"] == "a, b"].reset_index(drop=True)
+    before = before[before["metric"] == "cohen_kappa"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    # R: psych's cohen.kappa(cbind(a, b)), kappa and weighted.kappa
+    estimates = dict(zip(before["method"], before["estimate"], strict=True))
+    assert estimates["unweighted"] == pytest.approx(0.40298507462686572, rel=1e-12)
+    assert estimates["quadratic"] == pytest.approx(0.29577464788732366, rel=1e-12)
+
+
+def test_numbers_that_may_be_codes_have_the_rows_of_both_scales():
+    text = called("a", "b", "c", scale="ordinal", labels="1234")
+    numbers = Table(text.frame.astype(float), text.columns, "measurement", True)
+    measured_rows, ordinal_rows, both = (
+        agreement_table(r, n_resamples=30).set_index(["metric", "method", "readers"])
+        for r in (replace(numbers, maybe_codes=False), text, numbers)
+    )
+    assert both.index.is_unique
+    pd.testing.assert_frame_equal(both.iloc[: len(measured_rows)], measured_rows, check_exact=True)
+    further = both.iloc[len(measured_rows) :]
+    pd.testing.assert_frame_equal(
+        further, ordinal_rows.drop(index=("krippendorff_alpha", "interval", "a, b, c")), check_exact=True
+    )
 
 
 def test_subset_and_note_stand_on_every_row():

@@ -115,8 +115,15 @@ def test_one_recommended_interval_for_each_metric(full):
     assert {m: mine[m] for m in COUNTS} == dict.fromkeys(COUNTS, "wilson")
     assert mine["auroc"] == "delong_logit"
     assert mine["balanced_accuracy"] == mine["youden_j"] == "mover_wilson"
-    assert mine["mcc"] == mine["f1"] == mine["auprc"] == mine["brier"] == mine["ece"] == "bootstrap_bca"
-    assert set(mine) == set(metrics["metric"])
+    assert mine["f1"] == "wilson"
+    assert mine["lr_positive"] == mine["diagnostic_odds_ratio"] == mine["net_benefit"] == "mover_wilson"
+    assert mine["brier"] == mine["log_loss"] == mine["auprc"] == mine["calibration_slope"] == "wald"
+    # no method holds for the calibration error, so that every model lacks it
+    absent = set(metrics["metric"]) - set(mine)
+    assert "ece" in absent
+    for metric in absent:
+        rows = metrics[(metrics["metric"] == metric) & (metrics["model"] == "vgg16") & (metrics["status"] == "caution")]
+        assert rows["warning"].str.contains("simulat|no interval").any()
 
 
 def test_recommended_comparisons(full):
@@ -125,17 +132,26 @@ def test_recommended_comparisons(full):
     for metric in ("accuracy", "sensitivity", "specificity"):
         assert chosen[metric] == {"tango", "mcnemar_midp"}
     assert chosen["auroc"] == {"delong_paired"}
-    assert chosen["mcc"] == chosen["ppv"] == chosen["brier"] == {"bootstrap_bca"}
+    assert chosen["mcc"] == chosen["ppv"] == chosen["brier"] == {"permutation_paired"}
 
 
 def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     metrics, pairs = clustered["metrics"], clustered["comparisons"]
-    recommended = metrics[metrics["recommended"]]
-    assert set(recommended["method"]) == {"wilson", "mover_wilson", "bootstrap_bca"}
-    own = metrics[metrics["method"].isin(["wilson", "mover_wilson"])]
-    assert own["recommended"].all()
-    assert not own["warning"].fillna("").str.contains("independent").any()
-    analytic = ~metrics["method"].str.startswith("bootstrap_") & ~metrics.index.isin(own.index)
+    assert set(metrics.loc[metrics["recommended"], "method"]) <= {
+        "wilson",
+        "mover_wilson",
+        "bootstrap_percentile",
+        "delong_cluster",
+    }
+    of_proportions = (metrics["method"] == "wilson") & metrics["metric"].isin([*COUNTS, "ppv", "npv"])
+    of_clusters = (
+        of_proportions
+        | (metrics["method"] == "delong_cluster")
+        | ((metrics["method"] == "mover_wilson") & metrics["metric"].isin(["balanced_accuracy", "youden_j"]))
+    )
+    assert metrics.loc[of_clusters, "recommended"].all()
+    assert not metrics.loc[of_clusters, "warning"].str.contains("independent cases", na=False).any()
+    analytic = ~metrics["method"].str.startswith("bootstrap_") & ~of_clusters
     assert (metrics.loc[analytic, "status"] != "ok").all()
     assert metrics.loc[analytic, "warning"].str.contains("independent cases").all()
     assert (metrics["n.clusters"] == 40).all()
@@ -230,7 +246,7 @@ def test_validation_rows_are_not_evaluated(full, draw, analysed):
 
 def test_the_seed_moves_resampled_rows_alone(draw, analysed):
     a, b = (analysed(draw(("vgg16", "lda")), seed=s)["metrics"] for s in (0, 1))
-    drawn = a["method"].str.startswith("bootstrap_")
+    drawn = a["n.resamples"].notna()
     same(a[~drawn], b[~drawn])
     assert (a.loc[drawn, "conf.low"] != b.loc[drawn, "conf.low"]).any()
 
@@ -270,7 +286,8 @@ def test_identical_models_have_p_one(draw, analysed):
     # an interval of zero width is no evidence of equivalence; Tango's has a width
     assert verdicts.loc["auroc", "verdict"] == "inconclusive"
     assert verdicts.loc["accuracy", "verdict"] == "equivalent"
-    assert verdicts.loc[["auroc", "mcc", "brier"], "detectable.difference"].isna().all()
+    assert verdicts.loc[["auroc", "brier"], "detectable.difference"].isna().all()
+    assert verdicts.loc["mcc", "conf.low"] < 0 < verdicts.loc["mcc", "conf.high"]
 
 
 def test_scores_alone_and_calls_alone(draw, analysed):
@@ -294,7 +311,8 @@ def test_rank_scores_give_the_rank_statistics_alone(draw, analysed):
     assert not made["roc"].empty
     as_probability = analysed(frame, margin=0.1)
     a, b = (of(t["metrics"], metric="auroc").drop(columns="threshold") for t in (made, as_probability))
-    same(a, b)
+    assert a["warning"].isna().tolist() == b["warning"].isna().tolist()
+    same(a.drop(columns="warning"), b.drop(columns="warning"))
 
 
 def test_one_model_has_no_comparisons(draw, analysed):
@@ -345,3 +363,25 @@ def test_a_model_cannot_have_the_name_of_a_column(name, draw, analysed):
     with pytest.raises(InputError, match="Rename") as e:
         analysed(frame)
     assert name in str(e.value)
+
+
+def test_a_perfect_model_of_patients_with_several_cases_keeps_its_cluster_row(analysed):
+    rng = np.random.default_rng(4)
+    patients = np.repeat(np.arange(20), 2)
+    truth = (rng.random(20) < 0.5)[patients].astype(int)
+    frame = pd.DataFrame(
+        {
+            "case_id": [f"c{i}" for i in range(40)],
+            "patient_id": [f"p{i}" for i in patients],
+            "y_true": truth,
+            "model": "perfect",
+            "score": np.where(truth == 1, 0.8, 0.2),
+        }
+    )
+    metrics = analysed(frame)["metrics"]
+    row = metrics[metrics["method"] == "delong_cluster"].iloc[0]
+    assert (row["metric"], row["estimate"], row["status"], row["n.clusters"]) == ("auroc", 1.0, "caution", 20)
+    assert np.isnan(row["conf.low"])
+    assert "infinite" in row["warning"]
+    newcombe = metrics[metrics["method"] == "newcombe_auc"].iloc[0]
+    assert np.isnan(newcombe["std.error"])

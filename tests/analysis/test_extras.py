@@ -14,16 +14,16 @@ from hybridcx.stats import calibration, utility
 
 def test_ranking_shares_sum_to_one(full):
     ranking = full["ranking"]
-    sums = ranking.groupby("metric")["prob.best"].sum()
+    sums = ranking.groupby("metric")["share.best"].sum()
     assert np.allclose(sums, 1)
     assert "lr_positive" not in set(ranking["metric"])
     accuracy = ranking[ranking["metric"] == "accuracy"].set_index("model")
-    assert accuracy["prob.best"].idxmax() == accuracy["estimate"].idxmax()
+    assert accuracy["share.best"].idxmax() == accuracy["estimate"].idxmax()
 
 
 def test_identical_models_share_the_first_place(draw, analysed):
     ranking = analysed(draw(("vgg16", "twin")))["ranking"]
-    assert (ranking["prob.best"] == 0.5).all()
+    assert (ranking["share.best"] == 0.5).all()
 
 
 def test_one_model_has_no_rank_and_no_pair(draw, analysed):
@@ -53,6 +53,20 @@ def test_brier_parts(full, draw):
         assert r["brier"] == pytest.approx(want)
         assert r["reliability"] - r["resolution"] + r["uncertainty"] + r["within.bin"] == pytest.approx(want)
         assert (r["status"] == "caution") == (r["grouping"] == "distinct scores")
+
+
+def test_calibration_lines_have_the_slope_of_the_metrics_table_and_an_intercept_of_their_own(full):
+    lines = full["calibration_line"].set_index(["model", "term"])
+    metrics = full["metrics"][full["metrics"]["subgroup"].isna() & (full["metrics"]["method"] == "wald")]
+    metrics = metrics.set_index(["model", "metric"])
+    columns = ["estimate", "conf.low", "conf.high", "std.error", "n"]
+    for model in full["metrics"]["model"].unique():
+        assert list(lines.loc[(model, "slope"), columns]) == list(metrics.loc[(model, "calibration_slope"), columns])
+        own, at_slope_1 = (
+            lines.loc[(model, "intercept"), "estimate"],
+            metrics.loc[(model, "calibration_intercept"), "estimate"],
+        )
+        assert own != at_slope_1
 
 
 def test_differences_of_decision_curves(full, draw):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.verdicts import Scored, interval_at, limits_of, one_sided_of
 from hybridcx.stats import equivalence
 
@@ -27,6 +28,7 @@ def test_a_proportions_denominator_is_its_own_column(full):
         c = confusion.loc[row["model"]]
         assert row["denominator"] == {
             "accuracy": 80, "sensitivity": c.tp + c.fn, "specificity": c.tn + c.fp, "ppv": c.tp + c.fp, "npv": c.tn + c.fn,
+            "f1": c.tp + c.fp + c.fn,
         }[row["metric"]]  # fmt: skip
 
 
@@ -34,7 +36,7 @@ def test_detectable_differences_of_a_class_rest_on_the_cases_of_the_class(full):
     """The same discordance among fewer cases shows less: the size of the class, not of the test set, decides."""
     found = full["verdicts"].set_index(["metric", "model", "comparator"])["detectable.difference"]
     pairs = full["comparisons"]
-    pairs = pairs[pairs["subgroup"].isna() & (pairs["method"] == "mcnemar_midp")]
+    pairs = pairs[pairs["subgroup"].isna() & (pairs["method"] == "mcnemar_exact")]
     positives = int(full["confusion"].iloc[0][["tp", "fn"]].sum())
     size = {"accuracy": 80, "sensitivity": positives, "specificity": 80 - positives}
     for row in pairs.to_dict("records"):
@@ -93,7 +95,7 @@ def test_tangos_closed_p_values_invert_its_interval():
     rng = np.random.default_rng(4)
     y = rng.random(90) < 0.4
     calls = np.stack([np.where(rng.random(90) < share, y, ~y) for share in (0.9, 0.75)])
-    at = interval_at(_Part(y, calls), "accuracy", 0, 1, None)
+    at = interval_at(_Part(y, calls), "accuracy", 0, 1, None, Plan())
     assert isinstance(at, Scored)
     pvalues, limits = one_sided_of(at), limits_of(at)
     for null in (-0.2, -0.05, 0.0, 0.1):
@@ -111,9 +113,9 @@ def test_tangos_closed_p_values_invert_its_interval():
 def test_bootstrap_verdicts_know_their_inverse(full):
     """p.superior of a resampled metric is half of the two-sided p, on the side of the estimate."""
     pairs = full["comparisons"]
-    pairs = pairs[pairs["subgroup"].isna() & (pairs["method"] == "bootstrap_bca")]
-    both = full["verdicts"].merge(pairs, on=["metric", "model", "comparator"], suffixes=("", ".pair"))
-    both = both[~both["metric"].isin(["accuracy", "sensitivity", "specificity", "auroc"]) & both["p.superior"].notna()]
+    pairs = pairs[pairs["subgroup"].isna()]
+    both = full["verdicts"].merge(pairs, on=["metric", "model", "comparator", "method"], suffixes=("", ".pair"))
+    both = both[both["method"].isin(["permutation_paired", "bootstrap_percentile"]) & both["p.superior"].notna()]
     assert len(both) > 15
     one_sided = np.minimum(both["p.superior"], 1 - both["p.superior"])
     # equal except where the null is tied with resamples, which count for both sides

@@ -151,6 +151,27 @@ def test_what_is_recommended_and_what_the_verdict_rests_on(tables):
     assert set(adjusted.loc[adjusted["p.adjust.method"] == "maxT", "method"]) == {"bootstrap_hierarchical"}
 
 
+def test_limits_on_the_margin_are_not_equivalent_over_seeds():
+    """50 cases, 2 seeds, three discordant cases each way: the limits of accuracy are -0.1 and 0.1, in doubles a little less."""
+    n = 50
+    truth = np.arange(n) % 2
+    calls = {"first": truth.copy(), "second": truth.copy()}
+    calls["first"][:3] ^= 1
+    calls["second"][3:6] ^= 1
+    parts = [
+        pd.DataFrame({"case_id": [f"c{i}" for i in range(n)], "y_true": truth, "model": m, "seed": s, "y_pred": c})
+        for s in (1, 2)
+        for m, c in calls.items()
+    ]
+    tables = tables_of(pd.concat(parts, ignore_index=True), n_resamples=1000, seed=1, margin=0.1)
+    row = tables["verdicts"].set_index("metric").loc["accuracy"]
+    assert (row["conf.low"], row["conf.high"]) == pytest.approx((-0.1, 0.1), abs=1e-12)
+    assert row["conf.low"] > -0.1  # as doubles
+    assert (row["verdict"], row["within.margin"]) == ("inconclusive", False)
+    assert row["p.equivalent"] > 0.025
+    assert row["estimate"] == 0.0
+
+
 def test_a_planned_comparison_is_confirmatory_over_the_seeds_alone(frame):
     made = tables_of(frame, locked=True, pairs=(("vgg16", "lda"),))["comparisons"]
     assert made.loc[made["role"] == "confirmatory", "seed"].isna().all()

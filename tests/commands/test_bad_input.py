@@ -148,7 +148,14 @@ def test_calls_alone(tmp_path):
     called = lambda f: f.assign(y_pred=(f["score"] > 0.5).astype(int)).drop(columns="score")  # noqa: E731
     made = compared(tmp_path, scores={"a": GOOD, "b": WEAK}, change=called)
     assert "auroc" not in set(made.tables["metrics"]["metric"])
-    for name in ("roc", "calibration", "decision_curve", "brier_decomposition", "decision_curve_differences"):
+    for name in (
+        "roc",
+        "calibration",
+        "decision_curve",
+        "brier_decomposition",
+        "calibration_line",
+        "decision_curve_differences",
+    ):
         assert made.tables[name].empty
         assert (made.folder / f"{name}.csv").read_text().count("\n") == 1
     assert len(made.tables["error_overlap"]) == 1
@@ -192,8 +199,8 @@ def test_17_missing_readings_are_counted_by_each_method(tmp_path):
     calls["b"][[0, 3]] = ""
     calls["c"][[3, 9]] = ""
     table, made = agreed(tmp_path, {f"reader_{r}": v for r, v in calls.items()}, positive="pos")
-    assert "3 of 30 cases left out" in table.loc["fleiss_kappa", "warning"]
-    assert table.loc["fleiss_kappa", "n"] == 27
+    assert "1 of 30 cases have a single reading" in table.loc["fleiss_kappa", "warning"]
+    assert table.loc["fleiss_kappa", "n"] == 30
     assert "1 of 30 cases have a single reading" in table.loc["krippendorff_alpha", "warning"]
     assert table.loc["krippendorff_alpha", "n"] == 29
     pairs = table.loc["cohen_kappa"].set_index("readers")

@@ -23,7 +23,8 @@ COMPARE = {
     "adj.p.value, p.adjust.method, n, b, c, status, warning, std.error, n.clusters, n.resamples, n.resamples.failed, subgroup, level, "
     "seed, label.rule, threshold, prevalence, margin, role, recommended",
     "verdicts.csv": "metric, model, comparator, estimate, conf.low, conf.high, margin, verdict, within.margin, smallest.margin, "
-    "p.superior, p.noninferior, p.equivalent, detectable.difference, role",
+    "p.superior, p.noninferior, p.equivalent, detectable.difference, role, "
+    "method, status, warning, conf.low.simultaneous, conf.high.simultaneous",
     "multiplicity.csv": "metric, model, comparator, method, p.value, p.adjust.method, adj.p.value, conf.low, conf.high",
     "omnibus.csv": "metric, method, statistic, parameter, p.value, n, k, status, warning",
     "confusion.csv": "model, positive, tp, fn, fp, tn",
@@ -61,7 +62,7 @@ METRICS = words(
 )
 INTERVALS = words(
     "wilson clopper_pearson agresti_coull jeffreys delong delong_logit log wald mercaldo_logit newcombe_auc mover_wilson "
-    "bootstrap_percentile bootstrap_basic bootstrap_bca bootstrap_hierarchical"
+    "bootstrap_percentile bootstrap_basic bootstrap_bca bootstrap_hierarchical delong_cluster"
 )
 COMPARISONS = words(
     "mcnemar_exact mcnemar_midp mcnemar_asymptotic mcnemar_corrected newcombe_paired tango agresti_min generalized_score "

@@ -65,6 +65,21 @@ def test_numbers_are_measurements(tmp_path):
     assert r.warnings == ()
 
 
+def test_whole_numbers_up_to_ten_could_be_codes(tmp_path):
+    text = "case_id,reader_a,reader_b\nc1,1,2\nc2,4,3.0\nc3,,4\n"
+    r = read(tmp_path, text)
+    assert (r.scale, r.maybe_codes) == ("measurement", True)
+    message = str(r.warnings[-1])
+    assert "whole numbers from 1 to 4" in message
+    assert "--scale ordinal" in message
+    for scale in ("measurement", "ordinal", "nominal"):
+        chosen = read(tmp_path, text, scale)
+        assert (chosen.scale, chosen.maybe_codes) == (scale, False)
+        assert not any("codes" in str(w) for w in chosen.warnings)
+    for other in ("2.5", "11", "-1"):
+        assert not read(tmp_path, text.replace("3.0", other)).maybe_codes
+
+
 def test_text_is_nominal(tmp_path):
     r = read(tmp_path, "case_id,reader_a,reader_b\nc1,normal,abnormal\nc2,,normal\n")
     assert r.scale == "nominal"

@@ -1,6 +1,9 @@
 """Bootstrap intervals: inversion of p-values, fallbacks, failed resamples, degenerate cases, seeds and cases together."""
 
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from math import inf, isnan, nan, sqrt
 
@@ -86,7 +89,57 @@ def test_quantiles_are_type_7():
     assert bi.quantile7(np.array([1.0, inf]), 0.0) == 1.0
     for p in (0.1, 0.32, 0.9):
         assert bi._levels_at(x, bi.quantile7(x, p)) == pytest.approx((p, p))
-    assert bi._levels_at(np.array([0.0, 1.0, 1.0, inf]), 5.0) == pytest.approx((2.5 / 3, 2.5 / 3))
+    # Between a finite and an infinite value the quantile is infinite: every level above that of the 1 lies above 5.
+    assert bi._levels_at(np.array([0.0, 1.0, 1.0, inf]), 5.0) == pytest.approx((2 / 3, 2 / 3))
+    assert bi._levels_at(np.array([-inf, 1.0, 1.0, inf]), -5.0) == pytest.approx((1 / 3, 1 / 3))
+
+
+@pytest.mark.r
+def test_quantiles_of_infinite_values_are_rs():
+    levels = [0.0, 0.1, 0.25, 0.3, 0.5, 0.6, 0.75, 0.9, 1.0]
+    samples = {
+        "c(-Inf, 1, 2)": [-inf, 1, 2],
+        "c(-Inf, -Inf, 3, 4, Inf)": [-inf, -inf, 3, 4, inf],
+        "c(1, Inf, Inf)": [1, inf, inf],
+        "c(-Inf, Inf)": [-inf, inf],
+        "c(-2, 0, 5, 7)": [-2, 0, 5, 7],
+    }
+    rscript = shutil.which("Rscript")
+    assert rscript, "Rscript is not on the PATH"
+    p = f"c({', '.join(map(str, levels))})"
+    for text, sample in samples.items():
+        call = f"cat(sprintf('%.17g', quantile({text}, {p}, names=FALSE, type=7)))"
+        out = subprocess.run([rscript, "-e", call], check=True, capture_output=True, text=True).stdout
+        wanted = [float(v) for v in out.replace("Inf", "inf").split()]
+        ours = [bi.quantile7(np.array(sample, float), level) for level in levels]
+        assert ours == pytest.approx(wanted, rel=1e-15, nan_ok=True), text
+
+
+def test_replicates_on_the_margin_belong_to_both_sides():
+    """Counts decide: differences of accuracies in their doubles, each computed in its own way, against whole numbers."""
+    rng = np.random.default_rng(12)
+    n, b = 50, 999
+    first, second = rng.integers(30, 46, (2, b))
+    replicates = made(
+        [41 / n, 38 / n], np.stack([first / n, second / n], axis=1), np.stack([np.arange(9.0) ** 2] * 2, 1) / 7
+    )
+    replicates = replace(replicates, jackknife={"accuracy": np.stack([np.arange(9.0) ** 2, np.zeros(9)], 1)})
+    ahead = first - second  # in cases
+    assert len(np.unique((first / n - second / n)[ahead == -5])) > 1  # -0.1 comes in several doubles
+    for margin, cases in ((-0.1, -5), (0.1, 5), (3 / n, 3), (0.0, 0), (-0.3, -15)):
+        above, below = bi.one_sided_pvalues(replicates, "accuracy", 0, 1, margin, "bootstrap_percentile")
+        upto, under = np.count_nonzero(ahead <= cases), np.count_nonzero(ahead < cases)
+        assert above == pytest.approx(min(max((upto - 1) / (b - 1), 1 / (b + 1)), b / (b + 1)), rel=1e-12)
+        assert below == pytest.approx(min(max(1 - under / (b - 1), 1 / (b + 1)), b / (b + 1)), rel=1e-12)
+
+
+def test_the_same_difference_in_two_doubles_is_no_difference():
+    # (0.1 + 0.2) is 0.3 and some; the model is not better by that.
+    drawn = np.random.default_rng(3).choice([0.0, 0.1, 0.2], 200)
+    drawn = np.stack([drawn, drawn], axis=1)
+    replicates = made([0.1 + 0.2, 0.3], drawn, np.zeros((10, 2)))
+    result = bi.difference(replicates, "accuracy", 0, 1, "bootstrap_percentile")
+    assert (result.estimate, result.pvalue) == (0.0, 1.0)
 
 
 def test_ties_are_ties_up_to_rounding():
@@ -282,14 +335,20 @@ def test_monte_carlo_error_leaves_out_only_what_has_no_weight():
             assert bi._quantile_error(ordered, p) == pytest.approx(whole, rel=1e-9)
 
 
-def test_prob_best():
+def test_models_that_tie_within_rounding_share_the_first_place():
+    drawn = [[0.1 + 0.2, 0.3, 0.1], [0.3, 0.1 + 0.2, 0.6 / 2], [0.2, 0.1, 0.0]]
+    shares = bi.share_best(made([0.5, 0.5, 0.5], drawn), "accuracy")
+    assert list(shares) == pytest.approx([(1 / 2 + 1 / 3 + 1) / 3, (1 / 2 + 1 / 3) / 3, 1 / 9], rel=1e-15)
+
+
+def test_share_best():
     drawn = np.array([[0.9, 0.8, 0.1], [0.7, 0.7, 0.7], [0.1, 0.2, nan], [0.5, 0.6, 0.1]])
     replicates = made([0.5, 0.5, 0.5], drawn)
-    assert bi.prob_best(replicates, "accuracy") == pytest.approx([4 / 9, 4 / 9, 1 / 9])
-    assert bi.prob_best(replicates, "accuracy", False) == pytest.approx([1 / 9, 1 / 9, 7 / 9])
+    assert bi.share_best(replicates, "accuracy") == pytest.approx([4 / 9, 4 / 9, 1 / 9])
+    assert bi.share_best(replicates, "accuracy", False) == pytest.approx([1 / 9, 1 / 9, 7 / 9])
     slope = made([1, 1], [[0.9, 2.0], [3.0, 1.2], [1.1, 0.2]], metric="calibration_slope")
-    assert bi.prob_best(slope, "calibration_slope") == pytest.approx([2 / 3, 1 / 3])
-    assert np.isnan(bi.prob_best(made([0.5], [nan, nan]), "accuracy")).all()
+    assert bi.share_best(slope, "calibration_slope") == pytest.approx([2 / 3, 1 / 3])
+    assert np.isnan(bi.share_best(made([0.5], [nan, nan]), "accuracy")).all()
 
 
 def test_bad_arguments():

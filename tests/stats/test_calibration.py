@@ -186,3 +186,25 @@ def test_a_steep_slope_is_found_and_not_taken_for_separation():
     slope, _ = cal.calibration_line(y, np.r_[positive, negative])
     assert (slope.status, slope.estimate) == ("ok", pytest.approx(7.46972620955422, rel=1e-6))
     assert slope.std_error == pytest.approx(3.5461907659843, rel=1e-4)
+
+
+def test_the_intercept_of_the_line_follows_its_own_laws():
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, 80)
+    s = np.clip(0.5 + 0.2 * (2 * y - 1) + rng.normal(0, 0.25, 80), 0.02, 0.98)
+    line = cal.line_intercept(y, s)
+    other = cal.line_intercept(1 - y, 1 - s)  # the other class as positive: the line turns its sign
+    assert other.estimate == pytest.approx(-line.estimate, abs=1e-6)
+    assert other.std_error == pytest.approx(line.std_error, rel=1e-6)
+    slope = cal.calibration_line(y, s)[0].estimate
+    # Scores recalibrated by the line have slope 1, and then both intercepts are 0.
+    again = 1 / (1 + np.exp(-(line.estimate + slope * np.log(s / (1 - s)))))
+    assert cal.line_intercept(y, again).estimate == pytest.approx(0.0, abs=1e-6)
+    assert cal.calibration_line(y, again)[1].estimate == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_intercept_of_the_line_does_not_exist_without_a_slope():
+    for y, s in (([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]), ([0, 1], [0.5, 0.5]), ([1, 1], [0.2, 0.6])):
+        result = cal.line_intercept(y, s)
+        assert (result.status, result.estimate) == ("not_estimable", pytest.approx(float("nan"), nan_ok=True))
+        assert result.warning

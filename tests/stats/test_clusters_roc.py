@@ -28,7 +28,10 @@ def test_one_case_a_patient_is_delong():
     assert found.pvalue == pytest.approx(2 * stats.t.sf(abs(plain.statistic), df))
     assert (found.method, found.n, found.n_clusters) == ("delong_cluster", y.size, y.size)
     single = cr.delong_cluster_interval(y, s[0], np.arange(y.size))
-    assert single.std_error == pytest.approx(roc.delong(y, s[0]).std_error, rel=1e-12)
+    logit = roc.delong_logit(y, s[0])
+    assert (single.std_error, single.conf_low, single.conf_high) == pytest.approx(
+        (logit.std_error, logit.conf_low, logit.conf_high), rel=1e-12
+    )
 
 
 def test_copies_of_cases_add_nothing():
@@ -54,6 +57,9 @@ def test_edges():
     s = np.array([0.9, 0.1, 0.8, 0.3])
     perfect = cr.delong_cluster_interval(y, s, [1, 1, 2, 2])
     assert (perfect.estimate, perfect.std_error, perfect.status) == (1.0, 0.0, "caution")
+    assert isnan(perfect.conf_low)
+    assert isnan(perfect.conf_high)
+    assert "infinite" in perfect.warning
     few = cr.delong_cluster_interval(y, s, [1, 1, 1, 2])
     assert (few.status, few.warning, isnan(few.conf_low)) == ("caution", cr.FEW_CLUSTERS, True)
     test = cr.delong_cluster(y, s, -s, [1, 1, 1, 2])

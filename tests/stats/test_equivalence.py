@@ -159,3 +159,30 @@ def test_the_smallest_margin_is_where_equivalence_begins(x, y):
         assert not eq.verdict(low, high, m).within_margin
     assert isnan(eq.smallest_margin(nan, high))
     assert isnan(eq.smallest_margin(low, nan))
+
+
+@pytest.mark.parametrize("low", [-0.1, 0.8 - 0.9, 0.7 - 0.8, -0.1 + 1e-16])
+@pytest.mark.parametrize("high", [0.1, 0.9 - 0.8, 0.1 - 1e-16])
+def test_limits_on_the_margin_do_not_lie_within_it(low, high):
+    """0.8 - 0.9 is -0.09999999999999998, which a comparison of doubles takes to lie within -0.1."""
+    v = eq.verdict(low, high, margin=0.1, adjusted_pvalue=0.9)
+    assert (v.verdict, v.within_margin) == ("inconclusive", False)
+    assert eq.verdict(low + 0.01, high, margin=0.1, adjusted_pvalue=0.9).verdict == "non_inferior"
+    assert eq.verdict(low + 0.01, high - 0.01, margin=0.1, adjusted_pvalue=0.9).verdict == "equivalent"
+
+
+def test_limits_on_the_null_are_no_superiority():
+    for tie in (0.0, 3 / 49 - 1 / 49 - 2 / 49, 1e-16, -1e-16):
+        assert eq.verdict(tie, 0.2, adjusted_pvalue=0.001).verdict == "inconclusive"
+        assert eq.verdict(-0.2, tie, adjusted_pvalue=0.001).verdict == "inconclusive"
+
+
+def test_steps_on_the_margin_count_for_the_hypothesis():
+    """Limits that are quantiles of a sample: the p-value is the share of the sample up to the margin, in whichever double it comes."""
+    sample = np.sort(np.r_[np.full(30, -0.3), np.full(20, 0.8 - 0.9), np.full(20, -0.1), np.full(430, 0.2)])
+
+    def limits(level):
+        low, high = (1 - level) / 2, (1 + level) / 2
+        return float(sample[int(low * 499)]), float(sample[int(np.ceil(high * 499))])
+
+    assert eq.pvalue_above(limits, -0.1) == pytest.approx(70 / 499, abs=1e-3)

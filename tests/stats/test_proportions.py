@@ -252,3 +252,100 @@ def test_mercaldo_and_likelihood_ratios_refuse_what_they_do_not_know():
 def test_a_prevalence_lies_strictly_between_0_and_1(prevalence):
     with pytest.raises(ValueError, match="prevalence"):
         pr.predictive_value_mercaldo(Confusion(3, 1, 1, 3), "ppv", prevalence)
+
+
+def metric_pairs_rows():
+    """(confusion, row) of the reference values of F1, the ratios and net benefit."""
+    matrices = {
+        r["case"]: Confusion(*(int(r[k]) for k in ("tp", "fn", "fp", "tn"))) for r in read("metric_pairs/one_model.csv")
+    }
+    return [(matrices[r["case"]], r) for r in read("metric_pairs/one_model_expected.csv")]
+
+
+def mover(metric, c, level, threshold=0.2):
+    """The interval that is recommended for F1, a ratio or net benefit."""
+    if metric == "f1":
+        return pr.f1_wilson(c, level)
+    if metric == "diagnostic_odds_ratio":
+        return pr.diagnostic_odds_ratio_mover(c, level)
+    if metric == "net_benefit":
+        return pr.net_benefit_mover(c, threshold, level)
+    return pr.likelihood_ratio_mover(c, metric, level)
+
+
+def test_f1_ratios_and_net_benefit_against_base_r():
+    """prop.test, MOVER limits of a ratio as roots, the correlation by cor() (metric_pairs/make_metric_pairs.R)."""
+    rows = metric_pairs_rows()
+    assert {r["metric"] for _, r in rows} == {
+        "f1", "lr_positive", "lr_negative", "diagnostic_odds_ratio", "net_benefit;0.1", "net_benefit;0.5"
+    }  # fmt: skip
+    for c, r in rows:
+        metric, _, threshold = r["metric"].partition(";")
+        got = mover(metric, c, float(r["level"]), float(threshold or "nan"))
+        expected = tuple(float(r[k]) for k in ("estimate", "conf_low", "conf_high"))
+        assert (got.estimate, got.conf_low, got.conf_high) == pytest.approx(expected, rel=1e-9, abs=1e-12), r
+        assert (got.status, got.n) == ("ok", c.n)
+        assert got.method == ("wilson" if metric == "f1" else "mover_wilson")
+    # Tables without a reference value are those where the metric is undefined.
+    present = {(c, r["metric"]) for c, r in rows}
+    for c in {c for c, _ in rows}:
+        for metric in ("f1", "lr_positive", "lr_negative", "diagnostic_odds_ratio"):
+            assert ((c, metric) in present) == (mover(metric, c, 0.95).status == "ok")
+
+
+tables = st.builds(Confusion, *[st.integers(0, 60)] * 4).filter(lambda c: c.n > 0)
+
+
+@pytest.mark.parametrize("metric", ["f1", "lr_positive", "lr_negative", "diagnostic_odds_ratio", "net_benefit"])
+@quick
+@given(tables, LEVELS)
+def test_limits_of_f1_ratios_and_net_benefit_contain_the_estimate_and_widen(metric, c, level):
+    got, wider = mover(metric, c, level), mover(metric, c, 0.9999)
+    if got.status == "not_estimable":
+        assert got.warning
+        assert isnan(got.conf_low)
+        return
+    assert got.conf_low - 1e-12 <= got.estimate <= got.conf_high + 1e-12
+    assert wider.conf_low <= got.conf_low + 1e-12
+    assert wider.conf_high >= got.conf_high - 1e-12
+    assert got.conf_low < got.conf_high
+    if metric != "net_benefit":
+        assert got.conf_low >= 0
+    if metric == "f1":
+        assert got.conf_high <= 1
+        assert (got.numerator, got.denominator) == (c.tp, c.tp + c.fp + c.fn)
+
+
+@quick
+@given(tables, LEVELS)
+def test_inverse_ratios_have_the_inverse_limits(c, level):
+    """LR+ with the classes exchanged is 1 / LR+; the odds ratio with the calls exchanged is 1 / DOR."""
+    positive = pr.likelihood_ratio_mover(c, "lr_positive", level)
+    inverse = pr.likelihood_ratio_mover(Confusion(c.fp, c.tn, c.tp, c.fn), "lr_positive", level)
+    odds = pr.diagnostic_odds_ratio_mover(c, level)
+    turned = pr.diagnostic_odds_ratio_mover(Confusion(c.fn, c.tp, c.tn, c.fp), level)
+    for one, other in ((positive, inverse), (odds, turned)):
+        assert (one.status == "ok") == (other.status == "ok")
+        if one.status == "ok":
+            expected = [inf if v == 0 else 1 / v for v in (other.estimate, other.conf_high, other.conf_low)]
+            assert [one.estimate, one.conf_low, one.conf_high] == pytest.approx(expected, rel=1e-8)
+
+
+def test_f1_of_a_perfect_and_of_a_useless_model():
+    assert pr.f1_wilson(Confusion(9, 0, 0, 20)).conf_high == 1
+    assert pr.f1_wilson(Confusion(0, 9, 0, 20)).conf_low == 0
+    assert pr.f1_wilson(Confusion(0, 0, 2, 20)).status == "not_estimable"
+
+
+def test_mover_ratios_refuse_other_metrics_and_net_benefit_needs_cases():
+    with pytest.raises(ValueError, match="lr_positive or lr_negative"):
+        pr.likelihood_ratio_mover(Confusion(3, 2, 1, 4), "ppv")
+    got = pr.net_benefit_mover(Confusion(0, 0, 0, 0), 0.5)
+    assert (got.status, got.warning) == ("not_estimable", "there are no cases")
+    assert pr.diagnostic_odds_ratio_mover(Confusion(0, 0, 3, 4)).warning == "there are no positive cases"
+
+
+@quick
+@given(tables)
+def test_net_benefit_is_the_sum_of_its_cases(c):
+    assert pr.net_benefit_mover(c, 0.2).estimate == pytest.approx((c.tp - 0.25 * c.fp) / c.n, abs=1e-12)

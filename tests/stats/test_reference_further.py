@@ -1,7 +1,7 @@
 """What the other references lack: tests/reference/further/make_further.R (pROC, psych, base R) and printed tables.
 
 Sizes searched for by brute force, margins with pROC's standard errors, Obuchowski-Rockette of accuracies, clustered net benefit, overlap of
-errors, agreement of several readers, max-T and the probability of being best from stored replicates, ROC points.
+errors, agreement of several readers, max-T and the share of resamples in which a model is best from stored replicates, ROC points.
 """
 
 import csv
@@ -205,7 +205,7 @@ def test_max_t_and_the_best_from_rs_replicates():
     for name in ("pvalue", "conf_low", "conf_high"):
         assert list(getattr(got, name)) == EXACT(series(want, name)), name
     replicates = Replicates({"accuracy": seen}, {"accuracy": drawn}, {}, {}, 150, 150, np.nan, len(drawn))
-    shares = bootstrap_intervals.prob_best(replicates, "accuracy")
+    shares = bootstrap_intervals.share_best(replicates, "accuracy")
     assert list(shares) == EXACT(series(expected("prob_best"), "share"))
 
 

@@ -94,6 +94,8 @@ def test_newcombe_at_the_ends():
     best, worst = roc.newcombe_auc(y, y.astype(float)), roc.newcombe_auc(y, -y.astype(float))
     assert (best.conf_high, worst.conf_low, best.status) == (1.0, 0.0, "ok")
     assert best.conf_low == pytest.approx(1 - worst.conf_high)
+    assert isnan(best.std_error)
+    assert isnan(worst.std_error)
     root = optimize.brentq(
         lambda t: (1 - t) * 600 - 1.959963984540054**2 * t * (1 + 23.5 * ((1 - t) / (2 - t) + t / (1 + t))), 0, 1
     )

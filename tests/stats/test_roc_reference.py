@@ -132,6 +132,7 @@ def test_calibration_and_utility(k):
         slope, intercept = calibration.calibration_line(y, s)
         if (k, j) != ("perfect", "a"):
             compare(slope, (k, "slope", j), 1e-6)
+            compare(calibration.line_intercept(y, s), (k, "line_intercept", j), 1e-6)
         compare(intercept, (k, "intercept", j), 1e-6)
         curves = utility.decision_curves(y, s, [0.1, 0.5, 0.75])
         for i, t in enumerate((0.1, 0.5, 0.75)):

@@ -173,6 +173,22 @@ def test_a_thinned_curve_agrees_and_its_estimates_come_from_all_points(tmp_path)
     assert numbers["roc.csv"] >= 3 * len(points) - 1
 
 
+def test_ratings_that_may_be_codes_are_analysed_on_both_scales_again(tmp_path):
+    frame = pd.DataFrame({"case_id": [f"c{i:02d}" for i in range(40)]})
+    for name in ("reader_x", "reader_y", "reader_z"):
+        frame[name] = np.clip(np.arange(40) % 4 + 1 + rng_for(6, name).integers(-1, 2, 40), 1, 4)
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    report = hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "out", n_bootstrap=100)
+    metrics = set(report.tables["agreement"]["metric"])
+    assert {"icc2", "bland_altman_bias", "cohen_kappa", "gwet_ac2", "fleiss_kappa"} <= metrics
+    assert "whole numbers from 1 to 4 can be measurements or codes" in report.page.read_text(encoding="utf-8")
+    agrees(tmp_path / "out")
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "one", n_bootstrap=100, scale="measurement")
+    one = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    assert "codes of ordered" not in one
+    assert "Gwet's AC2" not in one
+
+
 @pytest.mark.parametrize("text", [True, False])
 def test_agreement_agrees(tmp_path, text):
     frame = readings(text=text)

@@ -39,7 +39,7 @@ class ReadingColumn(Protocol):
 class Ratings(Protocol):
     """Ratings as `hybridcx.records` reads them: `frame` indexed by case_id, None or NaN where a reading is missing.
 
-    `scale` is "measurement" (numbers), "nominal" or "ordinal" (categories).
+    `scale` is "measurement" (numbers), "nominal" or "ordinal" (categories). `maybe_codes`: measurements that could be codes of ordered categories.
     """
 
     @property
@@ -48,6 +48,8 @@ class Ratings(Protocol):
     def columns(self) -> Sequence[ReadingColumn]: ...
     @property
     def scale(self) -> str: ...
+    @property
+    def maybe_codes(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class _Readings:
 class _Settings:
     scale: str
     categories: tuple[Any, ...]
+    maybe_codes: bool
     positive: str | None
     confidence_level: float
     n_resamples: int
@@ -94,8 +97,9 @@ def agreement_table(
 
     Measurements get the six ICCs, SEM and MDC95, Krippendorff's alpha (interval) and each pair's limits of agreement.
     Categories get percent agreement, Fleiss' kappa, AC1, alpha and each pair's kappa; ordered ones also the weighted
-    kappas, AC2 and the ordinal and interval alphas. Two-valued calls get the ICCs too, coded 1 for `positive`, as
-    `caution`. Categories are those of all columns together, so that weights and AC1 mean the same in every row.
+    kappas, AC2 and the ordinal and interval alphas. Measurements that could be codes get the rows of both.
+    Two-valued calls get the ICCs too, coded 1 for `positive`, as `caution`. A pair's kappa takes the
+    categories of its two readings, AC1, AC2 and alpha those of all columns together, so that they mean the same in every row.
 
     Args:
         ratings: what `hybridcx.records` read.
@@ -115,7 +119,9 @@ def agreement_table(
         InputError: an unknown scale, a reader with two columns for one occasion, `positive` is none of the calls, or
             ordered categories that are no numbers.
     """
-    settings = _Settings(ratings.scale, _categories(ratings), positive, confidence_level, n_resamples, seed, subset)
+    settings = _Settings(
+        ratings.scale, _categories(ratings), ratings.maybe_codes, positive, confidence_level, n_resamples, seed, subset
+    )
     _check_positive(settings)
     rows = []
     for joint in _groups(ratings):
@@ -175,7 +181,10 @@ def _categories(ratings: Ratings) -> tuple[Any, ...]:
             )
         )
     if ratings.scale == "measurement":
-        return ()
+        if not ratings.maybe_codes:
+            return ()
+        values = ratings.frame[[c.column for c in ratings.columns]].to_numpy(np.float64)
+        return tuple(np.unique(values[~np.isnan(values)]).tolist())
     cells = [(c.column, v) for c in ratings.columns for v in _column(ratings, c.column) if v is not None]
     if ratings.scale == "ordinal":
         text = dict.fromkeys((column, v) for column, v in cells if not coefficients.is_number(v))
@@ -194,7 +203,7 @@ def _categories(ratings: Ratings) -> tuple[Any, ...]:
 
 def _check_positive(s: _Settings) -> None:
     # A single call may be the negative one; of two or more, one must be the positive one.
-    if s.positive is not None and len(s.categories) > 1 and s.positive not in s.categories:
+    if s.scale != "measurement" and s.positive is not None and len(s.categories) > 1 and s.positive not in s.categories:
         raise InputError(
             Problem(
                 "the positive label is none of the calls",
@@ -251,8 +260,12 @@ def _group(
 
 def _results(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
     """The results of one set of readings in the order of the table, each with the readings that it is about."""
-    compute = _measurements if s.scale == "measurement" else _calls
-    yield from compute(joint, s)
+    if s.scale != "measurement":
+        yield from _calls(joint, s)
+        return
+    yield from _measurements(joint, replace(s, categories=()))
+    if s.maybe_codes:
+        yield from _calls(joint, replace(s, scale="ordinal", positive=None))
 
 
 def _measurements(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
@@ -274,13 +287,17 @@ def _calls(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreemen
     yield joint, coefficients.percent_agreement(x, level)
     for weights in ("unweighted", "linear", "quadratic") if ordered else ("unweighted",):
         for pair in joint.pairs():
-            yield pair, coefficients.cohen_kappa(pair.values[:, 0], pair.values[:, 1], weights, categories, level)
+            # Positions are those among the categories of these two readings: what a third reader used has no weight here.
+            a, b = pair.values[:, 0], pair.values[:, 1]
+            yield pair, coefficients.cohen_kappa(a, b, weights, confidence_level=level)
     yield joint, coefficients.fleiss_kappa(x, categories, level)
     yield joint, coefficients.gwet_ac1(x, categories, level)
     if ordered:
         yield joint, coefficients.gwet_ac2(x, "linear", categories, level)
         yield joint, coefficients.gwet_ac2(x, "quadratic", categories, level)
-    for kind in ("nominal", "ordinal", "interval") if ordered else ("nominal",):
+    # Of codes that may be measurements the interval alpha is among the rows of measurements.
+    kinds = ("nominal", "ordinal", *(() if s.maybe_codes else ("interval",))) if ordered else ("nominal",)
+    for kind in kinds:
         yield joint, _alpha(joint, kind, s)
     if s.positive is not None and len(categories) <= 2:
         coded = np.array([[nan if v is None else float(v == s.positive) for v in row] for row in x], dtype=np.float64)

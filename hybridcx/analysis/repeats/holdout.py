@@ -15,6 +15,7 @@ from hybridcx.analysis.repeats.slices import SeedSlices, spread
 from hybridcx.analysis.rows import Row, also, comparison_row, metric_row
 from hybridcx.analysis.verdicts import WITHOUT_VERDICT, margin_tests
 from hybridcx.records.predictions import Predictions
+from hybridcx.stats import ties
 from hybridcx.stats.prevalence import at_prevalence
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling.bootstrap import Replicates
@@ -86,7 +87,7 @@ class HoldOut:
         a, b = self.values(metric)[:, i], self.values(metric)[:, j]
         ratio = metric in RATIO_METRICS
         with np.errstate(divide="ignore", invalid="ignore"):
-            d = np.log(a) - np.log(b) if ratio else a - b
+            d = ties.difference(np.log(a), np.log(b)) if ratio else ties.difference(a, b)
         if not np.isfinite(d).all():
             reason = f"the comparison is undefined in {int((~np.isfinite(d)).sum())} of {d.size} splits"
             return PairedTest(METHOD, nan, conf_level=level, status="not_estimable", warning=reason)

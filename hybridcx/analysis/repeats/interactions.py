@@ -14,7 +14,7 @@ from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.repeats.slices import SeedSlices
 from hybridcx.analysis.rows import Row
-from hybridcx.stats import heterogeneity
+from hybridcx.stats import heterogeneity, ties
 from hybridcx.stats.resampling import hierarchical
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.streams import rng_for
@@ -97,7 +97,7 @@ def _effect(
     observed, replicates, each = seeds.means.observed[metric], seeds.means.replicates[metric], seeds.each[metric]
     if j is None:
         return float(observed[i]), replicates[:, i], each[i]
-    return float(observed[i] - observed[j]), replicates[:, i] - replicates[:, j], each[i] - each[j]
+    return float(ties.difference(observed[i], observed[j])), replicates[:, i] - replicates[:, j], each[i] - each[j]
 
 
 def _too_often(each: Sequence[np.ndarray], replicates: Sequence[np.ndarray], level: float) -> str:

@@ -47,7 +47,7 @@ def escaped(text: str) -> str:
 
 @cache
 def citations() -> dict[str, dict[str, list[str]]]:
-    """Group of methods -> method -> [its name in a paper, keys of works ...]."""
+    """Group of methods -> method, or method and metric -> [its name in a paper, keys of works ...]."""
     file = resources.files("hybridcx.vocabulary").joinpath("citations.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
@@ -86,6 +86,12 @@ def _cite(group: str, name: str, cited: Cited) -> str:
     return escaped(title) + (f" [{'; '.join('@' + k for k in keys)}]" if keys else "")
 
 
+def _entry(group: str, method: str, metric: str) -> str:
+    """The entry of a method for a metric: "METHOD METRIC" where the group has it, else the method."""
+    own = f"{method} {metric}"
+    return own if own in citations()[group] else method
+
+
 def _enumeration(names: Iterable[str]) -> str:
     unique = list(dict.fromkeys(names))
     return " and ".join([", ".join(unique[:-1]), unique[-1]] if len(unique) > 1 else unique)
@@ -113,10 +119,13 @@ def _intervals(metrics: pd.DataFrame, cited: Cited) -> str:
     values = shown_rows.shown_values(shown_rows.overall(metrics))
     by_method: dict[str, list[str]] = {}
     for (_, name), row in values.items():
-        by_method.setdefault(str(row["method"]), []).append(name)
+        by_method.setdefault(_entry("intervals", str(row["method"]), name), []).append(name)
     level = shown_rows.level(metrics)
-    order = vocabulary.in_order(by_method, vocabulary.INTERVAL_ORDER)
-    parts = [f"{_cite('intervals', m, cited)} for {_metrics(by_method[m])}" for m in order]
+    order = vocabulary.in_order((m.split()[0] for m in by_method), vocabulary.INTERVAL_ORDER)
+    by_text: dict[str, list[str]] = {}  # two metrics may have entries of one text
+    for m in sorted(by_method, key=lambda m: order.index(m.split()[0])):
+        by_text.setdefault(_cite("intervals", m, cited), []).extend(by_method[m])
+    parts = [f"{text} for {_metrics(names)}" for text, names in by_text.items()]
     text = f"Confidence intervals{f' are at the {level} level' if level else ''}: {'; '.join(parts)}."
     resampled = [
         r for r in values.values() if str(r["method"]).startswith("bootstrap") and pd.notna(r.get("n.resamples"))
@@ -135,15 +144,14 @@ def _intervals(metrics: pd.DataFrame, cited: Cited) -> str:
 def _comparisons(pairs: Sequence[Pair], cited: Cited) -> str:
     if not pairs:
         return ""
-    by_method: dict[tuple[str, str], list[str]] = {}
+    by_text: dict[str, list[str]] = {}
     for p in pairs:
-        by_method.setdefault((p.method, p.test), []).append(p.metric)
-    parts = []
-    for (method, test), metrics in by_method.items():
-        methods = [_cite("differences", method, cited)] if method else []
-        methods += [_cite("tests", test, cited)] if test and test != method else []
-        parts += [f"{' with '.join(methods)} for {_metrics(metrics)}"] if methods else []
-    text = f"Models were compared on the same cases: {'; '.join(dict.fromkeys(parts))}."
+        methods = [_cite("differences", _entry("differences", p.method, p.metric), cited)] if p.method else []
+        methods += [_cite("tests", _entry("tests", p.test, p.metric), cited)] if p.test and p.test != p.method else []
+        if methods:
+            by_text.setdefault(" with ".join(methods), []).append(p.metric)
+    parts = [f"{text} for {_metrics(metrics)}" for text, metrics in by_text.items()]
+    text = f"Models were compared on the same cases: {'; '.join(parts)}."
     adjustments = [a for a in dict.fromkeys(p.adjustment for p in pairs) if a and a != "none"]
     if adjustments:
         names = _enumeration(_cite("adjustments", a, cited) for a in adjustments)

@@ -25,7 +25,8 @@ def program(options: Mapping[str, object]) -> str:
         "positive": options.get("positive"),
         "conf.level": options.get("confidence_level", 0.95),
         "stratified": bool(options.get("stratified", False)),
-        "scale": options.get("scale") or "nominal",
+        # A null is recorded where numbers could be measurements or codes.
+        "scale": "either" if options.get("scale", "") is None else options.get("scale", "nominal"),
         "na_is_call": False,
     }
     listed = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())

@@ -1,27 +1,29 @@
-"""Calibration: reliability curves, metrics of the scores, and the parts of the Brier score."""
+"""Calibration: reliability curves, metrics of the scores, calibration lines, and the parts of the Brier score."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from hybridcx import vocabulary
 from hybridcx.report import numbers, shown_rows
 from hybridcx.report.blocks import Figure, Section
 from hybridcx.report.content import Content
 from hybridcx.report.figures import plots
 from hybridcx.report.metrics_table import metrics_table
 from hybridcx.report.shown_rows import number
-from hybridcx.report.tables import Cell, Cells, Table, table
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
 SCORE_METRICS = ("auprc", "brier", "log_loss", "calibration_slope", "calibration_intercept", "ece")
 CAP_ROWS = 40
 
 
 def section(content: Content) -> Section:
-    """The figure of the curves and the two tables."""
+    """The figure of the curves and the tables."""
     section = Section()
     bins = content.table("calibration")
     section.figures(_figure(content, bins) if len(bins) else None)
     section.table(metrics_table(content.table("metrics"), SCORE_METRICS, "scores", "Metrics of the scores."))
+    section.table(line_table(content.table("calibration_line")))
     section.table(brier_table(content.table("brier_decomposition")))
     return section
 
@@ -34,6 +36,32 @@ def _figure(content: Content, bins: pd.DataFrame) -> Figure:
     if "warning" in bins and bins["warning"].notna().any():
         caption += " Caution: " + "; ".join(dict.fromkeys(bins["warning"].dropna().astype(str))) + "."
     return Figure("calibration", plots.calibration(bins, models=models), caption, "calibration.csv")
+
+
+def line_table(lines: pd.DataFrame) -> Table | None:
+    """Slope and intercept of each model's calibration line, estimated together; None without any."""
+    rows, seed = shown_rows.one_seed(lines)
+    if rows.empty:
+        return None
+    notes = Notes()
+    meaning = vocabulary.metric("calibration_slope")
+    body: list[Cells] = []
+    for model, terms in rows.groupby("model", sort=False):
+        by_term = {str(r["term"]): r for r in terms.to_dict("records")}
+        cells = [
+            Cell(numbers.interval(meaning, *shown_rows.limits(r)), "", notes.mark(shown_rows.caution(r)))
+            for r in (by_term["slope"], by_term["intercept"])
+        ]
+        body.append([str(model), *cells])
+    head = ["Model", *(f"{term} ({shown_rows.ci(rows)})" for term in ("Slope", "Intercept estimated with the slope"))]
+    caption = "Calibration line: logistic regression of the truth on the score's logit." + shown_rows.seed_note(seed)
+    remark = (
+        "Ideal: slope 1, intercept 0. Calibration-in-the-large, in the table of metrics, is the calibration intercept with the slope fixed at 1 "
+        "(Van Calster et al. 2019). Wald limits."
+    )
+    return table(
+        "calibration-line", caption, head, body, notes=notes, remark=remark, source="calibration_line.csv", cap=CAP_ROWS
+    )
 
 
 def brier_table(parts: pd.DataFrame) -> Table | None:

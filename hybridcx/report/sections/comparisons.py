@@ -25,6 +25,9 @@ CLUSTER_REMARK = (
     " Obuchowski's test uses the variance under the null hypothesis of no difference, the interval does not: near the significance level they can "
     "disagree, and a verdict requires both."
 )
+SIMULTANEOUS_REMARK = (
+    " Simultaneous CI: covers the differences of all pairs of this metric at once (Bonferroni); the verdict uses it."
+)
 RANK_REMARK = (
     "Share of the joint resamples of the cases in which the model has the best value; ties are divided. It measures how stable the first place "
     "is, not how large the difference is; with one seed it does not include the variation between trainings."
@@ -67,7 +70,9 @@ def pairs_table(pairs: Sequence[Pair], name: str) -> Table | None:
     test = most_common(p.test for p in pairs if p.test) or ""
     method = most_common(p.method for p in pairs if p.method) or ""
     adjustment = next((p.adjustment for p in pairs if p.adjustment), "")
+    simultaneous = any(p.has_simultaneous for p in pairs)
     head = ["Model", "Comparator", _effect_heading(metric, pairs)]
+    head += ["Simultaneous CI"] if simultaneous else []
     head += ["b", "c"] if has_counts else []
     head += ["p, exact", "p, mid-p"] if mcnemar else []
     head += ["p"] if other_test else []
@@ -78,6 +83,8 @@ def pairs_table(pairs: Sequence[Pair], name: str) -> Table | None:
         effect = numbers.difference_interval(metric, p.estimate, p.low, p.high, p.margin)
         marks = notes.mark(*_pair_notes(p, method, test))
         row: list[Cell | str] = [p.model, p.comparator, Cell(effect, monte_carlo(metric, p.mc_errors), marks)]
+        if simultaneous:
+            row.append(Cell(_simultaneous(metric, p)))
         row += [Cell(numbers.count(p.b)), Cell(numbers.count(p.c))] if has_counts else []
         row += [Cell(numbers.p_value(p.p_exact)), Cell(numbers.p_value(p.p_midp))] if mcnemar else []
         row += [Cell(numbers.p_value(p.p))] if other_test else []
@@ -87,6 +94,7 @@ def pairs_table(pairs: Sequence[Pair], name: str) -> Table | None:
     effect = "Ratio: model over comparator" if metric.null == 1 else "Difference: model minus comparator"
     remark = f"{effect}; interval: {vocabulary.method_label(method)}."
     remark += " b, c: cases that only the model, only the comparator got right." if has_counts else ""
+    remark += SIMULTANEOUS_REMARK if simultaneous else ""
     remark += MC_REMARK if any(map(_resampled, pairs)) else ""
     remark += CLUSTER_REMARK if clustered else ""
     of_adjusted = " behind the adjusted p" if mcnemar and adjusted else ""
@@ -95,6 +103,13 @@ def pairs_table(pairs: Sequence[Pair], name: str) -> Table | None:
     caption = f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}."
     key = f"pairs-{name.replace('_', '-')}"
     return table(key, caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
+
+
+def _simultaneous(metric: vocabulary.Metric, p: Pair) -> str:
+    """Such as "-3.1 to 4.2"."""
+    if not all(map(isfinite, p.simultaneous)):
+        return numbers.NA
+    return " to ".join(numbers.difference(metric, x, p.margin) for x in p.simultaneous)
 
 
 def _effect_heading(metric: vocabulary.Metric, pairs: Sequence[Pair]) -> str:
@@ -112,6 +127,7 @@ def _ci(pairs: Sequence[Pair]) -> str:
 def _pair_notes(p: Pair, method: str, test: str) -> list[str]:
     """Warnings, and the interval's method and the test where they differ from those that the remark names."""
     notes = [f"caution: {w}" for w in p.warnings]
+    notes += [reason] if (reason := answers.disagreement(p)) else []
     if p.method != method and p.has_limits:
         notes.append(f"interval: {vocabulary.method_label(p.method)}")
     if p.test and p.test != test:
@@ -205,7 +221,7 @@ def omnibus_table(omnibus: pd.DataFrame) -> Table | None:
 
 
 def ranking_table(ranking: pd.DataFrame) -> Table | None:
-    """Models in rows, metrics in columns: the probability that the model has the best value. None without any."""
+    """Models in rows, metrics in columns: the share of the joint resamples in which the model has the best value. None without any."""
     if ranking.empty:
         return None
     by_key = {(str(r["model"]), str(r["metric"])): r for r in ranking.to_dict("records")}
@@ -216,10 +232,10 @@ def ranking_table(ranking: pd.DataFrame) -> Table | None:
     rows: list[Cells] = []
     for model in dict.fromkeys(k[0] for k in by_key):
         records = [by_key[model, m] for m in columns]
-        cells = [Cell(numbers.percent(number(r["prob.best"]), 1), "", notes.mark(caution(r))) for r in records]
+        cells = [Cell(numbers.percent(number(r["share.best"]), 1), "", notes.mark(caution(r))) for r in records]
         rows.append([model, *cells])
     head = ["Model", *(f"{vocabulary.metric(m).label}, %" for m in columns)]
-    caption = "Probability that each model is the best."
+    caption = "Share of resamples in which the model is best."
     return table(
         "ranking", caption, head, rows, notes=notes, remark=RANK_REMARK, source="ranking.csv", cap=CAP_ADDITIONAL
     )

@@ -24,6 +24,7 @@ from hybridcx.stats.agreement.tables import (
     encode,
     join_notes,
     numeric_categories,
+    single_note,
 )
 from hybridcx.stats.results import Agreement
 
@@ -31,15 +32,6 @@ MeasurementLevel = Literal["nominal", "ordinal", "interval"]
 BELOW = "the coefficient lies below -1, which limits truncated to -1 to 1 would not hold: no limits"
 # Numbers held at once while resampling.
 _CHUNK = 4_000_000
-
-
-def _single_note(readings: Floats, treatment: str) -> str:
-    """Warning with the numbers of cases with a single reading and without any; empty if there are none."""
-    one, none = int((readings == 1).sum()), int((readings == 0).sum())
-    return join_notes(
-        f"{one} of {len(readings)} cases have a single reading: {treatment}" if one else "",
-        f"{none} of {len(readings)} cases have no reading" if none else "",
-    )
 
 
 def percent_agreement(ratings: ArrayLike, confidence_level: float = 0.95) -> Agreement:
@@ -65,7 +57,7 @@ def percent_agreement(ratings: ArrayLike, confidence_level: float = 0.95) -> Agr
     k = codes.shape[1]
     r = category_counts(codes, len(order))
     readings = r.sum(axis=1)
-    note = _single_note(readings, "left out")
+    note = single_note(readings, "left out")
     r, readings = r[readings >= 2], readings[readings >= 2]
     n = len(readings)
     if n == 0:
@@ -101,8 +93,9 @@ def gwet_ac1(ratings: ArrayLike, categories: Sequence[Any] | None = None, confid
 
     Pa is the mean over cases with two readings or more of the share of agreeing pairs, p_j the mean over all n cases
     read of the share of category j, and Pe = sum p_j (1 - p_j)/(q - 1): AC1 = (Pa - Pe)/(1 - Pe). Standard error: the
-    linearised one of Gwet (2008; with missing readings Handbook of Inter-Rater Reliability, 4th ed., 2014); limits: t
-    with n - 1 degrees of freedom, truncated to -1 to 1. `statistic` is t of AC1 = 0, `parameter1` its degrees of
+    linearised one of Gwet (2008; with missing readings Handbook of Inter-Rater Reliability, 4th ed., 2014), its variance with
+    n - 1: the sum of squared deviations over n (n - 1); limits: t with n - 1 degrees of freedom, truncated to -1 to 1.
+    `statistic` is t of AC1 = 0, `parameter1` its degrees of
     freedom, `pvalue` two-sided.
 
     Args:
@@ -153,7 +146,7 @@ def _gwet(
     w = agreement_weights(q, weights)
     r = category_counts(codes, q)
     readings = r.sum(axis=1)
-    note = _single_note(readings, "they count for the shares of the categories alone")
+    note = single_note(readings, "they count for the shares of the categories alone")
     r, readings = r[readings > 0], readings[readings > 0]
     n, rated_twice = len(readings), readings >= 2
     reason = ""
@@ -241,7 +234,7 @@ def krippendorff_alpha(
         values = numeric_categories(order, f"an alpha of {level} level")
     k = codes.shape[1]
     readings = (codes >= 0).sum(axis=1).astype(np.float64)
-    note = _single_note(readings, "left out")
+    note = single_note(readings, "left out")
     # Cases with the same readings, in whatever order of readers, are one pattern; sorted, so the draws depend on no
     # order of rows.
     patterns, multiplicity = np.unique(np.sort(codes[readings >= 2], axis=1), axis=0, return_counts=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan, sqrt
 from typing import Any
 
@@ -21,6 +22,7 @@ from hybridcx.stats.agreement.tables import (
     encode,
     join_notes,
     numeric_categories,
+    single_note,
 )
 from hybridcx.stats.results import Agreement
 
@@ -154,11 +156,10 @@ def cohen_kappa_table(
 def fleiss_kappa(
     ratings: ArrayLike, categories: Sequence[Any] | None = None, confidence_level: float = 0.95
 ) -> Agreement:
-    """Fleiss' kappa of k readings of n cases; everything else is in `fleiss_kappa_counts`.
+    """Fleiss' kappa of up to k readings of n cases; everything else is in `fleiss_kappa_counts`.
 
     Args:
-        ratings: (n, k) categories, None or NaN missing. Fleiss' kappa wants the same number of readings of every case,
-            so cases with a missing reading are left out, which `warning` counts.
+        ratings: (n, k) categories, None or NaN missing. Cases may have different numbers of readings.
         categories: those that could occur; one that nobody uses changes nothing.
         confidence_level: of the limits.
 
@@ -166,50 +167,56 @@ def fleiss_kappa(
         InputError: a wrong shape, or a rating that is none of `categories`.
     """
     codes, order = encode(ratings, categories)
-    whole = (codes >= 0).all(axis=1)
-    note = dropped_note(int((~whole).sum()), codes.shape[0])
-    if not whole.any():
-        check_level(confidence_level)
-        warning = join_notes("no case has every reading", note)
-        return Agreement(
-            "fleiss_kappa", "unweighted", nan, n=0, k=codes.shape[1], status="not_estimable", warning=warning
-        )
-    return fleiss_kappa_counts(category_counts(codes[whole], len(order)), confidence_level, note)
+    return replace(
+        fleiss_kappa_counts(category_counts(codes, max(len(order), 1)), confidence_level), k=float(codes.shape[1])
+    )
 
 
-def fleiss_kappa_counts(counts: ArrayLike, confidence_level: float = 0.95, note: str = "") -> Agreement:
-    """Fleiss' kappa of an (n, q) table: how many of the k readings put each case into each category.
+def fleiss_kappa_counts(counts: ArrayLike, confidence_level: float = 0.95) -> Agreement:
+    """Fleiss' kappa of an (n, q) table: how many of a case's m_i readings put it into each category.
 
-    With p_j the share of category j in all readings, Pa the mean over cases of the share of agreeing pairs, and Pe =
-    sum p_j^2: (Pa - Pe)/(1 - Pe) (Fleiss 1971). Readers are exchangeable: it is not Cohen's kappa for k = 2 but Scott's
-    pi. `statistic` is z of kappa = 0 with the standard error of Fleiss, Nee and Landis (1979), `pvalue` two-sided. That
-    error holds under the null alone, so the limits use the large-sample error of Gwet (2021) with t on n - 1 degrees of
-    freedom, truncated to -1 to 1.
+    Pa is the mean over the n2 cases with two readings or more of the share of agreeing pairs, p_j the mean over all n cases read of the share of
+    category j, Pe = sum p_j^2, kappa = (Pa - Pe)/(1 - Pe) (Fleiss 1971; with unequal numbers of readings Gwet, Handbook of Inter-Rater
+    Reliability, 4th ed., 2014). Readers are exchangeable: it is not Cohen's kappa for k = 2 but Scott's pi. `statistic` is z of kappa = 0,
+    `pvalue` two-sided, with the error under independent readings: v/(1 - Pe)^2 with
+
+        v = 2 D / n2^2 sum 1/(m_i (m_i - 1)) + 4 S ((1/n2 - 1/n)^2 sum 1/m_i + n1/n^2),
+
+    sums over the cases with two readings or more, n1 cases with one, D = (1 - Pe)^2 - sum p (1 - p)(1 - 2p) and S = sum p^3 - Pe^2; with equal
+    numbers of readings that of Fleiss, Nee and Landis (1979). It holds under the null alone, so the limits use the large-sample error of Gwet
+    (2014, 2021): the sum of squared deviations of the linearised values over n (n - 1), t with n - 1 degrees of freedom, truncated to -1 to 1.
 
     Returns:
-        metric "fleiss_kappa", method "unweighted". `not_estimable` if all readings are one category; `caution` without
-        limits at perfect agreement or with one case, and wherever `note` says that cases were left out.
+        metric "fleiss_kappa", method "unweighted"; n counts the cases read, k the largest number of readings. `not_estimable` if no case has two
+        readings or all readings are one category; `caution` without limits at perfect agreement or with one case. `warning` counts cases with
+        one reading or none.
 
     Raises:
-        InputError: no table of counts, rows with different sums, fewer than 2 readings a case, or a level outside 0 to
-            1.
+        InputError: no table of counts, or a level outside 0 to 1.
     """
     alpha = check_level(confidence_level)
     r = counts_table(counts)
-    n, k = r.shape[0], float(r[0].sum())
-    if (r.sum(axis=1) != k).any() or k < 2:
-        raise InputError(Problem("every case must have the same number of readings, at least 2", column="counts"))
-    p = r.sum(axis=0) / (n * k)
-    pe = float((p**2).sum())
-    if (p > 0).sum() < 2:
-        warning = join_notes("all readings are one category", note)
+    readings = r.sum(axis=1)
+    k = float(readings.max())
+    note = single_note(readings, "they count for the shares of the categories alone")
+    r, readings = r[readings > 0], readings[readings > 0]
+    n, twice = r.shape[0], readings >= 2
+    n_twice = int(twice.sum())
+    reason = "no case has two readings" if not n_twice else ""
+    if not reason and (r.sum(axis=0) > 0).sum() < 2:
+        reason = "all readings are one category"
+    if reason:
+        warning = join_notes(reason, note)
         return Agreement("fleiss_kappa", "unweighted", nan, n=n, k=k, status="not_estimable", warning=warning)
-    agreeing = (r * (r - 1)).sum(axis=1) / (k * (k - 1))
-    kappa = (float(agreeing.mean()) - pe) / (1 - pe)
+    shares = r / readings[:, None]
+    p = shares.mean(axis=0)
+    pe = float((p**2).sum())
+    pairs = np.where(twice, readings * (readings - 1), 1.0)
+    agreeing = np.where(twice, (r * (r - 1)).sum(axis=1) / pairs, 0.0)
     pq = 1 - pe
-    null_var = 2 * (pq**2 - float((p * (1 - p) * (1 - 2 * p)).sum())) / (n * k * (k - 1) * pq**2)
-    z = kappa / sqrt(null_var)
-    influence = (agreeing - pe) / pq - 2 * (1 - kappa) * (r @ p / k - pe) / pq
+    kappa = (float(agreeing[twice].mean()) - pe) / pq
+    z = kappa * pq / sqrt(_null_variance(readings, p, pe))
+    influence = (n / n_twice) * (agreeing - pe * twice) / pq - 2 * (1 - kappa) * (shares @ p - pe) / pq
     half, se, reason = t_interval(influence, kappa, alpha)
     return Agreement(
         "fleiss_kappa",
@@ -223,17 +230,31 @@ def fleiss_kappa_counts(counts: ArrayLike, confidence_level: float = 0.95, note:
         std_error=se,
         n=n,
         k=k,
-        status="caution" if reason or note else "ok",
+        status="caution" if reason else "ok",
         warning=join_notes(reason, note),
     )
+
+
+def _null_variance(readings: Floats, p: Floats, pe: float) -> float:
+    """Variance of Pa - Pe if all readings are independent with the shares `p`; the formula of `fleiss_kappa_counts`.
+
+    The agreeing share of a case is 2 e - Pe, e the mean of p over its readings, and a term without first-order part: with equal numbers of
+    readings the e of Pa and Pe cancel. (Hoeffding 1948.)
+    """
+    m = readings[readings >= 2]
+    n, n_twice = len(readings), len(m)
+    degenerate = (1 - pe) ** 2 - float((p * (1 - p) * (1 - 2 * p)).sum())
+    spread = float((p**3).sum()) - pe**2
+    first_order = (1 / n_twice - 1 / n) ** 2 * float((1 / m).sum()) + (n - n_twice) / n**2
+    return 2 * degenerate * float((1 / (m * (m - 1))).sum()) / n_twice**2 + 4 * spread * first_order
 
 
 def t_interval(influence: Floats, estimate: float, alpha: float) -> tuple[float, float, str]:
     """Return half width, standard error and the reason for having none, from the (n,) linearised values of a
     coefficient.
 
-    The variance is the sum of squared deviations of `influence` from `estimate` over n(n - 1), the quantile t with n -
-    1 degrees of freedom (Gwet 2008, 2021).
+    The variance is the sum of squared deviations of `influence` from `estimate` over n (n - 1), not n^2; the quantile t with n - 1 degrees of
+    freedom (Gwet 2008, 2021).
     """
     n = len(influence)
     if n < 2:

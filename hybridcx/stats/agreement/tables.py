@@ -177,6 +177,15 @@ def dropped_note(n_dropped: int, n_all: int) -> str:
     return f"{n_dropped} of {n_all} cases left out, a reading is missing (complete cases only)" if n_dropped else ""
 
 
+def single_note(readings: Floats, treatment: str) -> str:
+    """Warning with the numbers of cases with a single reading and without any; empty if there are none."""
+    one, none = int((readings == 1).sum()), int((readings == 0).sum())
+    return join_notes(
+        f"{one} of {len(readings)} cases have a single reading: {treatment}" if one else "",
+        f"{none} of {len(readings)} cases have no reading" if none else "",
+    )
+
+
 def join_notes(*notes: str) -> str:
     """Join the notes that are not empty."""
     return "; ".join(n for n in notes if n)

@@ -21,6 +21,7 @@ from hybridcx.stats.resampling import intervals as bootstrap_intervals
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.score_inputs import FloatArray, z_value
+from hybridcx.stats.ties import difference
 from hybridcx.stats.variance import VarianceComponents, two_way_components
 
 R = TypeVar("R", Interval, PairedTest)
@@ -153,7 +154,7 @@ def hierarchical_difference(
     result = bootstrap_intervals.difference(seeds.means, metric, i, j, "bootstrap_percentile", confidence_level)
     a, b = seeds.each[metric][i], seeds.each[metric][j]
     with np.errstate(divide="ignore", invalid="ignore"):
-        of_seeds = np.log(a) - np.log(b) if metric in bootstrap_intervals.RATIO_METRICS else a - b
+        of_seeds = difference(np.log(a), np.log(b)) if metric in bootstrap_intervals.RATIO_METRICS else difference(a, b)
     return over_seeds(result, of_seeds, confidence_level)
 
 

@@ -16,6 +16,8 @@ from scipy import special
 from hybridcx.stats.resampling.bootstrap import Replicates
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.score_inputs import FloatArray, z_value
+from hybridcx.stats.ties import ROUNDING, tied
+from hybridcx.stats.ties import difference as exact_difference
 from hybridcx.vocabulary import METRICS
 
 Method = Literal["bootstrap_percentile", "bootstrap_basic", "bootstrap_bca"]
@@ -28,9 +30,9 @@ MANY_FAILED = 0.05
 
 UNDEFINED = "the metric is undefined on the observed cases"
 ZERO_WIDTH = "all resamples give the same value: an interval of zero width is no evidence of certainty"
+BETWEEN_INFINITIES = "a limit lies between resamples of -Inf and Inf and is undefined"
 
 
-_ROUNDING = 1e-13
 _NO_WEIGHT = 1e-6
 
 
@@ -46,11 +48,10 @@ class _Sample(NamedTuple):
     @staticmethod
     def of(observed: float, replicates: FloatArray, jackknife: FloatArray, weights: FloatArray) -> _Sample:
         kept = replicates[~np.isnan(replicates)]
-        # 3/49 - 1/49 and 2/49 are one number to a statistician: values within rounding of the estimate or of 0 become it,
-        # so that ties are counted as ties.
+        # Values within rounding of the estimate or of 0 become it, so that ties are counted as ties.
         for value in (0.0, observed):
             if isfinite(value):
-                kept[np.abs(kept - value) <= _ROUNDING * max(1.0, abs(value))] = value
+                kept[np.abs(kept - value) <= ROUNDING * max(1.0, abs(value))] = value
         kept.sort()
         return _Sample(observed, kept, replicates.size - kept.size, jackknife, weights)
 
@@ -64,24 +65,38 @@ class _Bca(NamedTuple):
 
 
 def quantile7(ordered: FloatArray, p: float) -> float:
-    """Return the type 7 quantile of sorted values, which may be infinite."""
+    """Return the type 7 quantile of sorted values, which may be infinite: R's answer.
+
+    Between a finite and an infinite value it is the infinite one, between -Inf and Inf it is NaN.
+    """
     position = p * (ordered.size - 1)
     below = min(int(position), ordered.size - 1)
     above = min(below + 1, ordered.size - 1)
     low, high, part = float(ordered[below]), float(ordered[above]), position - below
-    return low if part == 0.0 or low == high else low + part * (high - low) if isfinite(high - low) else high
+    if part == 0.0 or low == high:
+        return low
+    return low + part * (high - low) if isfinite(high - low) else (1.0 - part) * low + part * high
 
 
 def _levels_at(ordered: FloatArray, value: float) -> tuple[float, float]:
-    """Return the smallest and the largest p whose type 7 quantile is `value`; (0, 0) below all replicates, (1, 1) above all."""
+    """Return the smallest and the largest p whose type 7 quantile is `value`; (0, 0) below all replicates, (1, 1) above all.
+
+    Replicates within rounding of `value` are equal to it.
+    """
     last = max(ordered.size - 1, 1)
-    below, upto = int(np.searchsorted(ordered, value, "left")), int(np.searchsorted(ordered, value, "right"))
+    reach = ROUNDING * max(1.0, abs(value)) if isfinite(value) else 0.0
+    below = int(np.searchsorted(ordered, value - reach, "left"))
+    upto = int(np.searchsorted(ordered, value + reach, "right"))
     if upto > below:
         return below / last, (upto - 1) / last
     if below in (0, ordered.size):
         return (0.0, 0.0) if below == 0 else (1.0, 1.0)
     low, high = float(ordered[below - 1]), float(ordered[below])
-    part = (value - low) / (high - low) if isfinite(high - low) else 0.5
+    part = (
+        0.0 if isfinite(low) else 1.0 if isfinite(high) else 0.5
+    )  # infinite between the two: passed at the finite one
+    if isfinite(high - low):
+        part = (value - low) / (high - low)
     return ((below - 1 + part) / last,) * 2
 
 
@@ -99,7 +114,7 @@ def _bca(sample: _Sample) -> _Bca:
         return _Bca(z0, nan, "the estimate lies outside all resamples")
     if not np.isfinite(sample.jackknife).all():
         return _Bca(z0, nan, "leaving out one unit makes the metric undefined or infinite")
-    if np.ptp(sample.jackknife) == 0.0:
+    if tied(sample.jackknife.min(), sample.jackknife.max()):
         return _Bca(z0, nan, "leaving out any one unit changes nothing, so there is no acceleration")
     d = np.average(sample.jackknife, weights=sample.weights) - sample.jackknife
     square = d * d
@@ -178,6 +193,8 @@ def _checked(sample: _Sample, limits: _Limits) -> tuple[Status, str]:
     asked = sample.sorted.size + sample.failed
     if sample.sorted[0] == sample.sorted[-1]:
         messages.append(ZERO_WIDTH)
+    if isnan(limits.low) or isnan(limits.high):
+        messages.append(BETWEEN_INFINITIES)
     if sample.failed > MANY_FAILED * asked:
         messages.append(f"{sample.failed} of {asked} resamples left the metric undefined")
     return ("caution" if messages else "ok"), "; ".join(messages)
@@ -242,16 +259,17 @@ def bca(replicates: Replicates, metric: str, model: int, confidence_level: float
 
 
 def _difference_sample(replicates: Replicates, metric: str, i: int, j: int) -> _Sample:
-    def contrast(values: FloatArray) -> FloatArray:
+    def scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
         a, b = values[..., i], values[..., j]
         if metric not in RATIO_METRICS:
-            with np.errstate(invalid="ignore"):
-                return np.asarray(a - b)
+            return a, b
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.log(a) - np.log(b))
+            return np.log(a), np.log(b)
 
-    drawn, left_out = contrast(replicates.replicates[metric]), contrast(replicates.jackknife[metric])
-    observed = float(contrast(replicates.observed[metric]))
+    (a, b), (without_a, without_b) = scale(replicates.replicates[metric]), scale(replicates.jackknife[metric])
+    with np.errstate(invalid="ignore"):
+        drawn, left_out = np.asarray(a - b), np.asarray(without_a - without_b)  # `_Sample.of` finds their ties
+    observed = float(exact_difference(*scale(replicates.observed[metric])))
     return _Sample.of(observed, drawn, left_out, replicates.jackknife_weights[metric])
 
 
@@ -377,8 +395,8 @@ def _order_weights(p: float, n: int) -> tuple[int, FloatArray]:
     return first, np.diff(special.betainc(rank, n + 1.0 - rank, np.arange(first, last + 1) / n))
 
 
-def prob_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:
-    """Return for each model (k,) the share of resamples in which it is best, ties shared equally; they sum to 1.
+def share_best(replicates: Replicates, metric: str, higher_is_better: bool | None = None) -> FloatArray:
+    """Return for each model (k,) the share of resamples in which it is best, ties (within rounding) shared equally; they sum to 1.
 
     `higher_is_better` defaults to the metric's own direction; for a metric with a target inside its range (calibration slope and
     intercept) the model nearest to the target is best. Resamples with an undefined model are left out; NaN if none is left.
@@ -391,5 +409,5 @@ def prob_best(replicates: Replicates, metric: str, higher_is_better: bool | None
     higher = meaning.higher_is_better if higher_is_better is None else higher_is_better
     if meaning.target is not None and higher_is_better is None:
         drawn, higher = np.abs(drawn - meaning.target), False
-    best = drawn == (drawn.max(axis=1) if higher else drawn.min(axis=1))[:, None]
+    best = tied(drawn, (drawn.max(axis=1) if higher else drawn.min(axis=1))[:, None])
     return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))

@@ -63,8 +63,26 @@ ac <- function(r, w, wt = rep(1, nrow(r))) {   # AC1/AC2 of counts r with case w
   pai <- ifelse(two, rowSums(r * (rs - 1)) / (ri * (ri - 1)), 0); pa <- sum((wt * pai)[two]) / sum(wt[two])
   p <- colSums(wt * r / ri) / sum(wt); pe <- sum(w) / (q * (q - 1)) * sum(p * (1 - p)); (pa - pe) / (1 - pe)
 }
-fleiss <- function(r, wt = rep(1, nrow(r))) {
-  k <- sum(r[1, ]); pa <- sum(wt * rowSums(r * (r - 1))) / (k * (k - 1)) / sum(wt); p <- colSums(wt * r) / (k * sum(wt)); (pa - sum(p^2)) / (1 - sum(p^2))
+fleiss <- function(r, wt = rep(1, nrow(r))) {  # with unequal numbers of readings: Gwet (2014)
+  m <- rowSums(r); two <- m >= 2; a <- (rowSums(r^2) - m) / (m^2 - m); pa <- sum((wt * a)[two]) / sum(wt[two])
+  p <- colSums(wt * r / m) / sum(wt); (pa - sum(p^2)) / (1 - sum(p^2))
+}
+fleiss_se <- function(r) {  # with single readings: the number of cases read twice held fixed (Gwet 2014), case by case
+  m <- rowSums(r); n <- nrow(r); n2 <- sum(m >= 2); e <- fleiss(r); p <- colMeans(r / m); pe <- sum(p^2); u <- numeric(n)
+  for (i in 1:n) {
+    own <- if (m[i] >= 2) n / n2 * (sum(r[i, ] * (r[i, ] - 1)) / (m[i] * (m[i] - 1)) - pe) else 0
+    u[i] <- own / (1 - pe) - 2 * (1 - e) * (sum(r[i, ] * p) / m[i] - pe) / (1 - pe)
+  }
+  sqrt(sum((u - e)^2) / (n * (n - 1)))
+}
+fleiss_null <- function(r) {  # error under independence: the exact variance of the linearised Pa - Pe, over every outcome of a case's readings
+  m <- rowSums(r); n <- nrow(r); n2 <- sum(m >= 2); q <- ncol(r); p <- colMeans(r / m); v <- 0
+  for (size in unique(m)) {
+    y <- as.matrix(expand.grid(rep(list(1:q), size))); w <- apply(y, 1, function(o) prod(p[o]))
+    a <- if (size < 2) rep(0, nrow(y)) else apply(y, 1, function(o) { same <- outer(o, o, "=="); (sum(same) - size) / (size * (size - 1)) })
+    f <- a / n2 - 2 * apply(y, 1, function(o) mean(p[o])) / n; v <- v + sum(m == size) * (sum(w * f^2) - sum(w * f)^2)
+  }
+  sqrt(v) / (1 - sum(p^2))
 }
 gwet_se <- function(r, w) {   # with single readings: Gwet (2014), which holds the number of cases read twice fixed
   q <- ncol(r); ri <- rowSums(r); two <- 1 * (ri >= 2); n <- nrow(r); n2 <- sum(two); e <- ac(r, w)
@@ -82,8 +100,12 @@ called <- function(case, x, q) {
     h <- qt(.975, nn - 1) * s; add(case, metric, kind, estimate = e, std_error = s, conf_low = max(e - h, -1), conf_high = min(e + h, 1))
   }
   for (l in c("nominal", "ordinal", "interval")) add(case, "krippendorff_alpha", l, estimate = kalpha(x, l))
-  full <- rowSums(is.na(x)) == 0; rf <- r[full, ]; k <- ncol(x); N <- nrow(rf); e <- fleiss(rf); s <- ij(function(wt) fleiss(rf, wt), N); h <- qt(.975, N - 1) * s
-  p <- colSums(rf) / sum(rf); b <- sum(p * (1 - p)); se0 <- sqrt(2) / (b * sqrt(N * k * (k - 1))) * sqrt(b^2 - sum(p * (1 - p) * (1 - 2 * p)))
+  full <- rowSums(is.na(x)) == 0; k <- ncol(x); N <- sum(full); e <- fleiss(rr)
+  s <- if (all(rowSums(rr) >= 2)) ij(function(wt) fleiss(rr, wt), nn) else fleiss_se(rr); h <- qt(.975, nn - 1) * s; se0 <- fleiss_null(rr)
+  if (all(full)) {  # Fleiss, Nee and Landis (1979) as printed, for equal numbers of readings
+    p <- colSums(rr) / sum(rr); b <- sum(p * (1 - p)); printed <- sqrt(2) / (b * sqrt(N * k * (k - 1))) * sqrt(b^2 - sum(p * (1 - p) * (1 - 2 * p)))
+    stopifnot(abs(printed / se0 - 1) < 1e-10)
+  }
   add(case, "fleiss_kappa", "unweighted", estimate = e, std_error = s, conf_low = max(e - h, -1), conf_high = min(e + h, 1), statistic = e / se0)
   two <- rowSums(r) >= 2; ri <- rowSums(r)[two]; add(case, "percent_agreement", "wilson", estimate = mean(rowSums(r[two, ] * (r[two, ] - 1)) / (ri * (ri - 1))))
   if (k == 2) {

@@ -98,7 +98,7 @@ for (case in c("a", "b")) { x <- as.matrix(read.csv(file.path(here, paste0("../a
   ms <- summary(aov(c(x) ~ factor(rep(1:n, k)) + factor(rep(1:k, each = n))))[[1]][["Mean Sq"]][3]; df <- (n - 1) * (k - 1)
   add("mdc95", case, "consistency", 1.96 * sqrt(2) * sqrt(ms)); add("mdc95", case, "limit", 1.96 * sqrt(2) * sqrt(df * ms / qchisq(c(.975, .025), df))) }
 
-# ---- max-T and probability of being best, from joint replicates of three accuracies (stored)
+# ---- max-T and the share of resamples in which a model is best, from joint replicates of three accuracies (stored)
 d <- data[data$set == "mixed", ]; X <- sapply(d[c("a", "b", "c")], function(s) 1 * ((s >= .5) == (d$y == 1))); n <- nrow(X)
 B <- 399; T <- t(replicate(B, colMeans(X[sample(n, n, TRUE), ]))); save(as.data.frame(lapply(as.data.frame(T), function(v) sprintf("%.17g", v))), "joint_replicates.csv")
 o <- colMeans(X); add("joint", "", "observed", o); pairs <- rbind(c(1, 2), c(1, 3), c(2, 3))

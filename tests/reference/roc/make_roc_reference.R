@@ -67,11 +67,14 @@ for (k in names(sets)) {
     for (b in levels(bin)) if (any(bin == b)) { x <- sum(y[bin == b]); nb <- sum(bin == b); w <- suppressWarnings(prop.test(x, nb, correct=FALSE))$conf.int
       i <- which(levels(bin) == b); add(k, paste0("bin", i), j, "score_mean", mean(s[bin == b])); add(k, paste0("bin", i), j, "fraction", x / nb); add(k, paste0("bin", i), j, "conf_low", w[1]); add(k, paste0("bin", i), j, "conf_high", w[2]) }
     lp <- qlogis(s); ctl <- glm.control(epsilon=1e-14, maxit=100)
-    if (A < 1) { g <- glm(y ~ lp, family=binomial, control=ctl); ci <- confint.default(g); add(k, "slope", j, "estimate", coef(g)[2]); add(k, "slope", j, "conf_low", ci[2, 1]); add(k, "slope", j, "conf_high", ci[2, 2]) }
+    if (A < 1) { g <- glm(y ~ lp, family=binomial, control=ctl); ci <- confint.default(g); add(k, "slope", j, "estimate", coef(g)[2]); add(k, "slope", j, "conf_low", ci[2, 1]); add(k, "slope", j, "conf_high", ci[2, 2])
+      add(k, "line_intercept", j, "estimate", coef(g)[1]); add(k, "line_intercept", j, "conf_low", ci[1, 1]); add(k, "line_intercept", j, "conf_high", ci[1, 2])
+      add(k, "line_intercept", j, "std_error", sqrt(vcov(g)[1, 1])) }
     g <- glm(y ~ offset(lp), family=binomial, control=ctl); ci <- confint.default(g); add(k, "intercept", j, "estimate", coef(g)[1]); add(k, "intercept", j, "conf_low", ci[1]); add(k, "intercept", j, "conf_high", ci[2])
     for (t in c(.1, .5, .75)) { nb <- mean(y == 1 & s >= t) - mean(y == 0 & s >= t) * t / (1 - t); add(k, paste0("net_benefit@", t), j, "estimate", nb)
       term <- (s >= t) * ifelse(y == 1, 1, -t / (1 - t)); add(k, paste0("net_benefit@", t), j, "conf_low", nb - qnorm(.975) * sd(term) / sqrt(length(y))) }
-    add(k, "delong_cluster", j, "std_error", sqrt(cluster_cov(y, s, s, d$patient)))
+    sc <- sqrt(cluster_cov(y, s, s, d$patient)); add(k, "delong_cluster", j, "std_error", sc)
+    if (A > 0 && A < 1) for (e in c(-1, 1)) add(k, "delong_cluster", j, c("conf_low", "conf_high")[(e + 3) / 2], plogis(qlogis(A) + e * qnorm(.975) * sc / (A * (1 - A))))
   }
   rt <- roc.test(R$b, R$c, method="delong", paired=TRUE)
   add(k, "delong_paired", "b-c", "statistic", rt$statistic); add(k, "delong_paired", "b-c", "pvalue", rt$p.value); add(k, "delong_paired", "b-c", "conf_low", rt$conf.int[1]); add(k, "delong_paired", "b-c", "conf_high", rt$conf.int[2])

@@ -38,6 +38,15 @@ def test_every_word_of_the_vocabulary_has_a_name_and_all_works_are_cited() -> No
     assert cited == set(works())
 
 
+def test_an_entry_for_one_metric_names_a_method_and_a_metric() -> None:
+    own = [key for group in citations().values() for key in group if " " in key]
+    assert {"wald auprc", "mover_wilson lr_positive", "permutation_paired auroc"} <= set(own)
+    for key in own:
+        method, metric = key.split()
+        assert method in vocabulary.METHODS
+        assert metric in vocabulary.METRICS
+
+
 def test_works_have_authors_titles_and_years_and_their_dois_are_well_formed() -> None:
     for key, entry in works().items():
         assert re.search(r"\bauthor = \{.+\}", entry), key

@@ -68,7 +68,8 @@ ANALYTIC = [
                                        "agresti_min", "generalized_score", "weighted_generalized_score", "lr_regression", "delong_paired")),
     *(f"multiplicity.csv {m}" for m in ("none", "holm", "hochberg", "BH")),
     "omnibus.csv cochran_q", "omnibus.csv delong_chisq", "confusion.csv", "disagreements.csv", "calibration.csv", "roc.csv", "decision_curve.csv",
-    "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv", "comparisons.csv adj.p.value (Holm)",
+    "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv", "calibration_line.csv",
+    "comparisons.csv adj.p.value (Holm)",
 ]  # fmt: skip
 
 
@@ -138,7 +139,12 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
         patients, out=tmp_path / "patients", readers=readers, readers_made_truth="no", n_bootstrap=200, margin=0.1
     )
     passed, left = passes(tmp_path / "patients")
-    for key in ("comparisons.csv mcnemar_cluster", "comparisons.csv delong_cluster", "reader_performance.csv"):
+    for key in (
+        "metrics.csv delong_cluster",
+        "comparisons.csv mcnemar_cluster",
+        "comparisons.csv delong_cluster",
+        "reader_performance.csv",
+    ):
         assert passed[key] > 0
         assert key not in left
     hybridcx.compare(simulated(seeds=(1, 2)), out=tmp_path / "seeds", n_bootstrap=200)
@@ -150,7 +156,7 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
 
 
 @pytest.mark.r
-@pytest.mark.parametrize("scale", ["measurement", "nominal", "ordinal"])
+@pytest.mark.parametrize("scale", ["measurement", "nominal", "ordinal", "either"])
 def test_agreement(tmp_path, scale):
     rng = rng_for(12, scale)
     n = 420 if scale == "measurement" else 40  # so many that R's own noncentral t is off
@@ -162,7 +168,7 @@ def test_agreement(tmp_path, scale):
             noisy + rng.random(n).round(2)
             if scale == "measurement"
             else noisy
-            if scale == "ordinal"
+            if scale in ("ordinal", "either")
             else LABELS[(noisy > 2).astype(int)]
         )
     frame.loc[5, "reader_b_1"] = None
@@ -170,7 +176,7 @@ def test_agreement(tmp_path, scale):
     hybridcx.agreement(
         tmp_path / "r.csv",
         out=tmp_path / "out",
-        scale=scale,
+        scale=None if scale == "either" else scale,
         n_bootstrap=200,
         positive="abnormal" if scale == "nominal" else None,
     )

@@ -158,7 +158,7 @@ newcombe_auc <- function(y, s, level) {
   auc <- placements(y, s)$auc; m <- sum(y); n <- sum(!y); z <- z_of(level)
   if (is.na(auc)) return(list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA))
   list(estimate = auc, conf.low = newcombe_lower(auc, m, n, z), conf.high = 1 - newcombe_lower(1 - auc, n, m, z),
-       std.error = sqrt(newcombe_variance(auc, m, n)))
+       std.error = if (auc %in% c(0, 1)) NA else sqrt(newcombe_variance(auc, m, n)))
 }
 average_precision <- function(y, s) {
   if (!any(y) || all(y)) return(NA)
@@ -171,11 +171,12 @@ separated <- function(y, x) !any(y) || all(y) || max(x[!y]) <= min(x[y]) || max(
 clipped_logit <- function(s) qlogis(pmin(pmax(s, 1e-6), 1 - 1e-6))
 
 # Cox (1958): the slope by logistic regression on the score's logit, the intercept with that logit as offset; Wald limits.
-calibration_slope <- function(y, s, level) {
+calibration_slope <- function(y, s, level) calibration_line(y, s, level, 2)
+calibration_line <- function(y, s, level, term) {  # term 1: the intercept estimated with the slope, 2: the slope
   x <- clipped_logit(s); none <- list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA)
   if (separated(y, x)) return(none)
   fit <- suppressWarnings(glm(y ~ x, family = binomial(), control = glm.control(epsilon = 1e-14, maxit = 500)))
-  b <- unname(coef(fit)[2]); se <- sqrt(vcov(fit)[2, 2]); half <- z_of(level) * se
+  b <- unname(coef(fit)[term]); se <- sqrt(vcov(fit)[term, term]); half <- z_of(level) * se
   list(estimate = b, conf.low = b - half, conf.high = b + half, std.error = se)
 }
 calibration_intercept <- function(y, s, level) {
@@ -229,6 +230,7 @@ check_metrics <- function(table) {
       mover_wilson = if (part$clustered) mover_cluster(metric, y, part$called[[row$model]], part$groups, level) else mover_wilson(metric, m, level), log = log_interval(metric, m, level),
       mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
       delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
+      delong_cluster = delong_cluster_one(y, s, part$groups, level),
       wald = if (metric == "calibration_slope") calibration_slope(y, s, level) else calibration_intercept(y, s, level), NULL)
     hold(key, where, "n", num(row$n), part$n)
     if (!is.null(again)) { hold_row(key, where, row, again, if (method == "newcombe_auc") 1e-8 else tolerance_of(metric)); next }

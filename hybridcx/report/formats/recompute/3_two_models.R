@@ -111,6 +111,16 @@ delong_cluster_cov <- function(y, a, b, groups) {
   pa <- sums(a$v10 - a$auc, gp); pb <- sums(b$v10 - b$auc, gp); na <- sums(a$v01 - a$auc, gn); nb <- sums(b$v01 - b$auc, gn)
   ip / ((ip - 1) * m) * sum(pa * pb) / m + im / ((im - 1) * n) * sum(na * nb) / n + total / (total - 1) * (sum(pa * nb) + sum(pb * na)) / (m * n)
 }
+delong_cluster_one <- function(y, s, groups, level) {  # limits on the logit scale
+  a <- placements(y, s); auc <- a$auc; made <- list(estimate = auc, conf.low = NA, conf.high = NA, std.error = NA)
+  v <- if (is.na(auc)) NA else delong_cluster_cov(y, a, a, groups)
+  if (is.na(v)) return(made)
+  made$std.error <- sqrt(max(v, 0))
+  if (made$std.error > 0 && auc > 0 && auc < 1) {
+    half <- z_of(level) * made$std.error / (auc * (1 - auc)); made$conf.low <- plogis(qlogis(auc) - half); made$conf.high <- plogis(qlogis(auc) + half)
+  }
+  made
+}
 delong_two <- function(y, s1, s2, level, groups = NULL) {
   a <- placements(y, s1); b <- placements(y, s2); cov <- if (is.null(groups)) delong_cov else function(u, v) delong_cluster_cov(y, u, v, groups)
   made <- list(estimate = a$auc - b$auc, conf.low = NA, conf.high = NA, statistic = NA, parameter = NA, p.value = NA, std.error = NA)

@@ -2,13 +2,14 @@
 
 LOWER_IS_BETTER <- c("brier", "log_loss", "ece", "lr_negative")
 
+above <- function(a, b) a - b > 1e-12  # a limit on 0 or on the margin, within rounding, is not beyond it
 # The verdict rule: one interval [L, U], larger is better; superior and inferior need the adjusted p too.
 verdict_rule <- function(low, high, margin, adjusted, alpha) {
-  if (is.na(low) || is.na(high) || low == high) return("inconclusive")
-  if (low > 0 && isTRUE(adjusted < alpha)) return("superior")
-  if (high < 0 && isTRUE(adjusted < alpha)) return("inferior")
-  if (!is.na(margin) && -margin < low && high < margin) return("equivalent")
-  if (!is.na(margin) && low > -margin) "non_inferior" else "inconclusive"
+  if (is.na(low) || is.na(high) || !above(high, low)) return("inconclusive")
+  if (above(low, 0) && isTRUE(adjusted < alpha)) return("superior")
+  if (above(0, high) && isTRUE(adjusted < alpha)) return("inferior")
+  if (!is.na(margin) && above(low, -margin) && above(margin, high)) return("equivalent")
+  if (!is.na(margin) && above(low, -margin)) "non_inferior" else "inconclusive"
 }
 check_verdicts <- function(table, compared) {
   for (i in seq_len(NROW(table))) {
@@ -27,7 +28,7 @@ check_verdicts <- function(table, compared) {
     wide <- !is.na(low) && !is.na(high) && low != high
     hold_words(key, where, "verdict", row$verdict, verdict_rule(low, high, margin, num(test$adj.p.value), 1 - settings$conf.level))
     hold_words(key, where, "within.margin", row$within.margin,
-               if (!wide || is.na(margin)) "NA" else if (-margin < low && high < margin) "TRUE" else "FALSE")
+               if (!wide || is.na(margin)) "NA" else if (above(low, -margin) && above(margin, high)) "TRUE" else "FALSE")
     hold(key, where, "smallest.margin", num(row$smallest.margin), if (wide) max(-low, high) else NA)
     part <- slice_of_row(list(seed = "NA"))
     found <- if (is.null(part)) NULL else inverted(part, row$metric, row$model, row$comparator, settings$conf.level)
@@ -167,6 +168,13 @@ check_brier_parts <- function(table) for (i in seq_len(NROW(table))) {
   again <- list(brier = mean((s - y)^2), reliability = mean((sm - om)^2), resolution = mean((om - mean(y))^2), uncertainty = mean(y) * (1 - mean(y)),
     within.bin = if (row$grouping == "10 bins") mean((s - sm)^2 - 2 * (s - sm) * (y - om)) else 0)
   for (column in names(again)) hold(key, naming(row, c("model", "grouping")), column, num(row[[column]]), again[[column]])
+}
+# Cox (1958): slope and intercept estimated together; Wald limits
+check_line <- function(table) for (i in seq_len(NROW(table))) {
+  row <- table[i, ]; part <- slice_of_row(row); key <- "calibration_line.csv"
+  if (is.null(part)) { leave(key, numbers_in(row)); next }
+  again <- calibration_line(part$y, part$score[[row$model]], num(row$conf.level), c(intercept = 1, slope = 2)[[row$term]])
+  for (column in names(again)) hold(key, naming(row, c("model", "term")), column, num(row[[column]]), again[[column]], 1e-5)
 }
 # Calls of readers against the truth, by Wilson
 check_readers <- function(table, ratings) for (i in seq_len(NROW(table))) {

@@ -107,14 +107,18 @@ t_limits <- function(estimate, influence, level) {
   half <- if (n < 2 || se < 1e-9) NA else qt(1 - (1 - level) / 2, n - 1) * se
   list(estimate = estimate, conf.low = max(estimate - half, -1), conf.high = min(estimate + half, 1), std.error = se)
 }
-# Fleiss (1971); z Fleiss, Nee and Landis (1979), limits Gwet (2021)
+# Fleiss (1971), with unequal numbers of readings Gwet (2014); z Fleiss, Nee and Landis (1979), limits Gwet (2021)
 fleiss_kappa <- function(x, q, level) {
-  r <- counts_of(x[stats::complete.cases(x), , drop = FALSE], q); n <- nrow(r); k <- ncol(x)
+  r <- counts_of(x, q); m <- rowSums(r); r <- r[m > 0, , drop = FALSE]; m <- m[m > 0]; n <- length(m); twice <- m >= 2; n2 <- sum(twice)
   none <- list(estimate = NA, conf.low = NA, conf.high = NA, std.error = NA, statistic = NA, p.value = NA)
-  if (is.null(n) || n == 0 || sum(colSums(r) > 0) < 2) return(none)
-  p <- colSums(r) / (n * k); pe <- sum(p^2); a <- rowSums(r * (r - 1)) / (k * (k - 1)); kappa <- (mean(a) - pe) / (1 - pe); pq <- 1 - pe
-  z <- kappa / sqrt(2 * (pq^2 - sum(p * (1 - p) * (1 - 2 * p))) / (n * k * (k - 1) * pq^2))
-  c(t_limits(kappa, (a - pe) / pq - 2 * (1 - kappa) * (drop(r %*% p) / k - pe) / pq, level), list(statistic = z, p.value = 2 * pnorm(-abs(z))))
+  if (n2 == 0 || sum(colSums(r) > 0) < 2) return(none)
+  p <- colMeans(r / m); pe <- sum(p^2); pq <- 1 - pe; mt <- m[twice]
+  a <- ifelse(twice, rowSums(r * (r - 1)) / ifelse(twice, m * (m - 1), 1), 0); kappa <- (mean(a[twice]) - pe) / pq
+  v <- 2 * (pq^2 - sum(p * (1 - p) * (1 - 2 * p))) * sum(1 / (mt * (mt - 1))) / n2^2 +
+    4 * (sum(p^3) - pe^2) * ((1 / n2 - 1 / n)^2 * sum(1 / mt) + (n - n2) / n^2)
+  z <- kappa * pq / sqrt(v)
+  c(t_limits(kappa, n / n2 * (a - pe * twice) / pq - 2 * (1 - kappa) * (drop((r / m) %*% p) - pe) / pq, level),
+    list(statistic = z, p.value = 2 * pnorm(-abs(z))))
 }
 # Gwet's AC1 (2008) and AC2 (2014)
 gwet <- function(x, q, method, level) {
@@ -160,6 +164,7 @@ check_agreement <- function(table, ratings) {
     measured <- grepl("^(icc|sem|mdc|bland)", row$metric) || row$method == "interval"
     text <- as.matrix(data[columns]); every <- unlist(data[known$column]); every <- unique(every[every != "NA"]); x <- matrix(num(text), nrow(text))
     scale <- if (prefix == "reader") "nominal" else if (prefix == "rating") "measurement" else settings$scale
+    if (scale == "either") scale <- if (measured) "measurement" else "ordinal"
     if (scale != "measurement") {
       order_of <- if (anyNA(num(every))) sort(every, method = "radix") else every[order(num(every))]
       if (scale == "nominal" && "NA" %in% unlist(data[known$column]) && settings$na_is_call) { leave(key, numbers_in(row)); next }
@@ -171,7 +176,9 @@ check_agreement <- function(table, ratings) {
       icc1 = , icc2 = , icc3 = , icc1k = , icc2k = , icc3k = icc(row$metric, whole, level), sem = sem(whole, row$method, level),
       mdc95 = sem(whole, row$method, level, 1.96 * sqrt(2)),
       bland_altman_bias = , bland_altman_lower = , bland_altman_upper = bland_altman(row$metric, whole, level),
-      cohen_kappa = cohen_kappa(codes, q, row$method, level), fleiss_kappa = fleiss_kappa(codes, q, level),
+      cohen_kappa = { two <- sort(unique(codes[!is.na(codes)]))
+                      cohen_kappa(matrix(match(codes, two), nrow(codes)), length(two), row$method, level) },
+      fleiss_kappa = fleiss_kappa(codes, q, level),
       gwet_ac1 = , gwet_ac2 = gwet(codes, q, row$method, level), percent_agreement = percent_agreement(codes, q, level),
       krippendorff_alpha = if (scale == "measurement") { u <- sort(unique(x[!is.na(x)])); krippendorff(matrix(match(x, u), nrow(x)), "interval", u) }
                            else krippendorff(codes, row$method, num(order_of)), NULL)

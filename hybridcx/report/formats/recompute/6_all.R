@@ -19,6 +19,7 @@ if (!is.null(ledger)) {
   check_curve_differences(read_table("decision_curve_differences.csv"))
   check_overlap(read_table("error_overlap.csv"))
   check_brier_parts(read_table("brier_decomposition.csv"))
+  check_line(read_table("calibration_line.csv"))
   if (!is.null(ratings)) check_readers(read_table("reader_performance.csv"), ratings)
 }
 if (!is.null(ratings)) check_agreement(read_table("agreement.csv"), ratings)
@@ -26,7 +27,7 @@ if (!is.null(ratings)) check_agreement(read_table("agreement.csv"), ratings)
 # The numbers of tables that nothing here recomputes; inputs and tables of words have none.
 held <- c("metrics.csv", "comparisons.csv", "verdicts.csv", "multiplicity.csv", "omnibus.csv", "confusion.csv", "disagreements.csv",
           "calibration.csv", "roc.csv", "decision_curve.csv", "decision_curve_differences.csv", "error_overlap.csv", "brier_decomposition.csv",
-          "reader_performance.csv", "agreement.csv")
+          "calibration_line.csv", "reader_performance.csv", "agreement.csv")
 given_in <- c("predictions.csv", "training_size_predictions.csv", "ratings.csv", "cohort.csv", "split.csv", "printed.csv", "data_dictionary.csv", "checklist.csv")
 for (name in setdiff(list.files(folder, pattern = "[.]csv$"), c(held, given_in))) {
   table <- read_table(name)
