@@ -95,7 +95,8 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
             "Heads were fitted on penultimate features after standardisation. On features of networks that were not fine-tuned they were "
             f"tuned and calibrated by {heads.folds}-fold stratified, patient-grouped cross-validation within the training cases; on "
             "fine-tuned features, which are overfitted to the training labels, on the validation cases alone. For each network the "
-            "head with the largest cross-validated AUROC is compared with the network's softmax"
+            "head with the largest cross-validated AUROC, among those on one feature set (not fine-tuned, where there are any: the validation cases "
+            "are fewer and also chose the network's iteration), is compared with the network's softmax"
             + (
                 ", chosen anew in every training and named <network>+chosen (which one it was stands in heads.csv)."
                 if "chosen" in outcome.heads

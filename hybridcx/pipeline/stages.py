@@ -292,13 +292,20 @@ def _cases(cohort: Cohort, unit: Unit, case_ids: Sequence[str]) -> Cases:
     )
 
 
+FINE_TUNED = "fine_tuned"
+
+
 def _best_heads(heads: pd.DataFrame) -> dict[str, str]:
     """For each network the head with the largest cross-validated AUROC in training, then the smallest log loss, then the first.
 
-    Means over the units that `heads` has rows of.
+    Among heads on one feature set: those on features of the network before fine-tuning, cross-validated on the training cases; only where there are
+    none, those on fine-tuned features. These are cross-validated on the validation cases, which are fewer and also chose the network's iteration, so
+    that their AUROC is optimistic and not comparable with the others'. Means over the units that `heads` has rows of.
     """
     if heads.empty:
         return {}
-    each = heads.groupby(["network", "model"], sort=False)[["cv_auroc", "cv_log_loss"]].mean().reset_index()
+    before = heads["features"] != FINE_TUNED
+    comparable = heads[before | ~heads["network"].isin(heads.loc[before, "network"])]
+    each = comparable.groupby(["network", "model"], sort=False)[["cv_auroc", "cv_log_loss"]].mean().reset_index()
     ranked = each.sort_values(["cv_auroc", "cv_log_loss"], ascending=[False, True], kind="stable")
     return {str(network): str(part["model"].iloc[0]) for network, part in ranked.groupby("network", sort=False)}

@@ -22,6 +22,7 @@ from small_run import small_experiment
 import hybridcx
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, TrainSection
+from hybridcx.experiment.sections import RepeatSection
 from hybridcx.pipeline import stages as pipeline
 from hybridcx.pipeline.training import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
@@ -270,3 +271,24 @@ def test_a_threshold_is_not_chosen_on_a_test_case_nor_on_another_of_its_patient(
     code, _, err = call("compare", tmp_path / "q.csv", *options)
     assert code == 2
     assert words in err
+
+
+def test_a_head_is_chosen_within_one_feature_set():
+    """The validation cases also chose the network's iteration: their AUROC does not compete with that of the training cases."""
+
+    def row(network, head, features, auroc):
+        model = f"{network}+{head}" if features == "fine_tuned" else f"{network}:{features}+{head}"
+        return {"network": network, "model": model, "features": features, "cv_auroc": auroc, "cv_log_loss": 0.3}
+
+    heads = pd.DataFrame(
+        [
+            row("vgg16", "lda", "fine_tuned", 0.99),
+            row("vgg16", "lda", "pretrained", 0.85),
+            row("vgg16", "knn", "pretrained", 0.90),
+            row("vgg19", "lda", "fine_tuned", 0.80),
+            row("vgg19", "knn", "fine_tuned", 0.70),
+        ]
+    )
+    experiment = Experiment.model_construct(repeat=RepeatSection())
+    choice = pipeline.choose_heads(experiment, (), heads, pd.DataFrame(), Lineage())
+    assert choice.chosen == {"vgg16": "vgg16:pretrained+knn", "vgg19": "vgg19+lda"}
