@@ -152,7 +152,7 @@ def test_what_is_recommended_and_what_the_verdict_rests_on(tables):
 
 
 def test_limits_on_the_margin_are_not_equivalent_over_seeds():
-    """50 cases, 2 seeds, three discordant cases each way: the limits of accuracy are -0.1 and 0.1, in doubles a little less."""
+    """50 cases, 3 seeds, three discordant cases each way: a margin that is the limit itself, as a double a little more."""
     n = 50
     truth = np.arange(n) % 2
     calls = {"first": truth.copy(), "second": truth.copy()}
@@ -160,16 +160,23 @@ def test_limits_on_the_margin_are_not_equivalent_over_seeds():
     calls["second"][3:6] ^= 1
     parts = [
         pd.DataFrame({"case_id": [f"c{i}" for i in range(n)], "y_true": truth, "model": m, "seed": s, "y_pred": c})
-        for s in (1, 2)
+        for s in (1, 2, 3)
         for m, c in calls.items()
     ]
-    tables = tables_of(pd.concat(parts, ignore_index=True), n_resamples=1000, seed=1, margin=0.1)
-    row = tables["verdicts"].set_index("metric").loc["accuracy"]
-    assert (row["conf.low"], row["conf.high"]) == pytest.approx((-0.1, 0.1), abs=1e-12)
-    assert row["conf.low"] > -0.1  # as doubles
-    assert (row["verdict"], row["within.margin"]) == ("inconclusive", False)
-    assert row["p.equivalent"] > 0.025
+    frame = pd.concat(parts, ignore_index=True)
+
+    def accuracy(margin):
+        return tables_of(frame, n_resamples=1000, seed=1, margin=margin)["verdicts"].set_index("metric").loc["accuracy"]
+
+    high = accuracy(0.2)["conf.high"]
+    row = accuracy(float(np.nextafter(high, 1)))
     assert row["estimate"] == 0.0
+    assert (row["conf.low"], row["conf.high"]) == pytest.approx((-high, high), abs=1e-12)
+    assert row["margin"] > row["conf.high"]  # as doubles
+    assert (row["verdict"], row["within.margin"]) == ("inconclusive", False)
+    assert row["p.equivalent"] == pytest.approx(0.025, abs=1e-9)
+    wider = accuracy(high + 1e-6)
+    assert (wider["verdict"], wider["within.margin"]) == ("equivalent", True)
 
 
 def test_a_planned_comparison_is_confirmatory_over_the_seeds_alone(frame):
