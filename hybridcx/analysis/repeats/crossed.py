@@ -160,10 +160,6 @@ class Crossed:
         result = at(0.95)
         return at if result.conf_low < result.conf_high else None
 
-    def outside(self, metric: str, i: int, j: int) -> str:
-        """Why the interval is outside its domain; "" where it holds."""
-        return hierarchical.few_seeds(len(self.slices.seeds))
-
     def metric_rows(self, plan: Plan) -> list[Row]:
         """Rows of metrics.csv: means over the seeds, with the spread over seeds beside them."""
         rows = []
