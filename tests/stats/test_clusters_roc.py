@@ -4,7 +4,7 @@ from math import isnan
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from hybridcx.stats import clusters_roc as cr
 from hybridcx.stats import roc
@@ -28,10 +28,11 @@ def test_one_case_a_patient_is_delong():
     assert found.pvalue == pytest.approx(2 * stats.t.sf(abs(plain.statistic), df))
     assert (found.method, found.n, found.n_clusters) == ("delong_cluster", y.size, y.size)
     single = cr.delong_cluster_interval(y, s[0], np.arange(y.size))
-    logit = roc.delong_logit(y, s[0])
-    assert (single.std_error, single.conf_low, single.conf_high) == pytest.approx(
-        (logit.std_error, logit.conf_low, logit.conf_high), rel=1e-12
-    )
+    a = roc.delong(y, s[0]).estimate
+    half = stats.t.ppf(0.975, df) * roc.delong(y, s[0]).std_error / (a * (1 - a))
+    assert single.std_error == pytest.approx(roc.delong_logit(y, s[0]).std_error, rel=1e-12)
+    limits = special.expit(special.logit(a) + np.array([-half, half]))
+    assert [single.conf_low, single.conf_high] == pytest.approx(limits.tolist(), rel=1e-12)
 
 
 def test_copies_of_cases_add_nothing():

@@ -29,6 +29,10 @@ newcombe <- function(theta, m, n, conf=.95) {  # Newcombe 2006 part 2, method 5,
   hi <- if (theta == 1) 1 else uniroot(f, c(theta + 1e-9, 1 - 1e-12), tol=1e-14)$root
   c(lo, hi)
 }
+class_df <- function(y, g) {  # effective number of patients (Kish) of the smaller class, less 1
+  kish <- function(g) sum(table(g))^2 / sum(table(g)^2)
+  max(min(kish(g[y == 1]), kish(g[y == 0])) - 1, 1)
+}
 cluster_cov <- function(y, s, t, g) {  # Obuchowski 1997
   comp <- function(x) {
     X <- x[y == 1]; Y <- x[y == 0]
@@ -74,7 +78,7 @@ for (k in names(sets)) {
     for (t in c(.1, .5, .75)) { nb <- mean(y == 1 & s >= t) - mean(y == 0 & s >= t) * t / (1 - t); add(k, paste0("net_benefit@", t), j, "estimate", nb)
       term <- (s >= t) * ifelse(y == 1, 1, -t / (1 - t)); add(k, paste0("net_benefit@", t), j, "conf_low", nb - qnorm(.975) * sd(term) / sqrt(length(y))) }
     sc <- sqrt(cluster_cov(y, s, s, d$patient)); add(k, "delong_cluster", j, "std_error", sc)
-    if (A > 0 && A < 1) for (e in c(-1, 1)) add(k, "delong_cluster", j, c("conf_low", "conf_high")[(e + 3) / 2], plogis(qlogis(A) + e * qnorm(.975) * sc / (A * (1 - A))))
+    if (A > 0 && A < 1) for (e in c(-1, 1)) add(k, "delong_cluster", j, c("conf_low", "conf_high")[(e + 3) / 2], plogis(qlogis(A) + e * qt(.975, class_df(y, d$patient)) * sc / (A * (1 - A))))
   }
   rt <- roc.test(R$b, R$c, method="delong", paired=TRUE)
   add(k, "delong_paired", "b-c", "statistic", rt$statistic); add(k, "delong_paired", "b-c", "pvalue", rt$p.value); add(k, "delong_paired", "b-c", "conf_low", rt$conf.int[1]); add(k, "delong_paired", "b-c", "conf_high", rt$conf.int[2])
@@ -83,8 +87,7 @@ for (k in names(sets)) {
   add(k, "delong_chisq", "all", "statistic", q); add(k, "delong_chisq", "all", "pvalue", pchisq(q, 2, lower.tail=FALSE))
   vd <- cluster_cov(y, d$b, d$b, d$patient) + cluster_cov(y, d$c, d$c, d$patient) - 2 * cluster_cov(y, d$b, d$c, d$patient)
   z <- (auc(R$b) - auc(R$c)) / sqrt(vd); add(k, "delong_cluster", "b-c", "statistic", z); 
-  kish <- function(g) sum(table(g))^2 / sum(table(g)^2)  # effective number of patients
-  df <- max(min(kish(d$patient[y == 1]), kish(d$patient[y == 0])) - 1, 1)
+  df <- class_df(y, d$patient)
   add(k, "delong_cluster", "b-c", "parameter", df); add(k, "delong_cluster", "b-c", "pvalue", 2 * pt(-abs(z), df))
   add(k, "delong_cluster", "b-c", "conf_low", auc(R$b) - auc(R$c) - qt(.975, df) * sqrt(vd))
 }

@@ -104,6 +104,11 @@ cluster_above <- function(t) function(null) {
 }
 
 # DeLong (1988) of two areas on the same cases; with patients Obuchowski's (1997) covariance
+# The effective number of patients (Kish 1965) of the class that has fewer, less 1
+class_freedom <- function(y, groups) {
+  kish <- function(g) { size <- as.numeric(table(g)); sum(size)^2 / sum(size^2) }
+  max(min(kish(groups[y]), kish(groups[!y])) - 1, 1)
+}
 delong_cluster_cov <- function(y, a, b, groups) {
   gp <- groups[y]; gn <- groups[!y]; ip <- length(unique(gp)); im <- length(unique(gn)); total <- length(unique(groups)); m <- sum(y); n <- sum(!y)
   if (ip < 2 || im < 2) return(NA)
@@ -117,7 +122,7 @@ delong_cluster_one <- function(y, s, groups, level) {  # limits on the logit sca
   if (is.na(v)) return(made)
   made$std.error <- sqrt(max(v, 0))
   if (made$std.error > 0 && auc > 0 && auc < 1) {
-    half <- z_of(level) * made$std.error / (auc * (1 - auc)); made$conf.low <- plogis(qlogis(auc) - half); made$conf.high <- plogis(qlogis(auc) + half)
+    half <- qt(1 - (1 - level) / 2, class_freedom(y, groups)) * made$std.error / (auc * (1 - auc)); made$conf.low <- plogis(qlogis(auc) - half); made$conf.high <- plogis(qlogis(auc) + half)
   }
   made
 }
@@ -135,8 +140,7 @@ delong_two <- function(y, s1, s2, level, groups = NULL) {
   made$std.error <- sqrt(variance); made$statistic <- made$estimate / made$std.error; made$p.value <- 2 * pnorm(-abs(made$statistic))
   quantile <- z_of(level)
   if (!is.null(groups)) {  # Student's t on the effective number of patients of the smaller class
-    kish <- function(g) { size <- as.numeric(table(g)); sum(size)^2 / sum(size^2) }
-    made$parameter <- max(min(kish(groups[y]), kish(groups[!y])) - 1, 1)
+    made$parameter <- class_freedom(y, groups)
     made$p.value <- 2 * pt(-abs(made$statistic), made$parameter); quantile <- qt(1 - (1 - level) / 2, made$parameter)
   }
   limits <- made$estimate + c(-1, 1) * quantile * made$std.error
