@@ -346,7 +346,7 @@ def test_fewer_than_five_seeds_are_a_caution():
 @pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
 def test_from_three_seeds_on_a_verdict_can_be_reached(seeds):
     """With two seeds no method keeps its type I error; that is a reason, not a silent `inconclusive`."""
-    frame = seeded(seeds=seeds)
+    frame = seeded(seeds=seeds, n=120)
     over_seeds = Crossed.of(
         SeedSlices.of(predictions_from_frame(frame, positive="abnormal"), Keys()), Plan(n_resamples=50), Workers(1)
     )
