@@ -239,7 +239,7 @@ def _net_benefit(m: Model) -> Interval:
 def _mean_loss(m: Model) -> Interval:
     y, score, level = m.scores
     losses = calibration.brier_terms(y, score) if m.metric == "brier" else calibration.log_loss_terms(y, score)
-    return paired_metrics.mean_loss_interval(losses, level, rng=m.rng())
+    return paired_metrics.mean_loss_interval(losses, level, rng=m.rng(), largest=METRICS[m.metric].high)
 
 
 def _predictive(method: Callable[..., PairedTest]) -> Callable[[Pair], PairedTest]:

@@ -9,7 +9,7 @@ below the normal one (for a mean of losses: Student's).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isnan, nan
+from math import exp, inf, isnan, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,12 @@ COUNTED = (
     "net_benefit",
 )
 """Metrics of the confusion matrix whose difference this module tests."""
+UNREACHED = "the draws are too few for limits at this level, which many pairs make high: name the pairs of interest, or a reference"
+"""Where 1 - level is below 1 / (draws + 1)."""
+UNDEFINED_SWAPS = "too many swaps of the models leave the metric undefined: the limits are those of the metric itself"
 LARGEST_GRID = 20_000
 """Up to this number of outcomes of the swaps all are enumerated, beyond it they are drawn."""
+_LARGEST_EXPONENT = 20.0  # limits beyond exp(20) times the mean are infinite
 _ENUMERATED_SIGNS = 12
 _BOOTSTRAP_T = 1999
 _BOOTSTRAP_T_UP_TO = 2000  # cases; beyond them a mean of losses is normal enough, and the draws would take seconds
@@ -198,6 +202,9 @@ class Studentised:
                 "permutation_paired", nan, conf_level=level, n=self.n, status="not_estimable", warning=self.warning
             )
         reach = nan if isnan(self.std_error) else self.critical(level) * self.std_error
+        status, warning = self.status, self.warning
+        if reach == inf:
+            status, warning = "caution", UNREACHED if not isnan(self.drawn) else UNDEFINED_SWAPS
         return PairedTest(
             "permutation_paired",
             self.estimate,
@@ -208,8 +215,8 @@ class Studentised:
             n=self.n,
             std_error=self.std_error,
             n_resamples=self.drawn,
-            status=self.status,
-            warning=self.warning,
+            status=status,
+            warning=warning,
         )
 
 
@@ -287,7 +294,10 @@ def studentised_mean(
     if n < 2 or not np.isfinite(d).all():
         reason = "fewer than two cases" if n < 2 else "a case has no finite loss"
         return Studentised(nan, nan, np.zeros(0), np.zeros(0), n, status="not_estimable", warning=reason)
-    estimate, error = float(d.mean()), float(d.std(ddof=1) / np.sqrt(n))
+    # Sorted, and with the sign that makes the mean positive: neither the order of the cases nor that of the models reaches the draws.
+    turn = -1.0 if d.sum() < 0.0 else 1.0
+    d = np.sort(turn * d)
+    estimate, error = turn * float(d.mean()), float(d.std(ddof=1) / np.sqrt(n))
     moved = d[d != 0.0]
     if tied(d.min(), d.max()):
         none = bool(tied(estimate, 0.0))
@@ -329,14 +339,16 @@ def _symmetric_bootstrap_t(d: FloatArray, rng: np.random.Generator) -> FloatArra
     return np.sort(np.where(np.isnan(size), 0.0, size))
 
 
-def mean_loss_interval(losses: npt.ArrayLike, confidence_level: float, *, rng: np.random.Generator) -> Interval:
-    """Return the mean of n losses >= 0 (Brier score, log loss) with limits on the log scale: mean x exp(-+ c error / mean).
+def mean_loss_interval(
+    losses: npt.ArrayLike, confidence_level: float, *, rng: np.random.Generator, largest: float = inf
+) -> Interval:
+    """Return the mean of n losses in 0 to `largest` (Brier score 1, log loss infinite) with limits on the log scale: mean x exp(-+ c error / mean).
 
     The critical value c is the larger of Student's with n - 1 degrees of freedom and, for up to 2,000 cases, that of the symmetric bootstrap-t
     (Hall 1988): losses are skewed, and Student's limits of the mean cover 0.79 to 0.83 with 25 cases. `caution` without limits where all losses are
     equal; fewer than two cases are `not_estimable`. `std_error` is that of the mean.
     """
-    values = np.asarray(losses, dtype=np.float64)
+    values = np.sort(np.asarray(losses, dtype=np.float64))  # the order of the cases must not reach the draws
     n = values.size
     if n < 2:
         return Interval(
@@ -352,8 +364,8 @@ def mean_loss_interval(losses: npt.ArrayLike, confidence_level: float, *, rng: n
     return Interval(
         "wald",
         mean,
-        mean * float(np.exp(-reach)),
-        mean * float(np.exp(reach)),
+        mean * exp(-reach),
+        min(mean * exp(reach), largest) if reach < _LARGEST_EXPONENT else largest,
         confidence_level,
         error,
         n=n,

@@ -61,7 +61,7 @@ def test_agreement(labelled):
     assert c.in_dispute["case_id"].tolist() == ["c3", "c5"]
     assert len(c.image_sha256) == 3
     assert len(c.disputed_sha256) == 2
-    assert c.given.tolist() == [r[0] for r in READINGS]
+    assert c.given_labels.tolist() == [r[0] for r in READINGS]
 
 
 def test_majority_breaks_no_ties(labelled):
@@ -109,7 +109,7 @@ def test_the_rule_given_changes_nothing(labelled):
     c = labelled()
     assert fates(c) == {f"c{i}": r[1] or r[0] for i, r in enumerate(READINGS, 1)}
     assert c.disputed is None
-    assert c.given is None
+    assert c.given_labels is None
     assert c.to_score(["c7"]) is c
 
 

@@ -55,7 +55,7 @@ def test_the_detectable_difference_and_the_smallest_margin() -> None:
     pairs, _ = shown_rows.primary_pairs(shown_rows.pairs(tables["comparisons"], tables["verdicts"]), "accuracy")
     assert answers.before_results(pairs) == [
         "The smallest difference in accuracy that a test set like this one could be expected to detect is 16.3 percentage points "
-        "(80% power, two-sided test at the level of the intervals, not adjusted).",
+        "(80% power, two-sided test at the level of the simultaneous intervals).",
         "The smallest equivalence margin that the intervals below satisfy is 20.2 percentage points; the margin of this analysis is 5.0 "
         "percentage points.",
     ]

@@ -141,8 +141,8 @@ def ensembles_table(metrics: pd.DataFrame, comparisons: pd.DataFrame, primary: s
     metric = vocabulary.metric(primary)
     notes = Notes()
     own = shown_rows.overall(metrics)
-    own = own[(own["metric"] == primary) & (own["recommended"] == True)]  # noqa: E712
-    by_model = {str(r["model"]): r for r in own.to_dict("records")}
+    by_model = {name: r for (name, _), r in shown_rows.shown_values(own[own["metric"] == primary]).items()}
+    every_pair = shown_rows.pairs(comparisons, metric=primary)
     rows: list[Cells] = []
     for name, r in by_model.items():
         match = _MEAN_OF_SEEDS.fullmatch(name)
@@ -151,19 +151,15 @@ def ensembles_table(metrics: pd.DataFrame, comparisons: pd.DataFrame, primary: s
         network = match["network"]
         single = [number(s["estimate"]) for m, s in by_model.items() if m.startswith(f"{network} (seed ")]
         mean = sum(single) / len(single) if single else float("nan")
-        pairs = shown_rows.overall(comparisons)
-        pairs = pairs[(pairs["metric"] == primary) & (pairs["model"] == name) & (pairs["recommended"] == True)]  # noqa: E712
-        pairs = pairs[pairs["comparator"].str.startswith(f"{network} (seed ")]
-        # a paired proportion has two recommended rows, Tango's interval and the mid-p test; counted is the test
-        pairs = pairs[pairs["method"] != "tango"]
-        significant = pairs.loc[pairs["adj.p.value"] < 1 - pairs["conf.level"], "estimate"]
+        pairs = [p for p in every_pair if p.model == name and p.comparator.startswith(f"{network} (seed ")]
+        significant = [p.estimate for p in pairs if p.adjusted < 1 - p.conf_level]
         rows.append(
             [
                 network,
                 Cell(numbers.interval(metric, *limits(r)), "", notes.mark(caution(r))),
                 Cell(numbers.amount(metric, mean)),
-                Cell(f"{int((pairs['estimate'] > 0).sum())} of {len(pairs)}"),
-                f"{int((significant > 0).sum())} above, {int((significant < 0).sum())} below",
+                Cell(f"{sum(p.estimate > 0 for p in pairs)} of {len(pairs)}"),
+                f"{sum(d > 0 for d in significant)} above, {sum(d < 0 for d in significant)} below",
             ]
         )
     if not rows:
