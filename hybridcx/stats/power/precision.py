@@ -167,7 +167,7 @@ def auc_paired_n(
     """
     check_share("power", power)
     if auc1 == auc2:
-        raise InputError(Problem("the two areas must differ", value=auc1))
+        raise InputError(Problem("the two AUROCs must differ", value=auc1))
     if not ratio > 0:
         raise InputError(Problem("the ratio of negatives to positives must be above 0", value=ratio, column="ratio"))
 
