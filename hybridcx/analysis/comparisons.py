@@ -48,9 +48,9 @@ def analytic_rows(part: Slice, plan: Plan, pairs: tuple[tuple[str, str], ...], j
 
 
 def _recommended(result: PairedTest, part: Slice, metric: str, i: int, j: int) -> tuple[PairedTest, bool]:
-    """The result, with the reason where it is the method of choice outside its domain, and whether it is recommended.
+    """The result, and whether it is recommended: by the method of choice, inside its domain, with limits that are apart.
 
-    Beside Tango's interval the mid-p test is recommended. Nothing of zero width, and nothing without limits, is.
+    The mid-p test is recommended beside Tango's interval. The method of choice outside its domain gets the reason as a warning.
     """
     method = verdict_method(part, metric)
     if result.method == "mcnemar_midp" and method == "tango":

@@ -42,7 +42,7 @@ def _one(row: Row) -> Row:
 
 
 def never_pooled_omnibus() -> Row:
-    """Fields of the row of an omnibus test that would rank pooled scores."""
+    """What the row of an omnibus test says instead of a result where the test would rank the pooled scores of several folds."""
     return {"statistic": nan, "parameter": nan, "p.value": nan, "status": "not_estimable", "warning": NOT_POOLED}
 
 

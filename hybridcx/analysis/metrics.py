@@ -43,9 +43,9 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
 
 
 def _recommended(result: Interval, part: Slice, metric: str, model: int) -> tuple[Interval, bool]:
-    """The result, with the reason where it is the method of choice outside its domain, and whether it is recommended.
+    """The result, and whether it is recommended: by the method of choice, inside its domain, with limits that are apart.
 
-    Nothing of zero width, and nothing without limits, is.
+    The method of choice outside its domain gets the reason as a warning.
     """
     if result.method != interval_method(part, metric, model):
         return result, False

@@ -41,9 +41,9 @@ def kept_cohort(cohort: Cohort, split: Split | None) -> pd.DataFrame:
 
 
 def cohort_of(record: pd.DataFrame, labels: tuple[str, str], votes: Sequence[str]) -> tuple[Cohort, Split]:
-    """The cohort and the split of a cohort.csv (text, None where it has NA), with the columns that flow and agreement need.
+    """The cohort and the split that a report's cohort.csv describes, with the columns that the tables of flow and agreement need.
 
-    `labels`: (negative, positive); `votes`: the columns of the readings that the rule of the labels used.
+    `record`: the cells as text, None for NA; `labels`: (negative, positive); `votes`: the columns of the readings that the rule of the labels used.
     """
     text = record.astype(object).where(record.notna(), "")
     disputed = (text["in.dispute"] == "TRUE").to_numpy()

@@ -208,7 +208,9 @@ def make_split(
         problems.append(Problem(rule, file, column="split", remedy="put all cases of a patient into one split"))
     for name in SPLITS:
         if name != "validation" and not counts[name].sum():
-            problems.append(Problem(f"the split {name!r} has no cases", file, column="split", remedy="add some"))
+            problems.append(
+                Problem(f"the split {name!r} has no cases", file, column="split", remedy="assign cases to it")
+            )
         elif counts[name].sum():
             problems += [
                 Problem(

@@ -166,8 +166,8 @@ def recognise(path: Path) -> Kind:
             str(path),
             1,
             value=None if _SECRET.fullmatch(first.strip()) else first,
-            remedy="a cohort has patient_id, image and label, predictions y_true and model, ratings columns reader_<name>, an experiment the "
-            f"ending .toml; --kind {'|'.join(KINDS)} says which it is",
+            remedy="a cohort has the columns patient_id, image and label; predictions have y_true and model; ratings have reader_<name>; an "
+            f"experiment is a .toml file. Say which it is with --kind {'|'.join(KINDS)}",
         )
     )
 

@@ -76,7 +76,14 @@ def compared(
     if files or not paths:
         remedy = "name the folders of finished runs, or one file that holds all models"
         raise InputError(
-            [Problem("several inputs are folders of finished runs; this is none", str(p), remedy=remedy) for p in files]
+            [
+                Problem(
+                    "each of several inputs must be the folder of a finished run; this is not one",
+                    str(p),
+                    remedy=remedy,
+                )
+                for p in files
+            ]
             or Problem("nothing to compare", remedy=remedy)
         )
     runs = joined(paths, positive)

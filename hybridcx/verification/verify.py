@@ -123,7 +123,7 @@ def _record(path: Path) -> dict[str, Any]:
         raise InputError(Problem(rule, str(path), remedy="update hybridcx"))
     parts = {"options": dict, "files": dict, "inputs": dict}
     if not isinstance(version, int) or not all(isinstance(record.get(k), t) for k, t in parts.items()):
-        raise InputError(Problem("this is no provenance of hybridcx", str(place), remedy=remedy))
+        raise InputError(Problem("the file is not a provenance record of hybridcx", str(place), remedy=remedy))
     if record.get("command") not in COMMANDS:
         rule = "reports of this command cannot be verified"
         raise InputError(Problem(rule, str(place), value=record.get("command"), remedy=f"known: {', '.join(COMMANDS)}"))

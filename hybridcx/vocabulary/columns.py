@@ -103,7 +103,11 @@ SHARED: Mapping[str, Column] = MappingProxyType(
         "role": Column(
             "whether the plan named the comparison before the results existed", "confirmatory, exploratory, or NA"
         ),
-        "recommended": Column("whether the page shows this row", LOGICAL, "boolean"),
+        "recommended": Column(
+            "whether the method is recommended for the metric on these cases (docs/reference/conventions.md)",
+            LOGICAL,
+            "boolean",
+        ),
         "statistic": Column("test statistic: chi-square, F, or signed z or t; NA for exact tests", NUMBER, "number"),
         "parameter": Column("degrees of freedom of a chi-square or t", "number, or NA", "number"),
         "parameter1": Column("numerator degrees of freedom of F", "number, or NA", "number"),

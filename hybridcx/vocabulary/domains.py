@@ -2,7 +2,8 @@
 
 A domain is a lower bound for what is fixed before the models are seen: `cases`, `events` (cases of the smaller class), `share` (their percentage),
 `clusters` (patients). A method holds at a size where its mean coverage over the settings is at least 93.5 % and no setting is below 92 % (limits of
-counts oscillate: Brown, Cai and DasGupta 2001). The simulations are in `simulations.csv`, made by experiments/simulations/domains.py.
+counts oscillate: Brown, Cai and DasGupta 2001). The simulations are in `simulations.csv` (independent cases, made by
+experiments/simulations/domains.py) and `simulations_dependent.csv` (patients and seeds, made by patients_and_seeds.py beside it).
 """
 
 from __future__ import annotations

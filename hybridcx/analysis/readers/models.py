@@ -103,7 +103,7 @@ def _of_number_of_seeds(total: int, crossed: bool) -> str:
 
 
 def reader_calls(ratings: Ratings, case_ids: np.ndarray, labels: tuple[str, str]) -> ReaderCalls:
-    """The calls of each reader's first occasion on these cases. Raises InputError as `reader_view`."""
+    """The calls of each reader's first occasion on these cases. Raises InputError for the same reasons as `reader_view`."""
     ids = pd.Index(case_ids)
     known = ratings.frame.index.intersection(ids)
     if known.empty:

@@ -63,11 +63,11 @@ def cohen_kappa(
         a, b: (n,) categories; None or NaN is missing. Cases with a missing reading are left out, which `warning`
             counts.
         weights: "unweighted", "linear" or "quadratic".
-        categories: the categories in their order; needed for weights where the categories are no numbers.
+        categories: the categories in their order; needed for weights where the categories are not numbers.
         confidence_level: of the limits.
 
     Raises:
-        InputError: shapes differ, a value is none of `categories`, unknown weights, or weights for text without
+        InputError: shapes differ, a value is not in `categories`, unknown weights, or weights for text without
             `categories`.
 
     >>> cohen_kappa(["x", "x", "y", "y"], ["x", "y", "y", "y"]).estimate

@@ -58,7 +58,7 @@ def check_share(name: str, value: float) -> float:
         InputError: it does not lie strictly between 0 and 1.
     """
     if not 0 < value < 1:
-        raise InputError(Problem(f"{name} must lie between 0 and 1", value=value, column=name))
+        raise InputError(Problem(f"{name} must lie strictly between 0 and 1", value=value, column=name))
     return value
 
 

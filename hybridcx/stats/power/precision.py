@@ -27,7 +27,7 @@ def proportion_halfwidth(
     through the beta distribution), which makes the half-width fall steadily with n.
 
     Raises:
-        InputError: p outside 0 to 1, a level not strictly inside, n below 1, or an unknown method.
+        InputError: p outside 0 to 1, a confidence level not strictly between 0 and 1, n below 1, or an unknown method.
     """
     check_n(n)
     check_share("confidence_level", confidence_level)
@@ -167,7 +167,7 @@ def auc_paired_n(
     """
     check_share("power", power)
     if auc1 == auc2:
-        raise InputError(Problem("the two areas must differ", value=auc1))
+        raise InputError(Problem("the two AUROCs must differ", value=auc1))
     if not ratio > 0:
         raise InputError(Problem("the ratio of negatives to positives must be above 0", value=ratio, column="ratio"))
 
