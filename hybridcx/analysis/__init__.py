@@ -1,0 +1,1 @@
+"""Which method applies to what: rows of the tables, families, verdicts, seeds, readers, published tables. No formulas."""

@@ -7,11 +7,10 @@ from math import nan
 from typing import Any, TypeVar
 
 from hybridcx.stats.results import Interval, Omnibus, PairedTest, Status
+from hybridcx.vocabulary import ASSUMES_INDEPENDENCE
 
 Row = dict[str, Any]
 R = TypeVar("R", Interval, PairedTest)
-
-CLUSTER_WARNING = "assumes independent cases, but patients have several: see the cluster method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +155,5 @@ def assumes_independence(result: R, n_clusters: int) -> R:
     """The same result marked as doubtful because its cases are not independent."""
     if result.status == "not_estimable":
         return replace(result, n_clusters=n_clusters)
-    warning = f"{result.warning}; {CLUSTER_WARNING}" if result.warning else CLUSTER_WARNING
+    warning = f"{result.warning}; {ASSUMES_INDEPENDENCE}" if result.warning else ASSUMES_INDEPENDENCE
     return replace(result, status="caution", warning=warning, n_clusters=n_clusters)

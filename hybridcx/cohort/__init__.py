@@ -1,0 +1,1 @@
+"""The cases of a run: manifest, labels, consensus, exclusions, splits."""

@@ -1,0 +1,1 @@
+"""Classifiers on penultimate features: scikit-learn and XGBoost, fitted, kept and read."""

@@ -1,0 +1,1 @@
+"""Files that people bring: predictions, ratings, published tables, lineage; read and checked."""

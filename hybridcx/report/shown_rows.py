@@ -14,8 +14,6 @@ from hybridcx.report import numbers
 
 Row = dict[str, Any]
 _SLICES = ("subgroup", "level", "seed", "label.rule", "prevalence")
-_TESTS_ALONE = {"mcnemar_exact", "mcnemar_midp", "mcnemar_asymptotic", "mcnemar_corrected", "permutation_paired"}
-"""Tests whose rows have no interval of their own."""
 _MARGIN_TESTS = {"tost", "non_inferiority"}
 _PAIR_COLUMNS = (
     "metric", "model", "comparator", "method", "estimate", "conf.low", "conf.high", "conf.level", "p.value", "adj.p.value",
@@ -81,8 +79,14 @@ def first_seed(table: pd.DataFrame, caption: str, source: str) -> tuple[pd.DataF
 
 
 def _best_first(rows: list[Row], order: Sequence[str]) -> list[Row]:
+    """The recommended row first; without one, as outside the domains, methods that assume what the data are not come last."""
     rank = {name: i for i, name in enumerate(order)}
-    return sorted(rows, key=lambda r: (r.get("recommended") is not True, rank.get(str(r["method"]), len(rank))))
+
+    def place(row: Row) -> tuple[bool, bool, int]:
+        wrong = vocabulary.ASSUMES_INDEPENDENCE in str(row.get("warning"))
+        return row.get("recommended") is not True, wrong, rank.get(str(row["method"]), len(rank))
+
+    return sorted(rows, key=place)
 
 
 def _records(table: pd.DataFrame) -> list[Row]:
@@ -172,7 +176,7 @@ def pairs(comparisons: pd.DataFrame, verdicts: pd.DataFrame | None = None, metri
 
 def _pair(key: tuple[str, str, str], rows: list[Row], verdict: Row | None) -> Pair:
     by_method = {r["method"]: r for r in rows}
-    with_limits = [r for r in rows if r["method"] not in _TESTS_ALONE or pd.notna(r["conf.low"])]
+    with_limits = [r for r in rows if pd.notna(r["conf.low"])]
     interval = _best_first(with_limits or rows, vocabulary.DIFFERENCE_ORDER)[0]
     tests = _best_first([r for r in rows if pd.notna(r["p.value"])], vocabulary.TEST_ORDER)
     test = tests[0] if tests else {}

@@ -1,0 +1,1 @@
+"""Formulas: arrays in, small frozen results out. No pandas, files or plans."""

@@ -45,7 +45,7 @@ LARGEST_GRID = 20_000
 _LARGEST_EXPONENT = 20.0  # limits beyond exp(20) times the mean are infinite
 _ENUMERATED_SIGNS = 12
 _BOOTSTRAP_T = 1999
-_BOOTSTRAP_T_UP_TO = 2000  # cases; beyond them a mean of losses is normal enough, and the draws would take seconds
+_LARGE = 2000  # cases; beyond them a mean of losses is normal enough, and the draws would take seconds
 _ROUNDING = 1e-9
 """Relative difference of two studentised differences that counts as none."""
 
@@ -287,7 +287,8 @@ def studentised_mean(
 
     A swap changes the sign of a case's difference: all signs of up to 12 cases that differ are enumerated, beyond it `n_resamples` are drawn. The
     standard error is that of a mean (n - 1). Because losses are skewed, the critical value is the largest of the permutation's, Student's with n - 1
-    degrees of freedom, and, for up to 2,000 cases, the one of the symmetric bootstrap-t (Hall 1988). Fewer than two cases are `not_estimable`.
+    degrees of freedom, and that of the symmetric bootstrap-t (Hall 1988). The bootstrap-t takes no part above 2,000 cases, the permutation none above
+    2,000 cases that differ. Fewer than two cases are `not_estimable`.
     """
     d = np.asarray(differences, dtype=np.float64)
     n, (low, high) = d.size, limits
@@ -312,6 +313,8 @@ def studentised_mean(
             warning=f"{reason}, no limits",
         )
     drawn = nan
+    if moved.size > _LARGE:  # the law of the signs is normal, and Student's critical value that of the permutation
+        return Studentised(estimate, error, np.zeros(0), np.zeros(0), n, float(n - 1), low=low, high=high)
     if moved.size <= _ENUMERATED_SIGNS:
         sums = np.zeros(1)
         for value in moved:
@@ -325,7 +328,7 @@ def studentised_mean(
     with np.errstate(divide="ignore"):
         size = np.abs(sums) / n / np.sqrt(np.maximum(total - sums**2 / n, 0.0) / (n - 1) / n)
     sizes, tails = _law(size, weights, drawn)
-    bootstrap_t = _symmetric_bootstrap_t(d, rng) if n <= _BOOTSTRAP_T_UP_TO else np.zeros(0)
+    bootstrap_t = _symmetric_bootstrap_t(d, rng) if n <= _LARGE else np.zeros(0)
     return Studentised(estimate, error, sizes, tails, n, float(n - 1), drawn, low, high, bootstrap_t=bootstrap_t)
 
 
@@ -358,7 +361,7 @@ def mean_loss_interval(
     if tied(values.min(), values.max()):
         reason = "all cases have the same loss: no limits"
         return Interval("wald", mean, conf_level=confidence_level, n=n, status="caution", warning=reason)
-    resampled = _symmetric_bootstrap_t(values, rng) if n <= _BOOTSTRAP_T_UP_TO else np.zeros(0)
+    resampled = _symmetric_bootstrap_t(values, rng) if n <= _LARGE else np.zeros(0)
     law = Studentised(mean, error, np.zeros(0), np.zeros(0), n, float(n - 1), bootstrap_t=resampled)
     reach = law.critical(confidence_level) * error / mean
     return Interval(

@@ -6,11 +6,11 @@
 from hybridcx.vocabulary.methods import (
     ADJUSTMENTS,
     AGREEMENT,
+    ASSUMES_INDEPENDENCE,
     DIFFERENCE_ORDER,
     INTERVAL_ORDER,
     METHODS,
     TEST_ORDER,
-    TESTS_ALONE,
     VERDICTS,
     Evidence,
     Method,
@@ -31,6 +31,7 @@ from hybridcx.vocabulary.metrics import (
 
 __all__ = [
     "ADJUSTMENTS",
+    "ASSUMES_INDEPENDENCE",
     "AGREEMENT",
     "COUNT_METRICS",
     "DIFFERENCE_ORDER",
@@ -44,7 +45,6 @@ __all__ = [
     "PROPORTIONS",
     "RANK_METRICS",
     "RATIOS",
-    "TESTS_ALONE",
     "TEST_ORDER",
     "VERDICTS",
     "coefficient",

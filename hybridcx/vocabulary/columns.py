@@ -141,4 +141,6 @@ LIMITS = {name: SHARED[name] for name in ("conf.low", "conf.high", "conf.level")
 def described(header: str, own: Mapping[str, Column] | None = None) -> dict[str, Column]:
     """The columns named in `header` (separated by blanks), each with its own meaning in this table or the shared one."""
     own = own or {}
+    if unknown := own.keys() - set(header.split()):
+        raise ValueError(f"described, but not in the header: {', '.join(sorted(unknown))}")
     return {name: own.get(name) or SHARED[name] for name in header.split()}

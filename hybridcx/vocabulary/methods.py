@@ -37,12 +37,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the vocabulary. `test_alone`: it never gives limits, only a p-value."""
+    """A method of the vocabulary."""
 
     name: str
     label: str
     evidence: tuple[Evidence, ...]
-    test_alone: bool = False
 
 
 def _card(
@@ -54,14 +53,11 @@ def _card(
     reference: str,
     tolerance: str,
     tests: str,
-    *,
-    alone: bool = False,
 ) -> Method:
     return Method(
         name,
         label,
         (Evidence(use, tuple(functions.split()), source, reference, tolerance, tuple(tests.split())),),
-        alone,
     )
 
 
@@ -174,19 +170,19 @@ _CARDS = (
     _card(
         "mcnemar_exact", "McNemar, exact", "comparison", "mcnemar.mcnemar_exact",
         "McNemar 1947 (binomial test of the discordant cases)", "R `binom.test`; enumeration; printed: Fagerland 2013", "1e-9",
-        "test_mcnemar.py", alone=True,
+        "test_mcnemar.py",
     ),
     _card(
         "mcnemar_midp", "McNemar, mid-p", "comparison", "mcnemar.mcnemar_midp",
-        "Fagerland, Lydersen and Laake 2013", "enumeration in R; printed: the paper's Table 1", "1e-9; printed digits", "test_mcnemar.py", alone=True,
+        "Fagerland, Lydersen and Laake 2013", "enumeration in R; printed: the paper's Table 1", "1e-9; printed digits", "test_mcnemar.py",
     ),
     _card(
         "mcnemar_asymptotic", "McNemar, asymptotic", "comparison", "mcnemar.mcnemar_asymptotic",
-        "McNemar 1947", "R `mcnemar.test`", "1e-9", "test_mcnemar.py", alone=True,
+        "McNemar 1947", "R `mcnemar.test`", "1e-9", "test_mcnemar.py",
     ),
     _card(
         "mcnemar_corrected", "McNemar, continuity-corrected", "comparison", "mcnemar.mcnemar_corrected",
-        "Edwards 1948", "R `mcnemar.test`", "1e-9", "test_mcnemar.py", alone=True,
+        "Edwards 1948", "R `mcnemar.test`", "1e-9", "test_mcnemar.py",
     ),
     _card(
         "newcombe_paired", "Newcombe 1998, method 10", "comparison", "paired.newcombe_paired",
@@ -362,9 +358,9 @@ ADJUSTMENTS: Mapping[str, str] = MappingProxyType(
 """`p.adjust.method` -> label."""
 AGREEMENT: Mapping[str, str] = MappingProxyType({m.name: m.label for m in _CARDS if m.evidence[0].use == "agreement"})
 """Coefficient of agreement or reliability -> label."""
-TESTS_ALONE = frozenset(m.name for m in _CARDS if m.test_alone)
-"""Tests of two models that give no limits."""
 
+ASSUMES_INDEPENDENCE = "assumes independent cases, but patients have several: see the cluster method"
+"""The warning of a row whose method is for independent cases, where patients have several."""
 INTERVAL_ORDER = (
     *(
         "wilson",

@@ -13,12 +13,13 @@ import pandas as pd
 
 from hybridcx.analysis.methods import CORRECT, within
 from hybridcx.analysis.plan import Plan
-from hybridcx.analysis.rows import CLUSTER_WARNING, Row, also, assumes_independence
+from hybridcx.analysis.rows import Row, also, assumes_independence
 from hybridcx.analysis.slices import Slice
 from hybridcx.stats import agreement, clusters, mcnemar, multiplicity, paired, proportions
 from hybridcx.stats.agreement import rater_contrast
 from hybridcx.stats.results import Agreement, PairedTest, Status
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary import ASSUMES_INDEPENDENCE
 
 MadeTruth = Literal["yes", "no", "unknown"]
 TRUTH_UNKNOWN = (
@@ -126,7 +127,7 @@ def _pair(
             agreement.percent_agreement(two, level),
         ]
     for r in results:
-        status, words = _doubted(r.status, [r.warning, warning, CLUSTER_WARNING if part.clustered else ""])
+        status, words = _doubted(r.status, [r.warning, warning, ASSUMES_INDEPENDENCE if part.clustered else ""])
         yield {
             "metric": r.metric, "method": r.method or None, "kind": kind, "rater": rater, "other": other, "estimate": r.estimate,
             "conf.low": r.conf_low, "conf.high": r.conf_high, "conf.level": r.conf_level, "n": int(both.sum()),
