@@ -175,14 +175,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class IntervalMethod:
-    """An interval of one model's metric. `cluster_form`: it has a form for patients with several cases. `clusters`: it is for those alone."""
+    """An interval of one model's metric. `cluster_form`: it has a form for patients with several cases."""
 
     name: str
     metrics: tuple[str, ...]
     needs: Needs
     compute: Callable[[Model], Interval]
     cluster_form: bool = False
-    clusters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +218,12 @@ def _likelihood_ratio(m: Model) -> Interval:
     return proportions.likelihood_ratio_log(m.confusion, cast(Any, m.metric), m.level)
 
 
-def _delong_cluster(m: Model) -> Interval:
-    if m.part.groups is None:
-        raise ValueError("there are no patients")
+def _delong_logit(m: Model) -> Interval:
+    if not m.part.clustered or m.part.groups is None:
+        return roc.delong_logit(*m.scores)
     y, score, level = m.scores
-    return clusters_roc.delong_cluster_interval(y, score, m.part.groups, level)
+    result = clusters_roc.delong_cluster_interval(y, score, m.part.groups, level)
+    return replace(result, method="delong_logit", n_clusters=m.part.n_clusters)
 
 
 def _calibration(m: Model) -> Interval:
@@ -267,10 +267,9 @@ ONE_MODEL: tuple[IntervalMethod, ...] = (
     IntervalMethod("mover_wilson", ("net_benefit",), "probabilities", _net_benefit),
     IntervalMethod("log", ("lr_positive", "lr_negative"), "calls", _likelihood_ratio),
     IntervalMethod("log", ("diagnostic_odds_ratio",), "calls", lambda m: proportions.diagnostic_odds_ratio_log(m.confusion, m.level)),
-    IntervalMethod("delong_logit", ("auroc",), "scores", lambda m: roc.delong_logit(*m.scores)),
+    IntervalMethod("delong_logit", ("auroc",), "scores", _delong_logit, cluster_form=True),
     IntervalMethod("delong", ("auroc",), "scores", lambda m: roc.delong(*m.scores)),
     IntervalMethod("newcombe_auc", ("auroc",), "scores", lambda m: roc.newcombe_auc(*m.scores)),
-    IntervalMethod("delong_cluster", ("auroc",), "scores", _delong_cluster, clusters=True),
     IntervalMethod("wald", ("auprc",), "scores", lambda m: precision_recall.auprc_logit(*m.scores)),
     IntervalMethod("wald", LOSSES, "probabilities", _mean_loss),
     IntervalMethod("wald", ("calibration_slope", "calibration_intercept"), "probabilities", _calibration),
@@ -331,7 +330,7 @@ def interval_method(part: Slice, metric: str, model: int) -> str:
             **dict.fromkeys(PROPORTIONS, "wilson"),
             "balanced_accuracy": "mover_wilson",
             "youden_j": "mover_wilson",
-            "auroc": "delong_cluster",
+            "auroc": "delong_logit",
         }
         return by_cluster.get(metric, "bootstrap_percentile")
     if metric == "auroc":

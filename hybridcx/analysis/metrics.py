@@ -27,13 +27,11 @@ def analytic_rows(part: Slice, plan: Plan) -> list[Row]:
     rows = []
     for index, name in enumerate(part.models):
         for method in ONE_MODEL:
-            for metric in (
-                method.metrics if applies(part, method.needs) and (part.clustered or not method.clusters) else ()
-            ):
+            for metric in method.metrics if applies(part, method.needs) else ():
                 model = Model(part, index, metric, plan.confidence_level, plan.seed, plan.threshold)
                 result = also(method.compute(model), *part.clipped(metric, index))
                 result, recommended = _recommended(result, part, metric, index)
-                if part.clustered and not (method.clusters or method.cluster_form):
+                if part.clustered and not method.cluster_form:
                     result = assumes_independence(result, part.n_clusters)
                 keys = part.keys_of(metric, index)
                 keys = keys.with_(threshold=plan.threshold) if metric == "net_benefit" else keys

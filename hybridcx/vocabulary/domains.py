@@ -90,7 +90,7 @@ DOMAINS = (
     # Patients with several cases.
     Domain("interval", (*_CORRECT, "ppv", "npv"), "wilson", clustered=True),
     Domain("interval", ("balanced_accuracy", "youden_j"), "mover_wilson", clustered=True),
-    Domain("interval", ("auroc",), "delong_cluster", {"clusters": 20}, clustered=True),
+    Domain("interval", ("auroc",), "delong_logit", {"clusters": 20}, clustered=True),
     Domain("comparison", _CORRECT, "mcnemar_cluster", {"clusters": 20}, clustered=True),
     Domain("comparison", ("auroc",), "delong_cluster", {"clusters": 20}, clustered=True),
 )

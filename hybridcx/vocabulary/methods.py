@@ -117,7 +117,11 @@ _CARDS = (
         "DeLong et al. 1988, Sun and Xu 2014", "pROC `ci.auc`; printed: SAS/STAT, ovarian cancer data", "1e-9; printed digits",
         "test_roc_reference.py test_reference_further.py",
     ),
-    _card("delong_logit", "DeLong, logit scale", "interval", "roc.delong_logit", "Pepe 2003", "pROC's variance, delta method in R", "1e-9", _ROC),
+    _card(
+        "delong_logit", "DeLong, logit scale", "interval", "roc.delong_logit clusters_roc.delong_cluster_interval",
+        "Pepe 2003; patients with several cases: Obuchowski 1997, Student's t",
+        "pROC's variance, delta method in R; for patients a second implementation (double loop over patients)", "1e-9", _ROC,
+    ),
     _card(
         "newcombe_auc", "Newcombe 2006", "interval", "roc.newcombe_auc",
         "Newcombe 2006 (part 2, method 5)", "second implementation (root of the score equation in Newcombe's form)", "1e-7", _ROC,
@@ -248,19 +252,9 @@ _CARDS = (
         "Obuchowski 1998; limits: the test inverted",
         "second implementation (variances and covariance of the proportions, roots of the test)", "1e-9", "test_clusters.py",
     ),
-    Method(
-        "delong_cluster", "DeLong for clusters (Obuchowski 1997)",
-        (
-            Evidence(
-                "interval", ("clusters_roc.delong_cluster_interval",), "Obuchowski 1997; limits on the logit scale",
-                "second implementation (double loop over patients)", "1e-9", (_ROC,),
-            ),
-            Evidence(
-                "comparison", ("clusters_roc.delong_cluster",), "Obuchowski 1997; Student's t",
-                "second implementation (double loop over patients)", "1e-9",
-                (_ROC,),
-            ),
-        ),
+    _card(
+        "delong_cluster", "DeLong for clusters (Obuchowski 1997)", "comparison", "clusters_roc.delong_cluster",
+        "Obuchowski 1997; Student's t", "second implementation (double loop over patients)", "1e-9", _ROC,
     ),
     _card(
         "nadeau_bengio", "Nadeau-Bengio", "comparison", "variance.nadeau_bengio",
@@ -367,7 +361,6 @@ INTERVAL_ORDER = (
         "delong_logit",
         "delong",
         "newcombe_auc",
-        "delong_cluster",
         "mover_wilson",
         "wald",
         "bootstrap_percentile",

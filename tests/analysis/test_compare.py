@@ -141,12 +141,12 @@ def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
         "wilson",
         "mover_wilson",
         "bootstrap_percentile",
-        "delong_cluster",
+        "delong_logit",
     }
     of_proportions = (metrics["method"] == "wilson") & metrics["metric"].isin([*COUNTS, "ppv", "npv"])
     of_clusters = (
         of_proportions
-        | (metrics["method"] == "delong_cluster")
+        | (metrics["method"] == "delong_logit")
         | ((metrics["method"] == "mover_wilson") & metrics["metric"].isin(["balanced_accuracy", "youden_j"]))
     )
     assert metrics.loc[of_clusters, "recommended"].all()
@@ -379,7 +379,7 @@ def test_a_perfect_model_of_patients_with_several_cases_keeps_its_cluster_row(an
         }
     )
     metrics = analysed(frame)["metrics"]
-    row = metrics[metrics["method"] == "delong_cluster"].iloc[0]
+    row = metrics[metrics["method"] == "delong_logit"].iloc[0]
     assert (row["metric"], row["estimate"], row["status"], row["n.clusters"]) == ("auroc", 1.0, "caution", 20)
     assert np.isnan(row["conf.low"])
     assert "infinite" in row["warning"]

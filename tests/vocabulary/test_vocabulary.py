@@ -23,7 +23,7 @@ METRICS = words(
 )
 INTERVALS = words(
     "wilson clopper_pearson agresti_coull jeffreys delong delong_logit log wald mercaldo_logit newcombe_auc mover_wilson "
-    "bootstrap_percentile bootstrap_basic bootstrap_bca delong_cluster"
+    "bootstrap_percentile bootstrap_basic bootstrap_bca"
 )
 COMPARISONS = words(
     "mcnemar_exact mcnemar_midp mcnemar_asymptotic mcnemar_corrected newcombe_paired tango agresti_min generalized_score "
@@ -91,7 +91,7 @@ def test_metrics_and_intervals(plain):
     table = plain.tables["metrics"]
     for model in "abcd":
         assert set(table.loc[table["model"] == model, "metric"]) == METRICS
-    assert set(table["method"]) == INTERVALS - {"delong_cluster"}  # for patients with several cases
+    assert set(table["method"]) == INTERVALS
 
 
 def test_comparisons(plain, clustered):

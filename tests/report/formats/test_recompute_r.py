@@ -141,7 +141,7 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
     )
     passed, left = passes(tmp_path / "patients")
     for key in (
-        "metrics.csv delong_cluster",
+        "metrics.csv delong_logit",
         "comparisons.csv mcnemar_cluster",
         "comparisons.csv delong_cluster",
         "reader_performance.csv",

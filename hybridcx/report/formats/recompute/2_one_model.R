@@ -287,8 +287,7 @@ check_metrics <- function(table) {
         if (part$clustered) mover_cluster(metric, y, part$called[[row$model]], part$groups, level) else mover_wilson(metric, m, level)),
       log = log_interval(metric, m, level),
       mercaldo_logit = mercaldo(metric, m, num(row$prevalence), level),
-      delong = delong_one(y, s, level, FALSE), delong_logit = delong_one(y, s, level, TRUE), newcombe_auc = newcombe_auc(y, s, level),
-      delong_cluster = delong_cluster_one(y, s, part$groups, level),
+      delong = delong_one(y, s, level, FALSE), delong_logit = if (part$clusters >= part$n) delong_one(y, s, level, TRUE) else delong_cluster_one(y, s, part$groups, level), newcombe_auc = newcombe_auc(y, s, level),
       wald = switch(metric, calibration_slope = calibration_slope(y, s, level), calibration_intercept = calibration_intercept(y, s, level),
         auprc = auprc_logit(y, s, level), brier = , log_loss = mean_loss(metric, y, s, level)), NULL)
     hold(key, where, "n", num(row$n), part$n)
