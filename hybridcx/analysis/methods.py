@@ -343,7 +343,7 @@ def interval_method(part: Slice, metric: str, model: int) -> str:
 _RECOMMENDED_INTERVALS = {
     **dict.fromkeys((*PROPORTIONS, "f1"), "wilson"),
     **dict.fromkeys(("balanced_accuracy", "youden_j", *RATIOS, "net_benefit"), "mover_wilson"),
-    **dict.fromkeys((*LOSSES, "auprc", "calibration_slope", "calibration_intercept"), "wald"),
+    **dict.fromkeys((*LOSSES, "auprc", "calibration_slope"), "wald"),
 }
 
 
