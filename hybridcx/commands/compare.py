@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
+from hybridcx.analysis.compare import analyse
+from hybridcx.analysis.plan import Plan
+from hybridcx.analysis.readers.models import reader_view
+from hybridcx.analysis.thresholds import ThresholdRule, parse_threshold, with_chosen_thresholds
+from hybridcx.commands.inputs import Compared, compared, readings_of
 from hybridcx.commands.options import (
     AllPairs,
     Also,
@@ -42,8 +49,14 @@ from hybridcx.commands.publish import (
     write_readings,
 )
 from hybridcx.commands.result import Report, default_out
-from hybridcx.pipeline.pseudonyms import pseudonyms
+from hybridcx.narrative.caveats import caveats
+from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
+from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.progress import Progress
+from hybridcx.records.predictions import Predictions as CheckedPredictions
+from hybridcx.records.ratings import Ratings
+from hybridcx.report.checklists.evidence import checklist
+from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.report_folder import open_output
 
@@ -93,56 +106,19 @@ def compare(
     """
     options = checked(compare, locals())
     progress = progress or Progress(quiet=True)
-    from hybridcx.analysis.compare import analyse
-    from hybridcx.analysis.plan import Plan
-    from hybridcx.analysis.readers.models import reader_view
-    from hybridcx.analysis.thresholds import parse_threshold, with_chosen_thresholds
-    from hybridcx.commands.inputs import compared, readings_of
-    from hybridcx.narrative.caveats import caveats
-    from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
-
-    forms = forms_of(also)
-    rule = parse_threshold(threshold)
+    forms, rule = forms_of(also), parse_threshold(threshold)
     plan = Plan.of({**options, "threshold": rule.value})
     source = compared(predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster)
-    read, inputs = source.read, source.inputs
     target = Path(out) if out is not None else default_out(source.name)
     source.check_target(target)
-    names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
-    read = read if names is None else names.predictions(read, by)
-    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), rule)
-    ratings = None if readers is None else readings_of(readers, inputs)
-    if ratings is not None and names is not None:
-        ratings = names.ratings(ratings)
-    warnings = [*read.warnings, *(ratings.warnings if ratings else ())]
-    for message in [*source.notes, *(f"Warning: {w}" for w in warnings)]:
+    data = _prepare(source, rule, target, by=by, readers=readers, key_file=pseudonymise)
+    for message in data.messages:
         progress.say(message)
     clock = Clock()
     with open_output(target, "compare", progress.notice) as folder:
-        view = reader_view(read, ratings, plan, readers_made_truth) if ratings else None
-        tables = analyse(read, plan, progress.track("comparing")) | (view.tables if view else {}) | source.tables
-        new = folder.begin()
-        if ratings:
-            write_readings(new, ratings)
-        ledger = without_patients(read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()]))
-        write_ledger(new, ledger)
-        from hybridcx.report.checklists.evidence import checklist
-        from hybridcx.report.content import Content
-
-        methods = comparison_methods(read, plan, tables)
-        content = Content(
-            title=source.title(read),
-            command="compare",
-            question=comparison_question(read.models, read.n_cases, len(read.seeds)),
-            tables=tables,
-            caveats=[*source.notes, *caveats(read, tables)],
-            methods=[*methods, *([READERS_METHOD] if view else [])],
-            study_methods=methods[:1],
-            reader_notes=view.notes if view else (),
-            primary_models=list(read.models[:12]),
-            primary_metric=plan.primary_metric if read.has_pred else "auroc",
-            provenance=page_provenance(seed, inputs),
-        )
+        tables, reader_notes = _analyse(data, plan, readers_made_truth, progress)
+        ledger = _write_data(folder.begin(), data)
+        content = _content(data, plan, tables, reader_notes, page_provenance(seed, source.inputs))
         tables["checklist"] = checklist(content)
         finish(
             folder,
@@ -150,16 +126,89 @@ def compare(
             tables,
             forms=forms,
             ledger_columns=ledger.columns,
-            inputs=inputs,
+            inputs=source.inputs,
             options={
                 **options,
                 **plan_options(plan),
-                **source.options(read),
-                "readers_made_truth": readers_made_truth if ratings else None,
+                **source.options(data.predictions),
+                "readers_made_truth": readers_made_truth if data.ratings else None,
             },
-            further_columns=rating_columns(ratings) if ratings else None,
-            more={"pseudonyms": names.described} if names else None,
+            further_columns=rating_columns(data.ratings) if data.ratings else None,
+            more={"pseudonyms": data.pseudonyms.described} if data.pseudonyms else None,
             clock=clock,
             progress=progress,
         )
     return Report(target, target / "report.html", tables)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The input as it is analysed: models sorted, thresholds chosen, identifiers replaced where pseudonyms are asked for."""
+
+    source: Compared
+    predictions: CheckedPredictions
+    ratings: Ratings | None
+    pseudonyms: Pseudonyms | None
+
+    @property
+    def messages(self) -> list[str]:
+        """Notes and warnings about the input, for the log."""
+        warnings = [*self.predictions.warnings, *(self.ratings.warnings if self.ratings else ())]
+        return [*self.source.notes, *(f"Warning: {w}" for w in warnings)]
+
+
+def _prepare(
+    source: Compared, rule: ThresholdRule, target: Path, *, by: By, readers: Readers, key_file: Pseudonymise
+) -> _Data:
+    """Replace identifiers, choose the thresholds, and read the readers' file, whose hash is added to `source.inputs`."""
+    names = None if key_file is None else pseudonyms(key_file, target)
+    read = source.read if names is None else names.predictions(source.read, by)
+    read = with_chosen_thresholds(replace(read, models=tuple(sorted(read.models))), rule)
+    ratings = None if readers is None else readings_of(readers, source.inputs)
+    if ratings is not None and names is not None:
+        ratings = names.ratings(ratings)
+    return _Data(source, read, ratings, names)
+
+
+def _analyse(
+    data: _Data, plan: Plan, made_truth: ReadersMadeTruth, progress: Progress
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...] | None]:
+    """The tables of the report, and the caveats of the comparison with readers: None without readers."""
+    view = reader_view(data.predictions, data.ratings, plan, made_truth) if data.ratings else None
+    tables = analyse(data.predictions, plan, progress.track("comparing"))
+    return tables | (view.tables if view else {}) | data.source.tables, view.notes if view else None
+
+
+def _write_data(folder: Path, data: _Data) -> pd.DataFrame:
+    """Write the ratings and the predictions, without empty columns and patient ids; return the predictions as written."""
+    if data.ratings:
+        write_readings(folder, data.ratings)
+    frame = data.predictions.frame
+    ledger = without_patients(frame.drop(columns=[c for c in frame if frame[c].isna().all()]))
+    write_ledger(folder, ledger)
+    return ledger
+
+
+def _content(
+    data: _Data,
+    plan: Plan,
+    tables: dict[str, pd.DataFrame],
+    reader_notes: tuple[str, ...] | None,
+    provenance: dict[str, str],
+) -> Content:
+    """The contents of the page."""
+    read, source = data.predictions, data.source
+    methods = comparison_methods(read, plan, tables)
+    return Content(
+        title=source.title(read),
+        command="compare",
+        question=comparison_question(read.models, read.n_cases, len(read.seeds)),
+        tables=tables,
+        caveats=[*source.notes, *caveats(read, tables)],
+        methods=[*methods, *([] if reader_notes is None else [READERS_METHOD])],
+        study_methods=methods[:1],
+        reader_notes=reader_notes or (),
+        primary_models=list(read.models[:12]),
+        primary_metric=plan.primary_metric if read.has_pred else "auroc",
+        provenance=provenance,
+    )

@@ -76,7 +76,8 @@ def check_labels(y: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.int64], ND
             Problem("all cases have one class: nothing can be fitted on them", value=f"{len(truth)} cases")
         )
     if not np.isfinite(number).all():
-        raise InputError(Problem("values must be finite", value=f"{int((~np.isfinite(number)).sum())} are not"))
+        bad = int((~np.isfinite(number)).sum())
+        raise InputError(Problem(f"values must be finite: NaN or infinity in {bad} of {len(number)}"))
     return truth.astype(np.int64), number
 
 

@@ -113,13 +113,8 @@ def as_matrix(features: ArrayLike) -> Float:
         raise InputError(Problem("features must be a matrix of cases by features", value=f"shape {X.shape}"))
     if not np.isfinite(X).all():
         bad = int((~np.isfinite(X)).any(axis=1).sum())
-        raise InputError(
-            Problem(
-                "features must be finite",
-                value=f"{bad} cases have NaN or infinity",
-                remedy="the network that made them has diverged",
-            )
-        )
+        cause = "a network whose training has diverged returns such values"
+        raise InputError(Problem(f"features must be finite ({cause}): NaN or infinity in {bad} of {len(X)} cases"))
     return X
 
 

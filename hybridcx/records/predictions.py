@@ -16,8 +16,8 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import nearest, some
+from hybridcx.records.memory import check_memory
 from hybridcx.records.prediction_checks import check_predictions
-from hybridcx.records.room import check_room
 from hybridcx.records.strict_csv import Table, name_problems, scan_csv
 from hybridcx.records.tables import scan_frame, scan_parquet
 
@@ -211,7 +211,7 @@ def read_predictions(
     available memory, before it is read, with the size that fits.
     """
     path = Path(path)
-    check_room(path)
+    check_memory(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
     else:

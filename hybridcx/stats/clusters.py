@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import nan, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,57 +56,83 @@ def mcnemar_cluster(
             status="not_estimable",
             warning="there are no cases to compare the models on",
         )
-    _, cluster = np.unique(labels, return_inverse=True)
-    k = int(cluster.max()) + 1
-    size = np.bincount(cluster, minlength=k)
-    # Integers throughout: sums that are 0 are exactly 0.
-    gap = np.bincount(cluster[a & ~b], minlength=k) - np.bincount(cluster[~a & b], minlength=k)
-    n, only_a, only_b = a.size, int(np.count_nonzero(a & ~b)), int(np.count_nonzero(~a & b))
-    estimate = (only_a - only_b) / n
-    warnings = []
-    error, low, high, statistic, p = nan, nan, nan, nan, nan
-    if k < 2:
-        warnings.append("one cluster alone: neither a variance nor a p-value can be estimated")
+    counts = _counts(a, b, labels)
+    if counts.k < 2:
+        warnings = ["one cluster alone: neither a variance nor a p-value can be estimated"]
+        statistic, p, error, low, high = nan, nan, nan, nan, nan
     else:
-        squares = int(np.dot(gap, gap))
-        if squares == 0:
-            p = 1.0
-            warnings.append(
-                NO_DISCORDANT
-                if only_a + only_b == 0
-                else "the models are equally often right in every cluster: the variance is 0, p is 1 by definition"
-            )
-        else:
-            statistic = (k - 1) / k * (only_a - only_b) ** 2 / squares
-            p = float(special.chdtrc(1, statistic))
-        # n (b_k - c_k) - n_k (b - c) in integers, for the same reason.
-        residual = n * gap - size * (only_a - only_b)
-        if residual.any():
-            error = sqrt(k / (k - 1) * float(np.dot(residual.astype(np.float64), residual))) / n**2
-            low, high = _inverted(gap, size, z)
-            if (low, high) == (-1.0, 1.0):
-                warnings.append(TOO_FEW)
-        elif squares:
-            warnings.append(
-                "the difference is the same in every cluster: a standard error of 0 is no evidence, no limits"
-            )
+        statistic, p, warning = _chi_square(counts)
+        error, low, high, no_limits = _limits(counts, z)
+        warnings = [w for w in (warning, no_limits) if w]
     return PairedTest(
         method,
-        estimate,
+        (counts.only_a - counts.only_b) / counts.n,
         low,
         high,
         confidence_level,
         statistic=statistic,
-        parameter=nan if k < 2 else 1.0,
+        parameter=nan if counts.k < 2 else 1.0,
         pvalue=p,
-        n=n,
-        b=only_a,
-        c=only_b,
+        n=counts.n,
+        b=counts.only_a,
+        c=counts.only_b,
         std_error=error,
-        n_clusters=k,
+        n_clusters=counts.k,
         status="caution" if warnings else "ok",
         warning="; ".join(warnings),
     )
+
+
+class _Counts(NamedTuple):
+    """Counts of the K clusters, integers, so that sums that are 0 are exactly 0.
+
+    `gap` (K,): b_k - c_k; `size` (K,): n_k; `only_a`, `only_b`: sums of b_k and of c_k.
+    """
+
+    gap: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
+    only_a: int
+    only_b: int
+
+    @property
+    def k(self) -> int:
+        return self.size.size
+
+    @property
+    def n(self) -> int:
+        return int(self.size.sum())
+
+
+def _counts(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], groups: npt.NDArray[Any]) -> _Counts:
+    _, cluster = np.unique(groups, return_inverse=True)
+    k = int(cluster.max()) + 1
+    only_a, only_b = a & ~b, ~a & b
+    gap = np.bincount(cluster[only_a], minlength=k) - np.bincount(cluster[only_b], minlength=k)
+    return _Counts(gap, np.bincount(cluster, minlength=k), int(np.count_nonzero(only_a)), int(np.count_nonzero(only_b)))
+
+
+def _chi_square(counts: _Counts) -> tuple[float, float, str]:
+    """Statistic, p-value and warning; p is 1 by definition, without a statistic, where the variance under the null hypothesis is 0."""
+    squares = int(np.dot(counts.gap, counts.gap))
+    if squares:
+        statistic = (counts.k - 1) / counts.k * (counts.only_a - counts.only_b) ** 2 / squares
+        return statistic, float(special.chdtrc(1, statistic)), ""
+    if counts.only_a + counts.only_b == 0:
+        return nan, 1.0, NO_DISCORDANT
+    return nan, 1.0, "the models are equally often right in every cluster: the variance is 0, p is 1 by definition"
+
+
+def _limits(counts: _Counts, z: float) -> tuple[float, float, float, str]:
+    """Standard error, both limits and warning; NaN where the standard error is 0."""
+    k, n = counts.k, counts.n
+    # n (b_k - c_k) - n_k (b - c) in integers: a difference that is the same in every cluster leaves exactly 0.
+    residual = n * counts.gap - counts.size * (counts.only_a - counts.only_b)
+    if not residual.any():
+        same = "the difference is the same in every cluster: a standard error of 0 is no evidence, no limits"
+        return nan, nan, nan, same if counts.gap.any() else ""
+    error = sqrt(k / (k - 1) * float(np.dot(residual.astype(np.float64), residual))) / n**2
+    low, high = _inverted(counts.gap, counts.size, z)
+    return error, low, high, TOO_FEW if (low, high) == (-1.0, 1.0) else ""
 
 
 def _inverted(gap: npt.NDArray[np.int64], size: npt.NDArray[np.int64], z: float) -> tuple[float, float]:

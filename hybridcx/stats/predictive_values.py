@@ -8,7 +8,7 @@ is the cluster; all have closed forms, which are used. `statistic` is a chi-squa
 from __future__ import annotations
 
 from math import exp, log, nan, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,41 +59,15 @@ def _score_test(
             status="not_estimable",
             warning=f"no case is predicted {call} by {who}",
         )
-    # Cases called by the one, the other, both; and the right ones among them. Everything below is a function of these six counts.
-    both = a & b
-    m_both, hits_both = int(np.count_nonzero(both)), int(np.count_nonzero(both & truth))
-    m_a, hits_a = n_a - m_both, int(np.count_nonzero(a & truth)) - hits_both
-    m_b, hits_b = n_b - m_both, int(np.count_nonzero(b & truth)) - hits_both
-    value_a, value_b = (hits_a + hits_both) / n_a, (hits_b + hits_both) / n_b
-    pooled = (hits_a + hits_b + 2 * hits_both) / (n_a + n_b)
-
-    def squares(hits: int, m: int, p: float) -> float:
-        """Sum of (D - p)^2 over m cases with `hits` right ones."""
-        return hits * (1 - p) ** 2 + (m - hits) * p**2
-
-    # Integers decide whether there is any difference, so that rounding cannot make one.
-    difference = ((hits_a + hits_both) * n_b - (hits_b + hits_both) * n_a) / (n_a * n_b)
-    alone_a, alone_b = squares(hits_a, m_a, pooled), squares(hits_b, m_b, pooled)
-    # Every variance is written as a sum of squares over cases, which has no cancellation and is exactly 0 where there is no evidence.
-    if weighted:
-        # p (1 - p) - 2 C: the squares of all calls less twice those of the cases called by both, which leaves the cases called by one.
-        variance = (alone_a + alone_b) / (n_a + n_b) * (1 / n_a + 1 / n_b)
-    else:
-        mean_b = n_b / (n_a + n_b)
-        shared = squares(hits_both, m_both, pooled) * (1 - 2 * mean_b) ** 2
-        variance = (alone_a * mean_b**2 + alone_b * (1 - mean_b) ** 2 + shared) * (1 / n_a + 1 / n_b) ** 2
-    robust = (
-        squares(hits_a, m_a, value_a) / n_a**2
-        + squares(hits_b, m_b, value_b) / n_b**2
-        + hits_both * ((1 - value_a) / n_a - (1 - value_b) / n_b) ** 2
-        + (m_both - hits_both) * (value_a / n_a - value_b / n_b) ** 2
-    )
+    calls = _called(truth, a, b)
+    difference = calls.difference
+    variance = calls.weighted_variance() if weighted else calls.null_variance()
     if variance == 0:
         return PairedTest(
             method, 0.0, conf_level=confidence_level, pvalue=1.0, n=n, status="caution", warning=NO_EVIDENCE
         )
     statistic = difference**2 / variance
-    error = sqrt(robust)
+    error = sqrt(calls.robust_variance())
     low, high = (max(difference - z * error, -1.0), min(difference + z * error, 1.0)) if error else (nan, nan)
     return PairedTest(
         method,
@@ -109,6 +83,76 @@ def _score_test(
         status="ok" if error else "caution",
         warning="" if error else "the robust variance is 0 and no evidence: no limits",
     )
+
+
+def _squares(hits: int, m: int, p: float) -> float:
+    """Sum of (D - p)^2 over m cases with `hits` right ones."""
+    return hits * (1 - p) ** 2 + (m - hits) * p**2
+
+
+class _Called(NamedTuple):
+    """Cases called by model a alone, by b alone and by both, and the right ones among them; the tests are functions of these six counts.
+
+    Every variance is written as a sum of squares over cases, which has no cancellation and is exactly 0 where there is no evidence.
+    """
+
+    m_a: int
+    hits_a: int
+    m_b: int
+    hits_b: int
+    m_both: int
+    hits_both: int
+
+    @property
+    def n_a(self) -> int:
+        return self.m_a + self.m_both
+
+    @property
+    def n_b(self) -> int:
+        return self.m_b + self.m_both
+
+    @property
+    def difference(self) -> float:
+        """Predictive value of a minus that of b. Integers decide whether there is any, so that rounding cannot make one."""
+        right_a, right_b = self.hits_a + self.hits_both, self.hits_b + self.hits_both
+        return (right_a * self.n_b - right_b * self.n_a) / (self.n_a * self.n_b)
+
+    @property
+    def pooled(self) -> float:
+        return (self.hits_a + self.hits_b + 2 * self.hits_both) / (self.n_a + self.n_b)
+
+    def weighted_variance(self) -> float:
+        """p (1 - p) - 2 C: the squares of all calls less twice those of the cases called by both, which leaves the cases called by one."""
+        n_a, n_b, p = self.n_a, self.n_b, self.pooled
+        alone = _squares(self.hits_a, self.m_a, p) + _squares(self.hits_b, self.m_b, p)
+        return alone / (n_a + n_b) * (1 / n_a + 1 / n_b)
+
+    def null_variance(self) -> float:
+        """The variance of the difference under the null hypothesis in the unweighted score test."""
+        n_a, n_b, p = self.n_a, self.n_b, self.pooled
+        mean_b = n_b / (n_a + n_b)
+        alone_a, alone_b = _squares(self.hits_a, self.m_a, p), _squares(self.hits_b, self.m_b, p)
+        shared = _squares(self.hits_both, self.m_both, p) * (1 - 2 * mean_b) ** 2
+        return (alone_a * mean_b**2 + alone_b * (1 - mean_b) ** 2 + shared) * (1 / n_a + 1 / n_b) ** 2
+
+    def robust_variance(self) -> float:
+        """The sandwich variance of the difference without the null hypothesis."""
+        n_a, n_b, m, hits = self.n_a, self.n_b, self.m_both, self.hits_both
+        value_a, value_b = (self.hits_a + hits) / n_a, (self.hits_b + hits) / n_b
+        return (
+            _squares(self.hits_a, self.m_a, value_a) / n_a**2
+            + _squares(self.hits_b, self.m_b, value_b) / n_b**2
+            + hits * ((1 - value_a) / n_a - (1 - value_b) / n_b) ** 2
+            + (m - hits) * (value_a / n_a - value_b / n_b) ** 2
+        )
+
+
+def _called(truth: BoolArray, a: BoolArray, b: BoolArray) -> _Called:
+    both = a & b
+    m_both, hits_both = int(np.count_nonzero(both)), int(np.count_nonzero(both & truth))
+    m_a, hits_a = int(np.count_nonzero(a)) - m_both, int(np.count_nonzero(a & truth)) - hits_both
+    m_b, hits_b = int(np.count_nonzero(b)) - m_both, int(np.count_nonzero(b & truth)) - hits_both
+    return _Called(m_a, hits_a, m_b, hits_b, m_both, hits_both)
 
 
 def generalized_score(

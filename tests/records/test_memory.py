@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from hybridcx.errors import InputError
-from hybridcx.records.room import LIBRARIES, check_room, size_of
+from hybridcx.records.memory import LIBRARIES, check_memory, size_of
 from hybridcx.store.machine import Memory
 
 
@@ -51,10 +51,10 @@ def test_too_many_rows_are_refused_with_the_number_that_fits(ending, tmp_path):
     made = frame(20_000)
     made.to_csv(path, index=False) if ending == "csv" else made.to_parquet(path)
     size = size_of(path)
-    check_room(path, Memory(size.memory, None))
+    check_memory(path, Memory(size.memory, None))
     half = LIBRARIES + (size.memory - LIBRARIES) // 2
     with pytest.raises(InputError) as error:
-        check_room(path, Memory(half, None))
+        check_memory(path, Memory(half, None))
     text = str(error.value)
     assert "rows of 5 columns need about" in text
     fits = int(text.partition("About ")[2].partition(" ")[0].replace(",", ""))
@@ -63,7 +63,7 @@ def test_too_many_rows_are_refused_with_the_number_that_fits(ending, tmp_path):
 
 def test_check_and_compare_refuse_and_write_nothing(here, call, monkeypatch):
     frame(1000).to_csv("p.csv", index=False)
-    monkeypatch.setattr("hybridcx.records.room.memory_there", lambda: Memory(LIBRARIES + 100_000, None))
+    monkeypatch.setattr("hybridcx.records.memory.memory_there", lambda: Memory(LIBRARIES + 100_000, None))
     code, _, err = call("compare", "p.csv", "--out", "out")
     assert code == 2
     assert "such rows fit" in err
@@ -76,8 +76,8 @@ def test_check_and_compare_refuse_and_write_nothing(here, call, monkeypatch):
 def test_what_is_no_table_is_left_to_the_reader(tmp_path):
     for name, text in (("a.csv", b""), ("b.parquet", b"PAR1 no"), ("c.csv", b"one line")):
         (tmp_path / name).write_bytes(text)
-        check_room(tmp_path / name, Memory(1, None))
-    check_room(tmp_path / "absent.csv", Memory(1, None))
+        check_memory(tmp_path / name, Memory(1, None))
+    check_memory(tmp_path / "absent.csv", Memory(1, None))
 
 
 MEASURED = """

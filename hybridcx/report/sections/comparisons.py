@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -55,54 +58,118 @@ def section(content: Content) -> Section:
     return section
 
 
+class _Column(NamedTuple):
+    """A column of the table of pairs: its heading, its cell for a pair, and whether the table has it."""
+
+    heading: str
+    cell: Callable[[Pair], Cell | str]
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class _MetricPairs:
+    """The comparisons in one metric, and which of their values are in the table."""
+
+    metric: vocabulary.Metric
+    pairs: Sequence[Pair]
+
+    @cached_property
+    def test(self) -> str:
+        """The test of most pairs, which the remark names."""
+        return most_common(p.test for p in self.pairs if p.test) or ""
+
+    @cached_property
+    def method(self) -> str:
+        """The interval's method in most pairs, which the remark names."""
+        return most_common(p.method for p in self.pairs if p.method) or ""
+
+    @cached_property
+    def counts(self) -> bool:
+        return any(isfinite(p.b) for p in self.pairs)
+
+    @cached_property
+    def clustered(self) -> bool:
+        return any(p.test == "mcnemar_cluster" for p in self.pairs)
+
+    @cached_property
+    def mcnemar(self) -> bool:
+        """Whether McNemar's tests of independent cases have columns; with clusters they are only in the CSV."""
+        return not self.clustered and any(isfinite(p.p_exact) or isfinite(p.p_midp) for p in self.pairs)
+
+    @cached_property
+    def other_test(self) -> bool:
+        return not self.mcnemar or any(p.test not in ("mcnemar_midp", "mcnemar_exact", "") for p in self.pairs)
+
+    @cached_property
+    def adjusted(self) -> bool:
+        return any(isfinite(p.adjusted) for p in self.pairs)
+
+    @cached_property
+    def simultaneous(self) -> bool:
+        return any(p.has_simultaneous for p in self.pairs)
+
+    def columns(self, notes: Notes) -> list[_Column]:
+        """The columns that the table has, from left to right; their cells add footnotes to `notes`."""
+        adjustment = next((p.adjustment for p in self.pairs if p.adjustment), "")
+
+        def effect(p: Pair) -> Cell:
+            interval = numbers.difference_interval(self.metric, p.estimate, p.low, p.high, p.margin)
+            marks = notes.mark(*_pair_notes(p, self.method, self.test))
+            return Cell(interval, monte_carlo(self.metric, p.mc_errors), marks)
+
+        columns = [
+            _Column("Model", lambda p: p.model),
+            _Column("Comparator", lambda p: p.comparator),
+            _Column(_effect_heading(self.metric, self.pairs), effect),
+            _Column("Simultaneous CI", lambda p: Cell(_simultaneous(self.metric, p)), self.simultaneous),
+            _Column("b", lambda p: Cell(numbers.count(p.b)), self.counts),
+            _Column("c", lambda p: Cell(numbers.count(p.c)), self.counts),
+            _Column("p, exact", lambda p: Cell(numbers.p_value(p.p_exact)), self.mcnemar),
+            _Column("p, mid-p", lambda p: Cell(numbers.p_value(p.p_midp)), self.mcnemar),
+            _Column("p", lambda p: Cell(numbers.p_value(p.p)), self.other_test),
+            _Column(
+                f"p, {vocabulary.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted",
+                lambda p: Cell(numbers.p_value(p.adjusted)),
+                self.adjusted,
+            ),
+            _Column(
+                "Verdict",
+                lambda p: answers.verdict_text(p) if p.verdict else numbers.NA,
+                any(p.verdict for p in self.pairs),
+            ),
+        ]
+        return [c for c in columns if c.visible]
+
+    def remark(self) -> str:
+        """What the columns mean, and the method and test of most pairs."""
+        effect = "Ratio: model over comparator" if self.metric.null == 1 else "Difference: model minus comparator"
+        remark = f"{effect}; interval: {vocabulary.method_label(self.method)}."
+        remark += " b, c: cases that only the model, only the comparator got right." if self.counts else ""
+        remark += SIMULTANEOUS_REMARK if self.simultaneous else ""
+        remark += MC_REMARK if any(map(_resampled, self.pairs)) else ""
+        remark += CLUSTER_REMARK if self.clustered else ""
+        source = " behind the adjusted p" if self.mcnemar and self.adjusted else ""
+        return remark + (f" Test{source}: {vocabulary.method_label(self.test)}." if self.test else "")
+
+
 def pairs_table(pairs: Sequence[Pair], name: str) -> Table | None:
     """The comparisons in one metric: difference with interval, discordant cases, tests, adjusted p-value, verdict. None without any."""
     if not pairs:
         return None
-    metric = vocabulary.metric(name)
-    notes = Notes()
-    has_counts, has_verdicts = any(isfinite(p.b) for p in pairs), any(p.verdict for p in pairs)
-    # with clusters, McNemar's tests of independent cases are only in the CSV, and the column has the test for clusters
-    clustered = any(p.test == "mcnemar_cluster" for p in pairs)
-    mcnemar = not clustered and any(isfinite(p.p_exact) or isfinite(p.p_midp) for p in pairs)
-    other_test = not mcnemar or any(p.test not in ("mcnemar_midp", "mcnemar_exact", "") for p in pairs)
-    adjusted = any(isfinite(p.adjusted) for p in pairs)
-    test = most_common(p.test for p in pairs if p.test) or ""
-    method = most_common(p.method for p in pairs if p.method) or ""
-    adjustment = next((p.adjustment for p in pairs if p.adjustment), "")
-    simultaneous = any(p.has_simultaneous for p in pairs)
-    head = ["Model", "Comparator", _effect_heading(metric, pairs)]
-    head += ["Simultaneous CI"] if simultaneous else []
-    head += ["b", "c"] if has_counts else []
-    head += ["p, exact", "p, mid-p"] if mcnemar else []
-    head += ["p"] if other_test else []
-    head += [f"p, {vocabulary.ADJUSTMENTS.get(adjustment, adjustment)}-adjusted"] if adjusted else []
-    head += ["Verdict"] if has_verdicts else []
-    rows: list[Cells] = []
-    for p in pairs:
-        effect = numbers.difference_interval(metric, p.estimate, p.low, p.high, p.margin)
-        marks = notes.mark(*_pair_notes(p, method, test))
-        row: list[Cell | str] = [p.model, p.comparator, Cell(effect, monte_carlo(metric, p.mc_errors), marks)]
-        if simultaneous:
-            row.append(Cell(_simultaneous(metric, p)))
-        row += [Cell(numbers.count(p.b)), Cell(numbers.count(p.c))] if has_counts else []
-        row += [Cell(numbers.p_value(p.p_exact)), Cell(numbers.p_value(p.p_midp))] if mcnemar else []
-        row += [Cell(numbers.p_value(p.p))] if other_test else []
-        row += [Cell(numbers.p_value(p.adjusted))] if adjusted else []
-        row += [answers.verdict_text(p) if p.verdict else numbers.NA] if has_verdicts else []
-        rows.append(row)
-    effect = "Ratio: model over comparator" if metric.null == 1 else "Difference: model minus comparator"
-    remark = f"{effect}; interval: {vocabulary.method_label(method)}."
-    remark += " b, c: cases that only the model, only the comparator got right." if has_counts else ""
-    remark += SIMULTANEOUS_REMARK if simultaneous else ""
-    remark += MC_REMARK if any(map(_resampled, pairs)) else ""
-    remark += CLUSTER_REMARK if clustered else ""
-    of_adjusted = " behind the adjusted p" if mcnemar and adjusted else ""
-    remark += f" Test{of_adjusted}: {vocabulary.method_label(test)}." if test else ""
+    comparisons, notes = _MetricPairs(vocabulary.metric(name), pairs), Notes()
+    columns = comparisons.columns(notes)
+    rows: list[Cells] = [[c.cell(p) for c in columns] for p in pairs]
     role = ", ".join(dict.fromkeys(p.role for p in pairs if p.role))
-    caption = f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}."
-    key = f"pairs-{name.replace('_', '-')}"
-    return table(key, caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
+    return table(
+        f"pairs-{name.replace('_', '-')}",
+        f"Paired comparisons of {answers.in_sentence(name)}{f' ({role})' if role else ''}.",
+        [c.heading for c in columns],
+        rows,
+        notes=notes,
+        remark=comparisons.remark(),
+        source="comparisons.csv",
+        cap=CAP_ROWS,
+    )
 
 
 def _simultaneous(metric: vocabulary.Metric, p: Pair) -> str:

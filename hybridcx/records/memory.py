@@ -70,9 +70,9 @@ def _of_parquet(path: Path) -> Size:
     return Size(rows, columns, int(rows * text))
 
 
-def check_room(path: Path, there: Memory | None = None) -> None:
+def check_memory(path: Path, memory: Memory | None = None) -> None:
     """Raise InputError, with the size that fits, for predictions that would need more memory than the machine has (bad_input.md 50)."""
-    size, total = size_of(path), (there or memory_there()).total
+    size, total = size_of(path), (memory or memory_there()).total
     if size is None or size.memory <= total:
         return
     fits = int(size.rows * max(0, total - LIBRARIES) / (size.memory - LIBRARIES))
