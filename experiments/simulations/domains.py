@@ -36,13 +36,14 @@ Z = float(ndtri(0.975))
 COMPOSITE = ("ppv", "npv", "f1", "balanced_accuracy", "youden_j", "mcc", "net_benefit")
 # Sensitivity and specificity of the model and of the comparator.
 PAIRS = (
+    (0.85, 0.85, 0.92, 0.92),
     (0.9, 0.9, 0.9, 0.9),
     (0.97, 0.97, 0.97, 0.97),
     (0.75, 0.9, 0.75, 0.9),
     (0.95, 0.8, 0.8, 0.95),
     (0.9, 0.9, 0.8, 0.9),
 )
-OVERLAPS = {"many discordant": 0.2, "few discordant": 0.8}
+OVERLAPS = {"many discordant": 0.2, "few discordant": 0.8, "as few discordant as possible": 1.0}
 SINGLES = ((0.9, 0.9), (0.97, 0.97), (0.7, 0.95), (0.95, 0.6))
 # Distances of the classes of the two models, and the factors on their logits (1: calibrated, 2: overconfident).
 SCORED = (((1.8, 1.8), (1.0, 1.0)), ((2.6, 1.8), (1.0, 1.0)), ((2.2, 2.2), (1.6, 1.0)))
@@ -176,7 +177,7 @@ def likelihood_ratios(
 
 
 def rival_limits(cells, metric, estimate, error, rng, draws: int = 499) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Percentile, BCa, Wald with and without the half cases, and Dirichlet posteriors."""
+    """Percentile, BCa, Wald with a case more in each discordant cell, and Dirichlet posteriors."""
     n = int(cells[0].sum())
     drawn = paired_metrics.differences(rng.multinomial(n, cells / n, size=(draws, len(cells))), metric, 1.0)
     posterior = paired_metrics.differences(
@@ -201,7 +202,7 @@ def rival_limits(cells, metric, estimate, error, rng, draws: int = 499) -> dict[
         for z in (-Z, Z)
     ]
     out["bca"] = tuple(ordered[p, np.arange(len(cells))] for p in place)
-    out["wald, half cases"] = estimate - Z * error, estimate + Z * error
+    out["wald, a case more"] = estimate - Z * error, estimate + Z * error
     return out
 
 

@@ -42,6 +42,7 @@ COMPOSITE = ("ppv", "npv", "f1", "balanced_accuracy", "mcc", "youden_j")
 LOSSES = ("brier", "log_loss")
 """Metrics that are a mean over cases of a loss."""
 PERMUTATIONS = 9999
+FEW_ERRORS = 3
 Needs = Literal["calls", "scores", "probabilities"]
 
 
@@ -337,6 +338,10 @@ def interval_method(part: Slice, metric: str, model: int) -> str:
         few = outside(part, "interval", "auroc", "delong_logit")
         perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
         return "newcombe_auc" if few or perfect else "delong_logit"
+    if metric in PROPORTIONS and part.y_pred is not None:
+        hits, total = fraction(metric, part.confusions[model])
+        # With one or two hits or misses Wilson's limits are too short on one side (Brown, Cai and DasGupta 2001): coverage falls to 0.86.
+        return "clopper_pearson" if 0 < min(hits, total - hits) < FEW_ERRORS else "wilson"
     return _RECOMMENDED_INTERVALS.get(metric, "bootstrap_percentile")
 
 

@@ -48,6 +48,8 @@ def _recommended(result: Interval, part: Slice, metric: str, model: int) -> tupl
     if result.method != interval_method(part, metric, model):
         return result, False
     reason = outside(part, "interval", metric, result.method)
+    if metric == "log_loss":
+        reason = reason or ("the value depends on the clip" if part.clipped(metric, model)[0] != "ok" else "")
     return also(result, "caution", reason), result.conf_low < result.conf_high and not reason
 
 

@@ -277,7 +277,7 @@ def _evidence(
             at = interval_at(part, metric, i, j, joint, plan)
             if at is None:
                 continue
-            plain = at(plan.confidence_level)
+            plain = also(at(plan.confidence_level), *part.clipped(metric, i, j))
             yield Evidence(
                 metric,
                 model,
@@ -306,7 +306,20 @@ def _verdict_of(e: Evidence, plan: Plan) -> tuple[equivalence.Verdict, str]:
     verdict = equivalence.verdict(low, high, plan.margin, float(e.test["adj.p.value"]), alpha)
     if e.outside:
         return equivalence.Verdict("inconclusive", verdict.within_margin), e.outside
-    return verdict, equivalence.ZERO_WIDTH if low == high else ""
+    if low == high:
+        return verdict, equivalence.ZERO_WIDTH
+    return verdict, ""
+
+
+def _disagreement(e: Evidence, verdict: equivalence.Verdict, plan: Plan) -> str:
+    """Why a verdict is not `superior` or `inferior` although the pair's own interval excludes 0; "" elsewhere."""
+    (low, high), (least, most) = _turned(e.metric, e.plain), _turned(e.metric, e.simultaneous)
+    if verdict.verdict in ("superior", "inferior") or e.outside or not (low > 0 or high < 0):
+        return ""
+    if least <= 0 <= most:
+        return "the pair's own interval excludes 0, the simultaneous one does not"
+    p = float(e.test["adj.p.value"])
+    return f"the interval excludes 0, the exact test of the discordant cases does not reject: adjusted p = {p:.4g}"
 
 
 def _row(e: Evidence, plan: Plan) -> Row:
@@ -314,7 +327,7 @@ def _row(e: Evidence, plan: Plan) -> Row:
     turned = not METRICS[e.metric].higher_is_better
     verdict, reason = _verdict_of(e, plan)
     superior, noninferior, equivalent = _pvalues(result, e.at, plan, turned)
-    messages = dict.fromkeys(w for w in (result.warning, reason) if w)
+    messages = dict.fromkeys(w for w in (result.warning, reason, _disagreement(e, verdict, plan)) if w)
     return {
         "metric": e.metric,
         "model": e.model,

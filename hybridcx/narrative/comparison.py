@@ -161,7 +161,7 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
                 "Paired differences of accuracy, sensitivity and specificity: Tango's (1998) score interval beside McNemar's mid-p test "
                 "(Fagerland, Lydersen and Laake 2013); the exact, asymptotic and corrected forms stand in comparisons.csv. Differences of the "
                 "other metrics of calls, of net benefit, Brier score and log loss: studentised permutation of the two models within cases (Chung and "
-                "Romano 2013), inverted for the limits, with half a case more in each discordant cell. Differences of AUROC: DeLong, paired. "
+                "Romano 2013), inverted for the limits, with one case more in each discordant cell. Differences of AUROC: DeLong, paired. "
                 "Identical predictions give p = 1."
             ]
         ),

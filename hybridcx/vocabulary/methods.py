@@ -226,7 +226,7 @@ _CARDS = (
             ),
             Evidence(
                 "comparison", ("paired_metrics.studentised_counts",),
-                "Chung and Romano 2013 (studentised); 1/2 in the discordant cells after Agresti and Min 2005; limits: the test inverted",
+                "Chung and Romano 2013 (studentised); one case more in the discordant cells, as Agresti and Min 2005; limits: the test inverted",
                 "second implementation (every swap listed, complex-step derivatives)", "1e-9", ("test_paired_metrics.py",),
             ),
             Evidence(

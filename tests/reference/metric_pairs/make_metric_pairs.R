@@ -34,7 +34,7 @@ difference <- function(metric, x) {
 # F1 at TP = 0 is 0, which 1 / (1 + Inf) gives for real counts; its derivative there is taken from the usual form.
 derivative_value <- function(metric, tp, fn, fp, tn) if (metric == "f1") 2 * tp / (2 * tp + fp + fn) else value(metric, tp, fn, fp, tn)
 standard_error <- function(metric, x) {
-  x[, c(2, 3, 6, 7)] <- x[, c(2, 3, 6, 7)] + 0.5; step <- 1e-30; total <- 0
+  x[, c(2, 3, 6, 7)] <- x[, c(2, 3, 6, 7)] + 1; step <- 1e-30; total <- 0
   for (k in 1:8) {
     y <- x + 0i; y[, k] <- y[, k] + complex(imaginary = step)
     d <- derivative_value(metric, y[, 1] + y[, 2], y[, 3] + y[, 4], y[, 7] + y[, 8], y[, 5] + y[, 6]) -

@@ -194,9 +194,9 @@ cell_metric <- function(metric, tp, fn, fp, tn, odds) {
 cell_difference <- function(metric, x, odds)
   cell_metric(metric, x[, 1] + x[, 2], x[, 3] + x[, 4], x[, 7] + x[, 8], x[, 5] + x[, 6], odds) -
     cell_metric(metric, x[, 1] + x[, 3], x[, 2] + x[, 4], x[, 6] + x[, 8], x[, 5] + x[, 7], odds)
-# The delta method on the cells with 1/2 more in the discordant ones; derivatives by a complex step
+# The delta method on the cells with one case more in the discordant ones; derivatives by a complex step
 cell_error <- function(metric, x, odds) {
-  x[, c(2, 3, 6, 7)] <- x[, c(2, 3, 6, 7)] + 0.5; total <- 0
+  x[, c(2, 3, 6, 7)] <- x[, c(2, 3, 6, 7)] + 1; total <- 0
   for (k in 1:8) {
     y <- x + 0i; y[, k] <- y[, k] + 1e-30i
     total <- total + ifelse(x[, k] == 0, 0, x[, k] * (Im(cell_difference(metric, y, odds)) / 1e-30)^2)
