@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybridcx.analysis.slices import Slice
-from hybridcx.vocabulary.domains import NOT_SIMULATED, Use, domain_of
+from hybridcx.vocabulary.domains import NOT_SIMULATED, Use, domains_of
 
 Sizes = dict[str, int]
 
@@ -23,11 +23,10 @@ def sizes(part: Slice) -> Sizes:
 
 def no_interval(metric: str) -> str:
     """Why the metric is shown without limits; "" where a method holds for it at some size."""
-    domain = domain_of("interval", metric, "bootstrap_percentile")
-    return domain.never if domain else ""
+    return next((d.never for d in domains_of("interval", metric, "bootstrap_percentile")), "")
 
 
 def outside(part: Slice, use: Use, metric: str, method: str) -> str:
     """Why the method is outside its domain on these cases; "" where it holds."""
-    domain = domain_of(use, metric, method, clustered=part.clustered)
-    return domain.problem(sizes(part)) if domain else NOT_SIMULATED
+    problems = [d.problem(sizes(part)) for d in domains_of(use, metric, method, clustered=part.clustered)]
+    return "" if "" in problems else next(iter(problems), NOT_SIMULATED)

@@ -73,6 +73,7 @@ DOMAINS = (
     Domain("interval", ("lr_negative",), "mover_wilson", {"events": 20}, clustered=False),
     Domain("interval", ("mcc",), "bootstrap_percentile", {"cases": 300}, clustered=False),
     Domain("interval", ("auroc",), "delong_logit", {"events": 15, "share": 25}, clustered=False),
+    Domain("interval", ("auroc",), "delong_logit", {"events": 100}, clustered=False),
     Domain("interval", ("auroc",), "newcombe_auc", {"events": 10}, clustered=False),
     Domain("interval", ("auprc", "brier", "log_loss", "calibration_slope"), "wald", {"events": 10}, clustered=False),
     # Wald's error of the intercept takes the model for true: it covers 0.87 at every size where scores are overconfident.
@@ -85,7 +86,8 @@ DOMAINS = (
     Domain("comparison", ("log_loss",), "permutation_paired", {"events": 30}, clustered=False),
     Domain("comparison", ("lr_positive",), "lr_regression", {"events": 30}, clustered=False),
     Domain("comparison", ("lr_negative",), "lr_regression", {"events": 50}, clustered=False),
-    Domain("comparison", ("auroc",), "delong_paired", {"events": 50}, clustered=False),
+    Domain("comparison", ("auroc",), "delong_paired", {"events": 30, "share": 25}, clustered=False),
+    Domain("comparison", ("auroc",), "delong_paired", {"events": 100}, clustered=False),
     Domain("comparison", ("auprc", *_LINE), "bootstrap_percentile", {"cases": 300}, clustered=False),
     Domain("comparison", ("ece",), "bootstrap_percentile", never=_BIASED),
     Domain("comparison", ("diagnostic_odds_ratio",), "bootstrap_percentile", never=_NO_DIFFERENCE_OF_ODDS),
@@ -97,16 +99,13 @@ DOMAINS = (
     # Of models that differ it covers 0.85 to 0.89 with 20 to 50 patients, although it keeps its level for equal ones.
     Domain("comparison", ("auroc",), "delong_cluster", {"clusters": 100}, clustered=True),
 )
-"""In the order of the metrics; a method without an entry is not recommended."""
+"""In the order of the metrics; a method without an entry is not recommended, one with several holds in any of them."""
 
 
-def domain_of(use: Use, metric: str, method: str, *, clustered: bool = False) -> Domain | None:
-    """The domain of a method for a metric; None where none is stated."""
-    return next(
-        (
-            d
-            for d in DOMAINS
-            if d.use == use and metric in d.metrics and d.method == method and d.clustered in (None, clustered)
-        ),
-        None,
-    )
+def domains_of(use: Use, metric: str, method: str, *, clustered: bool = False) -> list[Domain]:
+    """The domains of a method for a metric: it holds in any of them. Empty where none is stated."""
+    return [
+        d
+        for d in DOMAINS
+        if d.use == use and metric in d.metrics and d.method == method and d.clustered in (None, clustered)
+    ]

@@ -112,7 +112,10 @@ def test_one_recommended_interval_for_each_metric(full):
     chosen = metrics[metrics["recommended"] & metrics["prevalence"].isna()]
     assert not chosen.duplicated(["model", "metric"]).any()
     mine = chosen[chosen["model"] == "vgg16"].set_index("metric")["method"].to_dict()
-    assert {m: mine[m] for m in COUNTS} == dict.fromkeys(COUNTS, "wilson")
+    for m in COUNTS:  # with one or two hits or misses Wilson's limits are too short
+        row = one(metrics, model="vgg16", metric=m, method="wilson")
+        rare = min(row["numerator"], row["denominator"] - row["numerator"])
+        assert mine[m] == ("clopper_pearson" if 0 < rare < 3 else "wilson")
     assert mine["auroc"] == "delong_logit"
     assert mine["balanced_accuracy"] == mine["youden_j"] == "mover_wilson"
     assert mine["f1"] == "wilson"
@@ -157,7 +160,9 @@ def test_clusters_recommend_the_cluster_methods_and_doubt_the_rest(clustered):
     assert (metrics["n.clusters"] == 40).all()
     assert (metrics["n"] <= 80).all()
     assert of(pairs, metric="accuracy", recommended=True)["method"].tolist() == ["mcnemar_cluster"]
-    assert of(pairs, metric="auroc", recommended=True)["method"].tolist() == ["delong_cluster"]
+    # forty patients are too few for the difference of AUROCs
+    assert of(pairs, metric="auroc", recommended=True).empty
+    assert set(of(pairs, metric="auroc", method="delong_cluster")["status"]) == {"caution"}
     naive = pairs["method"].str.startswith(("mcnemar_", "tango", "delong_paired", "newcombe", "agresti", "permutation"))
     naive &= pairs["method"] != "mcnemar_cluster"
     assert set(pairs.loc[naive, "status"]) == {"caution"}
