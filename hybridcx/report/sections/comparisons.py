@@ -212,6 +212,7 @@ def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
         return None
     notes = Notes()
     rows: list[Cells] = []
+    with_verdicts = any(p.verdict for p in pairs)
     order = vocabulary.in_order([p.metric for p in pairs], vocabulary.METRICS)
     for p in sorted(pairs, key=lambda p: order.index(p.metric)):
         metric = vocabulary.metric(p.metric)
@@ -219,7 +220,9 @@ def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
         title += f" at {p.threshold:g}" if p.metric == "net_benefit" and isfinite(p.threshold) else ""
         effect = numbers.difference_interval(metric, p.estimate, p.low, p.high)
         test = "" if p.test in ("", p.method) else f"; p: {vocabulary.method_label(p.test)}"
-        marks = notes.mark(*(f"caution: {w}" for w in p.warnings))
+        disagreement = answers.disagreement(p)
+        marks = notes.mark(*(f"caution: {w}" for w in p.warnings), *([disagreement] if disagreement else []))
+        verdict = [answers.verdict_text(p) if p.verdict else numbers.NA] if with_verdicts else []
         rows.append(
             [
                 title,
@@ -229,12 +232,13 @@ def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
                 Cell(numbers.p_value(p.p)),
                 Cell(numbers.p_value(p.adjusted)),
                 vocabulary.method_label(p.method) + test,
+                *verdict,
             ]
         )
     adjustments = dict.fromkeys(vocabulary.ADJUSTMENTS.get(p.adjustment, p.adjustment) for p in pairs if p.adjustment)
     head = ["Metric", "Model", "Comparator", f"Difference or ratio ({_ci(pairs)})", "p"]
     head += [f"p, {' or '.join(adjustments)}-adjusted"] if adjustments else ["Adjusted p"]
-    head += ["Method"]
+    head += ["Method", *(["Verdict"] if with_verdicts else [])]
     caption = "Paired comparisons of the other metrics (exploratory)."
     remark = "Difference: model minus comparator; ratio: model over comparator; points: percentage points."
     remark += MC_REMARK if any(map(_resampled, pairs)) else ""
