@@ -145,8 +145,8 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
             "and Scott 1992; Saha, Miller and Wang 2016); balanced accuracy and Youden's J: MOVER from these limits. Other metrics: bootstrap over "
             f"{who}. Intervals that assume independent cases stand in metrics.csv, marked as caution."
             if clustered
-            else "Proportions and F1: Wilson (1927) score intervals, Clopper-Pearson with one or two hits or misses; Clopper-Pearson, Agresti-Coull and modified Jeffreys intervals stand in "
-            "metrics.csv. Balanced accuracy, Youden's J, likelihood and odds ratios, net benefit: Wilson's limits combined (MOVER). AUROC: DeLong "
+            else "Proportions and F1: Wilson (1927) score intervals, for a proportion with one or two hits or misses Clopper-Pearson; these, "
+            "Agresti-Coull and modified Jeffreys intervals stand in metrics.csv. Balanced accuracy, Youden's J, likelihood and odds ratios, net benefit: Wilson's limits combined (MOVER). AUROC: DeLong "
             "(1988) on the logit scale; Newcombe (2006) where a class is small or the AUROC is 0 or 1. AUPRC: logit (Boyd, Eng and Page 2013). Brier "
             "score and log loss: on the log scale, with Student's or the bootstrap-t's critical value, whichever is larger. The calibration error "
             "has no limits: its estimate is biased upwards, and no interval covers."
