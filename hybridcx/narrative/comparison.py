@@ -146,10 +146,11 @@ def _one_seed_methods(predictions: Predictions, plan: Plan) -> list[str]:
             f"{who}. Intervals that assume independent cases stand in metrics.csv, marked as caution."
             if clustered
             else "Proportions and F1: Wilson (1927) score intervals, for a proportion with one or two hits or misses Clopper-Pearson; these, "
-            "Agresti-Coull and modified Jeffreys intervals stand in metrics.csv. Balanced accuracy, Youden's J, likelihood and odds ratios, net benefit: Wilson's limits combined (MOVER). AUROC: DeLong "
-            "(1988) on the logit scale; Newcombe (2006) where a class is small or the AUROC is 0 or 1. AUPRC: logit (Boyd, Eng and Page 2013). Brier "
-            "score and log loss: on the log scale, with Student's or the bootstrap-t's critical value, whichever is larger. The calibration "
-            "error has no limits: its estimate is biased upwards, and no interval covers."
+            "Agresti-Coull and modified Jeffreys intervals stand in metrics.csv. Balanced accuracy, Youden's J, likelihood and odds ratios, net "
+            "benefit: Wilson's limits combined (MOVER). AUROC: DeLong (1988) on the logit scale; Newcombe (2006) where a class is small or the "
+            "AUROC is 0 or 1. AUPRC: logit (Boyd, Eng and Page 2013). Brier score and log loss: on the log scale, with Student's or the "
+            "bootstrap-t's critical value, whichever is larger. The calibration error has no limits: its estimate is biased upwards, and no "
+            "interval covers."
         ),
         f"Bootstrap: {plan.n_resamples:,} resamples of {units}, {'stratified by class' if plan.stratified else 'unstratified'}, shared by all "
         f"models, so that differences are paired; BCa limits (Efron 1987) with the jackknife over {units}. Calibration slopes and intercepts "
