@@ -240,7 +240,7 @@ def bad(**changes):
     [
         ({"name": "svm"}, "unknown head"),
         ({"features": np.zeros(30)}, "matrix"),
-        ({"features": np.full((30, 3), np.nan)}, "30 cases have NaN"),
+        ({"features": np.full((30, 3), np.nan)}, "NaN or infinity in 30 of 30 cases"),
         ({"features": np.ones((30, 3))}, "no feature varies"),
         ({"y": np.zeros(30, int)}, "two patients of each class"),
         ({"y": np.arange(30)}, "0 or 1"),
