@@ -348,7 +348,8 @@ HYBRID_MATRIX = Table(
         "comparator": Column("the softmax of the same network, on the same cases; NA where there is none", TEXT),
         "method": Column(
             "the method of the interval, the one of the pair's verdict",
-            "tango, delong_paired, mcnemar_cluster, delong_cluster, bootstrap_bca, bootstrap_hierarchical, obuchowski_rockette, or NA",
+            "tango, delong_paired, permutation_paired, mcnemar_cluster, delong_cluster, bootstrap_percentile, bootstrap_hierarchical, "
+            "obuchowski_rockette, nadeau_bengio, or NA",
         ),
         "estimate": Column("head minus softmax of the same network", NUMBER, "number"),
         **LIMITS,
