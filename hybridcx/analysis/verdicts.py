@@ -319,7 +319,8 @@ def _disagreement(e: Evidence, verdict: equivalence.Verdict, plan: Plan) -> str:
     if least <= 0 <= most:
         return "the pair's own interval excludes 0, the simultaneous one does not"
     p = float(e.test["adj.p.value"])
-    return f"the interval excludes 0, the exact test of the discordant cases does not reject: adjusted p = {p:.4g}"
+    kind = "adjusted p" if e.family > 1 else "p"
+    return f"the interval excludes 0, the exact test of the discordant cases does not reject: {kind} = {p:.4g}"
 
 
 def _row(e: Evidence, plan: Plan) -> Row:

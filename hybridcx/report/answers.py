@@ -244,15 +244,16 @@ def verdict_text(p: Pair) -> str:
 
 
 def disagreement(p: Pair) -> str:
-    """Why a comparison is inconclusive although its own interval excludes no difference; "" elsewhere."""
+    """Why a comparison shows no difference although its own interval excludes none; "" elsewhere."""
     null = vocabulary.metric(p.metric).null
-    if p.verdict != "inconclusive" or p.warnings or not (p.low > null or p.high < null):
+    if p.verdict in ("", "superior", "inferior") or p.warnings or not (p.low > null or p.high < null):
         return ""
     alpha = 1 - p.conf_level
     if p.has_simultaneous and p.simultaneous[0] <= null <= p.simultaneous[1]:
         return "the simultaneous interval includes 0"
     if isfinite(p.adjusted_exact) and p.adjusted_exact >= alpha:
-        return f"the interval excludes 0, the exact test of the discordant cases does not reject: adjusted {numbers.p_equals(p.adjusted_exact)}"
+        kind = "" if p.adjusted_exact == p.p_exact else "adjusted "
+        return f"the interval excludes 0, the exact test of the discordant cases does not reject: {kind}{numbers.p_equals(p.adjusted_exact)}"
     return "the adjusted test does not reject" if _judged_p(p) >= alpha else ""
 
 
