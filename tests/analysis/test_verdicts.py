@@ -151,3 +151,39 @@ def test_detectable_differences_are_positive_numbers(full):
     found = full["verdicts"]["detectable.difference"].dropna()
     assert len(found) > 20
     assert ((found > 0) & (found < 1)).all()
+
+
+def few_discordant(b: int) -> pd.DataFrame:
+    """49 cases, 25 positive; `b` positives that only model a calls right, and one negative that both call wrong."""
+    truth = np.arange(49) < 25
+    a, other = truth.copy(), truth.copy()
+    other[:b] = False
+    a[30] = other[30] = True
+    name = lambda calls: np.where(calls, "abnormal", "normal")  # noqa: E731
+    return pd.concat(
+        pd.DataFrame(
+            {"case_id": [f"c{i:02d}" for i in range(49)], "y_true": name(truth), "model": m, "y_pred": name(c)}
+        )
+        for m, c in (("a", a), ("b", other))
+    )
+
+
+@pytest.mark.parametrize("b", [3, 4])
+def test_no_verdict_is_firmer_than_the_exact_test_of_the_discordant_cases(analysed, b):
+    """b = 3 and c = 0 (exact p 0.25), b = 4 and c = 0 (0.125): nothing is shown, whatever the metric."""
+    made = analysed(few_discordant(b))
+    assert set(made["verdicts"]["verdict"]) == {"inconclusive"}
+    tests = made["comparisons"].query("method in ['mcnemar_exact', 'permutation_paired']")
+    assert (tests["p.value"].dropna() >= 0.5**b * 2 - 1e-12).all()
+
+
+def test_a_verdict_says_why_an_interval_without_0_shows_nothing(analysed):
+    said = analysed(few_discordant(4))["verdicts"].set_index("metric").loc["accuracy"]
+    assert said["conf.low"] > 0
+    assert said["warning"].endswith("the exact test of the discordant cases does not reject: p = 0.125")
+
+
+def test_seven_to_none_is_shown(analysed):
+    made = analysed(few_discordant(7))["verdicts"].set_index("metric")["verdict"]
+    assert set(made[["accuracy", "sensitivity", "npv", "f1", "balanced_accuracy", "mcc", "youden_j"]]) == {"superior"}
+    assert made["ppv"] == "inconclusive"
