@@ -43,6 +43,7 @@ LOSSES = ("brier", "log_loss")
 """Metrics that are a mean over cases of a loss."""
 PERMUTATIONS = 9999
 FEW_ERRORS = 3
+"""Below so many hits or misses, but not at 0, Clopper-Pearson is recommended for a proportion."""
 Needs = Literal["calls", "scores", "probabilities"]
 
 
@@ -322,6 +323,12 @@ def comparison_methods(part: Slice) -> list[ComparisonMethod]:
     return [m for m in usable if not m.clusters] + [m for m in usable if m.clusters and part.clustered]
 
 
+def _separated(part: Slice, model: int) -> bool:
+    """Whether the scores of one class all lie above those of the other: an AUROC of 0 or 1."""
+    ill, well = part.score(model)[part.y_true], part.score(model)[~part.y_true]
+    return bool(ill.size and well.size and (ill.min() > well.max() or ill.max() < well.min()))
+
+
 def interval_method(part: Slice, metric: str, model: int) -> str:
     """The method that is recommended for the metric of one model."""
     if metric in RANK_METRICS and part.folds is not None:
@@ -336,8 +343,7 @@ def interval_method(part: Slice, metric: str, model: int) -> str:
         return by_cluster.get(metric, "bootstrap_percentile")
     if metric == "auroc":
         few = outside(part, "interval", "auroc", "delong_logit")
-        perfect = roc.delong(part.y_true, part.score(model)).estimate in (0.0, 1.0)
-        return "newcombe_auc" if few or perfect else "delong_logit"
+        return "newcombe_auc" if few or _separated(part, model) else "delong_logit"
     if metric in PROPORTIONS and part.y_pred is not None:
         hits, total = fraction(metric, part.confusions[model])
         # With one or two hits or misses Wilson's limits are too short on one side (Brown, Cai and DasGupta 2001): coverage falls to 0.86.

@@ -311,7 +311,7 @@ def _verdict_of(e: Evidence, plan: Plan) -> tuple[equivalence.Verdict, str]:
     return verdict, ""
 
 
-def _disagreement(e: Evidence, verdict: equivalence.Verdict, plan: Plan) -> str:
+def _disagreement(e: Evidence, verdict: equivalence.Verdict) -> str:
     """Why a verdict is not `superior` or `inferior` although the pair's own interval excludes 0; "" elsewhere."""
     (low, high), (least, most) = _turned(e.metric, e.plain), _turned(e.metric, e.simultaneous)
     if verdict.verdict in ("superior", "inferior") or e.outside or not (low > 0 or high < 0):
@@ -328,7 +328,7 @@ def _row(e: Evidence, plan: Plan) -> Row:
     turned = not METRICS[e.metric].higher_is_better
     verdict, reason = _verdict_of(e, plan)
     superior, noninferior, equivalent = _pvalues(result, e.at, plan, turned)
-    messages = dict.fromkeys(w for w in (result.warning, reason, _disagreement(e, verdict, plan)) if w)
+    messages = dict.fromkeys(w for w in (result.warning, reason, _disagreement(e, verdict)) if w)
     return {
         "metric": e.metric,
         "model": e.model,

@@ -21,21 +21,11 @@ from hybridcx.stats.proportions import normal_quantile
 from hybridcx.stats.results import Interval, PairedTest, Status
 from hybridcx.stats.roc_permutation import random_sign_sums
 from hybridcx.stats.ties import difference, tied
+from hybridcx.vocabulary import COUNT_METRICS, RATIOS
 
 FloatArray = npt.NDArray[np.float64]
 
-COUNTED = (
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "ppv",
-    "npv",
-    "f1",
-    "balanced_accuracy",
-    "mcc",
-    "youden_j",
-    "net_benefit",
-)
+COUNTED = (*(m for m in COUNT_METRICS if m not in RATIOS), "net_benefit")
 """Metrics of the confusion matrix whose difference this module tests."""
 UNREACHED = "the draws are too few for limits at this level, which many pairs make high: name the pairs of interest, or a reference"
 """Where 1 - level is below 1 / (draws + 1)."""
@@ -205,7 +195,10 @@ class Studentised:
         reach = nan if isnan(self.std_error) else self.critical(level) * self.std_error
         status, warning = self.status, self.warning
         if reach == inf:
-            status, warning = "caution", UNREACHED if not isnan(self.drawn) else UNDEFINED_SWAPS
+            status, warning = (
+                "caution",
+                UNDEFINED_SWAPS if isnan(self.drawn) and not self.bootstrap_t.size else UNREACHED,
+            )
         return PairedTest(
             "permutation_paired",
             self.estimate,
