@@ -4,9 +4,9 @@
 
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
-holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Resampled methods
-get a twentieth of the replicates, and the bootstrap-t 399 resamples. `--rivals` also runs methods that were considered and not chosen. The sizes from
-which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
+holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Methods that
+resample the cases draw 399 resamples; where they are slowest, or hold at no such size, they get a part of the replicates (`PARTS`). `--rivals` also
+runs methods that were considered and not chosen. The sizes from which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ OVERLAPS = {"many discordant": 0.2, "few discordant": 0.8, "as few discordant as
 SINGLES = ((0.9, 0.9), (0.97, 0.97), (0.7, 0.95), (0.95, 0.6))
 # Distances of the classes of the two models, and the factors on their logits (1: calibrated, 2: overconfident).
 SCORED = (((1.8, 1.8), (1.0, 1.0)), ((2.6, 1.8), (1.0, 1.0)), ((2.2, 2.2), (1.6, 1.0)))
+# The number of replicates is divided by these, by the number of cases: percentile limits of AUPRC and calibration, bootstrap-t of mean losses.
+PARTS = {"percentile": {25: 20, 49: 20, 1000: 5}, "bootstrap-t": {331: 5, 1000: 20}}
 Row = dict[str, object]
 
 
@@ -125,9 +127,7 @@ def counts(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                                 ("comparison", metric, method, setting), n, prevalence, discordant, low, high, true
                             )
                     yield from tango(cells, truth, setting, n, prevalence, discordant)
-                    yield from likelihood_ratios(
-                        cells[: max(size // 5, 200)], truth, setting, n, prevalence, discordant
-                    )
+                    yield from likelihood_ratios(cells, truth, setting, n, prevalence, discordant)
 
 
 @cache
@@ -250,8 +250,7 @@ def one(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                         limits[:, 1],
                         truths[metric],
                     )
-                few = tables[: size // 5]
-                drawn = rng.multinomial(n, few / n, size=(499, len(few)))
+                drawn = rng.multinomial(n, tables / n, size=(499, size))
                 mcc = count_metrics(*np.moveaxis(drawn, -1, 0), only=("mcc",))["mcc"]
                 low, high = np.nanquantile(mcc, [0.025, 0.975], axis=0)
                 width = np.where(low < high, 0.0, np.nan)  # intervals of zero width are never recommended
@@ -306,7 +305,7 @@ def scores(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                 for number in range(size):
                     y, s = scored_cases(n, prevalence, distances, factors, rng)
                     results = analytic_scores(y, s, number, size, rng)
-                    if number < size // 20:
+                    if number < size // PARTS["percentile"].get(n, 1):
                         drawn = bootstrap_replicates(
                             y, None, s, metrics=resampled, n_resamples=399, rng=rng, n_refits=399
                         )
@@ -347,7 +346,7 @@ def analytic_scores(
         ("interval", "calibration_intercept", "wald"): intercept,
         ("comparison", "auroc", "delong_paired"): roc.delong_paired(y, s[0], s[1]),
     }
-    if number < (size if y.size <= 100 else size // 5) and y.size <= 331:  # the bootstrap-t takes most of the time
+    if number < size // PARTS["bootstrap-t"].get(y.size, 1):
         for metric, terms in (("brier", calibration.brier_terms), ("log_loss", calibration.log_loss_terms)):
             losses = terms(y, s)
             out["interval", metric, "wald"] = paired_metrics.mean_loss_interval(losses[0], 0.95, rng=rng)
