@@ -22,7 +22,9 @@ from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import read_manifest
 from hybridcx.commands.options import (
     CheckedFile,
+    Columns,
     FileKind,
+    Guess,
     Positive,
     ReportsProgress,
     Scale,
@@ -42,10 +44,13 @@ from hybridcx.pipeline import shortcuts
 from hybridcx.pipeline.costs.memory import Counts, drawn_counts
 from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
 from hybridcx.progress import Progress
-from hybridcx.records.cells import nearest
-from hybridcx.records.predictions import read_predictions
+from hybridcx.records.cells import nearest, squash
+from hybridcx.records.containers import PARQUET
+from hybridcx.records.file_kinds import READ, container_of, not_a_file
+from hybridcx.records.layouts import SYNONYMS, Layout, parse_columns
+from hybridcx.records.predictions import AS_LONG, read_predictions
 from hybridcx.records.ratings import PREFIXES, read_ratings
-from hybridcx.records.strict_csv import scan_csv
+from hybridcx.records.strict_csv import MAX_COLUMNS, scan_csv
 from hybridcx.store.artefacts import Store, cache_root
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
@@ -101,6 +106,7 @@ def check_file(
     kind: Kind | None = None,
     positive: str | None = None,
     score_kind: ScoreKind = "probability",
+    layout: Layout = AS_LONG,
     scale: Scale | None = None,
     progress: Progress | None = None,
 ) -> Checked:
@@ -109,10 +115,8 @@ def check_file(
     An empty file, or one whose kind is not recognised, is a finding like any other (kind "unknown"). Raises InputError where
     there is no such file, which is no finding about one.
     """
-    if path.is_dir():
-        raise InputError(Problem("a folder, not a file", str(path), remedy="name the file in it"))
-    if not path.is_file():
-        raise InputError(Problem(NO_FILE, str(path), remedy="check the path"))
+    if problem := not_a_file(path):
+        raise InputError(problem)
     progress = progress or Progress(quiet=True)
     found = Checked(kind or "unknown")
     recognised: list[Kind] = []
@@ -123,7 +127,7 @@ def check_file(
     elif found.kind == "cohort":
         _cohort(path, found, lambda: read_manifest(path, positive=positive), progress)
     elif found.kind == "predictions":
-        found.collect(lambda: _predictions(path, found, positive, score_kind))
+        found.collect(lambda: _predictions(path, found, positive, score_kind, layout))
     elif found.kind == "ratings":
         found.collect(lambda: _ratings(path, found, scale))
     found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
@@ -131,27 +135,32 @@ def check_file(
 
 
 def recognise(path: Path) -> Kind:
-    """Tell which kind of file this is: by its ending (.toml, .parquet), otherwise by its columns, misspelt ones included.
+    """The kind of a file: by its ending (.toml), its container, otherwise by its columns, misspelt ones and usual other names included.
 
     Raises InputError where the columns say nothing or two things at once.
     """
     if path.suffix.lower() == ".toml":
         return "experiment"
-    if path.suffix.lower() == ".parquet":
-        return "predictions"
     with path.open("rb") as file:
         data = file.read(65_536)
     if not data.strip():
         raise InputError(Problem("an empty file", str(path), remedy="check how it was written"))
+    if path.suffix.lower() in PARQUET or container_of(data) in READ:
+        return "predictions"
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     lines = data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").splitlines()
-    first = next((line for line in lines if line.strip()), "")
+    first = next((line for line in lines if line.strip() and not line.startswith("sep=")), "")
     separator = max(",;\t", key=first.count)
-    columns = [c.strip().strip('"') for c in first.split(separator)]
+    columns = [c.strip().strip('"') for c in first.split(separator)][:MAX_COLUMNS]
+    names = {squash(c) for c in columns}
+    roles = {role for role, synonyms in SYNONYMS.items() if names & set(synonyms)}
     signs: dict[Kind, float] = {
         "cohort": sum(nearest(c, _SIGNS["cohort"]) is not None for c in columns) / 3,
-        "predictions": sum(nearest(c, _SIGNS["predictions"]) is not None for c in columns) / 3,
-        "ratings": sum(c.startswith(PREFIXES) for c in columns) / 2,
+        "predictions": max(
+            sum(nearest(c, _SIGNS["predictions"]) is not None for c in columns) / 3,
+            0.5 * ("y_true" in roles) + 0.25 * len(roles & {"y_pred", "score"}),
+        ),
+        "ratings": max(sum(c.startswith(PREFIXES) for c in columns) / 2, 0.5 * len(names & {"reader", "rating"})),
     }
     if max(signs["cohort"], signs["predictions"]) > 0.6:
         signs["ratings"] = 0  # both may carry readings
@@ -159,10 +168,11 @@ def recognise(path: Path) -> Kind:
     which = [k for k, v in signs.items() if v == best]
     if best > 0.3 and len(which) == 1 and not set(_PUBLISHED) <= set(columns):
         return which[0]
+    container = f" ({container_of(data)})" if container_of(data) else ""
     published = " (a published table? `hybridcx audit` checks that)" if set(_PUBLISHED) <= set(columns) else ""
     raise InputError(
         Problem(
-            f"the kind of this file is not recognised{published}",
+            f"the kind of this file is not recognised{published or container}",
             str(path),
             1,
             value=None if _SECRET.fullmatch(first.strip()) else first,
@@ -172,8 +182,8 @@ def recognise(path: Path) -> Kind:
     )
 
 
-def _predictions(path: Path, found: Checked, positive: str | None, score_kind: ScoreKind) -> None:
-    read = read_predictions(path, positive=positive, score_kind=score_kind)
+def _predictions(path: Path, found: Checked, positive: str | None, score_kind: ScoreKind, layout: Layout) -> None:
+    read = read_predictions(path, positive=positive, score_kind=score_kind, layout=layout)
     found.holds = f"{len(read.models)} models on {read.n_cases} test cases, positive class {read.positive!r}"
     found.problems += read.warnings
 
@@ -383,6 +393,8 @@ def check(
     kind: FileKind = None,
     positive: Positive = None,
     score_kind: ScoreKind = "probability",
+    columns: Columns = None,
+    guess: Guess = False,
     scale: Scale = None,
     progress: ReportsProgress = None,
 ) -> Checked:
@@ -401,4 +413,7 @@ def check(
         where there is no such file, or an option has a wrong value. A file of an unknown kind is a finding (kind "unknown").
     """
     checked(check, locals())
-    return check_file(Path(file), kind=kind, positive=positive, score_kind=score_kind, scale=scale, progress=progress)
+    layout = Layout(parse_columns(columns), guess)
+    return check_file(
+        Path(file), kind=kind, positive=positive, score_kind=score_kind, layout=layout, scale=scale, progress=progress
+    )

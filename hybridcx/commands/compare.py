@@ -17,8 +17,11 @@ from hybridcx.commands.options import (
     Also,
     By,
     Cluster,
+    Columns,
     ConfidenceLevel,
+    Guess,
     Margin,
+    ModelNames,
     NBootstrap,
     NTrain,
     Out,
@@ -53,6 +56,7 @@ from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.progress import Progress
+from hybridcx.records.layouts import Layout, parse_columns
 from hybridcx.records.predictions import Predictions as CheckedPredictions
 from hybridcx.records.ratings import Ratings
 from hybridcx.report.checklists.evidence import checklist
@@ -69,6 +73,9 @@ def compare(
     positive: Positive = None,
     threshold: Threshold = 0.5,
     score_kind: ScoreKind = "probability",
+    columns: Columns = None,
+    guess: Guess = False,
+    model_names: ModelNames = (),
     cluster: Cluster = None,
     readers: Readers = None,
     readers_made_truth: ReadersMadeTruth = "unknown",
@@ -89,6 +96,9 @@ def compare(
 ) -> Report:
     """Compare models by their predictions: statistics and report.
 
+    Other layouts are brought to one row per model and case: other column names (`columns`, `guess`), a column per model, both columns of
+    `predict_proba`, a file per model. What was inferred is a warning, and stands on the page.
+
     Folders of finished reports: seeds of one experiment become seeds, other runs become models named `<run>/<model>`, and the table `runs`
     lists how their configurations differ. Models are sorted by name, so that the order of the rows has no effect.
 
@@ -108,7 +118,10 @@ def compare(
     progress = progress or Progress(quiet=True)
     forms, rule = forms_of(also), parse_threshold(threshold)
     plan = Plan.of({**options, "threshold": rule.value})
-    source = compared(predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster)
+    source = compared(
+        predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster,
+        layout=Layout(parse_columns(columns), guess), model_names=model_names,
+    )  # fmt: skip
     target = Path(out) if out is not None else default_out(source.name)
     source.check_target(target)
     data = _prepare(source, rule, target, by=by, readers=readers, key_file=pseudonymise)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from hybridcx.commands.finished_runs import joined
 from hybridcx.errors import InputError, Problem
-from hybridcx.records.predictions import Predictions, ScoreKind, predictions_from_frame, read_predictions
+from hybridcx.records.containers import DATASET_PARTS
+from hybridcx.records.layouts import Layout
+from hybridcx.records.predictions import Predictions, predictions_from_frame, read_predictions
 from hybridcx.records.ratings import Ratings, ratings_from_frame, read_ratings
+from hybridcx.records.score_meaning import ScoreKind
 from hybridcx.store.artefacts import sha256_file
 
 Input = str | Path | pd.DataFrame | Sequence[str | Path]
@@ -56,49 +60,64 @@ class Compared:
 
 
 def compared(
-    predictions: Input, *, positive: str | None, threshold: float, score_kind: ScoreKind, cluster: str | None
+    predictions: Input,
+    *,
+    positive: str | None,
+    threshold: float,
+    score_kind: ScoreKind,
+    cluster: str | None,
+    layout: Layout,
+    model_names: Sequence[str],
 ) -> Compared:
     """Read and check the input; the options are those of `read_predictions`.
 
-    Raises InputError for everything that is wrong with it, for several files, and for files among folders.
+    Raises InputError for everything that is wrong with it, and for files among folders of finished reports.
     """
+    options: dict[str, Any] = {
+        "positive": positive,
+        "threshold": threshold,
+        "score_kind": score_kind,
+        "cluster": cluster,
+    }
     if isinstance(predictions, pd.DataFrame):
-        read = predictions_from_frame(
-            predictions, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster
-        )
+        read = predictions_from_frame(predictions, **options, layout=layout, model_names=model_names)
         return Compared(read, "comparison", {})
     paths = [Path(predictions)] if isinstance(predictions, (str, Path)) else [Path(p) for p in predictions]
-    files = [p for p in paths if not p.is_dir()]
-    if len(paths) == 1 and files:
-        path = paths[0]
-        read = read_predictions(path, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster)
-        return Compared(read, path.stem, {path.name: sha256_file(path)}, file=path.name)
+    files = [p for p in paths if not p.is_dir() or _is_dataset(p)]
+    if files and len(files) == len(paths):
+        read = read_predictions(files, **options, layout=layout, model_names=model_names)
+        alike = len({p.name for p in files}) < len(files)
+        names = [f"{p.absolute().parent.name}/{p.name}" if alike else p.name for p in files]
+        inputs = {n: sha256_file(p) for n, p in zip(names, files, strict=True) if p.is_file()}
+        single = paths[0] if len(paths) == 1 and inputs else None
+        return Compared(read, single.stem if single else "comparison", inputs, file=single.name if single else None)
     if files or not paths:
-        remedy = "name the folders of finished runs, or one file that holds all models"
+        remedy = "name folders of finished reports, or files of predictions"
         raise InputError(
-            [
-                Problem(
-                    "each of several inputs must be the folder of a finished run; this is not one",
-                    str(p),
-                    remedy=remedy,
-                )
-                for p in files
-            ]
+            [Problem("a file among folders of finished reports", str(p), remedy=remedy) for p in files]
             or Problem("nothing to compare", remedy=remedy)
+        )
+    if layout.columns or layout.guess or model_names:
+        raise InputError(
+            Problem("--columns, --guess and --model-name are for files, not for folders of finished reports")
         )
     runs = joined(paths, positive)
     names = [p.resolve().name for p in paths]
     read = predictions_from_frame(
         runs.frame,
-        positive=runs.positive,
-        threshold=threshold,
-        score_kind=score_kind,
-        cluster=cluster,
+        **{**options, "positive": runs.positive},
         name=" and ".join(f"the predictions of {n}" for n in names),
     )
     tables = {} if runs.runs.empty else {"runs": runs.runs}
     name = f"{names[0]}-compared" if len(names) == 1 else "-".join(names)[:80]
     return Compared(read, name, runs.inputs, tuple(paths), tables, runs.notes)
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder holds the parts of a dataset, not a report of ours."""
+    return not (folder / "provenance.json").exists() and any(
+        p.suffix.lower() in DATASET_PARTS for p in folder.rglob("*")
+    )
 
 
 def readings_of(readers: str | Path | pd.DataFrame, inputs: dict[str, str]) -> Ratings:

@@ -121,9 +121,25 @@ ReportsProgress = Annotated[
     "Progress | None", Option("Receives messages and progress; silent by default.", cli=False, recorded=False)
 ]
 ScoreKind = Annotated[
-    Literal["probability", "rank"],
-    Option("Scores are probabilities, or numbers of any range, for which only rank statistics are computed."),
+    Literal["probability", "rank", "percent", "logit", "confidence", "other-class"],
+    Option(
+        "What scores are: the positive class's probability; numbers of any range (rank: rank statistics alone); or what is converted to that "
+        "probability: percentages, log odds (logit), the predicted class's probability (confidence), or the other class's."
+    ),
 ]
+Columns = Annotated[
+    "Mapping[str, str | Sequence[str]] | str | Sequence[str] | None",
+    Option(
+        "Other column names, OURS=YOURS, separated by commas: y_true=label,score=prob,case_id=filename. score and y_pred may stand several times, "
+        "once for the column of each model. In Python also a mapping.",
+        metavar="OURS=YOURS", repeatable=True,
+    ),
+]  # fmt: skip
+Guess = Annotated[bool, Option("Take columns with usual names, such as y_score, label and filename, for ours.", bool)]
+ModelNames = Annotated[
+    Sequence[str],
+    Option("Model of a file without a column model; once for each file. Default the file's name.", flag="--model-name", repeatable=True),
+]  # fmt: skip
 Scale = Annotated[
     Literal["measurement", "nominal", "ordinal"] | None,
     Option(
@@ -137,8 +153,8 @@ Scale = Annotated[
 Predictions = Annotated[
     "str | Path | pd.DataFrame | Sequence[str | Path]",
     Option(
-        "Predictions (CSV or Parquet), one row per model and case; or one or several folders of finished reports of run or compare. In Python "
-        "also a DataFrame with the same columns.",
+        "Predictions: a file (CSV, .csv.gz, .xlsx, Parquet, Feather, .dta, .sav, a dataset folder, - for standard input) with a row per model and "
+        "case or a column per model; or a file per model; or folders of finished reports of run or compare. In Python also a DataFrame.",
         Path, repeatable=True, file=True,
     ),
 ]  # fmt: skip

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from hybridcx.errors import Problem, printable
 
-MAX_LISTED = 20
-"""Rows listed one by one per rule and column; those beyond are counted in one further problem."""
+MAX_LISTED = 3
+"""Rows that a message names where many break one rule; the others are counted."""
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A finite decimal number as we read it: ASCII digits and a point; no thousands marks, no `nan`, no `inf`."""
@@ -55,19 +55,21 @@ def listed(
     column: str | None = None,
     remedy: str | None = None,
     severity: str = "error",
-    limit: int = MAX_LISTED,
+    unit: str = "rows",
 ) -> list[Problem]:
-    """Return one problem a row, in the order given, and beyond `limit` rows one more that counts the rest."""
+    """Return one problem for all rows that break a rule, at the first of them: it counts them, and names the first `MAX_LISTED` lines.
+
+    `values` are the cells of these rows, of which the first is quoted. [] without a row.
+    """
     lines = list(rows)
-    texts = [None] * len(lines) if values is None else list(values)
-    problems = [
-        Problem(rule, file=file, row=r, column=column, value=v, remedy=remedy, severity=severity)
-        for r, v in zip(lines[:limit], texts[:limit], strict=False)
-    ]
-    if len(lines) > limit:
-        more = f"{rule}: {len(lines) - limit} more rows, {len(lines)} in all"
-        problems.append(Problem(more, file=file, column=column, severity=severity))
-    return problems
+    if not lines:
+        return []
+    if len(lines) > 1:
+        places = some([r for r in lines if r is not None][:MAX_LISTED])
+        more = f" and {len(lines) - MAX_LISTED:,} more" if len(lines) > MAX_LISTED else ""
+        rule += f" ({len(lines):,} {unit}{f': lines {places}{more}' if places else ''})"
+    value = None if values is None else next(iter(values), None)
+    return [Problem(rule, file=file, row=lines[0], column=column, value=value, remedy=remedy, severity=severity)]
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -154,25 +156,18 @@ def check_text(
     out: list[Problem] = []
 
     def add(mask: np.ndarray, rule: str, remedy: str, severity: str = "error", once: bool = False) -> None:
+        """One problem for the rows of the masked values; with `once`, which suits warnings, one for each of the first few values."""
         if not mask.any():
             return
         at = np.flatnonzero(mask[codes])
-        if once:
-            # One value on many rows is one problem: report its first row and its number of rows.
-            firsts = at[np.unique(codes[at], return_index=True)[1]]
-            for i in np.sort(firsts)[:MAX_LISTED]:
-                n = int((codes == codes[i]).sum())
-                more = f" ({n} rows)" if n > 1 else ""
-                out.append(Problem(rule + more, file, int(rows[i]), column, values.iloc[i], remedy, severity))
-            if len(firsts) > MAX_LISTED:
-                out.append(
-                    Problem(f"{rule}: {len(firsts) - MAX_LISTED} more values", file, column=column, severity=severity)
-                )
-            return
-        out.extend(
-            listed(rule, rows[at].tolist(), values.iloc[at[:MAX_LISTED]].tolist() + [None] * max(0, len(at) - MAX_LISTED),
-                   file=file, column=column, remedy=remedy, severity=severity)
-        )  # fmt: skip
+        groups = [at]
+        if once and mask.sum() <= MAX_LISTED:
+            groups = [at[codes[at] == c] for c in dict.fromkeys(codes[at].tolist())]
+        for group in groups:
+            quoted = values.iloc[group[:1]].tolist()
+            out.extend(
+                listed(rule, rows[group].tolist(), quoted, file=file, column=column, remedy=remedy, severity=severity)
+            )
 
     blank = is_blank(arr)
     if not blank_ok:

@@ -39,7 +39,9 @@ class Size:
 def size_of(path: Path) -> Size | None:
     """The size of a predictions file; None where it cannot be read as one: its reader then reports the reason."""
     try:
-        return _of_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _of_csv(path)
+        with path.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        return _of_parquet(path) if parquet else _of_csv(path)
     except (OSError, ValueError, pa.ArrowException):
         return None
 
@@ -70,7 +72,7 @@ def _of_parquet(path: Path) -> Size:
     return Size(rows, columns, int(rows * text))
 
 
-def check_memory(path: Path, memory: Memory | None = None) -> None:
+def check_memory(path: Path, memory: Memory | None = None, *, name: str | None = None) -> None:
     """Raise InputError, with the size that fits, for predictions that would need more memory than the machine has (bad_input.md 50)."""
     size, total = size_of(path), (memory or memory_there()).total
     if size is None or size.memory <= total:
@@ -78,4 +80,4 @@ def check_memory(path: Path, memory: Memory | None = None) -> None:
     fits = int(size.rows * max(0, total - LIBRARIES) / (size.memory - LIBRARIES))
     rule = f"about {size.rows:,} rows of {size.columns} columns need about {gb(size.memory)} of memory, and there are {gb(total)}"
     remedy = f"about {fits:,} such rows fit: give fewer models at a time, leave out columns that are not needed, or take a machine with more memory"
-    raise InputError(Problem(rule, path.name, remedy=remedy))
+    raise InputError(Problem(rule, name or path.name, remedy=remedy))

@@ -14,15 +14,14 @@ from hybridcx.records.cells import (
     check_spellings,
     check_text,
     is_blank,
-    is_number,
     listed,
     nearest,
     some,
     text_array,
-    to_float,
     without_names,
 )
-from hybridcx.records.labels import two_labels
+from hybridcx.records.labels import misspelt_labels, two_labels
+from hybridcx.records.score_meaning import meaning_warnings, of_predicted_class, parse_scores, to_probabilities
 from hybridcx.records.seed_checks import check_repeats
 from hybridcx.records.strict_csv import Table
 
@@ -58,10 +57,11 @@ def check_predictions(
     `all_columns_known` is False where a column may not have been recognised: then the checks across rows are skipped, because they would report
     its absence as further faults. The frame is complete only where no problem is an error.
     """
-    raw, rows, file = table.frame, table.rows, table.file
+    raw, missing = _without_missing(table.frame, table.rows, table.file)
+    rows, file = table.rows, table.file
     has_score, has_calls = "score" in raw.columns, "y_pred" in raw.columns
     extra = [c for c in raw.columns if c not in COLUMNS]
-    out = Checked(has_score=has_score)
+    out = Checked(has_score=has_score, problems=missing)
     if not (has_score or has_calls):
         out.problems.append(_no_prediction(extra, file))
     if not len(raw):
@@ -74,6 +74,7 @@ def check_predictions(
     out.problems += problems
 
     known = raw["y_true"][true & ~is_blank(text_array(raw["y_true"]))].unique().tolist()
+    out.problems += misspelt_labels(raw["y_true"][true], rows[true], file=file, column="y_true")
     pair, problems = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
     out.problems += problems
     if has_calls:
@@ -87,14 +88,41 @@ def check_predictions(
         return out
 
     out.labels = pair
+    if has_score and score_kind != "rank":
+        out.problems += _meaning(frame, pair[1], has_calls, score_kind, file)
+        if out.failed:
+            return out
     frame["y_true"] = _against_rest(frame["y_true"], pair).where(true, None)
     for column in [*readings, *(c for c in extra if c == "label_given")]:
         read = frame[column].isin(known)
         frame[column] = _against_rest(frame[column], pair).where(read, None)
-    _set_calls(out, frame, has_calls, threshold if score_kind == "probability" else None, file)
+    _set_calls(out, frame, has_calls, None if score_kind == "rank" else threshold, file)
     _set_subgroups(out, frame, extra, file)
     out.frame = frame
     return out
+
+
+def _without_missing(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """The table with NA as empty cells wherever NA means missing: in every column but ids, labels, models and scores.
+
+    A column of which nothing is left is dropped. Both are warned of.
+    """
+    problems: list[Problem] = []
+    for column in raw.columns:
+        if column in ("case_id", "y_true", "model", "y_pred", "score"):
+            continue
+        cells = raw[column]
+        missing = (cells == "NA").to_numpy(dtype=bool)
+        if missing.any():
+            problems += listed(
+                "NA, read as missing", rows[missing].tolist(), file=file, column=column, severity="warning"
+            )
+            cells = cells.mask(missing, "")
+            raw = raw.assign(**{column: cells})
+        if missing.all() or (column in ("patient_id", "split", "seed", "fold") and is_blank(text_array(cells)).all()):
+            problems.append(Problem("an empty column, which is not used", file, column=column, severity="warning"))
+            raw = raw.drop(columns=column)
+    return raw, problems
 
 
 def _no_prediction(extra: list[str], file: str) -> Problem:
@@ -127,8 +155,27 @@ def _typed(
     frame["seed"] = seed
     frame["fold"] = raw.get("fold")
     for column in extra:
-        frame[column] = raw[column]
+        cells = raw[column]
+        frame[column] = cells.mask(cells == "", None)  # a blank cell is a missing value, not a level
     return frame, [*score_problems, *split_problems, *seed_problems]
+
+
+def _meaning(frame: pd.DataFrame, positive: str, has_calls: bool, score_kind: str, file: str) -> list[Problem]:
+    """Convert the confidence in the predicted class in place, or warn of scores that probably mean something else."""
+    called = (frame["y_pred"] == positive).to_numpy(dtype=bool) if has_calls else None
+    if score_kind == "confidence":
+        if called is None:
+            remedy = "add the column y_pred, or give the positive class's probability"
+            return [Problem("--score-kind confidence needs the predicted class", file, column="y_pred", remedy=remedy)]
+        frame["score"] = of_predicted_class(frame["score"].to_numpy(), called)
+        return []
+    if score_kind != "probability":
+        return []
+    test = (frame["split"] == "test").to_numpy()
+    truth, scores = (frame["y_true"] == positive).to_numpy(dtype=bool), frame["score"].to_numpy()
+    if not test.all():
+        frame, truth, scores, called = frame[test], truth[test], scores[test], None if called is None else called[test]
+    return meaning_warnings(frame["model"], truth, scores, called, file, frame["model"].unique().tolist())
 
 
 def _set_calls(out: Checked, frame: pd.DataFrame, has_calls: bool, threshold: float | None, file: str) -> None:
@@ -168,31 +215,9 @@ def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, has_calls: bool, 
 def _score(raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str) -> tuple[np.ndarray, list[Problem]]:
     if "score" not in raw.columns:
         return np.full(len(raw), np.nan), []
-    column = raw["score"]
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        values = column.to_numpy(dtype=np.float64)
-        bad = ~np.isfinite(values)
-    else:
-        arr = text_array(column)
-        bad = ~is_number(arr)
-        values = to_float(arr)
-        bad |= ~np.isfinite(values)
-    remedy = "a score is a finite number with a decimal point"
-    if bad.any() and not pd.api.types.is_numeric_dtype(column.dtype):
-        comma = pc.match_substring_regex(text_array(column[bad]), r"\A\s*[0-9]+,[0-9]+\s*\z")
-        if pc.any(comma).as_py():
-            remedy = "write decimals with a point, not a comma"
-    at = np.flatnonzero(bad)
-    out = listed("a score that is no finite number", rows[at].tolist(), column.iloc[at].tolist(),
-                 file=file, column="score", remedy=remedy)  # fmt: skip
-    if score_kind == "probability":
-        with np.errstate(invalid="ignore"):
-            at = np.flatnonzero(~bad & ((values < 0) | (values > 1)))
-        remedy = "give the positive class's probability, or use --score-kind rank"
-        out += listed(
-            "a score outside 0 to 1", rows[at].tolist(), values[at].tolist(), file=file, column="score", remedy=remedy
-        )
-    return values, out
+    values, problems = parse_scores(raw["score"], rows, file, "score")
+    values, more = to_probabilities(values, rows, file, "score", score_kind)
+    return values, problems + more
 
 
 def _split(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, list[Problem]]:

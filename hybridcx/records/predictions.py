@@ -6,25 +6,25 @@ dropped. The columns are those of docs/reference/commands.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import nearest, some
-from hybridcx.records.memory import check_memory
+from hybridcx.records.containers import scan_file
+from hybridcx.records.layouts import OPTIONAL, REQUIRED, Layout, arrange
 from hybridcx.records.prediction_checks import check_predictions
-from hybridcx.records.strict_csv import Table, name_problems, scan_csv
-from hybridcx.records.tables import scan_frame, scan_parquet
+from hybridcx.records.score_meaning import ScoreKind
+from hybridcx.records.strict_csv import Table, name_problems
+from hybridcx.records.tables import scan_frame
 
-REQUIRED = ("case_id", "y_true", "model")
-OPTIONAL = ("y_pred", "score", "patient_id", "split", "seed", "fold")
-
-ScoreKind = Literal["probability", "rank"]
+AS_LONG = Layout()
+"""The layout of a file whose columns have our names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,31 +192,37 @@ def is_clustered(test: pd.DataFrame) -> bool:
 
 
 def read_predictions(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     positive: str | None = None,
     threshold: float = 0.5,
     score_kind: ScoreKind = "probability",
     cluster: str | None = None,
+    layout: Layout = AS_LONG,
+    model_names: Sequence[str] = (),
 ) -> Predictions:
-    """Read a predictions file: Parquet where the name ends in .parquet or .pq, CSV otherwise.
+    """Read predictions from a file, or from several files with one model each.
 
     Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default); with more than two labels it is taken
-    against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred. `score_kind` "rank" takes any finite
-    number as score; then y_pred is not made from it. `cluster`: the column that identifies clusters of cases, used instead of `patient_id`.
+    against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred. `score_kind`: "rank" takes any finite
+    number as score, and y_pred is not made from it; the other kinds are converted to the probability of the positive class. `cluster`: the column
+    that identifies clusters of cases, used instead of `patient_id`. `layout`: other column names. `model_names`: the models of the files that
+    have no column `model`, in the order of the files; by default the names of the files.
 
     Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
-    Raises InputError with every problem: what `strict_csv.read_csv` refuses, and bad_input.md 5 to 14; and for a file that is too large for the
+    Raises InputError with every problem: what `containers.scan_file` refuses, and bad_input.md 5 to 14; and for a file that is too large for the
     available memory, before it is read, with the size that fits.
     """
-    path = Path(path)
-    check_memory(path)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        table, problems = scan_parquet(path, REQUIRED, OPTIONAL, numeric=("score",))
-    else:
-        table, problems = scan_csv(path, REQUIRED, OPTIONAL)
-    return _build(table, problems, positive, threshold, score_kind, cluster)
+    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(p) for p in path]
+    names = _model_names(paths, model_names)
+    options: dict[str, Any] = {
+        "positive": positive, "threshold": threshold, "score_kind": score_kind, "cluster": cluster, "layout": layout
+    }  # fmt: skip
+    scanned = [scan_file(p, numeric=_numeric(layout)) for p in paths]
+    if len(paths) == 1:
+        return _build(*scanned[0], **options, model=names[0])
+    return _build_several(scanned, names, **options)
 
 
 def predictions_from_frame(
@@ -226,6 +232,8 @@ def predictions_from_frame(
     threshold: float = 0.5,
     score_kind: ScoreKind = "probability",
     cluster: str | None = None,
+    layout: Layout = AS_LONG,
+    model_names: Sequence[str] = (),
     name: str = "the DataFrame",
 ) -> Predictions:
     """Check a DataFrame as `read_predictions` checks a file; `name` stands for it in messages, rows are counted from 1.
@@ -237,24 +245,126 @@ def predictions_from_frame(
     >>> p.labels, p.test()["y_pred"].tolist()
     (('0', '1'), ['0', '1'])
     """
-    table, problems = scan_frame(frame, name, REQUIRED, OPTIONAL, numeric=("score",))
-    return _build(table, problems, positive, threshold, score_kind, cluster)
+    table, problems = scan_frame(frame, name, (), numeric=_numeric(layout))
+    return _build(
+        table, problems, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster, layout=layout,
+        model=model_names[0] if model_names else "model",
+    )  # fmt: skip
+
+
+def _numeric(layout: Layout) -> tuple[str, ...]:
+    """The columns of scores, which stay numbers."""
+    return ("score", *layout.columns.get("score", ()))
+
+
+def _model_names(paths: Sequence[Path], model_names: Sequence[str]) -> list[str]:
+    """A name for the model of each file: as given, or the file's name, with its folder where files have one name."""
+    if model_names and len(model_names) != len(paths):
+        rule = f"--model-name is given {len(model_names)} times for {len(paths)} files"
+        raise InputError(Problem(rule, value=some(model_names), remedy="name the model of each file, in their order"))
+    if model_names:
+        names = list(model_names)
+    else:
+        names = [p.name.split(".")[0] if str(p) != "-" else "model" for p in paths]
+        if len(set(names)) < len(names):
+            names = [f"{p.absolute().parent.name}/{n}" for p, n in zip(paths, names, strict=True)]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(
+            Problem(f"several files would be one model: {some(twice)}", remedy="name their models with --model-name")
+        )
+    return names
+
+
+def _build_several(
+    scanned: Sequence[tuple[Table | None, list[Problem]]], names: Sequence[str], *, positive: str | None, threshold: float,
+    score_kind: ScoreKind, cluster: str | None, layout: Layout,
+) -> Predictions:  # fmt: skip
+    """The predictions of several files, each checked alone first, so that messages name its lines; then all of them together."""
+    options: dict[str, Any] = {
+        "positive": positive,
+        "threshold": threshold,
+        "score_kind": score_kind,
+        "cluster": cluster,
+    }
+    parts: list[Predictions] = []
+    problems: list[Problem] = []
+    for (table, found), name in zip(scanned, names, strict=True):
+        try:
+            parts.append(_build(table, found, **options, layout=layout, model=name, several=True))
+        except InputError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    kinds = {(p.score_kind, p.cluster) for p in parts}
+    frames = [p.frame.dropna(axis="columns", how="all") for p in parts]
+    if parts[0].threshold is not None:  # calls made from the scores are made again
+        frames = [
+            f.drop(columns="y_pred") if p.threshold is not None else f for f, p in zip(frames, parts, strict=True)
+        ]
+    score_kind, cluster = next(iter(kinds))
+    joined, file = _joined(frames), " and ".join(t.file for t, _ in scanned if t is not None)
+    models = [m for p in parts for m in p.models]
+    twice = sorted({m for m in models if models.count(m) > 1})
+    if twice:
+        raise InputError(
+            Problem(f"a model stands in several files: {some(twice)}", file[:200], remedy="keep it in one of them")
+        )
+    table, more = scan_frame(joined, file, (), numeric=("score",))
+    if table is not None:
+        table = replace(table, file=file)
+    whole = _build(
+        table,
+        more,
+        positive=parts[0].positive,
+        threshold=threshold,
+        score_kind=score_kind,
+        cluster=None,
+        layout=AS_LONG,
+        model="",
+    )
+    warnings = list(dict.fromkeys(w for p in parts for w in p.warnings))
+    about = [w for w in whole.warnings if replace(w, file=None) not in {replace(v, file=None) for v in warnings}]
+    return replace(whole, warnings=(*warnings, *about), cluster=cluster)
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all files; a column of patients or subgroups that a file lacks is filled by case from the files that have it."""
+    every = list(dict.fromkeys(c for f in frames for c in f.columns))
+    by_case = [c for c in every if c not in (*REQUIRED, "y_pred", "score", "seed", "fold", "split")]
+    filled = []
+    for frame in frames:
+        lacking = [c for c in by_case if c not in frame.columns]
+        known = {
+            c: pd.concat([f.drop_duplicates("case_id").set_index("case_id")[c] for f in frames if c in f.columns])
+            for c in lacking
+        }
+        filled.append(frame.assign(**{c: frame["case_id"].map(v[~v.index.duplicated()]) for c, v in known.items()}))
+    return pd.concat(filled, ignore_index=True)[every]
 
 
 def _build(
     table: Table | None,
     problems: list[Problem],
+    *,
     positive: str | None,
     threshold: float,
     score_kind: ScoreKind,
-    cluster: str | None = None,
+    cluster: str | None,
+    layout: Layout,
+    model: str,
+    several: bool = False,
 ) -> Predictions:
-    if score_kind not in ("probability", "rank"):
-        problems.append(Problem("score kind must be probability or rank", value=score_kind))
-    elif not np.isfinite(threshold) or (score_kind == "probability" and not 0 <= threshold <= 1):
+    if score_kind not in get_args(ScoreKind):
+        problems.append(Problem(f"the score kind must be one of {', '.join(get_args(ScoreKind))}", value=score_kind))
+    elif not np.isfinite(threshold) or (score_kind != "rank" and not 0 <= threshold <= 1):
         problems.append(Problem("the threshold must lie in 0 to 1", value=threshold))
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
+    arranged = arrange(table, layout, model=model, positive=positive, cluster=cluster, ids_needed=several)
+    problems += arranged.problems
+    if arranged.table is None:
+        raise InputError(p for p in problems if p.severity == "error")
+    table, score_kind = arranged.table, arranged.score_kind or score_kind
     if cluster is not None and cluster != "patient_id":
         table, more = _clustered_by(table, cluster)
         problems += more
@@ -263,7 +373,11 @@ def _build(
     checked = check_predictions(
         table, positive=positive, threshold=threshold, score_kind=score_kind, all_columns_known=not hidden
     )
-    problems = [*problems, *(_of_cluster(p, cluster) for p in checked.problems)]
+    sources = arranged.sources | ({"patient_id": cluster} if cluster else {})
+    problems = [
+        *problems,
+        *(_of_cluster(replace(p, column=sources.get(p.column or "", p.column)), cluster) for p in checked.problems),
+    ]
     raise_if_any(problems)
     frame = checked.frame
     test = frame[frame["split"] == "test"]
@@ -276,10 +390,10 @@ def _build(
         clustered=is_clustered(test),
         subgroups=checked.subgroups,
         n_cases=int(test["case_id"].nunique()),
-        score_kind=score_kind,
+        score_kind="rank" if score_kind == "rank" else "probability",
         threshold=checked.threshold,
         warnings=tuple(problems),
-        cluster=cluster or "patient_id",
+        cluster=cluster or sources.get("patient_id", "patient_id"),
     )
 
 
@@ -300,4 +414,4 @@ def _of_cluster(problem: Problem, cluster: str | None) -> Problem:
     if cluster is None:
         return problem
     rule = problem.rule.replace("with two patients", "in two clusters").replace("a patient in", "a cluster in")
-    return replace(problem, rule=rule, column=cluster if problem.column == "patient_id" else problem.column)
+    return replace(problem, rule=rule)

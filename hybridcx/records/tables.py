@@ -2,51 +2,124 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hybridcx.errors import Problem
 from hybridcx.records.cells import check_names
-from hybridcx.records.strict_csv import Table, name_problems
+from hybridcx.records.strict_csv import MAX_COLUMNS, Table, name_problems
+
+MAX_CELL = 100_000
+"""Bytes of the longest text of a cell; the csv module has a similar limit."""
 
 _PIECE_ROWS = 1 << 18
+_INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name of an index without a name, which holds row names
 ROWS = " (rows counted from 1)"
 """Suffix of the name of a table without lines: its rows are not line numbers of a file."""
 
 
 def scan_parquet(
-    path: Path, required: Sequence[str], optional: Sequence[str] = (), numeric: Sequence[str] = ()
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    *,
+    name: str | None = None,
 ) -> tuple[Table | None, list[Problem]]:
     """Return a Parquet file as a table of text, and its problems; see `scan_frame`.
 
-    It is read column by column in pieces, so that memory never holds a second copy of the file.
+    It is read column by column in pieces, so that memory never holds a second copy of the file. What pandas noted about its own types is not
+    used: an index with a name is a column like any other, one without a name holds row names.
     """
+    name = name or path.name
     if not path.exists():
         return None, [Problem("there is no such file", str(path), remedy="check the path")]
     try:
         with pq.ParquetFile(path) as file:
-            header = (
-                file.schema_arrow.empty_table().to_pandas().columns.tolist()
-            )  # without what pandas kept as an index
+            names = file.schema_arrow.names
+            header = [c for c in names if not _INDEX.fullmatch(c)]
+            if problem := _damaged_notes(file.schema_arrow, name) or _long_text(path, file, name):
+                return None, [problem]
             return _scan(
                 header,
                 file.metadata.num_rows,
                 lambda i: _column_as_text(file, header[i], header[i] in numeric),
-                path.name,
+                name,
                 required,
                 optional,
                 path,
             )
     except (pa.ArrowException, OSError, ValueError) as e:
-        why = str(e).splitlines()[0] if str(e) else type(e).__name__
-        return None, [
-            Problem("this is no Parquet file that can be read", path.name, value=why, remedy="write it again")
-        ]
+        why = str(e).splitlines()[0][:120] if str(e) else type(e).__name__
+        return None, [Problem("this is no Parquet file that can be read", name, value=why, remedy="write it again")]
+
+
+def scan_arrow(
+    table: pa.Table,
+    name: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    *,
+    path: Path,
+) -> tuple[Table | None, list[Problem]]:
+    """Return an Arrow table as a table of text, and its problems; see `scan_parquet`."""
+    header = [c for c in table.column_names if not _INDEX.fullmatch(c)]
+    if len(set(table.column_names)) < len(table.column_names):
+        return scan_frame(table.to_pandas(ignore_metadata=True), name, required, optional, numeric, path)
+    return _scan(
+        header,
+        table.num_rows,
+        lambda i: _arrow_as_text(table[header[i]].chunks, table.schema.field(header[i]).type, header[i] in numeric),
+        name,
+        required,
+        optional,
+        path,
+    )
+
+
+def _damaged_notes(schema: pa.Schema, name: str) -> Problem | None:
+    """The problem of pandas' notes in the schema, where pandas itself could not read them."""
+    try:
+        schema.empty_table().to_pandas()
+    except Exception as e:  # pandas raises what its code happens to meet: KeyError, TypeError, RecursionError ...
+        rule = f"pandas' notes in this Parquet file are damaged ({type(e).__name__})"
+        return Problem(rule, name, remedy="write it again, or without them")
+    return None
+
+
+def _long_text(path: Path, file: pq.ParquetFile, name: str) -> Problem | None:
+    """The problem of a text too long for a name, found in the dictionaries of the parts: few bytes can repeat it on every row."""
+    texts = [f.name for f in file.schema_arrow if _is_text(_value_type(f.type))]
+    if not texts:
+        return None
+    with pq.ParquetFile(path, read_dictionary=texts) as coded:
+        for part in range(coded.num_row_groups):
+            first = next(coded.iter_batches(batch_size=1, row_groups=[part], columns=texts), None)
+            for column, values in zip(texts, first.columns if first is not None else (), strict=False):
+                words = values.dictionary if pa.types.is_dictionary(values.type) else values
+                longest = pc.max(pc.binary_length(words)).as_py() or 0
+                if longest > MAX_CELL:
+                    rule = f"a text of {longest:,} bytes; at most {MAX_CELL:,} are read"
+                    return Problem(rule, name, column=column, remedy="leave out this column")
+    return None
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in tests)
 
 
 def scan_frame(
@@ -85,8 +158,11 @@ def _scan(
 ) -> tuple[Table | None, list[Problem]]:
     """The table of text from the i-th columns as `column(i)` gives them, and the problems of names and size."""
     file = f"{name}{ROWS}"
+    if len(header) > MAX_COLUMNS:
+        rule = f"{len(header):,} columns, of which at most {MAX_COLUMNS:,} are read"
+        return None, [Problem(rule, name, remedy="give the columns that are needed")]
     problems = check_names(header, file, None)
-    twice = sorted({h for h in header if header.count(h) > 1})
+    twice = sorted(h for h, count in Counter(header).items() if count > 1)
     problems += [Problem("a repeated column name", file, value=h, remedy="rename or remove one") for h in twice]
     problems += name_problems(header, file, None, required, optional)
     if not n_rows:
@@ -98,20 +174,28 @@ def _scan(
 
 
 def _column_as_text(file: pq.ParquetFile, name: str, numeric: bool) -> pd.Series:
-    """One column of a Parquet file, as `_as_text` would give it; text, whole numbers and booleans without an object per cell."""
+    """One column of a Parquet file, as `_as_text` would give it."""
     kind = file.schema_arrow.field(name).type
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    plain = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+    pieces = [batch.column(name) for batch in file.iter_batches(batch_size=_PIECE_ROWS, columns=[name])]
+    return _arrow_as_text(pieces, kind, numeric)
+
+
+def _arrow_as_text(pieces: list[pa.Array], kind: pa.DataType, numeric: bool) -> pd.Series:
+    """The pieces of a column as `_as_text` would give them; text, bytes of text, whole numbers and booleans without an object per cell.
+
+    Raises ArrowInvalid for bytes that are no UTF-8 text.
+    """
+    inner = _value_type(kind)
+    plain = _is_text(inner)
     if not pa.types.is_dictionary(kind) and not numeric:
         plain = plain or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    pieces = [batch.column(name) for batch in file.iter_batches(batch_size=_PIECE_ROWS, columns=[name])]
     if not plain:
         return _as_text(pa.chunked_array(pieces, kind).to_pandas(), numeric)
     for i, piece in enumerate(pieces):  # in place, so that only one piece at a time is in memory twice
         text = piece.dictionary_decode() if pa.types.is_dictionary(kind) else piece
         pieces[i] = text.cast(pa.large_string()).fill_null("")
     whole = pa.chunked_array(pieces, pa.large_string()).combine_chunks()
-    return pa.table([whole], names=[name]).to_pandas()[name].astype("str")
+    return pa.table([whole], names=["column"]).to_pandas()["column"].astype("str")
 
 
 def _as_text(column: pd.Series, numeric: bool) -> pd.Series:

@@ -63,6 +63,8 @@ REASONS: Mapping[str, str] = {
     "runs.csv": "computed from the compared runs, which are not in the folder",
     "recompute.R": "a program",
 }
+READING = ("columns", "guess", "model_names")
+"""Options of `compare` that concern the layout of the input alone."""
 PAGE = "the page also describes trainings or compared runs; its tables were recomputed"
 
 
@@ -195,10 +197,12 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
                 **options,
                 "threshold": options.get("threshold_rule") or options["threshold"],
                 "cluster": None if cluster == "patient_id" else cluster,
+                **dict.fromkeys(READING),  # the ledger has our columns
             },
         ),
     )
     recomputed = _finished(new / "report", record, copies)
+    recomputed.options |= {name: options[name] for name in READING if name in options}
     if options.get("runs"):  # the configurations of the runs, on the page and in runs.csv, are not here
         recomputed.page, recomputed.options["runs"] = False, options["runs"]
         for name in ("data_dictionary.csv", "checklist.csv"):

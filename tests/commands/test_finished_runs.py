@@ -143,7 +143,7 @@ def test_what_is_refused(tmp_path):
     assert "newer hybridcx (schema 99" in said
     assert "not those that the report was made from" in said
     assert "a folder is named twice" in refused([a, a], out)
-    assert "this is not one" in refused([a, tmp_path / "absent.csv"], out)
+    assert "a file among folders of finished reports" in refused([a, tmp_path / "absent.csv"], out)
     assert "would replace a run" in refused([a], a)
 
 

@@ -34,10 +34,8 @@ def test_text_that_is_fine():
 def test_every_rule_with_its_place_value_and_remedy():
     found = checked(["a", "=1+1", "b\u202e", " c", "=1+1", "", None, "NA", " "], warn_na=True)
     assert found == [
-        problem(BLANK, 7, ""),
-        problem(BLANK, 8, None),
-        problem(BLANK, 10, " "),
-        problem(FORMULA, 3, "=1+1", more=" (2 rows)"),
+        problem(BLANK, 7, "", more=" (3 rows: lines 7, 8, 10)"),
+        problem(FORMULA, 3, "=1+1", more=" (2 rows: lines 3, 6)"),
         problem(UNSAFE, 4, "b\u202e"),
         problem(PADDED, 5, " c", "warning"),
         problem(MISSING_WORD, 9, "NA", "warning"),
@@ -47,13 +45,13 @@ def test_every_rule_with_its_place_value_and_remedy():
 def test_one_value_is_said_once_in_the_order_of_the_rows():
     found = checked(["@b", "x", "@a", "@b", "@b", "@c"])
     assert [(p.row, p.value, p.rule) for p in found] == [
-        (2, "@b", FORMULA[0] + " (3 rows)"),
+        (2, "@b", FORMULA[0] + " (3 rows: lines 2, 5, 6)"),
         (4, "@a", FORMULA[0]),
         (7, "@c", FORMULA[0]),
     ]
     assert len(checked([" a", " a"])) == len(checked(["n/a", "n/a"], warn_na=True)) == 1
     assert len(checked(["a\x07", "a\x07"])) == 1
-    assert checked([" a", " a"])[0].rule.endswith("(2 rows)")
+    assert checked([" a", " a"])[0].rule.endswith("(2 rows: lines 2, 3)")
 
 
 def test_blanks_are_allowed_where_they_are():
@@ -61,31 +59,28 @@ def test_blanks_are_allowed_where_they_are():
     assert checked(["", " "], blank_ok=True) == []  # white space alone is blank, not padded
 
 
-def test_no_more_than_the_limit_is_listed():
-    exactly = checked([f"={i}x" for i in range(MAX_LISTED)])
-    assert len(exactly) == MAX_LISTED
-    assert all(p.row is not None for p in exactly)
-    more = checked([f"={i}x" for i in range(MAX_LISTED + 3)])
-    assert more[:-1] == [problem(FORMULA, i + 2, f"={i}x") for i in range(MAX_LISTED)]
-    assert more[-1] == Problem(f"{FORMULA[0]}: 3 more values", "f.csv", column="x", severity="error")
-    spaces = checked([f" {i}" for i in range(MAX_LISTED + 1)])
-    assert spaces[-1] == Problem(f"{PADDED[0]}: 1 more values", "f.csv", column="x", severity="warning")
-    blanks = checked([""] * (MAX_LISTED + 2))
-    assert blanks[:-1] == [problem(BLANK, i + 2, "") for i in range(MAX_LISTED)]
-    assert blanks[-1].rule == f"blank: 2 more rows, {MAX_LISTED + 2} in all"
+def test_many_values_of_one_rule_are_one_problem():
+    few = checked([f"={i}x" for i in range(MAX_LISTED)])
+    assert few == [problem(FORMULA, i + 2, f"={i}x") for i in range(MAX_LISTED)]
+    assert checked([f"={i}x" for i in range(10)]) == [
+        problem(FORMULA, 2, "=0x", more=" (10 rows: lines 2, 3, 4 and 7 more)")
+    ]
+    assert checked([f" {i}" for i in range(4)]) == [
+        problem(PADDED, 2, " 0", "warning", " (4 rows: lines 2, 3, 4 and 1 more)")
+    ]
+    assert checked([""] * 5) == [problem(BLANK, 2, "", more=" (5 rows: lines 2, 3, 4 and 2 more)")]
 
 
 def test_listed():
     assert listed("r", [3, 1], ["a", "b"], file="f", column="c", remedy="m", severity="warning") == [
-        Problem("r", "f", 3, "c", "a", "m", "warning"),
-        Problem("r", "f", 1, "c", "b", "m", "warning"),
+        Problem("r (2 rows: lines 3, 1)", "f", 3, "c", "a", "m", "warning")
     ]
-    assert listed("r", [1, 2, 3], limit=2, file="f", column="c") == [
-        Problem("r", "f", 1, "c"),
-        Problem("r", "f", 2, "c"),
-        Problem("r: 1 more rows, 3 in all", "f", column="c"),
+    assert listed("r", range(1, 121), file="f", column="c", unit="cells") == [
+        Problem("r (120 cells: lines 1, 2, 3 and 117 more)", "f", 1, "c")
     ]
     assert listed("r", [None], [5]) == [Problem("r", value=5)]
+    assert listed("r", [None, None]) == [Problem("r (2 rows)")]
+    assert listed("r", []) == []
 
 
 def test_headers():
@@ -182,8 +177,3 @@ def test_lists_in_messages():
     assert cells.some(range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert cells.some(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     assert cells.some(["a\x07"]) == "a\\x07"
-
-
-def test_as_many_as_the_limit_are_all():
-    assert listed("r", [1, 2], limit=2) == [Problem("r", row=1), Problem("r", row=2)]
-    assert listed("r", [1, 2], limit=1, severity="warning")[1].severity == "warning"

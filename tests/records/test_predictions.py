@@ -476,7 +476,7 @@ def test_values_of_a_frame_as_text():
     p = predictions_from_frame(frame)
     assert p.frame["case_id"].tolist() == ["1", "2"]
     assert p.labels == ("false", "true")
-    assert p.frame["age"].tolist() == ["30.5", ""]
+    assert p.frame["age"].isna().tolist() == [False, True]
     assert p.frame["grade"].tolist() == ["1", "2"]
     assert p.frame["score"].tolist() == [0.25, float(np.float32(0.1))]
 
@@ -492,7 +492,7 @@ def test_a_frame_is_refused_for_the_same_reasons():
         with pytest.raises(InputError, match=text):
             predictions_from_frame(good.assign(**change))
     with pytest.raises(InputError, match="required column"):
-        predictions_from_frame(good.rename(columns={"y_true": "truth"}))
+        predictions_from_frame(good.rename(columns={"y_true": "wahrheit"}))
     with pytest.raises(InputError, match="repeated"):
         predictions_from_frame(pd.concat([good, good[["score"]]], axis=1))
     with pytest.raises(InputError, match="no rows"):
@@ -605,7 +605,7 @@ def test_cases_in_dispute_need_no_truth(tmp_path):
     p = read_predictions(path)
     assert p.labels == ("normal", "abnormal")  # NA is no third label
     assert p.n_cases == 2
-    assert p.warnings == ()
+    assert [str(w) for w in p.warnings] == ["p.csv, line 5, column reader_a: NA, read as missing."]
     apart = p.rows("disputed").set_index("case_id")
     assert apart["y_true"].isna().all()
     assert apart.loc["c3", "reader_b"] == "normal"

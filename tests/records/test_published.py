@@ -163,7 +163,6 @@ def test_every_problem_at_once(tmp_path):
         (GOOD, (25, 24, {"F2": "percent"}), "--unit names a metric that is not printed"),
         ("model,metric,value\na,AUC,0.9\n", (25, 24), "no metric of a confusion matrix"),
         ("model,metric,value\na,wibble,0.9\n", (25, 24), "the metrics of a confusion matrix are accuracy"),
-        ("model;metric;value\na;acc;0.9\n", (25, 24), "semicolons"),
         ("model,metrc,value\na,acc,0.9\n", (25, 24), "did you mean the column 'metrc'"),
         ("model,metric,value\n", (25, 24), "a header and no rows"),
     ],

@@ -1,0 +1,205 @@
+"""The containers of a table: a text file, plain or gzipped; a workbook; Parquet, Feather, Stata, SPSS; a dataset folder; standard input.
+
+`scan_file` brings each to the same table of text. The container is known by its first bytes and its name; one that is not read is
+named as what it is, with the way to a file that is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.feather as feather
+
+from hybridcx.errors import InputError, Problem
+from hybridcx.records.file_kinds import EXPORT, READ, container_of, not_a_file
+from hybridcx.records.memory import check_memory
+from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.tables import scan_arrow, scan_frame, scan_parquet
+from hybridcx.store.machine import gb, memory_there
+
+STANDARD_INPUT = "-"
+PARQUET = (".parquet", ".pq")
+DATASET_PARTS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
+"""Endings of the files of a dataset folder, and their format."""
+_CHUNK = 1 << 22
+_ZIPPED_LIMIT = 50
+"""The contents of a workbook may be this many times larger than its file, beyond 200 MB; ordinary ones are about ten times."""
+
+
+def scan_file(
+    path: Path, required: Sequence[str] = (), optional: Sequence[str] = (), numeric: Sequence[str] = ()
+) -> tuple[Table | None, list[Problem]]:
+    """Return the table of a file, a dataset folder or standard input (`-`), and its problems; see `strict_csv.scan_csv`.
+
+    `numeric`: columns of scores, which stay float64 where the container holds numbers.
+    """
+    if str(path) == STANDARD_INPUT or _is_pipe_of_the_shell(path):
+        with _spooled(path) as (copy, name):
+            return _scan(copy, name, required, optional, numeric)
+    if path.is_dir():
+        return _scan_dataset(path, required, optional, numeric)
+    if problem := not_a_file(path):
+        return None, [problem]
+    return _scan(path, path.name, required, optional, numeric)
+
+
+def _scan(
+    path: Path, name: str, required: Sequence[str], optional: Sequence[str], numeric: Sequence[str]
+) -> tuple[Table | None, list[Problem]]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as e:
+        return None, [Problem(f"the file cannot be read: {e.strerror or e}", name)]
+    kind = "Parquet" if path.suffix.lower() in PARQUET else container_of(head)
+    if kind == "gzip":
+        with _unzipped(path, name) as copy:
+            return _scan(copy, name, required, optional, numeric)
+    check_memory(path, name=name)
+    if kind is None:
+        return scan_csv(path, required, optional, name=name)
+    if kind == "Parquet":
+        return scan_parquet(path, required, optional, numeric, name=name)
+    readers: dict[str, Callable[[Path, str], pd.DataFrame | pa.Table]] = {
+        "Feather": _feather,
+        "Stata": _stata,
+        "SPSS": _spss,
+        "SPSS (zsav)": _spss,
+        "zip": _workbook,
+    }
+    assert set(readers) | {"Parquet", "gzip"} == READ
+    if kind not in readers:
+        return None, [Problem(f"{kind}, which is not read", name, remedy=EXPORT)]
+    try:
+        table = readers[kind](path, name)
+    except InputError as error:
+        return None, list(error.problems)
+    except Exception as e:  # the libraries raise many kinds of errors for a damaged file
+        rule = f"this {kind if kind != 'zip' else 'workbook'} file cannot be read ({type(e).__name__}: {str(e)[:120]})"
+        return None, [Problem(rule, name, remedy=f"write it again, or {EXPORT}")]
+    if isinstance(table, pa.Table):
+        return scan_arrow(table, name, required, optional, numeric, path=path)
+    return scan_frame(table, name, required, optional, numeric, path=path)
+
+
+def _is_pipe_of_the_shell(path: Path) -> bool:
+    """Whether the path is that of process substitution, `<(command)`: an open pipe of this process."""
+    return str(path.parent) in ("/dev/fd", "/proc/self/fd") or str(path) == "/dev/stdin"
+
+
+@contextmanager
+def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
+    """Standard input or an open pipe as a temporary file, and its name for messages."""
+    name = "standard input" if str(path) in (STANDARD_INPUT, "/dev/stdin") else str(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "input"
+        if name == "standard input":
+            if sys.stdin is None or sys.stdin.closed:
+                raise InputError(Problem("standard input is closed", remedy="pipe the table into the command"))
+            _copy(sys.stdin.buffer, copy, name)
+        else:
+            with path.open("rb") as pipe:
+                _copy(pipe, copy, name)
+        yield copy, name
+
+
+@contextmanager
+def _unzipped(path: Path, name: str) -> Iterator[Path]:
+    """The content of a gzip file as a temporary file, no larger than what fits into memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "input"
+        try:
+            with gzip.open(path) as source:
+                _copy(source, copy, name)
+        except (EOFError, OSError, zlib.error) as e:
+            raise InputError(
+                Problem(f"this gzip file cannot be unpacked ({e})", name, remedy="copy it again")
+            ) from None
+        yield copy
+
+
+def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, name: str) -> None:
+    """Copy a stream whose size is not known; refused beyond the memory of the machine, because the table would not fit into it."""
+    limit, size = memory_there().total // 2, 0
+    with target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise InputError(Problem(f"more than {gb(limit)} of text", name, remedy="give a smaller table"))
+            file.write(chunk)
+
+
+def _scan_dataset(
+    path: Path, required: Sequence[str], optional: Sequence[str], numeric: Sequence[str]
+) -> tuple[Table | None, list[Problem]]:
+    """A folder of Parquet, Feather or CSV parts as one table; names of the form `key=value` of its subfolders are columns."""
+    files = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(("_", "."))]
+    kinds = {p.suffix.lower() for p in files}
+    names = {DATASET_PARTS.get(k) for k in kinds}
+    if len(names) != 1 or None in names:
+        rule = "a folder that is neither a finished report nor a dataset of Parquet or Feather files"
+        return None, [Problem(rule, str(path), remedy="name the file in it")]
+    try:
+        dataset = ds.dataset([str(p) for p in sorted(files)], format=names.pop(), partitioning=ds.partitioning(flavor="hive"),
+                             partition_base_dir=str(path))  # fmt: skip
+        table = dataset.to_table()
+    except (pa.ArrowException, OSError, ValueError) as e:
+        return None, [Problem(f"this dataset cannot be read ({str(e)[:120]})", str(path), remedy="write it again")]
+    return scan_arrow(table, path.name, required, optional, numeric, path=path)
+
+
+def _feather(path: Path, name: str) -> pa.Table:
+    return feather.read_table(path, memory_map=False)
+
+
+def _stata(path: Path, name: str) -> pd.DataFrame:
+    """Stata's value labels replace the codes; dates and missing values follow pandas."""
+    return pd.read_stata(path)
+
+
+def _spss(path: Path, name: str) -> pd.DataFrame:
+    if find_spec("pyreadstat") is None:
+        remedy = "install the extra `spss` (pip install hybridcx[spss]), or export the table as CSV"
+        raise InputError(Problem("an SPSS file, which needs the package pyreadstat", name, remedy=remedy))
+    return pd.read_spss(path)
+
+
+def _workbook(path: Path, name: str) -> pd.DataFrame:
+    """The only sheet with content of an .xlsx workbook; numbers as Excel stores them, text as it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile:
+        raise InputError(Problem("a damaged workbook or zip file", name, remedy="save it again")) from None
+    names = {m.filename for m in members}
+    if "xl/workbook.xml" not in names:
+        kind = "an OpenDocument file" if "mimetype" in names else "a NumPy archive (.npz)" if any(
+            n.endswith(".npy") for n in names) else "a zip archive"  # fmt: skip
+        raise InputError(Problem(f"{kind}, which is not read", name, remedy=EXPORT))
+    size = sum(m.file_size for m in members)
+    if size > max(200_000_000, _ZIPPED_LIMIT * path.stat().st_size) or size > 1_000_000_000:
+        raise InputError(Problem(f"a workbook that unpacks to {gb(size)}", name, remedy=EXPORT))
+    if find_spec("openpyxl") is None:
+        remedy = "install the extra `excel` (pip install hybridcx[excel]), or save the sheet as CSV UTF-8"
+        raise InputError(Problem("an Excel workbook, which needs the package openpyxl", name, remedy=remedy))
+    sheets = pd.read_excel(
+        path, sheet_name=None, dtype=object, keep_default_na=False, na_filter=False, engine="openpyxl"
+    )
+    filled = {sheet: frame for sheet, frame in sheets.items() if frame.size}
+    if len(filled) != 1:
+        rule = f"a workbook with {len(filled)} sheets that hold a table: {', '.join(filled)}"
+        raise InputError(Problem(rule, name, remedy="keep the sheet of the predictions alone, or save it as CSV UTF-8"))
+    frame = next(iter(filled.values()))
+    return frame.replace("", None)
