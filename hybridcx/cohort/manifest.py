@@ -25,6 +25,7 @@ from hybridcx.records.cells import (
     some,
     text_array,
     to_float,
+    without_missing,
     without_names,
 )
 from hybridcx.records.labels import two_labels
@@ -52,7 +53,9 @@ def read_manifest(
     table, problems = scan_csv(path, REQUIRED, OPTIONAL)
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
-    raw, rows, file = table.frame, table.rows, table.file
+    rows, file = table.rows, table.file
+    raw, missing = without_missing(table.frame, rows, file, texts=("case_id", "image", "label"))
+    table, problems = replace(table, frame=raw), problems + missing
     if not len(raw):
         raise InputError(p for p in problems if p.severity == "error")
     labelled_cases = labelled(table, labels_by)

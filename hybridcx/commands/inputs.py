@@ -23,7 +23,8 @@ Input = str | Path | pd.DataFrame | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Checked predictions, the name of their report, hashes of the input files; for folders also their differences (`tables`) and notes."""
+    """Checked predictions, the name of their report, hashes of the input files; for folders also their differences (`tables`) and notes;
+    for several files the models of each."""
 
     read: Predictions
     name: str
@@ -32,6 +33,7 @@ class Compared:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     file: str | None = None
+    models_of_files: dict[str, list[str]] = field(default_factory=dict)
 
     def title(self, read: Predictions) -> str:
         """The title of the report."""
@@ -45,6 +47,7 @@ class Compared:
             "score_kind": read.score_kind,
             "cluster": read.cluster,
             "predictions_file": self.file,
+            "models_of_files": self.models_of_files or None,
             "runs": [f.name for f in self.folders] or None,
             "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
             "threshold_rule": read.threshold_rule or None,
@@ -88,9 +91,11 @@ def compared(
         read = read_predictions(files, **options, layout=layout, model_names=model_names)
         alike = len({p.name for p in files}) < len(files)
         names = [f"{p.absolute().parent.name}/{p.name}" if alike else p.name for p in files]
-        inputs = {n: sha256_file(p) for n, p in zip(names, files, strict=True) if p.is_file()}
+        inputs = {n: sha256_file(p) for n, p in sorted(zip(names, files, strict=True)) if p.is_file()}
+        of_files = dict(sorted(zip(names, map(list, read.models_of_files), strict=False)))
         single = paths[0] if len(paths) == 1 and inputs else None
-        return Compared(read, single.stem if single else "comparison", inputs, file=single.name if single else None)
+        name, file = (single.stem, single.name) if single else ("comparison", None)
+        return Compared(read, name, inputs, file=file, models_of_files=of_files)
     if files or not paths:
         remedy = "name folders of finished reports, or files of predictions"
         raise InputError(

@@ -186,6 +186,22 @@ def check_text(
     return out
 
 
+def without_missing(
+    frame: pd.DataFrame, rows: np.ndarray, file: str, *, texts: Sequence[str]
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The table with NA, as R writes missing values, as empty cells, and a warning for each column; `texts` are columns of ids and labels, in which
+    NA stays text."""
+    problems: list[Problem] = []
+    for column in [c for c in frame.columns if c not in texts]:
+        missing = (frame[column] == "NA").to_numpy(dtype=bool)
+        if missing.any():
+            problems += listed(
+                "NA, read as missing", rows[missing].tolist(), file=file, column=column, severity="warning"
+            )
+            frame = frame.assign(**{column: frame[column].mask(missing, "")})
+    return frame, problems
+
+
 def without_names(
     problems: Iterable[Problem], rows: np.ndarray, case_ids: pd.Series, columns: Sequence[str]
 ) -> list[Problem]:

@@ -46,7 +46,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "score": _names(
         "score scores yscore yscores yprob yproba yprobability ypredproba ypredprob probability probabilities prob probs proba probas "
         "predictedprobability predictedprob predprob predproba predscore modelscore riskscore risk likelihood posterior ppositive probpositive "
-        "probapositive positiveprobability p p1 prob1 proba1 logit logits output"
+        "probapositive positiveprobability p logit logits output"
     ),
     "patient_id": _names("patientid patient subjectid subject personid person participantid participant pid"),
     "split": _names("split subset partition set"),
@@ -67,6 +67,9 @@ CONFIDENCE = (
 )
 """Names of a score that is usually the probability of the predicted class."""
 
+_SINGLE = frozenset((*SYNONYMS["score"], *SYNONYMS["y_pred"], *CONFIDENCE))
+"""Names of the score or the calls of a single model."""
+
 _SCORE_WORDS = (
     "y_score|y_prob|y_proba|pred_proba|pred_prob|probability|probabilities|probs|proba|prob|scores|score|p|logits|logit"
 )
@@ -74,7 +77,7 @@ _CALL_WORDS = (
     "y_pred|predicted_label|predicted_class|predictions|prediction|predicted|preds|pred|calls|call|class|label"
 )
 _AFFIX = re.compile(
-    rf"(?:(?P<first>{_SCORE_WORDS}|{_CALL_WORDS})[_. :-]+(?P<after>.+)|(?P<before>.+?)[_. :-]+(?P<last>{_SCORE_WORDS}|{_CALL_WORDS}))",
+    rf"(?:(?P<first>{_SCORE_WORDS}|{_CALL_WORDS})[_. :-]+(?:of[_. :-]+)?(?P<after>.+)|(?P<before>.+?)[_. :-]+(?P<last>{_SCORE_WORDS}|{_CALL_WORDS}))",
     re.IGNORECASE,
 )
 _IS_SCORE = re.compile(_SCORE_WORDS, re.IGNORECASE)
@@ -156,6 +159,8 @@ def arrange(
     """
     problems: list[Problem] = []
     frame, several, sources = _mapped(table, layout.columns, problems)
+    if any(p.severity == "error" for p in problems):
+        return Arranged(None, problems, sources)
     candidates = _candidates(frame, several, cluster)
     kind: ScoreKind | None = None
     if layout.guess:
@@ -172,8 +177,6 @@ def arrange(
         return Arranged(None, [*problems, *asked], sources)
     else:
         problems += _unused(table, frame, several, candidates)
-    if any(p.severity == "error" for p in problems):
-        return Arranged(None, problems, sources)
     table = replace(table, frame=frame)
     if "model" not in frame.columns and "y_true" in frame.columns:
         if "case_id" not in frame.columns and not ids_needed and not {"seed", "fold"} & set(frame.columns):
@@ -288,7 +291,8 @@ def _asked(
     needed = [c for c in ("case_id", "y_true") if c not in names and c in candidates]
     if "model" not in names and "model" in candidates:
         needed.append("model")
-    if not names & {"score", "y_pred"} and set(candidates) & {"score", "y_pred"}:
+    wide = "y_true" in frame.columns and bool(_model_columns(frame))
+    if not wide and not names & {"score", "y_pred"} and set(candidates) & {"score", "y_pred"}:
         needed += [c for c in ("y_pred", "score") if c in candidates]
     if not needed:
         return []
@@ -379,6 +383,8 @@ def _with_models(
     )
     if pair is not None:
         return _of_both_classes(table, pair, len(chosen), model, positive)
+    if len(chosen) == 1 and chosen[0].model.isdecimal():  # proba_1
+        chosen = [replace(chosen[0], model=model)]
     return _melted(table, chosen)
 
 
@@ -399,6 +405,8 @@ def _model_columns(frame: pd.DataFrame) -> list[_Column]:
     plain: list[_Column] = []
     unclear: list[_Column] = []
     for name in further:
+        if squash(name) in _SINGLE:
+            continue
         match, values = _AFFIX.fullmatch(name), _numbers(frame[name])
         cells = set(frame[name].unique()) - {"", "NA"}
         calls = bool(cells) and cells <= labels

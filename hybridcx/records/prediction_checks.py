@@ -18,6 +18,7 @@ from hybridcx.records.cells import (
     nearest,
     some,
     text_array,
+    without_missing,
     without_names,
 )
 from hybridcx.records.labels import misspelt_labels, two_labels
@@ -57,7 +58,12 @@ def check_predictions(
     `all_columns_known` is False where a column may not have been recognised: then the checks across rows are skipped, because they would report
     its absence as further faults. The frame is complete only where no problem is an error.
     """
-    raw, missing = _without_missing(table.frame, table.rows, table.file)
+    raw, missing = without_missing(
+        table.frame, table.rows, table.file, texts=("case_id", "y_true", "model", "y_pred", "score")
+    )
+    empty = [str(c) for c in raw if c not in COLUMNS[:5] and is_blank(text_array(raw[c])).all()] if len(raw) else []
+    missing += [Problem("an empty column, which is not used", table.file, column=c, severity="warning") for c in empty]
+    raw = raw.drop(columns=empty)
     rows, file = table.rows, table.file
     has_score, has_calls = "score" in raw.columns, "y_pred" in raw.columns
     extra = [c for c in raw.columns if c not in COLUMNS]
@@ -100,29 +106,6 @@ def check_predictions(
     _set_subgroups(out, frame, extra, file)
     out.frame = frame
     return out
-
-
-def _without_missing(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table with NA as empty cells wherever NA means missing: in every column but ids, labels, models and scores.
-
-    A column of which nothing is left is dropped. Both are warned of.
-    """
-    problems: list[Problem] = []
-    for column in raw.columns:
-        if column in ("case_id", "y_true", "model", "y_pred", "score"):
-            continue
-        cells = raw[column]
-        missing = (cells == "NA").to_numpy(dtype=bool)
-        if missing.any():
-            problems += listed(
-                "NA, read as missing", rows[missing].tolist(), file=file, column=column, severity="warning"
-            )
-            cells = cells.mask(missing, "")
-            raw = raw.assign(**{column: cells})
-        if missing.all() or (column in ("patient_id", "split", "seed", "fold") and is_blank(text_array(cells)).all()):
-            problems.append(Problem("an empty column, which is not used", file, column=column, severity="warning"))
-            raw = raw.drop(columns=column)
-    return raw, problems
 
 
 def _no_prediction(extra: list[str], file: str) -> Problem:

@@ -55,7 +55,8 @@ class Predictions:
     sorted. `has_score`, `has_pred`: whether every row has one. `clustered`: whether a patient has more than one of the test
     cases. `subgroups`: further columns with one value per case. `n_cases`: distinct test cases. `cluster`: the input's column that
     `patient_id` was taken from. `threshold`: at which the calls were made, None where the input states them or a rule chose one for each
-    model (`threshold_rule`, `thresholds` by model, and `chosen_thresholds` with what they reach on the validation cases).
+    model (`threshold_rule`, `thresholds` by model, and `chosen_thresholds` with what they reach on the validation cases). `models_of_files`: the
+    models of each of several files, in their order.
     """
 
     frame: pd.DataFrame
@@ -73,6 +74,7 @@ class Predictions:
     threshold_rule: str = ""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     chosen_thresholds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    models_of_files: tuple[tuple[str, ...], ...] = ()
 
     def threshold_of(self, model: str) -> float | None:
         """The threshold that a rule chose for a model; None where there was no rule, or seeds have thresholds of their own.
@@ -324,7 +326,7 @@ def _build_several(
     )
     warnings = list(dict.fromkeys(w for p in parts for w in p.warnings))
     about = [w for w in whole.warnings if replace(w, file=None) not in {replace(v, file=None) for v in warnings}]
-    return replace(whole, warnings=(*warnings, *about), cluster=cluster)
+    return replace(whole, warnings=(*warnings, *about), cluster=cluster, models_of_files=tuple(p.models for p in parts))
 
 
 def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -135,8 +135,8 @@ def _of_the_folder(problem: Problem, folder: Path, record: Mapping[str, Any]) ->
 
 def _copy(frame: pd.DataFrame, name: str, new: Path) -> Path:
     """Write the input of the report again, under its own name, with blank cells for missing values."""
-    path = new / "inputs" / Path(name).name
-    path.parent.mkdir(exist_ok=True)
+    path = new.joinpath("inputs", *(part for part in Path(name).parts[-2:] if part not in ("..", "/", "\\")))
+    path.parent.mkdir(exist_ok=True, parents=True)
     if path.suffix.lower() in (".parquet", ".pq"):
         frame.to_parquet(path, index=False)
     else:
@@ -177,11 +177,15 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     if cluster != "patient_id":
         ledger = ledger.rename(columns={"patient_id": cluster})
     copies: dict[str, Path] = {}
-    predictions: Path | pd.DataFrame = ledger
+    predictions: Path | pd.DataFrame | list[Path] = ledger
     if options.get("runs"):  # the folders of the runs are not here, their predictions are in the ledger
         inputs.pop("predictions", None)
     if "predictions" in inputs:
         predictions = copies[inputs["predictions"]] = _copy(ledger, inputs["predictions"], new)
+    if models_of_files := options.get("models_of_files"):
+        for name, models in models_of_files.items():
+            copies[name] = _copy(ledger[ledger["model"].isin(models)], name, new)
+        predictions = list(copies.values())
     readers: Path | pd.DataFrame | None = None
     if (folder / "ratings.csv").exists():
         readers = read_written(folder / "ratings.csv")

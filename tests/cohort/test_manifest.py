@@ -53,12 +53,17 @@ def test_the_hash_covers_the_manifest_and_the_images(write_manifest, tmp_path):
 
 
 def test_ids_stay_text_and_na_is_a_label(write_manifest):
-    path = write_manifest(["007,1e5,images/1.png,NA", "1e5,NA,images/2.png,1"])
+    path = write_manifest(["007,1e5,images/1.png,NA", "1e5,null,images/2.png,1"])
     c = read_manifest(path)
     assert c.frame["case_id"].tolist() == ["007", "1e5"]
-    assert c.frame["patient_id"].tolist() == ["1e5", "NA"]
+    assert c.frame["patient_id"].tolist() == ["1e5", "null"]
     assert c.labels == ("NA", "1")
     assert any("R and pandas" in str(w) for w in c.warnings)
+
+
+def test_a_patient_id_of_na_is_missing(write_manifest):
+    text = refused(write_manifest(["c1,NA,images/1.png,normal", "c2,NA,images/2.png,abnormal"]))
+    assert "column patient_id: blank (2 rows: lines 2, 3)" in text
 
 
 def test_blanks_name_their_rows(write_manifest):
