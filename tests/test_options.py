@@ -153,10 +153,12 @@ def test_provenance_records_every_option_of_compare_and_verify_repeats_it(here):
     values = {
         "positive": "abnormal", "threshold": 0.4, "score_kind": "probability", "cluster": "patient_id", "readers": "r.csv",
         "readers_made_truth": "no", "by": ["sex"], "prevalences": [0.2, 0.1], "margin": 0.1, "reference": "A", "all_pairs": True,
-        "stratified": True, "confidence_level": 0.9, "n_bootstrap": 120, "seed": 7, "seed_design": "fixed", "n_train": 30,
+        "stratified": True, "confidence_level": 0.9, "n_bootstrap": 120, "seed": 7, "seed_design": "fixed", "n_train": 30, "columns": {"case_id": "id"}, "guess": True,
+        "model_names": ["m"],
     }  # fmt: skip
     parameters = options_of(hybridcx.compare)
     assert {"predictions", *values} == {n for n, o in parameters.items() if o.recorded}
+    (here / "p.csv").write_text(PREDICTIONS.replace("case_id", "id", 1), encoding="utf-8")
     for unused in ("cluster", "seed_design", "n_train"):  # these data have no patients and one seed
         del values[unused]
     report = hybridcx.compare("p.csv", out="o", **values)

@@ -20,8 +20,7 @@ def swapped(line, old, new):
 
 LINES = GOOD.splitlines()
 BAD_PREDICTIONS = {
-    "1 semicolons": (GOOD.replace(",", ";"), ["semicolons", "line 1"]),
-    "1 tabs": (GOOD.replace(",", "\t"), ["tabs"]),
+    "1 spaces": (GOOD.replace(",", " "), ["separated by spaces", "line 1"]),
     "2 Latin-1": (GOOD.replace("lda", "modèle").encode("latin-1"), ["not UTF-8", "Latin-1"]),
     "2 UTF-16": (GOOD.encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
     "5 blank label": (swapped(3, "abnormal,vgg16", ",vgg16"), ["line 3", "column y_true", "blank"]),
@@ -29,7 +28,7 @@ BAD_PREDICTIONS = {
     "6 too few fields": (swapped(5, LINES[4], "c03,abnormal,vgg16"), ["line 5", "too few fields"]),
     "6 too many fields": (swapped(5, "vgg16", "vgg16,x"), ["line 5", "too many fields"]),
     "7 header twice": (GOOD.replace("y_pred", "model", 1), ["model", "repeated"]),
-    "7 absent column": (GOOD.replace("case_id", "caseid", 1), ["case_id", "did you mean", "'caseid'"]),
+    "7 absent column": (GOOD.replace("case_id", "caseid", 1), ["case_id", "--columns case_id=caseid", "--guess"]),
     "9 spellings": (swapped(2, "normal,vgg16", "Normal,vgg16"), ["spellings", "'Normal'", "'normal'"]),
     "10 empty": ("", ["empty"]),
     "10 header alone": (HEADER, ["no rows"]),
@@ -64,6 +63,17 @@ def test_bad_predictions(fault, here, call, earlier):
         assert all(c.isprintable() or c == "\n" for c in err)
     assert sorted(p.name for p in here.iterdir()) == ["bad predictions.csv"]
     assert tree(earlier) == before
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_gives_the_same_report(here, call, separator, name):
+    for folder, text in (("a", GOOD), ("b", GOOD.replace(",", separator))):
+        (here / folder).mkdir()
+        write(here / folder / "p.csv", text)
+        code, _, err = call("compare", f"{folder}/p.csv", "--n-bootstrap", "100", "--out", f"{folder}/out")
+        assert code == 0
+        assert (f"read as separated by {name}" in err) == (folder == "b")
+    assert (here / "a/out/metrics.csv").read_bytes() == (here / "b/out/metrics.csv").read_bytes()
 
 
 def test_every_problem_in_one_go(here, call):
@@ -128,7 +138,7 @@ def test_more_than_twelve_models_need_a_choice(here, call):
 # Bad ratings
 
 BAD_RATINGS = {
-    "1 semicolons": (RATINGS.replace(",", ";"), ["semicolons"]),
+    "1 spaces": (RATINGS.replace(",", " "), ["separated by spaces"]),
     "2 UTF-16": (RATINGS.encode("utf-16"), ["UTF-16"]),
     "5 blank id": (RATINGS.replace("c3,", ",", 1), ["line 5", "case_id", "blank"]),
     "6 fields": (RATINGS + "c99,1\n", ["line 22", "too few fields"]),
