@@ -1,8 +1,9 @@
 """Image files as arrays of 8-bit grey or colour, decoded whole, by stated rules.
 
 Rules. Greyscale stays greyscale, colour is RGB; colour profiles are not applied. 16-bit greyscale is divided by its declared range (65,535, or what
-BitsPerSample or MaxSampleValue of a TIFF says) and rounded to 0 to 255, never clipped; a TIFF that counts white as zero is inverted. 16-bit colour
-keeps its upper 8 bits. Transparency is laid over white, a palette is replaced by its colours, CMYK becomes RGB by Pillow's formula (1 - C)(1 - K).
+BitsPerSample or MaxSampleValue of a TIFF, or sBIT of a PNG, says) and rounded to 0 to 255, never clipped; a caution says where that leaves few grey
+levels. A TIFF that counts white as zero is inverted. 16-bit colour keeps its upper 8 bits. Transparency is laid over white, a palette is replaced
+by its colours, CMYK becomes RGB by Pillow's formula (1 - C)(1 - K).
 The EXIF orientation is applied, and crop boxes refer to the image after it. Nothing else of the metadata is read or kept. DICOM has rules of its own:
 `images.dicom`.
 """
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import io
 import logging
-import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from hybridcx.errors import InputError, Problem
-from hybridcx.images.decoded import Decoded, RefusedError
+from hybridcx.images import tiff
+from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, article
+from hybridcx.images.jpeg import check_complete, read_jpeg
+from hybridcx.images.png import read_png
 
 MAX_PIXELS = 80_000_000
 """Images of more pixels are refused before they are decoded; a large mammogram has 30 million."""
@@ -27,7 +30,8 @@ MAX_PIXELS = 80_000_000
 logging.getLogger("PIL").setLevel(logging.INFO)
 
 _ORIENTATION = int(ExifTags.Base.Orientation)
-_PHOTOMETRIC, _BITS, _MIN_SAMPLE, _MAX_SAMPLE = 262, 258, 280, 281
+_MIN_SAMPLE, _MAX_SAMPLE = 280, 281
+_READ = ("JPEG", "PNG", "TIFF")
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -37,12 +41,32 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\0+", "BigTIFF"),
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
+    (b"8BPS", "Photoshop"),
+    (b"II\xbc", "JPEG XR"),
     (b"%PDF", "PDF"),
     (b"PK\x03\x04", "zip"),
     (b"\x1f\x8b", "gzip"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"NRRD", "NRRD"),
+    (b"ObjectType", "MetaImage"),
+    (b"\x93NUMPY", "NumPy"),
+    (b"\x89HDF", "HDF5"),
+    *((b"P%d" % n + end, "Netpbm") for n in range(1, 8) for end in (b"\n", b" ", b"\r")),
 )
-_READ = ("JPEG", "PNG", "TIFF")
+_BRANDS = {
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"hevc": "HEIC",
+    b"mif1": "HEIF",
+    b"msf1": "HEIF",
+}
+"""Of the ISO base media format (ISO/IEC 14496-12), in bytes 8 to 12; other brands are films."""
+_TRAILING = "data after the image's end marker (a motion photo, a second picture?), which is not read and may identify the patient"
 
 
 def decode(path: str | Path, *, frame: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
@@ -78,33 +102,13 @@ def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
         return _decode_dicom(data, frame, max_pixels)
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RefusedError("Pillow is set to load truncated images", "set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False")
-    damaged = RefusedError(
+    refusal = RefusedError(
         f"a {kind} that is truncated or damaged", "copy it again from its source, or exclude the case"
     )
-    if (kind == "JPEG" and not _jpeg_ends(data)) or (kind == "PNG" and not _png_is_sound(data)):
-        raise damaged
-    bomb = RefusedError(
-        f"an image of more than {max_pixels:,} pixels, not decoded", "reduce it, or check whether it is an image"
-    )
     try:
-        with Image.open(io.BytesIO(data), formats=_READ) as im:
-            if im.width * im.height > max_pixels:
-                raise bomb
-            n_frames = getattr(im, "n_frames", 1)
-            if n_frames > 1 and frame is None:
-                raise RefusedError(
-                    f"a file of {n_frames} frames",
-                    f"name the one that is meant in the manifest: image.{kind[:3].lower()}#frame=1",
-                )
-            if frame is not None and not 1 <= frame <= n_frames:
-                raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
-            if frame is not None and frame > 1:
-                im.seek(frame - 1)
-                if im.width * im.height > max_pixels:
-                    raise bomb
-            return _pixels(im, kind)
+        return {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff}[kind](data, frame, max_pixels)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        refusal = bomb
+        refusal = _bomb(max_pixels)
     except (
         OSError,
         SyntaxError,
@@ -115,14 +119,93 @@ def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
         IndexError,
         OverflowError,
         ArithmeticError,
-    ):
+    ) as e:
         # Pillow raises all of these on damaged files (struct.error and UnidentifiedImageError are among them or below).
-        refusal = damaged
+        if "MAX_TEXT_" in str(e):
+            refusal = RefusedError("a PNG whose text is too large when unpacked", "write it again without text chunks")
     except Exception as e:
         if type(e).__module__ not in ("struct", "zlib"):
             raise
-        refusal = damaged
     raise refusal
+
+
+def _jpeg(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
+    jpeg = read_jpeg(data)
+    _check_size(jpeg.width, jpeg.height, max_pixels)
+    _check_frame(frame, 1, "JPEG")
+    with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
+        orientation, mode = _orientation(im), im.mode
+        pixels = np.asarray(im)
+        check_complete(jpeg, pixels, mode)
+        pixels, notes = _by_mode(im, grey_16=None)
+    return _decoded(pixels, "JPEG", mode, 8, orientation, orientation, notes, trailing=jpeg.trailing)
+
+
+def _png(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
+    png = read_png(data)
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as im:
+        _check_size(im.width, im.height, max_pixels)
+        _check_frame(frame, getattr(im, "n_frames", 1), "PNG")
+        if frame is not None and frame > 1:
+            im.seek(frame - 1)
+            _check_size(im.width, im.height, max_pixels)
+        orientation, mode = _orientation(im), im.mode
+        im.load()
+        if png.depth == 16 and mode == "RGB" and "transparency" in im.info:
+            raise RefusedError(
+                "16-bit colour with a transparent colour, which is not read", "write it with an alpha channel"
+            )
+        bits = 1 if mode == "1" else max(png.depth, 8)
+        high = 65_535
+        if mode.startswith("I;16") and png.significant is not None and _is_unscaled(np.asarray(im), png.significant):
+            high = 2**png.significant - 1
+        pixels, notes = _by_mode(im, grey_16=(0, high, False))
+    return _decoded(pixels, "PNG", mode, bits, orientation, orientation, notes, trailing=png.trailing)
+
+
+def _tiff(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
+    offsets = tiff.directories(data)
+    _check_frame(frame, len(offsets), "TIFF")
+    at = offsets[(frame or 1) - 1]
+    tags = tiff.read_directory(data, at)
+    tiff.check_samples(tags)
+    _check_size(tags[tiff.WIDTH][0], tags[tiff.HEIGHT][0], max_pixels)
+    bits = max(tags.get(tiff.BITS, (1,)))
+    low, high = tags.get(_MIN_SAMPLE, (0,))[0], tags.get(_MAX_SAMPLE, (2**bits - 1,))[0]
+    try:
+        im = Image.open(io.BytesIO(data if len(offsets) == 1 else tiff.with_frame(data, at)), formats=("TIFF",))
+    except (UnidentifiedImageError, KeyError):
+        refusal = tiff.unread(tags)
+    else:
+        with im:
+            orientation, mode = _orientation(im), im.mode
+            im.load()
+            # Pillow turns TIFFs upright while loading and removes the tag; a tag that is still present has yet to be applied.
+            remaining = _orientation(im)
+            pixels, notes = _by_mode(im, grey_16=(low, high, tags[tiff.PHOTOMETRIC][0] == 0))
+        return _decoded(pixels, "TIFF", mode, bits, orientation, remaining, notes)
+    raise refusal
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise _bomb(max_pixels)
+
+
+def _bomb(max_pixels: int) -> RefusedError:
+    return RefusedError(
+        f"an image of more than {max_pixels:,} pixels, not decoded", "reduce it, or check whether it is an image"
+    )
+
+
+def _check_frame(frame: int | None, n_frames: int, kind: str) -> None:
+    if n_frames > 1 and frame is None:
+        raise RefusedError(
+            f"a file of {n_frames} frames",
+            f"name the one that is meant in the manifest: image.{kind[:3].lower()}#frame=1",
+        )
+    if frame is not None and not 1 <= frame <= n_frames:
+        raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
 
 
 def is_dicom(head: bytes) -> bool:
@@ -140,27 +223,6 @@ def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     raise refusal
 
 
-def _jpeg_ends(data: bytes) -> bool:
-    """Return whether the last scan has an end marker; libjpeg fills missing data without a warning."""
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-
-
-def _png_is_sound(data: bytes) -> bool:
-    """Return whether every chunk up to IEND is there and has its checksum; Pillow leaves those of the pixels unread."""
-    at = 8
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        name, end = data[at + 4 : at + 8], at + 8 + length
-        if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big") or end + 4 > len(
-            data
-        ):
-            return False
-        if name == b"IEND":
-            return True
-        at = end + 4
-    return False
-
-
 def _kind(data: bytes) -> str:
     if not data:
         raise RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
@@ -169,11 +231,15 @@ def _kind(data: bytes) -> str:
     kind_name = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
     if kind_name in _READ:
         return kind_name
-    convert = "convert it to PNG, JPEG, TIFF or DICOM"
+    convert = "convert it to PNG or TIFF (ImageMagick: magick OLD NEW.png), JPEG or DICOM"
     if kind_name is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         kind_name = "WebP"
+    if kind_name is None and data[4:8] == b"ftyp":
+        kind_name = _BRANDS.get(data[8:12], "film (MP4, QuickTime)")
+    if kind_name is None and data[344:348] in (b"n+1\0", b"ni1\0"):
+        kind_name = "NIfTI"
     if kind_name is not None:
-        raise RefusedError(f"a {kind_name} file, not JPEG, PNG, TIFF or DICOM", convert)
+        raise RefusedError(f"{article(kind_name)} file, not JPEG, PNG, TIFF or DICOM", convert)
     head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")) or (head.startswith(b"<") and b"<html" in head):
         raise RefusedError("an HTML page, not an image", "the download failed (a login or error page?); fetch it again")
@@ -185,21 +251,16 @@ def _kind(data: bytes) -> str:
     raise RefusedError("not an image in a known format", "check the file; JPEG, PNG, TIFF and DICOM are read")
 
 
-def _pixels(im: Image.Image, kind: str) -> Decoded:
+def _by_mode(im: Image.Image, grey_16: tuple[int, int, bool] | None) -> tuple[np.ndarray, list[str]]:
+    """The pixels by the rule for the image's mode, and the rules used. `grey_16`: declared range of 16-bit grey, and whether white is zero."""
     mode, notes = im.mode, []
-    bits = _bits(im, kind)
-    white_is_zero = kind == "TIFF" and im.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
-    declared = _declared_range(im, kind, bits)
-    orientation = _orientation(im)
-    im.load()
-    # Pillow turns TIFFs upright while loading and removes the tag; a tag that is still present has yet to be applied.
-    remaining = _orientation(im)
-    if mode.startswith("I;16") or (mode == "I" and kind == "PNG"):
-        pixels = _scale_16_bit(np.asarray(im).astype(np.int64), *declared, invert=white_is_zero)
-        notes.append(
-            f"16-bit grey scaled from {declared[0]}..{declared[1]}"
-            + (", inverted (white is zero)" if white_is_zero else "")
-        )
+    if mode.startswith("I;16") and grey_16:
+        pixels = _scale_16_bit(np.asarray(im), *grey_16)
+        low, high, inverted = grey_16
+        notes.append(f"16-bit grey scaled from {low}..{high}" + (", inverted (white is zero)" if inverted else ""))
+        if "transparency" in im.info:
+            pixels[np.asarray(im) == im.info["transparency"]] = 255
+            notes.append("transparency laid over white")
     elif mode in ("1", "L") and "transparency" not in im.info:
         pixels = np.asarray(im.convert("L"))
     elif mode == "RGB" and "transparency" not in im.info:
@@ -219,42 +280,50 @@ def _pixels(im: Image.Image, kind: str) -> Decoded:
         pixels = pixels[..., 0] if grey else pixels
     if mode == "CMYK":
         notes.append("CMYK turned into RGB without a profile")
-    if bits > 8 and pixels.ndim == 3:
+    return pixels, notes
+
+
+def _decoded(
+    pixels: np.ndarray, kind: str, mode: str, bits: int, orientation: int, turn: int, notes: list[str], *, trailing: bytes = b"",
+) -> Decoded:  # fmt: skip
+    """The result: turned upright by the orientation `turn`, with the notes and cautions that every kind of file may need."""
+    if bits > 8 and not mode.startswith("I;16"):
         notes.append(f"{bits}-bit colour cut to its upper 8 bits")
     if orientation != 1:
         notes.append(f"EXIF orientation {orientation} applied")
-    upright = _turn(pixels, remaining)
-    return Decoded(np.ascontiguousarray(upright, dtype=np.uint8), kind, mode, bits, orientation, tuple(notes))
+    cautions = []
+    if bits > 8 and int(pixels.max()) - int(pixels.min()) + 1 < FEW_LEVELS:
+        cautions.append(FEW_LEVELS_CAUTION)
+    if trailing.strip(b"\0\xff \r\n"):
+        cautions.append(_TRAILING)
+    upright = _turn(pixels, turn)
+    return Decoded(
+        np.ascontiguousarray(upright, dtype=np.uint8), kind, mode, bits, orientation, tuple(notes), tuple(cautions)
+    )
 
 
-def _bits(im: Image.Image, kind: str) -> int:
-    if kind == "TIFF":
-        tag_bits = im.tag_v2.get(_BITS, (1,))  # type: ignore[attr-defined]
-        return int(max(tag_bits) if isinstance(tag_bits, tuple) else tag_bits)
-    if kind == "PNG":
-        tile = getattr(im, "tile", [])  # Pillow keeps the file's own sample format there alone
-        raw = tile[0].args if tile else ""
-        return 16 if "16" in str(raw) else 1 if im.mode == "1" else 8
-    return 8
+def _is_unscaled(values: np.ndarray, significant: int) -> bool:
+    """Whether a PNG's 16-bit samples are numbers of `significant` bits (sBIT) written as they were.
+
+    The PNG specification has them scaled up to 16 bits; software that writes 12-bit numbers often leaves them. They are unscaled where they fit
+    in the bits and are not what scaling gives (within 1, for it may be done by shifting, by repeating bits or by rounding).
+    """
+    if not 1 <= significant < 16:
+        return False
+    top = 2**significant - 1
+    present = np.flatnonzero(np.bincount(values.ravel(), minlength=65_536))
+    scaled = np.rint(present * (top / 65_535)) * (65_535 / top)
+    return bool(present[-1] <= top and (np.abs(present - scaled) > 1).any())
 
 
-def _declared_range(im: Image.Image, kind: str, bits: int) -> tuple[int, int]:
-    low, high = 0, 2 ** min(bits, 16) - 1
-    if kind == "TIFF":
-        tags = im.tag_v2  # type: ignore[attr-defined]
-        low, high = (tags.get(tag, default) for tag, default in ((_MIN_SAMPLE, low), (_MAX_SAMPLE, high)))
-        low, high = (int(v[0] if isinstance(v, tuple) else v) for v in (low, high))
-    return low, high
-
-
-def _scale_16_bit(values: np.ndarray, low: int, high: int, *, invert: bool) -> np.ndarray:
+def _scale_16_bit(values: np.ndarray, low: int, high: int, invert: bool) -> np.ndarray:
     """Map low..high to 0..255, rounded half up; a value outside is refused, for clipping would hide it."""
     if high <= low or values.min() < low or values.max() > high:
         rule = f"samples of {values.min()} to {values.max()} outside the declared range {low} to {high}"
         raise RefusedError(rule, "correct the tags MinSampleValue and MaxSampleValue, or remove them")
     span = high - low
-    scaled = ((values - low) * 510 + span) // (2 * span)
-    return (255 - scaled if invert else scaled).astype(np.uint8)
+    table = ((np.arange(65_536) - low).clip(0, span) * 510 + span) // (2 * span)
+    return (255 - table if invert else table).astype(np.uint8)[values]
 
 
 def _over_white(im: Image.Image, *, grey: bool) -> np.ndarray:
@@ -265,7 +334,12 @@ def _over_white(im: Image.Image, *, grey: bool) -> np.ndarray:
 
 
 def _orientation(im: Image.Image) -> int:
+    exif = im.info.get("exif", b"")
     try:
+        if "Raw profile type exif" in im.info:
+            exif = exif or bytes.fromhex("".join(im.info["Raw profile type exif"].split("\n")[3:]))
+        if exif and not tiff.is_sound_exif(exif.removeprefix(b"Exif\0\0")):
+            return 1
         value = im.getexif().get(_ORIENTATION, 1)
     except Exception:  # an image with a damaged EXIF block is still used; Pillow raises many kinds of error here
         return 1

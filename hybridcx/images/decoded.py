@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FEW_LEVELS = 32
+FEW_LEVELS_CAUTION = f"the values fill fewer than {FEW_LEVELS} of the 256 grey levels of their declared range"
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -31,3 +34,8 @@ class RefusedError(Exception):
     def __init__(self, rule: str, remedy: str):
         super().__init__(rule)
         self.rule, self.remedy = rule, remedy
+
+
+def article(name: str) -> str:
+    """The name of a format with its indefinite article."""
+    return f"an {name}" if name.startswith(("A", "a", "HDF", "NRRD")) else f"a {name}"

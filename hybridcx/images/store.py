@@ -114,7 +114,15 @@ def prepare_store(
         "images": made_from,
         **options,
         "code": code_hash(
-            "images/decode", "images/decoded", "images/dicom", "images/gdcm", "images/isolated", "images/prepare"
+            "images/decode",
+            "images/decoded",
+            "images/dicom",
+            "images/gdcm",
+            "images/isolated",
+            "images/jpeg",
+            "images/png",
+            "images/prepare",
+            "images/tiff",
         ),
         "decoders": versions_of(*decoders),
     }
@@ -299,10 +307,11 @@ def _make(
         decoded = decode_bytes(data, item.name, frame=item.frame)
         image = prepare(decoded.pixels, item.box, size_px=size_px, pad=pad, resample=resample, channels=channels)
         height, width = decoded.pixels.shape[:2]
-        digest = hashlib.sha256(repr(decoded.pixels.shape).encode() + decoded.pixels.tobytes()).hexdigest()
+        digest = hashlib.sha256(repr(decoded.pixels.shape).encode())
+        digest.update(decoded.pixels.data)
         note, caution = "; ".join(decoded.notes), "; ".join(decoded.cautions)
         return image, [
-            decoded.kind, decoded.mode, decoded.bits, width, height, decoded.orientation, note, caution, digest,
+            decoded.kind, decoded.mode, decoded.bits, width, height, decoded.orientation, note, caution, digest.hexdigest(),
         ]  # fmt: skip
 
     temporary = path.with_suffix(".partial")  # this run's alone, by the lock

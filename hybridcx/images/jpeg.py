@@ -1,0 +1,151 @@
+"""Structure of a JPEG file: its coding, its scans, where it ends, and whether every scan is complete.
+
+libjpeg fills what a scan lacks with grey (or, in progressive files, with less detail) and gives no error. Two checks find that. The scans must
+send every coefficient of every component in full (T.81, G.1.1). And the pixels must not depend on bytes put behind a scan's data: a decoder that
+has all the blocks of a scan ignores what follows, one that lacks some decodes them from it.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from hybridcx.images.decoded import RefusedError, article
+from hybridcx.images.tiff import is_sound_exif
+
+_CODINGS = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
+_UNREAD = {0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC6: "hierarchical JPEG", 0xC7: "hierarchical lossless JPEG"} | {
+    0xC9: "arithmetic-coded JPEG", 0xCA: "arithmetic-coded JPEG", 0xCB: "arithmetic-coded lossless JPEG", 0xCD: "hierarchical JPEG",
+    0xCE: "hierarchical JPEG", 0xCF: "hierarchical lossless JPEG", 0xF7: "JPEG-LS",
+}  # fmt: skip
+_CONVERT = "convert it to PNG or TIFF without loss, with 16 bits where it has more than 8 (the program that wrote it can, or ffmpeg)"
+_MAX_SEGMENTS = 10_000
+_MAX_SCANS, _MAX_WORK = 100, 1_600_000_000
+"""Progressive files have about 10 scans. `_MAX_WORK`: scans times pixels, for each scan visits the whole image."""
+
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_MARKER = re.compile(
+    rb"\xff+([\x01-\xcf\xd8-\xfe])"
+)  # the next one within coded data: neither a stuffed zero nor a restart marker
+_RESTART = re.compile(rb"\xff+[\xd0-\xd7]")
+_PROBE = bytes(b % 255 for b in random.Random(0).randbytes(256))  # without 0xFF, which would begin a marker
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """`stripped`: the picture up to its end marker, without metadata except the first Exif and XMP blocks. `coded`: start and end of each scan's
+    data in it. `trailing`: bytes behind the end marker."""
+
+    height: int
+    width: int
+    stripped: bytes
+    coded: tuple[tuple[int, int], ...]
+    trailing: bytes
+
+
+def read_jpeg(data: bytes) -> Jpeg:
+    """Read the structure. Raises RefusedError for a coding that is not read and for too many scans, ValueError for a file that is damaged."""
+    size: tuple[int, int] | None = None
+    levels: dict[int, list[int]] = {}
+    blocks: set[bytes] = set()
+    coded: list[tuple[int, int]] = []
+    parts, length = [data[:2]], 2
+    at, n = 2, 0
+    while True:
+        n += 1
+        while data[at : at + 2] == b"\xff\xff":
+            at += 1
+        marker = data[at + 1] if data[at : at + 1] == b"\xff" and at + 1 < len(data) else 0
+        if marker == 0xD9:
+            break
+        if marker == 0x01 or 0xD0 <= marker <= 0xD7:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker < 0xC0 or end < at + 4 or end > len(data) or n > _MAX_SEGMENTS:
+            raise ValueError("no marker, or a segment beyond the end")
+        body = data[at + 4 : end]
+        if marker in _UNREAD:
+            raise RefusedError(f"{article(_UNREAD[marker])} file, which is not read", _CONVERT)
+        if marker in _CODINGS:
+            size, levels = _frame(body, marker), {c: [-1] * 64 for c in body[6::3]}
+        if marker == 0xDA:
+            if size is None or len(coded) >= min(_MAX_SCANS, max(1, _MAX_WORK // (size[0] * size[1]))):
+                raise _too_many(len(coded))
+            _scan(body, levels)
+        if _is_picture(marker, body, blocks):
+            parts.append(data[at:end])
+            length += end - at
+        at = end
+        if marker == 0xDA:
+            following = _MARKER.search(data, at)
+            if following is None:
+                raise ValueError("a scan without an end")
+            coded.append((length, length + following.start() - at))
+            parts.append(data[at : following.start()])
+            length += following.start() - at
+            at = following.start()
+    if size is None or not levels or any(level for component in levels.values() for level in component):
+        raise ValueError("coefficients that no scan sends")
+    return Jpeg(*size, b"".join([*parts, b"\xff\xd9"]), tuple(coded), data[at + 2 :])
+
+
+def _frame(body: bytes, marker: int) -> tuple[int, int]:
+    """Height and width of a frame header (T.81, B.2.2)."""
+    if len(body) < 9 or len(body) != 6 + 3 * body[5]:
+        raise ValueError("a frame header of another length than it says")
+    height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+    if body[0] != 8:
+        raise RefusedError(f"a JPEG of {body[0]} bits a sample ({_CODINGS[marker]}), which is not read", _CONVERT)
+    if not height or not width:
+        raise RefusedError("a JPEG that says its height after its pixels (a DNL marker), which is not read", _CONVERT)
+    return height, width
+
+
+def _scan(body: bytes, levels: dict[int, list[int]]) -> None:
+    """Note in `levels` the lowest bit of each component's coefficients that has been sent (-1: none) after this scan header (T.81, B.2.3)."""
+    n = body[0] if body else 0
+    if not n or len(body) != 4 + 2 * n:
+        raise ValueError("a scan header of another length than it says")
+    start, end, low = body[1 + 2 * n], body[2 + 2 * n], body[3 + 2 * n] & 15
+    for component in body[1 : 1 + 2 * n : 2]:
+        if component not in levels or not start <= end <= 63:
+            raise ValueError("a scan of a component or of coefficients that do not exist")
+        levels[component][start : end + 1] = [low] * (end + 1 - start)
+
+
+def _is_picture(marker: int, body: bytes, blocks: set[bytes]) -> bool:
+    """Whether a segment is needed to decode (JFIF and Adobe define the colours), or is the first sound Exif or XMP block, for the orientation."""
+    if marker != 0xE1:
+        return not (0xE2 <= marker <= 0xED or marker in (0xEF, 0xFE))
+    kind = next((k for k in (_EXIF, _XMP) if body.startswith(k)), b"")
+    if not kind or kind in blocks or (kind == _EXIF and not is_sound_exif(body[len(_EXIF) :])):
+        return False
+    blocks.add(kind)
+    return True
+
+
+def _too_many(n: int) -> Exception:
+    if not n:
+        return ValueError("a scan before the frame's header")
+    return RefusedError(
+        f"a JPEG of more than {n} scans for its size, not decoded",
+        "convert it to a baseline JPEG, or check whether it is an image",
+    )
+
+
+def check_complete(jpeg: Jpeg, pixels: np.ndarray, mode: str) -> None:
+    """Raise ValueError where a scan lacks data: the pixels then change with bytes put behind it. `pixels`, `mode`: as Pillow decodes `stripped`."""
+    parts, at = [], 0
+    for start, end in jpeg.coded:
+        coded = _RESTART.sub(lambda m: _PROBE[:32] + m[0], jpeg.stripped[start:end])
+        parts += [jpeg.stripped[at:start], coded, _PROBE]
+        at = end
+    with Image.open(io.BytesIO(b"".join([*parts, jpeg.stripped[at:]])), formats=("JPEG",)) as probed:
+        if probed.mode != mode or not np.array_equal(np.asarray(probed), pixels):
+            raise ValueError("a scan without all its data")
