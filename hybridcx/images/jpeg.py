@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from PIL import Image
@@ -48,75 +50,107 @@ class Jpeg:
     trailing: bytes
 
 
+@dataclass(slots=True)
+class _Frame:
+    """Of a frame header (T.81, B.2.2): size, and of each component its sampling factors (across, down). `levels`: the lowest bit of each of its 64
+    coefficients that a scan has sent, -1 where none has."""
+
+    height: int
+    width: int
+    sampling: dict[int, tuple[int, int]]
+    levels: dict[int, list[int]]
+
+    def units(self, components: bytes) -> int:
+        """How many units (MCU) a scan of these components codes (T.81, A.2)."""
+        across, down = (max(s[i] for s in self.sampling.values()) for i in (0, 1))
+        if len(components) > 1:
+            return ceil(self.width / (8 * across)) * ceil(self.height / (8 * down))
+        h, v = self.sampling[components[0]]
+        return ceil(ceil(self.width * h / across) / 8) * ceil(ceil(self.height * v / down) / 8)
+
+
 def read_jpeg(data: bytes) -> Jpeg:
     """Read the structure. Raises RefusedError for a coding that is not read and for too many scans, ValueError for a file that is damaged."""
-    size: tuple[int, int] | None = None
-    levels: dict[int, list[int]] = {}
+    frame: _Frame | None = None
     blocks: set[bytes] = set()
     coded: list[tuple[int, int]] = []
-    parts, length = [data[:2]], 2
-    at, n = 2, 0
-    while True:
-        n += 1
-        while data[at : at + 2] == b"\xff\xff":
-            at += 1
-        marker = data[at + 1] if data[at : at + 1] == b"\xff" and at + 1 < len(data) else 0
-        if marker == 0xD9:
-            break
-        if marker == 0x01 or 0xD0 <= marker <= 0xD7:
-            at += 2
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker < 0xC0 or end < at + 4 or end > len(data) or n > _MAX_SEGMENTS:
-            raise ValueError("no marker, or a segment beyond the end")
-        body = data[at + 4 : end]
+    parts, length, interval, end = [data[:2]], 2, 0, 2
+    for marker, at, start, end in _segments(data):
+        body = data[at + 4 : start]
         if marker in _UNREAD:
             raise RefusedError(f"{article(_UNREAD[marker])} file, which is not read", _CONVERT)
         if marker in _CODINGS:
-            size, levels = _frame(body, marker), {c: [-1] * 64 for c in body[6::3]}
-        if marker == 0xDA:
-            if size is None or len(coded) >= min(_MAX_SCANS, max(1, _MAX_WORK // (size[0] * size[1]))):
-                raise _too_many(len(coded))
-            _scan(body, levels)
+            frame = _frame(body, marker)
+        elif marker == 0xDD:
+            interval = int.from_bytes(body[:2], "big")
+        elif marker == 0xDA:
+            if frame is None:
+                raise ValueError("a scan before the frame's header")
+            if len(coded) >= min(_MAX_SCANS, max(1, _MAX_WORK // (frame.height * frame.width))):
+                rule = f"a JPEG of more than {len(coded)} scans for its size, not decoded"
+                raise RefusedError(rule, "convert it to a baseline JPEG, or check whether it is an image")
+            components = _scan(body, frame)
+            if interval and len(_RESTART.findall(data, start, end)) < ceil(frame.units(components) / interval) - 1:
+                raise ValueError("restart intervals that are not there")
+            coded.append((length + start - at, length + end - at))
         if _is_picture(marker, body, blocks):
             parts.append(data[at:end])
             length += end - at
-        at = end
-        if marker == 0xDA:
-            following = _MARKER.search(data, at)
-            if following is None:
-                raise ValueError("a scan without an end")
-            coded.append((length, length + following.start() - at))
-            parts.append(data[at : following.start()])
-            length += following.start() - at
-            at = following.start()
-    if size is None or not levels or any(level for component in levels.values() for level in component):
+    if frame is None or any(level for levels in frame.levels.values() for level in levels):
         raise ValueError("coefficients that no scan sends")
-    return Jpeg(*size, b"".join([*parts, b"\xff\xd9"]), tuple(coded), data[at + 2 :])
+    return Jpeg(frame.height, frame.width, b"".join([*parts, b"\xff\xd9"]), tuple(coded), data[end + 2 :])
 
 
-def _frame(body: bytes, marker: int) -> tuple[int, int]:
-    """Height and width of a frame header (T.81, B.2.2)."""
+def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Marker, its place, the end of its parameters, and the end of the coded data that follow them, for each segment up to the end marker, which is
+    the last. Bytes between segments are skipped, as libjpeg does."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            break
+        marker, at = found[1][0], found.end() - 2
+        if marker == 0xD9:
+            yield marker, at, at, at
+            return
+        start = end = at + 2 + (int.from_bytes(data[at + 2 : at + 4], "big") if marker >= 0xC0 else 0)
+        if start > len(data):
+            break
+        if marker == 0xDA:
+            following = _MARKER.search(data, start)
+            end = following.start() if following else len(data)
+        if marker >= 0xC0:
+            yield marker, at, start, end
+        at = end
+    raise ValueError("no end marker")
+
+
+def _frame(body: bytes, marker: int) -> _Frame:
     if len(body) < 9 or len(body) != 6 + 3 * body[5]:
         raise ValueError("a frame header of another length than it says")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     if body[0] != 8:
         raise RefusedError(f"a JPEG of {body[0]} bits a sample ({_CODINGS[marker]}), which is not read", _CONVERT)
     if not height or not width:
-        raise RefusedError("a JPEG that says its height after its pixels (a DNL marker), which is not read", _CONVERT)
-    return height, width
+        raise RefusedError("a JPEG that states its height after its pixels (a DNL marker), which is not read", _CONVERT)
+    sampling = {c: (factors >> 4, factors & 15) for c, factors in zip(body[6::3], body[7::3], strict=True)}
+    if not all(h and v for h, v in sampling.values()):
+        raise ValueError("a sampling factor of zero")
+    return _Frame(height, width, sampling, {c: [-1] * 64 for c in sampling})
 
 
-def _scan(body: bytes, levels: dict[int, list[int]]) -> None:
-    """Note in `levels` the lowest bit of each component's coefficients that has been sent (-1: none) after this scan header (T.81, B.2.3)."""
+def _scan(body: bytes, frame: _Frame) -> bytes:
+    """Note in `frame.levels` what a scan header announces (T.81, B.2.3), and return the scan's components."""
     n = body[0] if body else 0
     if not n or len(body) != 4 + 2 * n:
         raise ValueError("a scan header of another length than it says")
     start, end, low = body[1 + 2 * n], body[2 + 2 * n], body[3 + 2 * n] & 15
-    for component in body[1 : 1 + 2 * n : 2]:
-        if component not in levels or not start <= end <= 63:
+    components = body[1 : 1 + 2 * n : 2]
+    for component in components:
+        if component not in frame.levels or not start <= end <= 63:
             raise ValueError("a scan of a component or of coefficients that do not exist")
-        levels[component][start : end + 1] = [low] * (end + 1 - start)
+        frame.levels[component][start : end + 1] = [low] * (end + 1 - start)
+    return components
 
 
 def _is_picture(marker: int, body: bytes, blocks: set[bytes]) -> bool:
@@ -128,15 +162,6 @@ def _is_picture(marker: int, body: bytes, blocks: set[bytes]) -> bool:
         return False
     blocks.add(kind)
     return True
-
-
-def _too_many(n: int) -> Exception:
-    if not n:
-        return ValueError("a scan before the frame's header")
-    return RefusedError(
-        f"a JPEG of more than {n} scans for its size, not decoded",
-        "convert it to a baseline JPEG, or check whether it is an image",
-    )
 
 
 def check_complete(jpeg: Jpeg, pixels: np.ndarray, mode: str) -> None:
