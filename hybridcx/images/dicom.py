@@ -1,11 +1,12 @@
 """DICOM images as 8-bit grey or colour, by stated rules; patients' names are never read.
 
-Only the header fields of `HEADER` are read at all (pydicom skips the others), none of them names a person, a date or a place, and no
+Only the header fields of `gdcm.HEADER` are read at all (pydicom skips the others), none of them names a person, a date or a place, and no
 text of a header is repeated in a message or a note.
 
 From stored value to grey, in DICOM's order (PS3.3 C.11.1, C.11.2):
 
-1. Stored values have BitsStored bits; with PixelRepresentation 1 they are signed.
+1. Stored values have BitsStored bits; with PixelRepresentation 1 they are signed. Bits above them are dropped where they are an overlay's or
+   repeat the sign; other bits are refused, since BitsStored may be wrong.
 2. Modality: the Modality LUT where there is one, else RescaleSlope x value + RescaleIntercept.
 3. Values of interest: the first VOI LUT where there is one, else the first window (LINEAR, LINEAR_EXACT or SIGMOID), else the whole
    declared range of step 2, from its least to its greatest possible value: never the range that this one image happens to use, for two
@@ -25,24 +26,34 @@ refused: its decoder is under the GPL.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import Any
 
 import numpy as np
 import pydicom
+from PIL import Image
 from pydicom import uid
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
 
-from hybridcx.images.decoded import Decoded, RefusedError
-from hybridcx.images.gdcm import HEADER
+from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError
+from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
 from hybridcx.images.isolated import decode_apart
+from hybridcx.images.jpeg import check_complete, read_jpeg
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _OFTEN_BURNED_IN = tuple(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("3.1", "6", "7"))  # ultrasound, secondary captures
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pylibjpeg", "pyjpegls")
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-_FEW_LEVELS = 32
+_DEFLATED = re.compile(rb"\x02\0\x10\0.{4}(?:.{4})?[ \0]*1\.2\.840\.10008\.1\.2\.1\.99", re.DOTALL)
+"""The element TransferSyntaxUID, wherever it stands: pydicom unpacks such a file before it returns anything."""
+
+_MAX_ITEMS = 200_000
+"""Items of sequences and fragments of pixels, of which pydicom makes objects."""
+
+_REQUIRED = (
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation",
+)  # fmt: skip
 
 _DAMAGED = ("a DICOM file that is truncated or damaged", "copy it again from its source, or exclude the case")
 
@@ -53,15 +64,19 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
     Raises RefusedError: truncated or damaged, no image, too large, several frames, a codec that is not installed, a window or samples
     that this module has no rule for.
     """
-    if _DEFLATED in data[132:4096]:
+    if _DEFLATED.search(data):
         raise RefusedError(
             "a deflated DICOM file, whose size is not known before it is unpacked", "store it uncompressed"
+        )
+    if data.count(b"\xfe\xff\0\xe0") + data.count(b"\xff\xfe\xe0\0") > _MAX_ITEMS:
+        raise RefusedError(
+            f"a DICOM file of more than {_MAX_ITEMS:,} items, not decoded", "check whether it is an image"
         )
     warnings.filterwarnings(
         "ignore", module=r"pydicom(\.|$)"
     )  # set each time, because resetting the warning filters removes it
     try:
-        ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(HEADER))
+        ds = pydicom.dcmread(io.BytesIO(data), specific_tags=HEADER_TAGS)
         syntax = ds.file_meta.get("TransferSyntaxUID")
         if syntax is None:
             raise RefusedError(
@@ -113,6 +128,9 @@ def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
         raise RefusedError(
             "a DICOM object without an image (a report, a plan, a DICOMDIR?)", "name the image, or exclude the case"
         )
+    if missing := [keyword for keyword in _REQUIRED if ds.get(keyword) in (None, "")]:
+        rule = f"a DICOM image without {', '.join(missing)}, which its pixels cannot be read without"
+        raise RefusedError(rule, "export it again from its source, or add what is missing (dcmtk's dcmodify -i)")
     rows, columns, samples = int(ds.Rows), int(ds.Columns), int(ds.SamplesPerPixel)
     if rows * columns > max_pixels:
         raise RefusedError(
@@ -160,7 +178,9 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
         try:
             if plugin == "gdcm":
                 return decode_apart(data, index)
-            return np.asarray(decoder.as_array(ds, raw=False, index=index, decoding_plugin=plugin)[0])
+            # pydicom would drop the bits above BitsStored, which `_grey` and `_colour` look at.
+            options: Any = {"raw": False, "correct_unused_bits": False}
+            return np.asarray(decoder.as_array(ds, index=index, decoding_plugin=plugin, **options)[0])
         except Exception:
             if plugin == (plugins or [""])[-1]:
                 raise
@@ -181,6 +201,10 @@ def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
             f"a compressed frame of {size[1]:,} x {size[0]:,} pixels, where the header says {int(ds.Columns):,} x {int(ds.Rows):,}",
             "export it again from its source",
         )
+    if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) and int(ds.BitsStored) <= 8:
+        jpeg = read_jpeg(coded)
+        with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
+            check_complete(jpeg, np.asarray(im), im.mode)
 
 
 def _coded_size(coded: bytes) -> tuple[int, int] | None:
@@ -209,7 +233,8 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
     bits, signed = int(ds.BitsStored), int(ds.PixelRepresentation) == 1
     low = -(1 << (bits - 1)) if signed else 0
     values = np.arange(low, low + (1 << bits), dtype=np.float64)
-    position = (stored.astype(np.int32) - low) & ((1 << bits) - 1)  # bits above those stored (overlays) fall away
+    cells = stored.astype(np.uint16) & np.uint16((1 << int(ds.BitsAllocated)) - 1)
+    position = (cells - np.uint16(low & 0xFFFF)) & np.uint16((1 << bits) - 1)
     notes.append(f"{bits} bits stored, {'signed' if signed else 'unsigned'}")
     places = _places(ds, index)
     grey_values = _modality(values, places, notes)
@@ -218,20 +243,63 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
         grey = 1 - grey
         notes.append("MONOCHROME1 inverted")
     table = np.floor(255 * grey + 0.5).astype(np.uint8)
-    padding = _number(ds, "PixelPaddingValue")
+    padding, limit = _stored_number(ds, "PixelPaddingValue"), _stored_number(ds, "PixelPaddingRangeLimit")
+    beyond = _beyond_bits_stored(ds, cells, padding)
+    padded = np.zeros(len(values), dtype=bool)
     if padding is not None:
-        limit = _number(ds, "PixelPaddingRangeLimit")
         ends = sorted((padding, padding if limit is None else limit))
         padded = (values >= ends[0]) & (values <= ends[1])
-        if padded.any() and padded[position].any():
-            table[padded] = 0
-            notes.append("padding set to black")
+    is_padding = padded[position]
+    if beyond is not None:
+        is_padding |= beyond
     pixels = table[position]
-    if not windowed and bits > 8:
-        span = int(pixels.max()) - int(pixels.min()) + 1
-        if span < _FEW_LEVELS:
-            cautions.append(f"no window, and the values fill {span} of the 256 grey levels of their declared range")
+    if is_padding.any():
+        pixels[is_padding] = 0
+        notes.append("padding set to black")
+    if not windowed and bits > 8 and int(pixels.max()) - int(pixels.min()) + 1 < FEW_LEVELS:
+        cautions.append(f"no window, and {FEW_LEVELS_CAUTION}")
     return pixels
+
+
+def _beyond_bits_stored(ds: Any, cells: np.ndarray, padding: int | None) -> np.ndarray | None:
+    """Which cells are padding with bits above BitsStored; None where no such bits need a reading.
+
+    Bits above are not part of the image where they are zero, repeat the sign or belong to a declared overlay. Refuses others: the image may have
+    more bits than its header says, and dropping them would turn its brightest values dark.
+    """
+    bits, allocated = int(ds.BitsStored), int(ds.BitsAllocated)
+    if bits == allocated or any((ds[at].value if at in ds else 0) for at in OVERLAY_BIT_POSITIONS):
+        return None
+    above = cells >> bits
+    odd = above != 0
+    if int(ds.PixelRepresentation) == 1:
+        odd &= (above != (1 << (allocated - bits)) - 1) | ((cells >> (bits - 1)) & 1 == 0)
+    if not odd.any():
+        return None
+    if padding is not None:
+        padded = odd & (cells == padding & ((1 << allocated) - 1))
+        if (padded == odd).all():
+            return padded
+    largest = int(cells[odd].max())
+    rule = f"stored values above what BitsStored {bits} allows (up to {largest:,}), and no overlay in the bits above"
+    raise RefusedError(rule, "correct BitsStored and HighBit in the header, or clear the bits above")
+
+
+def _stored_number(ds: Any, keyword: str) -> int | None:
+    """A header's stored value as PixelRepresentation has it. Many files write it with the other sign: 63536 (US) for -2000 (SS) or the reverse."""
+    value = ds.get(keyword)
+    if isinstance(value, bytes):
+        value = int.from_bytes(value, "little") if len(value) == 2 else None
+    bits, allocated, signed = int(ds.BitsStored), int(ds.BitsAllocated), int(ds.PixelRepresentation) == 1
+    low = -(1 << (allocated - 1)) if signed or allocated == 16 else 0  # US and SS have 16 bits
+    if not isinstance(value, int) or not low <= value < 1 << allocated:
+        return None
+    value &= (1 << allocated) - 1
+    if signed:
+        for width in (allocated, bits):
+            if 1 << (width - 1) <= value < 1 << width:
+                return value - (1 << width)
+    return value
 
 
 def _places(ds: Any, index: int) -> list[Any]:
@@ -331,6 +399,8 @@ def _colour(ds: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
     interpretation, bits = str(ds.PhotometricInterpretation), int(ds.BitsStored)
     if int(ds.PixelRepresentation) == 1:
         raise RefusedError("signed colour", "convert it to RGB of 8 bits")
+    _beyond_bits_stored(ds, stored, None)
+    stored = stored & ((1 << bits) - 1)
     if interpretation == "PALETTE COLOR":
         stored = apply_color_lut(stored, ds)
         bits = 8 * stored.dtype.itemsize

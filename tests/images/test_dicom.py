@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import CANARY, RAMP, made
+from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, get_frame
@@ -23,6 +25,7 @@ from hybridcx.errors import InputError
 from hybridcx.images import dicom
 from hybridcx.images import isolated as apart
 from hybridcx.images.decode import decode, decode_bytes
+from hybridcx.images.gdcm import HEADER
 
 SHARED = Path(__file__).parents[2] / "../shared/data/dicom"
 # Files of pydicom's own tests, which its wheel brings (MIT).
@@ -134,15 +137,88 @@ def test_padding_is_black(interpretation):
     assert "padding set to black" in decode_bytes(data, "x").notes
 
 
-def test_bits_above_those_stored_are_not_part_of_the_image():
-    assert np.array_equal(grey(made(RAMP | 0x8000)), grey(made(RAMP)))
+def test_bits_above_those_stored_are_not_part_of_the_image_where_they_are_an_overlay_or_the_sign():
+    ds = pydicom.dcmread(io.BytesIO(made(RAMP | 0x8000)))
+    ds.add_new(0x60000102, "US", 15)  # OverlayBitPosition
+    out = io.BytesIO()
+    ds.save_as(out)
+    assert np.array_equal(grey(out.getvalue()), grey(made(RAMP)))
     signed = ((RAMP.astype(np.int32) - 2048) & 0x0FFF).astype(np.int16)  # not sign-extended, as some machines write it
     assert np.array_equal(grey(made(signed)), rounded(RAMP / 4095))
 
 
+def test_other_bits_above_those_stored_are_refused_since_the_image_may_have_more_bits_than_it_says():
+    pixels = RAMP.copy()
+    pixels[0, :3] = 4096, 5000, 65535
+    text = refused(made(pixels))
+    assert "stored values above what BitsStored 12 allows (up to 65,535)" in text
+    assert "Correct BitsStored and HighBit" in text
+    assert "BitsStored 12" in refused(made((RAMP.astype(np.int16) - 2048) ^ 0x1000))  # neither zero nor the sign
+    assert "BitsStored 8" in refused(made(np.full((2, 2, 3), 300, dtype=np.uint16), bits=8))
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "bits", "header", "vr", "cells"),
+    [
+        (np.int16, 16, 63536, "US", [-2000, -1000, 1000, 2000]),
+        (np.int16, 16, -2000, "SS", [-2000, -1000, 1000, 2000]),
+        (np.int16, 12, 63536, "US", [-2000, -1000, 1000, 2000]),
+        (np.int16, 12, 2096, "US", [-2000, -1000, 1000, 2000]),  # -2000 in 12 bits
+        (np.uint16, 16, -2000, "SS", [63536, 1000, 2000, 65535]),
+        (np.uint16, 12, -2000, "SS", [63536, 1000, 2000, 4095]),  # beyond BitsStored, but padding
+        (np.uint16, 12, 63536, "US", [63536, 1000, 2000, 4095]),
+        (np.uint8, 8, 200, "SS", [200, 10, 20, 255]),
+        (np.int8, 8, 200, "US", [-56, 10, 20, 100]),
+    ],
+)
+def test_padding_is_found_in_either_representation(dtype, bits, header, vr, cells, implicit):
+    pixels = np.array([cells], dtype=dtype)
+    ds = pydicom.dcmread(io.BytesIO(made(pixels, bits=bits, PixelPaddingValue=0)))
+    del ds.PixelPaddingValue
+    if implicit:  # the file then has the bytes alone
+        ds.add_new("PixelPaddingValue", "US" if dtype in (np.uint8, np.uint16) else "SS", 0)
+        ds["PixelPaddingValue"].value = (
+            np.array(header).astype(np.uint16 if dtype in (np.uint8, np.uint16) else np.int16).item()
+        )
+        ds.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
+    else:
+        ds.add_new("PixelPaddingValue", vr, header)
+    out = io.BytesIO()
+    ds.save_as(out, implicit_vr=implicit, little_endian=True)
+    d = decode_bytes(out.getvalue(), "x")
+    assert d.pixels[0, 0] == 0
+    assert (d.pixels[0, 1:] > 0).all()
+    assert "padding set to black" in d.notes
+
+
+def test_the_padding_range_is_found_in_either_representation():
+    pixels = np.array([[-2000, -1990, -1980, 0, 1000]], dtype=np.int16)
+    ds = pydicom.dcmread(io.BytesIO(made(pixels, bits=16)))
+    ds.add_new("PixelPaddingValue", "SS", -2000)
+    ds.add_new("PixelPaddingRangeLimit", "US", 65536 - 1990)
+    out = io.BytesIO()
+    ds.save_as(out)
+    assert (decode_bytes(out.getvalue(), "x").pixels == 0).tolist() == [[True, True, False, False, False]]
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["Rows", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation"],
+)
+def test_a_required_field_that_is_absent_is_named(keyword):
+    ds = pydicom.dcmread(io.BytesIO(made()))
+    delattr(ds, keyword)
+    out = io.BytesIO()
+    ds.save_as(out)
+    assert f"a DICOM image without {keyword}, " in refused(out.getvalue())
+
+
 def test_few_grey_levels_without_a_window_are_said():
     d = decode_bytes(made(RAMP % 256, bits=16), "x")
-    assert d.cautions == ("no window, and the values fill 2 of the 256 grey levels of their declared range",)
+    assert d.cautions == (
+        "no window, and the values fill fewer than 32 of the 256 grey levels of their declared range",
+    )
 
 
 def test_colour():
@@ -199,6 +275,42 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch):
     deflated = (THEIRS / "image_dfl.dcm").read_bytes()
     monkeypatch.setattr(pydicom, "dcmread", lambda *a, **k: pytest.fail("unpacked"))
     assert "a deflated DICOM file" in refused(deflated)
+
+
+def test_a_deflated_file_is_refused_wherever_its_transfer_syntax_stands(monkeypatch):
+    monkeypatch.setattr(pydicom, "dcmread", lambda *a, **k: pytest.fail("unpacked"))
+    data = (THEIRS / "image_dfl.dcm").read_bytes()
+    at = data.index(b"\x02\0\x10\0UI")
+    for filling in (
+        b"\x02\0\x01\0OB\0\0" + struct.pack("<I", 9000) + b"\0" * 9000,
+        b"\x02\0\x03\0UI\x04\x001.2\0" * 2000,
+    ):
+        assert "a deflated DICOM file" in refused(data[:at] + filling + data[at:])
+
+
+def test_sequences_of_too_many_items_are_refused_before_they_are_read(monkeypatch):
+    monkeypatch.setattr(pydicom, "dcmread", lambda *a, **k: pytest.fail("read"))
+    items = b"\xfe\xff\0\xe0\0\0\0\0" * 200_001
+    assert "more than 200,000 items" in refused(made() + items)
+
+
+def test_a_baseline_jpeg_cut_off_and_closed_by_an_end_marker_is_found():
+    ds = pydicom.dcmread(THEIRS / "SC_rgb_jpeg_dcmtk.dcm")
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    whole = io.BytesIO()
+    Image.fromarray(pixels).save(whole, "JPEG")
+    for keep, text in ((None, None), (2000, "truncated or damaged")):
+        coded = whole.getvalue() if keep is None else whole.getvalue()[:keep] + b"\xff\xd9"
+        ds.PixelData = encapsulate([coded])
+        ds.Rows, ds.Columns, ds.PhotometricInterpretation = 100, 100, "YBR_FULL_422"
+        ds.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+        out = io.BytesIO()
+        ds.save_as(out)
+        if text is None:
+            theirs = np.asarray(Image.open(whole).convert("RGB")).astype(int)
+            assert np.abs(decode_bytes(out.getvalue(), "x").pixels - theirs).max() <= 1
+        else:
+            assert text in refused(out.getvalue())
 
 
 def test_a_compressed_frame_of_another_size_than_the_header_says_is_refused(monkeypatch):
@@ -342,7 +454,7 @@ def test_a_child_that_dies_hangs_or_babbles_is_given_up(monkeypatch, script):
 def test_the_fields_that_are_read_name_nobody():
     from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-    for keyword in dicom.HEADER:
+    for keyword in HEADER:
         assert tag_for_keyword(keyword) >> 16 not in (0x0010, 0x0032, 0x0038, 0x0040), keyword
         assert dictionary_VR(keyword) not in ("PN", "DA", "DT", "TM", "LO", "SH", "ST", "LT", "UT", "AS"), keyword
 
