@@ -29,7 +29,7 @@ class Augmentation:
     scale : largest relative change of size, uniform on 1 - scale..1 + scale
     brightness : grey values times a factor, uniform on 1 - brightness..1 + brightness
     contrast : distance from the image's own mean times a factor, uniform on 1 - contrast..1 + contrast
-    fill : grey value (0 to 1) of what comes in from outside the image
+    fill : grey value (0 to 1) of what comes in from outside the image; None: the nearest pixel of the image's edge
     """
 
     flip_probability: float
@@ -38,19 +38,20 @@ class Augmentation:
     scale: float
     brightness: float
     contrast: float
-    fill: float = 1.0
+    fill: float | None = 1.0
 
     @property
     def needs_resampling(self) -> bool:
         return self.rotate_deg > 0 or self.scale > 0
 
 
-FILL = {"black": 0.0, "white": 1.0}
+FILL: dict[str, float | None] = {"black": 0.0, "white": 1.0, "edge": None, "none": None}
+"""`fill` for the experiment's `images.pad` and `train.augmentation_fill`; images without padding have no grey of it, so that their edge goes on."""
 
 
-def augmentation_for(train: TrainSection, size_px: int, fill: float = 1.0) -> Augmentation:
+def augmentation_for(train: TrainSection, size_px: int, fill: float | None = 1.0) -> Augmentation:
     """The experiment's transforms for images of `size_px`: translate_px is stated at 224 pixels and scaled to the image, then rounded.
-    `fill` is the grey value of the padding, for augmentation_fill = "padding"."""
+    `fill` is what the images are padded with, for augmentation_fill = "padding"."""
     return Augmentation(
         flip_probability=train.flip_horizontal,
         shift_px=round(train.translate_px * size_px / REFERENCE_SIZE_PX),
@@ -103,8 +104,10 @@ def apply(batch: Tensor, parameters: Parameters, augmentation: Augmentation) -> 
         outside = ((y < 0) | (y >= height))[:, :, None] | ((x < 0) | (x >= width))[:, None, :]
         x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
         x = torch.where(torch.from_numpy(parameters["flip"]).to(device)[:, None], width - 1 - x, x)
-        moved = batch[torch.arange(n, device=device)[:, None, None], y[:, :, None], x[:, None, :]]
-        out = moved.float().div_(255).masked_fill_(outside[..., None], augmentation.fill).permute(0, 3, 1, 2)
+        moved = batch[torch.arange(n, device=device)[:, None, None], y[:, :, None], x[:, None, :]].float().div_(255)
+        if augmentation.fill is not None:
+            moved.masked_fill_(outside[..., None], augmentation.fill)
+        out = moved.permute(0, 3, 1, 2)
     else:
         out = to_unit(batch)
     return _grey_values(out, parameters, augmentation)
@@ -115,7 +118,7 @@ def to_unit(batch: Tensor) -> Tensor:
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _resample(images: Tensor, parameters: Parameters, fill: float) -> Tensor:
+def _resample(images: Tensor, parameters: Parameters, fill: float | None) -> Tensor:
     n, _, height, width = images.shape
     theta = np.deg2rad(parameters["angle"])
     cos, sin = np.cos(theta) / parameters["size"], np.sin(theta) / parameters["size"]
@@ -134,6 +137,8 @@ def _resample(images: Tensor, parameters: Parameters, fill: float) -> Tensor:
     grid = functional.affine_grid(
         torch.from_numpy(to_input).float().to(images.device), [n, 3, height, width], align_corners=False
     )
+    if fill is None:
+        return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     # grid_sample pads with zeros: the image is shifted so that its fill is zero, and back.
     out = functional.grid_sample(images - fill, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return out + fill

@@ -149,7 +149,7 @@ def finetune(
     seed: int,
     weights: WeightsFile | Mapping[str, Tensor] | None,
     folder: Path,
-    fill: float = 1.0,
+    fill: float | None = 1.0,
     on_progress: Callable[[int, int], None] | None = None,
     checkpoint_every_s: float = 30.0,
 ) -> FineTuned:
@@ -165,7 +165,7 @@ def finetune(
     seed : the experiment's seed
     weights : ImageNet weights (a located file, or a state dict), a state dict with two classes to start from, or None for random
     folder : of this training alone; made if absent. Holds the checkpoint while it trains and `weights.safetensors` at the end
-    fill : grey value (0 to 1) of what augmentation moves in from outside the image
+    fill : grey value (0 to 1) of what augmentation moves in from outside the image; None: the image's own edge
     on_progress : called with (iterations done, iterations in all) after each
     checkpoint_every_s : a checkpoint is written at the end of an epoch if the last one is so old (VGG's are of a gigabyte)
 

@@ -36,7 +36,7 @@ class Task:
     device: devices.Device
     seed: int
     folder: Path
-    fill: float
+    fill: float | None
     parts: int
     checkpoint_every_s: float
 

@@ -124,7 +124,8 @@ class TrainSection(Section):
     brightness: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of brightness")
     contrast: float = Field(0, ge=0, lt=1, description="augmentation: largest relative change of contrast")
     augmentation_fill: Literal["padding", "black", "white"] = Field(
-        "padding", description="augmentation: what comes in from outside the image; `padding`: the grey of images.pad"
+        "padding",
+        description="augmentation: what comes in from outside the image; `padding`: as images.pad (edge, none: the image's edge goes on)",
     )
     network: dict[NetworkName, TrainOverride] = Field(
         {},

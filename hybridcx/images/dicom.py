@@ -34,13 +34,13 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom import uid
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
 
 from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError
 from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
 from hybridcx.images.isolated import decode_apart
-from hybridcx.images.jpeg import check_complete, read_jpeg
+from hybridcx.images.jpeg import check_complete, probed, read_jpeg
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _OFTEN_BURNED_IN = tuple(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("3.1", "6", "7"))  # ultrasound, secondary captures
@@ -174,6 +174,15 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
         raise RefusedError(
             "pixels compressed as lossy JPEG of 12 bits, which is not read", "store it uncompressed or as JPEG 2000"
         )
+    stored = _decoded(decoder, plugins, ds, data, index)
+    if syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
+        again = _probed(ds, syntax, _frame_bytes(ds, index, n_frames))
+        if not np.array_equal(stored, _decoded(decoder, plugins, pydicom.dcmread(io.BytesIO(again)), again, 0)):
+            raise RefusedError(*_DAMAGED)
+    return stored
+
+
+def _decoded(decoder: Any, plugins: list[str], ds: Any, data: bytes, index: int) -> np.ndarray:
     for plugin in plugins or [""]:
         try:
             if plugin == "gdcm":
@@ -187,10 +196,27 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
     raise RefusedError(*_DAMAGED)
 
 
+def _probed(ds: Any, syntax: uid.UID, coded: bytes) -> bytes:
+    """A file of one frame with bytes behind the data of its scans, which a complete JPEG ignores (`images.jpeg`)."""
+    again = pydicom.Dataset()
+    again.preamble = b"\0" * 128
+    again.update({e.tag: e for e in ds if e.keyword in (*_REQUIRED, "PlanarConfiguration")})
+    again.PixelData = encapsulate([probed(coded)])
+    again.file_meta = pydicom.dataset.FileMetaDataset()
+    again.file_meta.TransferSyntaxUID = syntax
+    out = io.BytesIO()
+    again.save_as(out)
+    return out.getvalue()
+
+
+def _frame_bytes(ds: Any, index: int, n_frames: int) -> bytes:
+    table = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTableLengths" in ds else None
+    return get_frame(ds.PixelData, index, number_of_frames=n_frames, extended_offsets=table)
+
+
 def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
     """Refuse a compressed frame that lacks its end, or is of another size than the header says (a bomb, or the wrong frame)."""
-    table = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTableLengths" in ds else None
-    coded = get_frame(ds.PixelData, index, number_of_frames=n_frames, extended_offsets=table)
+    coded = _frame_bytes(ds, index, n_frames)
     if coded[:2] not in (b"\xff\xd8", b"\xff\x4f") and coded[4:8] != b"jP  ":
         return  # RLE, whose segments have their lengths in front
     if b"\xff\xd9" not in coded[-16:]:

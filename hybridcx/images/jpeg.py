@@ -31,22 +31,19 @@ _MAX_SCANS, _MAX_WORK = 100, 1_600_000_000
 """Progressive files have about 10 scans. `_MAX_WORK`: scans times pixels, for each scan visits the whole image."""
 
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_MARKER = re.compile(
-    rb"\xff+([\x01-\xcf\xd8-\xfe])"
-)  # the next one within coded data: neither a stuffed zero nor a restart marker
+# The next marker within coded data: neither a stuffed zero nor a restart marker.
+_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _RESTART = re.compile(rb"\xff+[\xd0-\xd7]")
 _PROBE = bytes(b % 255 for b in random.Random(0).randbytes(256))  # without 0xFF, which would begin a marker
 
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """`stripped`: the picture up to its end marker, without metadata except the first Exif and XMP blocks. `coded`: start and end of each scan's
-    data in it. `trailing`: bytes behind the end marker."""
+    """`stripped`: the picture up to its end marker, without metadata except the first Exif and XMP blocks. `trailing`: bytes behind the marker."""
 
     height: int
     width: int
     stripped: bytes
-    coded: tuple[tuple[int, int], ...]
     trailing: bytes
 
 
@@ -73,8 +70,7 @@ def read_jpeg(data: bytes) -> Jpeg:
     """Read the structure. Raises RefusedError for a coding that is not read and for too many scans, ValueError for a file that is damaged."""
     frame: _Frame | None = None
     blocks: set[bytes] = set()
-    coded: list[tuple[int, int]] = []
-    parts, length, interval, end = [data[:2]], 2, 0, 2
+    parts, n_scans, interval, end = [data[:2]], 0, 0, 2
     for marker, at, start, end in _segments(data):
         body = data[at + 4 : start]
         if marker in _UNREAD:
@@ -86,19 +82,18 @@ def read_jpeg(data: bytes) -> Jpeg:
         elif marker == 0xDA:
             if frame is None:
                 raise ValueError("a scan before the frame's header")
-            if len(coded) >= min(_MAX_SCANS, max(1, _MAX_WORK // (frame.height * frame.width))):
-                rule = f"a JPEG of more than {len(coded)} scans for its size, not decoded"
+            if n_scans >= min(_MAX_SCANS, max(1, _MAX_WORK // (frame.height * frame.width))):
+                rule = f"a JPEG of more than {n_scans} scans for its size, not decoded"
                 raise RefusedError(rule, "convert it to a baseline JPEG, or check whether it is an image")
             components = _scan(body, frame)
             if interval and len(_RESTART.findall(data, start, end)) < ceil(frame.units(components) / interval) - 1:
                 raise ValueError("restart intervals that are not there")
-            coded.append((length + start - at, length + end - at))
+            n_scans += 1
         if _is_picture(marker, body, blocks):
             parts.append(data[at:end])
-            length += end - at
     if frame is None or any(level for levels in frame.levels.values() for level in levels):
         raise ValueError("coefficients that no scan sends")
-    return Jpeg(frame.height, frame.width, b"".join([*parts, b"\xff\xd9"]), tuple(coded), data[end + 2 :])
+    return Jpeg(frame.height, frame.width, b"".join([*parts, b"\xff\xd9"]), data[end + 2 :])
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -164,13 +159,19 @@ def _is_picture(marker: int, body: bytes, blocks: set[bytes]) -> bool:
     return True
 
 
+def probed(data: bytes) -> bytes:
+    """The JPEG with other bytes put behind the data of each scan and of each restart interval: a complete one is decoded to the same pixels."""
+    parts, at = [data[:2]], 2
+    for marker, _, start, end in _segments(data):
+        if marker == 0xDA:
+            coded = _RESTART.sub(lambda restart: _PROBE[:32] + restart[0], data[start:end])
+            parts += [data[at:start], coded, _PROBE]
+            at = end
+    return b"".join([*parts, data[at:]])
+
+
 def check_complete(jpeg: Jpeg, pixels: np.ndarray, mode: str) -> None:
-    """Raise ValueError where a scan lacks data: the pixels then change with bytes put behind it. `pixels`, `mode`: as Pillow decodes `stripped`."""
-    parts, at = [], 0
-    for start, end in jpeg.coded:
-        coded = _RESTART.sub(lambda m: _PROBE[:32] + m[0], jpeg.stripped[start:end])
-        parts += [jpeg.stripped[at:start], coded, _PROBE]
-        at = end
-    with Image.open(io.BytesIO(b"".join([*parts, jpeg.stripped[at:]])), formats=("JPEG",)) as probed:
-        if probed.mode != mode or not np.array_equal(np.asarray(probed), pixels):
+    """Raise ValueError where a scan lacks data. `pixels`, `mode`: as Pillow decodes `stripped`."""
+    with Image.open(io.BytesIO(probed(jpeg.stripped)), formats=("JPEG",)) as again:
+        if again.mode != mode or not np.array_equal(np.asarray(again), pixels):
             raise ValueError("a scan without all its data")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.deep import devices, weights
+from hybridcx.deep.augment import FILL
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment.file import Experiment
@@ -97,7 +98,7 @@ class NetworkWork:
                 seed=self.seed,
                 weights=self.located,
                 folder=folder,
-                fill=0.0 if self.experiment.images.pad == "black" else 1.0,
+                fill=FILL[self.experiment.images.pad],
                 on_progress=on_progress,
             )
             pd.DataFrame(training.history).to_csv(folder / HISTORY, index=False)

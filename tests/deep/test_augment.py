@@ -111,3 +111,27 @@ def test_images_of_a_batch_are_transformed_independently():
     a = settings(flip_horizontal=0.5, translate_px=60.0)
     out = augment.apply(batch, augment.draw(a, 64, rng_for(0, "b")), a)
     assert len({row.numpy().tobytes() for row in out}) > 50
+
+
+@pytest.mark.parametrize("resampled", [False, True])
+def test_without_a_grey_of_padding_the_edge_goes_on(resampled):
+    batch = images(2, 20)
+    a = settings(20, fill=None, translate_px=40.0, rotate_deg=10.0 if resampled else 0.0)
+    dx, dy = np.array([3, -2]), np.array([-1, 4])
+    out = augment.apply(batch, parameters(2, shift_x=dx, shift_y=dy), a).permute(0, 2, 3, 1).numpy()
+    for i in range(2):
+        padded = np.pad(batch[i].numpy() / 255, ((5, 5), (5, 5), (0, 0)), mode="edge")
+        expected = padded[5 - dy[i] : 25 - dy[i], 5 - dx[i] : 25 - dx[i]]
+        np.testing.assert_allclose(out[i], expected, atol=1e-4 if resampled else 1e-7)
+
+
+def test_a_turned_image_has_no_grey_from_outside_where_there_is_no_padding():
+    batch = torch.full((1, 32, 32, 3), 51, dtype=torch.uint8)
+    out = augment.apply(batch, parameters(1, angle=np.array([30.0])), settings(32, fill=None, rotate_deg=30.0))
+    np.testing.assert_allclose(out.numpy(), 0.2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pad", "fill"), [("white", 1.0), ("black", 0.0), ("edge", None), ("none", None)])
+def test_augmentation_fills_as_the_images_are_padded(pad, fill):
+    assert augment.augmentation_for(TrainSection(), 24, augment.FILL[pad]).fill == fill
+    assert augment.augmentation_for(TrainSection(augmentation_fill="black"), 24, augment.FILL[pad]).fill == 0.0
