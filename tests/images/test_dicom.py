@@ -294,6 +294,16 @@ def test_sequences_of_too_many_items_are_refused_before_they_are_read(monkeypatc
     assert "more than 200,000 items" in refused(made() + items)
 
 
+@pytest.mark.parametrize("part", [0.3, 0.8, 0.95])
+def test_a_lossless_jpeg_cut_off_and_closed_by_an_end_marker_is_found(part):
+    ds = pydicom.dcmread(THEIRS / "SC_rgb_jpeg_gdcm.dcm")
+    coded = get_frame(ds.PixelData, 0, number_of_frames=1)
+    ds.PixelData = encapsulate([coded[: int(part * len(coded))].rstrip(b"\xff") + b"\xff\xd9"])
+    out = io.BytesIO()
+    ds.save_as(out)
+    assert "truncated or damaged" in refused(out.getvalue())
+
+
 def test_a_baseline_jpeg_cut_off_and_closed_by_an_end_marker_is_found():
     ds = pydicom.dcmread(THEIRS / "SC_rgb_jpeg_dcmtk.dcm")
     pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
