@@ -19,9 +19,9 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.images import tiff
-from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, article
+from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, article, bands, room
 from hybridcx.images.jpeg import check_complete, read_jpeg
-from hybridcx.images.png import read_png
+from hybridcx.images.png import Png, read_png
 
 MAX_PIXELS = 80_000_000
 """Images of more pixels are refused before they are decoded; a large mammogram has 30 million."""
@@ -133,11 +133,11 @@ def _jpeg(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     jpeg = read_jpeg(data)
     _check_size(jpeg.width, jpeg.height, max_pixels)
     _check_frame(frame, 1, "JPEG")
-    with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
-        orientation, mode = _orientation(im), im.mode
-        pixels = np.asarray(im)
-        check_complete(jpeg, pixels, mode)
-        pixels, notes = _by_mode(im, grey_16=None)
+    with room(jpeg.width * jpeg.height):
+        with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
+            orientation, mode = _orientation(im), im.mode
+            pixels, notes = _by_mode(im, grey_16=None)
+        check_complete(jpeg, pixels)
     return _decoded(pixels, "JPEG", mode, 8, orientation, orientation, notes, trailing=jpeg.trailing)
 
 
@@ -150,17 +150,21 @@ def _png(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
             im.seek(frame - 1)
             _check_size(im.width, im.height, max_pixels)
         orientation, mode = _orientation(im), im.mode
-        im.load()
-        if png.depth == 16 and mode == "RGB" and "transparency" in im.info:
-            raise RefusedError(
-                "16-bit colour with a transparent colour, which is not read", "write it with an alpha channel"
-            )
+        with room(im.width * im.height):
+            pixels, notes = _png_pixels(im, png)
         bits = 1 if mode == "1" else max(png.depth, 8)
-        high = 65_535
-        if mode.startswith("I;16") and png.significant is not None and _is_unscaled(np.asarray(im), png.significant):
-            high = 2**png.significant - 1
-        pixels, notes = _by_mode(im, grey_16=(0, high, False))
     return _decoded(pixels, "PNG", mode, bits, orientation, orientation, notes, trailing=png.trailing)
+
+
+def _png_pixels(im: Image.Image, png: Png) -> tuple[np.ndarray, list[str]]:
+    im.load()
+    if png.depth == 16 and im.mode == "RGB" and "transparency" in im.info:
+        rule = "16-bit colour with a transparent colour, which is not read"
+        raise RefusedError(rule, "write it with an alpha channel")
+    high = 65_535
+    if im.mode.startswith("I;16") and png.significant is not None and _is_unscaled(np.asarray(im), png.significant):
+        high = 2**png.significant - 1
+    return _by_mode(im, grey_16=(0, high, False))
 
 
 def _tiff(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
@@ -177,7 +181,7 @@ def _tiff(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     except (UnidentifiedImageError, KeyError):
         refusal = tiff.unread(tags)
     else:
-        with im:
+        with im, room(im.width * im.height):
             orientation, mode = _orientation(im), im.mode
             im.load()
             # Pillow turns TIFFs upright while loading and removes the tag; a tag that is still present has yet to be applied.
@@ -327,10 +331,11 @@ def _scale_16_bit(values: np.ndarray, low: int, high: int, invert: bool) -> np.n
 
 
 def _over_white(im: Image.Image, *, grey: bool) -> np.ndarray:
-    rgba = im.convert("RGBA")
-    out = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
-    pixels = np.asarray(out)
-    return pixels[..., 0] if grey else pixels
+    out = np.empty((im.height, im.width, 3), dtype=np.uint8)
+    for top, band in bands(im):
+        white = Image.new("RGBA", band.size, (255, 255, 255, 255))
+        out[top : top + band.height] = np.asarray(Image.alpha_composite(white, band.convert("RGBA")).convert("RGB"))
+    return out[..., 0] if grey else out
 
 
 def _orientation(im: Image.Image) -> int:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
+
+PIXELS_AT_ONCE = 100_000_000
+"""Pixels of the images that the threads decode or resize at the same time, together; one of 80 million takes about 1 GB."""
+
+_free, _in_use = threading.Condition(), [0]
 
 FEW_LEVELS = 32
 FEW_LEVELS_CAUTION = f"the values fill fewer than {FEW_LEVELS} of the 256 grey levels of their declared range"
@@ -34,6 +43,26 @@ class RefusedError(Exception):
     def __init__(self, rule: str, remedy: str):
         super().__init__(rule)
         self.rule, self.remedy = rule, remedy
+
+
+@contextmanager
+def room(n_pixels: int) -> Iterator[None]:
+    """Wait until there is room for an image of this many pixels within `PIXELS_AT_ONCE`; one that is larger goes alone."""
+    with _free:
+        _free.wait_for(lambda: not _in_use[0] or _in_use[0] + n_pixels <= PIXELS_AT_ONCE)
+        _in_use[0] += n_pixels
+    try:
+        yield
+    finally:
+        with _free:
+            _in_use[0] -= n_pixels
+            _free.notify_all()
+
+
+def bands(im: Image.Image, rows: int = 512) -> Iterator[tuple[int, Image.Image]]:
+    """The image in bands of so many rows, with the number of the first, so that no copy of the whole is made."""
+    for top in range(0, im.height, rows):
+        yield top, im.crop((0, top, im.width, min(top + rows, im.height)))
 
 
 def article(name: str) -> str:

@@ -37,7 +37,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
 
-from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError
+from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, room
 from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
 from hybridcx.images.isolated import decode_apart
 from hybridcx.images.jpeg import check_complete, probed, read_jpeg
@@ -91,7 +91,8 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         if frame is not None and not 1 <= frame <= n_frames:
             raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
         index = (frame or 1) - 1
-        stored = _stored(ds, syntax, data, index, n_frames)
+        with room(int(ds.Rows) * int(ds.Columns)):
+            stored = _stored(ds, syntax, data, index, n_frames)
         notes, cautions = [], _cautions(ds)
         if syntax.is_compressed:
             notes.append(f"compressed ({syntax.name})")
@@ -230,7 +231,7 @@ def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
     if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) and int(ds.BitsStored) <= 8:
         jpeg = read_jpeg(coded)
         with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
-            check_complete(jpeg, np.asarray(im), im.mode)
+            check_complete(jpeg, np.asarray(im if im.mode == "L" else im.convert("RGB")))
 
 
 def _coded_size(coded: bytes) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-from hybridcx.images.decoded import RefusedError, article
+from hybridcx.images.decoded import RefusedError, article, bands
 from hybridcx.images.tiff import is_sound_exif
 
 _CODINGS = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
@@ -170,8 +170,10 @@ def probed(data: bytes) -> bytes:
     return b"".join([*parts, data[at:]])
 
 
-def check_complete(jpeg: Jpeg, pixels: np.ndarray, mode: str) -> None:
-    """Raise ValueError where a scan lacks data. `pixels`, `mode`: as Pillow decodes `stripped`."""
+def check_complete(jpeg: Jpeg, pixels: np.ndarray) -> None:
+    """Raise ValueError where a scan lacks data. `pixels`: as Pillow decodes `stripped`, grey or RGB."""
     with Image.open(io.BytesIO(probed(jpeg.stripped)), formats=("JPEG",)) as again:
-        if again.mode != mode or not np.array_equal(np.asarray(again), pixels):
-            raise ValueError("a scan without all its data")
+        for top, band in bands(again):
+            rows = np.asarray(band.convert("L" if pixels.ndim == 2 else "RGB"))
+            if not np.array_equal(rows, pixels[top : top + band.height]):
+                raise ValueError("a scan without all its data")

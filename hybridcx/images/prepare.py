@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.images.decoded import room
 
 Pad = Literal["white", "black", "edge", "none"]
 Resample = Literal["bilinear", "bicubic", "lanczos"]
@@ -21,6 +22,8 @@ FILTERS = {
 }
 MAX_SQUARE_PIXELS = 400_000_000
 """The padded square of a very long image is refused beyond this size."""
+_BANDS_FROM = 30_000_000
+"""Padded squares of more pixels are resized in bands: whole, that of a long image takes many times the image's memory."""
 
 
 def prepare(
@@ -62,10 +65,13 @@ def prepare(
         )
     if channels == 1 and pixels.ndim == 3:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))
-    if pad != "none":
-        pixels = _squared(pixels, pad)
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    out = np.asarray(image if image.size == (size_px, size_px) else image.resize((size_px, size_px), FILTERS[resample]))
+    with room(pixels.shape[0] * pixels.shape[1]):
+        if pad != "none":
+            pixels = _squared(pixels, pad, size_px, FILTERS[resample])
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        out = np.asarray(
+            image if image.size == (size_px, size_px) else image.resize((size_px, size_px), FILTERS[resample])
+        )
     if out.ndim == 2:
         out = np.repeat(out[..., None], channels, axis=2)
     return np.ascontiguousarray(out)
@@ -88,7 +94,9 @@ def check_options(size_px: int, pad: str, resample: str, channels: int) -> None:
         raise InputError(problems)
 
 
-def _squared(pixels: np.ndarray, pad: Pad) -> np.ndarray:
+def _squared(pixels: np.ndarray, pad: Pad, size_px: int, resample: Image.Resampling) -> np.ndarray:
+    """Pad to a square. The columns of a large one are resized to `size_px` on the way, band by band, so that it is never in memory as a whole;
+    Pillow resizes columns before rows as well, with the same rounding."""
     height, width = pixels.shape[:2]
     side = max(height, width)
     if height == width:
@@ -97,6 +105,16 @@ def _squared(pixels: np.ndarray, pad: Pad) -> np.ndarray:
         remedy = "crop it, or use the padding `none`"
         raise _refused(f"{width} x {height} pixels are too long to be padded to a square", remedy=remedy)
     rows, columns = _padding(height, side), _padding(width, side)
+    if side * side <= _BANDS_FROM:
+        return _padded(pixels, rows, columns, pad)
+    bands = []
+    for top in range(0, height, 512):
+        band = _padded(pixels[top : top + 512], (0, 0), columns, pad)
+        bands.append(np.asarray(Image.fromarray(band).resize((size_px, len(band)), resample)))
+    return _padded(np.concatenate(bands), rows, (0, 0), pad)
+
+
+def _padded(pixels: np.ndarray, rows: tuple[int, int], columns: tuple[int, int], pad: Pad) -> np.ndarray:
     widths = [rows, columns] + [(0, 0)] * (pixels.ndim - 2)
     if pad == "edge":
         return np.pad(pixels, widths, mode="edge")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hybridcx.errors import InputError
+from hybridcx.images import prepare as preparation
 from hybridcx.images.prepare import place, prepare
 
 TALL = np.arange(24, dtype=np.uint8).reshape(6, 4) + 10
@@ -115,3 +116,13 @@ def test_an_odd_pixel_of_padding_lies_behind_and_a_region_is_cut_off_at_the_crop
     assert np.array_equal(prepare(pixels, size_px=6, channels=1)[:, 1:4, 0], pixels)
     assert place((0, 0, 20, 20), 100, 100, (10, 10, 60, 60), size_px=100) == (0.0, 0.0, 20.0, 20.0)
     assert place((0, 0, 9, 9), 100, 100, (10, 10, 60, 60), size_px=100) is None
+
+
+@pytest.mark.parametrize("pad", ["white", "black", "edge"])
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("shape", [(37, 1300, 3), (1300, 37, 3), (601, 530), (20, 64)])
+def test_large_squares_are_resized_in_bands_to_the_same_bytes(monkeypatch, pad, resample, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    whole = prepare(pixels, size_px=64, pad=pad, resample=resample)
+    monkeypatch.setattr(preparation, "_BANDS_FROM", 0)
+    assert np.array_equal(prepare(pixels, size_px=64, pad=pad, resample=resample), whole)
