@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False, verbose: bool = False):
         self.quiet = quiet
         self.verbose = verbose
-        self._bars = not quiet and sys.stderr.isatty()
+        self._bars = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._rich: Any = None
         self._log: list[str] = []
 
@@ -46,14 +46,17 @@ class Progress:
         It is not in the log, which is the same for every repetition.
         """
         if not self.quiet:
-            self._close()
-            print(text, file=sys.stderr, flush=True)
+            self._print(text)
 
     def detail(self, text: str) -> None:
         """Add a message to the log, and print it with --verbose."""
         self._log.append(text)
         if self.verbose:
-            self._close()
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._close()
+        if sys.stderr is not None:  # None without a console (pythonw, a service): print would take standard output
             print(text, file=sys.stderr, flush=True)
 
     def track(self, what: str) -> Callable[[int, int | None], None]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import gc
 import inspect
-import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +18,7 @@ from hybridcx.cli.faults import explain, our_fault, system_fault
 from hybridcx.cli.results import PRINTED, print_page
 from hybridcx.cli.signatures import arguments_of, callback, option_parameters, signature_of
 from hybridcx.cli.storage import cache_app, weights_app
+from hybridcx.cli.streams import standard_streams
 from hybridcx.commands.options import QUESTIONS
 from hybridcx.errors import HybridcxError
 from hybridcx.progress import Progress
@@ -104,11 +104,15 @@ def main(arguments: list[str] | None = None) -> None:
     gc.set_threshold(
         50_000, 50, 100
     )  # fewer scans of the imported modules: a small comparison takes 2.5 s instead of 2.7
-    arguments = sys.argv[1:] if arguments is None else arguments
+    with standard_streams():
+        _end(sys.argv[1:] if arguments is None else arguments)
+
+
+def _end(arguments: list[str]) -> NoReturn:
+    """Run the command, print its errors, and raise SystemExit with the exit code."""
     debug = "--debug" in arguments
     try:
         code = app(args=arguments, standalone_mode=False)
-        sys.stdout.flush()
         if code == 130:  # what Typer makes of Ctrl-C
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
@@ -121,9 +125,6 @@ def main(arguments: list[str] | None = None) -> None:
     except HybridcxError as error:
         explain(error, debug)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
-        sys.exit(0)
     except OSError as error:
         system_fault(error, debug)
     except Exception as error:
