@@ -17,6 +17,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.store.artefacts import sha256_file
+from hybridcx.store.json_file import read_json
 from hybridcx.store.provenance import SCHEMA_VERSION
 from hybridcx.store.report_folder import PROVENANCE
 from hybridcx.vocabulary.run import RUNS
@@ -108,7 +109,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _read(path: Path, name: str) -> RunFolder:
     location = str(path)
     try:
-        record = json.loads((path / PROVENANCE).read_text(encoding="utf-8"))
+        record = read_json(path / PROVENANCE)
         command, version = record["command"], int(record.get("schema_version", 0))
         files = dict(record.get("files", {}))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -332,21 +332,26 @@ def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
     """
     try:
         data: dict[str, Any] = tomllib.loads(text)
+        as_json = json.dumps(data, default=str)
     except tomllib.TOMLDecodeError as error:
         raise InputError(Problem(f"this is not valid TOML: {error}", file)) from None
     except RecursionError:
-        raise InputError(
-            Problem("values nested too deeply to be read", file, remedy="no key needs more than two levels")
-        ) from None
+        raise InputError(_too_deep(file)) from None
     except ValueError:  # int() of thousands of digits, and dates that no calendar has
         raise InputError(
             Problem("a number or a date that is out of all range", file, remedy="write a smaller one")
         ) from None
     try:
         # TOML has no tuples and an int is a valid float there, so types are checked as JSON would check them.
-        return Experiment.model_validate_json(json.dumps(data, default=str))
+        return Experiment.model_validate_json(as_json)
     except ValidationError as error:
+        if error.errors(include_input=False)[0]["type"] == "json_invalid":  # pydantic's limit is lower than Python's
+            raise InputError(_too_deep(file)) from None
         raise InputError(_problems(error, file, text)) from None
+
+
+def _too_deep(file: str) -> Problem:
+    return Problem("values nested too deeply to be read", file, remedy="no key needs more than two levels")
 
 
 def read_experiment(path: Path) -> Experiment:

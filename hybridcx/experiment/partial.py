@@ -36,7 +36,7 @@ def partial_experiment(path: Path) -> PartialExperiment | None:
     """Read what can be read of an experiment file; None where it is no TOML, or its faults cannot be taken out."""
     try:
         data: dict[str, Any] = json.loads(json.dumps(tomllib.loads(path.read_text(encoding="utf-8-sig")), default=str))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     doubts: set[str] = set()
     for _ in range(_ROUNDS):

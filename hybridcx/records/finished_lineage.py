@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.lineage import Lineage, unit_name
+from hybridcx.store.json_file import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LINEAGE = "lineage.json"
+MAX_BYTES = 1_000_000_000  # the cases of every fit of a large run
 TESTED = ("test", "disputed")
 
 
@@ -21,10 +22,10 @@ def read_lineage(file: Path) -> Lineage:
     """The lineage in `file`. Raises InputError where it is absent, no lineage, of a newer schema or changed."""
     remedy = "make the report again: without a record no model can be said to have seen no test case"
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file, MAX_BYTES)
     except FileNotFoundError:
         raise InputError(Problem(f"the run has no {LINEAGE}", str(file.parent), remedy=remedy)) from None
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         raise InputError(Problem("the file cannot be read as JSON", str(file), remedy=remedy)) from None
     try:
         return Lineage.from_dict(data, str(file))

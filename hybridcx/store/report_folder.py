@@ -10,18 +10,23 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.store.artefacts import Say, exclusive, sha256_file, write_atomic
 from hybridcx.store.disk import FULL, disk_fault, disk_faults
+from hybridcx.store.json_file import read_json
 from hybridcx.store.provenance import SCHEMA_VERSION
 
 INNER = ".hybridcx"
 PROVENANCE = "provenance.json"
 STATE = "state.json"
 COMMIT = "commit.json"
+LOCK = "lock"
+OWN_FILES = frozenset(f"{INNER}/{name}" for name in (STATE, LOCK, f"{LOCK}.holder"))
+"""What lies in `INNER` of a finished report; the holder's file only while a command works on it."""
 
 
 class OutputFolder:
@@ -36,10 +41,10 @@ class OutputFolder:
     def read_state(self) -> dict[str, object]:
         """The state that an earlier run wrote into this folder; empty without one."""
         try:
-            return dict(json.loads((self.inner / STATE).read_text(encoding="utf-8")))
+            return dict(read_json(self.inner / STATE))
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except (ValueError, TypeError):
             raise InputError(
                 Problem(
                     "the folder's state is damaged", str(self.inner / STATE), remedy="use --fresh, or another folder"
@@ -76,7 +81,7 @@ class OutputFolder:
     def _earlier(self) -> list[str]:
         """Files of the earlier results, which go when the new ones do not have them. Files of others stay."""
         try:
-            listed = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8"))["files"]
+            listed = read_json(self.path / PROVENANCE)["files"]
         except (OSError, ValueError, TypeError, KeyError):
             return []
         return sorted(listed) if isinstance(listed, dict) else []
@@ -86,8 +91,9 @@ class OutputFolder:
         if not commit.exists():
             return
         try:
-            plan = json.loads(commit.read_text(encoding="utf-8"))
-        except ValueError:
+            plan = read_json(commit)
+            files, earlier = ([str(n) for n in plan[key]] for key in ("files", "earlier"))
+        except (ValueError, TypeError, KeyError):
             raise InputError(
                 Problem(
                     "the list of an interrupted replacement is damaged",
@@ -95,7 +101,7 @@ class OutputFolder:
                     remedy="remove the folder, or choose another --out",
                 )
             ) from None
-        for name in filter(_stays_inside, plan["files"]):
+        for name in filter(_stays_inside, files):
             source, target = self.new / name, self.path / name
             if source.exists():  # otherwise an interrupted commit has moved it already
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +117,7 @@ class OutputFolder:
                             )
                         )
                     ) from None
-        for name in set(plan["earlier"]) - set(plan["files"]):
+        for name in set(earlier) - set(files):
             if _stays_inside(name):  # the lists come from files that someone else may have sent
                 (self.path / name).unlink(missing_ok=True)
                 for emptied in (self.path / name).relative_to(self.path).parents[:-1]:
@@ -139,7 +145,7 @@ def _ours(path: Path, command: str) -> list[Problem]:
     made_by, version = None, 0
     for name in (f"{INNER}/{STATE}", PROVENANCE):
         try:
-            record = json.loads((path / name).read_text(encoding="utf-8"))
+            record = read_json(path / name)
             made_by, version = record.get("command"), record.get("schema_version", 0)
             break
         except (OSError, ValueError, AttributeError):
@@ -203,7 +209,7 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
     try:
         with (
             disk_faults(path, "the report"),
-            exclusive(folder.inner / "lock", f"{path} is in use", say=say),
+            exclusive(folder.inner / LOCK, f"{path} is in use", say=say),
         ):
             held = True
             if not (folder.inner / STATE).exists():
@@ -227,6 +233,38 @@ def open_output(path: Path, command: str, say: Say = lambda _: None) -> Iterator
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder`, by its relative name."""
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def contents(folder: Path) -> dict[str, bool]:
+    """Everything below `folder` by its relative name, and whether it is a regular file or a link to one.
+
+    All else is False: linked folders (which are not entered), dangling links, pipes, devices, and folders that are empty or cannot be read.
+    """
+    entries: dict[str, bool] = {}
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            below = list(here.iterdir())
+        except OSError:
+            below = []
+        if not below and here != folder:
+            entries[here.relative_to(folder).as_posix()] = False
+        for path in below:
+            try:
+                is_folder, is_file = stat.S_ISDIR(path.lstat().st_mode), stat.S_ISREG(path.stat().st_mode)
+            except OSError:
+                is_folder = is_file = False
+            if is_folder and not _is_junction(path):
+                folders.append(path)
+            else:
+                entries[path.relative_to(folder).as_posix()] = is_file
+    return entries
+
+
+def _is_junction(path: Path) -> bool:
+    """Whether `path` is Windows' kind of linked folder, which `lstat` calls a folder."""
+    return bool(getattr(path.lstat(), "st_reparse_tag", 0))
 
 
 @contextlib.contextmanager

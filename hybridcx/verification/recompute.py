@@ -91,7 +91,7 @@ def read_written(path: Path) -> pd.DataFrame:
     """A CSV that hybridcx wrote, as text; None where it has NA (the text "NA" is quoted there)."""
     raw = re.sub(rb'(?<=[,\n])"NA"(?=[,\r\n])', b'"\x01NA"', path.read_bytes())
     frame = pd.read_csv(io.BytesIO(raw), dtype=object, keep_default_na=False, na_filter=False, encoding="utf-8")
-    frame = frame.astype(object)
+    frame = frame.astype(object).rename(columns={"\x01NA": "NA"})
     return frame.where(frame != "NA", None).replace("\x01NA", "NA")
 
 

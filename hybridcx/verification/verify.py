@@ -25,7 +25,9 @@ from hybridcx.progress import Progress
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
 from hybridcx.report.formats.r_program import program
 from hybridcx.store import provenance
-from hybridcx.store.report_folder import INNER, PROVENANCE, file_hashes
+from hybridcx.store.artefacts import sha256_file
+from hybridcx.store.json_file import read_json
+from hybridcx.store.report_folder import INNER, OWN_FILES, PROVENANCE, contents
 from hybridcx.verification.cells import Compared, compare_cells
 from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 
@@ -108,22 +110,29 @@ def _record(path: Path) -> dict[str, Any]:
         raise InputError(Problem("there is no such folder", str(path), remedy=remedy))
     place = path / PROVENANCE
     try:
-        record = json.loads(place.read_text(encoding="utf-8"))
+        record = read_json(place)
     except FileNotFoundError:
         raise InputError(
             Problem("the folder is no finished report of hybridcx: it has no provenance.json", str(path), remedy=remedy)
         ) from None
-    except (OSError, ValueError):
-        raise InputError(
-            Problem("the file cannot be read as JSON", str(place), remedy="make the report again")
-        ) from None
+    except (OSError, ValueError) as error:
+        rule = "the file cannot be read as JSON"
+        raise InputError(Problem(rule, str(place), value=str(error), remedy="make the report again")) from None
     version = record.get("schema_version") if isinstance(record, dict) else None
     if isinstance(version, int) and version > provenance.SCHEMA_VERSION:
         rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {provenance.SCHEMA_VERSION})"
         raise InputError(Problem(rule, str(path), remedy="update hybridcx"))
-    parts = {"options": dict, "files": dict, "inputs": dict}
-    if not isinstance(version, int) or not all(isinstance(record.get(k), t) for k, t in parts.items()):
+    if not isinstance(version, int):
         raise InputError(Problem("the file is not a provenance record of hybridcx", str(place), remedy=remedy))
+    damaged = [k for k in ("options", "files", "inputs", "environment") if not isinstance(record.get(k), dict)]
+    if not damaged and not isinstance(record["environment"].get("packages"), dict):
+        damaged.append("environment.packages")
+    damaged += [
+        k for k in ("files", "inputs") if k not in damaged and not all(isinstance(h, str) for h in record[k].values())
+    ]
+    if damaged:
+        rule = f"the provenance record is damaged: {', '.join(damaged)} must be names with their values"
+        raise InputError(Problem(rule, str(place), remedy="make the report again"))
     if record.get("command") not in COMMANDS:
         rule = "reports of this command cannot be verified"
         raise InputError(Problem(rule, str(place), value=record.get("command"), remedy=f"known: {', '.join(COMMANDS)}"))
@@ -131,7 +140,9 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _files(path: Path, recorded: Mapping[str, str]) -> pd.DataFrame:
-    here = {n: h for n, h in file_hashes(path).items() if n != PROVENANCE and not n.startswith(f"{INNER}/")}
+    here = {n: regular for n, regular in contents(path).items() if not (regular and n in (PROVENANCE, *OWN_FILES))}
+    if (path / INNER).is_dir() and not (path / INNER).is_symlink():
+        here.pop(INNER, None)  # empty
     rows = []
     for name in sorted({*recorded, *here}):
         if name not in here:
@@ -139,9 +150,17 @@ def _files(path: Path, recorded: Mapping[str, str]) -> pd.DataFrame:
         elif name not in recorded:
             status = "added"
         else:
-            status = "unchanged" if here[name] == recorded[name] else "changed"
+            status = "unchanged" if here[name] and _sha256(path / name) == recorded[name] else "changed"
         rows.append((name, status))
     return pd.DataFrame(rows, columns=["file", "status"], dtype=object)
+
+
+def _sha256(path: Path) -> str | None:
+    """The hash of a file, None where it cannot be read."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return None
 
 
 def _otherwise(record: Mapping[str, Any]) -> str:
@@ -162,22 +181,29 @@ def _otherwise(record: Mapping[str, Any]) -> str:
 
 def _recomputed(path: Path, record: Mapping[str, Any], scratch: Path) -> tuple[Recomputed | None, list[dict[str, str]]]:
     """The recomputed report, and the problems of its input and of its ledger; None where it cannot be recomputed."""
+    if odd := sorted(n for n, regular in contents(path).items() if not regular and "/" not in n and _waits(path / n)):
+        return None, [_difference(SOURCE, "", n, "a pipe, a device or the like", "a file") for n in odd]
     try:
         report = recompute(path, record, scratch)
     except InputError as error:
         problems = error.problems[:MAX_SHOWN]
         return None, [_difference(SOURCE, "", "cannot be analysed", str(p), "sound input") for p in problems]
-    except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever a damaged record or ledger leads to is a finding about the report
         what = f"{type(error).__name__}: {error}".replace(str(scratch), "").replace(f"{path}/", "")
         return None, [_difference(SOURCE, "", "cannot be recomputed", what, "sound input")]
     return report, [_difference("predictions.csv", "", "", note, "the same") for note in report.notes]
+
+
+def _waits(path: Path) -> bool:
+    """Whether reading `path` may wait for ever."""
+    return path.exists() and not path.is_dir() and not path.is_file()
 
 
 def _lineage(path: Path) -> list[dict[str, str]]:
     """Whether a model of the run was fitted on a case that it is tested on."""
     try:
         problems = lineage_problems(path / LINEAGE, ledger_of(path))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+    except Exception:
         return []  # the ledger itself is damaged, which is reported already
     return [_difference(LINEAGE, "", "", str(replace(p, file=None)), "no fit on a test case") for p in problems]
 

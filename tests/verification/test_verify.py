@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -459,3 +461,119 @@ def test_rows_in_another_order_are_the_same_rows(tmp_path):
 def test_text_that_is_really_na_is_told_from_what_is_missing(tmp_path):
     (tmp_path / "t.csv").write_bytes(b'a,b\n"NA",NA\n"x,""NA"",",1\nNA,"NA"\n')
     assert read_written(tmp_path / "t.csv").to_numpy().tolist() == [["NA", None], ['x,"NA",', "1"], [None, "NA"]]
+
+
+# What does not belong to the report, and records that are damaged or hostile
+
+
+def status_of(folder):
+    return {
+        n: s
+        for n, s in zip(*hybridcx.verify(folder).files[["file", "status"]].to_numpy().T, strict=True)
+        if s != "unchanged"
+    }
+
+
+def link(path, target):
+    try:
+        path.symlink_to(target)
+    except OSError:
+        pytest.skip("links need a right on Windows")
+
+
+def test_whatever_was_added_is_named(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/metrics.csv").write_text("x\n", encoding="utf-8")
+    link(folder / "tables", tmp_path / "other")
+    link(folder / "extra.csv", tmp_path / "nowhere")
+    link(folder / "linked.csv", tmp_path / "other/metrics.csv")
+    (folder / ".hybridcx/new/deeper").mkdir(parents=True)
+    (folder / ".hybridcx/new/left.csv").write_text("x\n", encoding="utf-8")
+    (folder / ".hybridcx/notes.txt").write_text("x\n", encoding="utf-8")
+    (folder / "empty/within").mkdir(parents=True)
+    added = [
+        "tables",
+        "extra.csv",
+        "linked.csv",
+        ".hybridcx/new/deeper",
+        ".hybridcx/new/left.csv",
+        ".hybridcx/notes.txt",
+        "empty/within",
+    ]
+    assert status_of(folder) == dict.fromkeys(added, "added")
+    lines = lines_of(hybridcx.verify(folder))
+    assert {f"ADDED {name}" for name in added} <= set(lines)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name")
+def test_a_pipe_or_a_device_is_named_and_never_read(earlier, tmp_path, call):
+    folder = copy_of(earlier, tmp_path)
+    os.mkfifo(folder / "ratings.csv")
+    link(folder / "endless.csv", Path("/dev/zero"))
+    assert status_of(folder) == {"ratings.csv": "added", "endless.csv": "added"}
+    (folder / "ratings.csv").unlink()
+    (folder / "metrics.csv").unlink()
+    os.mkfifo(folder / "metrics.csv")
+    assert status_of(folder) == {"metrics.csv": "changed", "endless.csv": "added"}
+    (folder / "provenance.json").unlink()
+    os.mkfifo(folder / "provenance.json")
+    code, out, err = call("verify", str(folder))
+    assert (code, out) == (2, "")
+    assert "this is no regular file" in err
+
+
+def test_a_folder_in_place_of_a_file_is_a_finding(earlier, tmp_path):
+    folder = copy_of(earlier, tmp_path)
+    (folder / "predictions.csv").unlink()
+    (folder / "predictions.csv/within").mkdir(parents=True)
+    found = hybridcx.verify(folder)
+    assert not found.agrees
+    assert status_of(folder) == {"predictions.csv": "missing", "predictions.csv/within": "added"}
+
+
+DEEP = json.loads("[" * 900 + "]" * 900)
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], {}, 7, "text", DEEP, [None], {"a": {"b": 1}}, 10**400], ids=lambda v: str(v)[:12]
+)
+def test_a_damaged_record_is_a_finding_or_refused(earlier, tmp_path, value):
+    folder = hybridcx.plan("precision", proportion=0.9, halfwidth=0.05, out=tmp_path / "out").page.parent
+    place = folder / "provenance.json"
+    record = json.loads(place.read_text(encoding="utf-8"))
+    for key in (*record, *(("options", k) for k in record["options"]), ("environment", "packages")):
+        changed = json.loads(json.dumps(record))
+        if isinstance(key, tuple):
+            changed[key[0]][key[1]] = value
+        else:
+            changed[key] = value
+        place.write_text(json.dumps(changed), encoding="utf-8")
+        with contextlib.suppress(InputError):  # no other error than that of bad input
+            lines_of(hybridcx.verify(folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("1" * 10_000, "cannot be read as JSON"),
+        ("[1, 2]", "not a provenance record"),
+        ("", "JSON"),
+    ],
+)
+def test_a_record_that_is_no_record_is_exit_2(tmp_path, call, text, words):
+    (tmp_path / "provenance.json").write_text(text, encoding="utf-8")
+    code, out, err = call("verify", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_columns_levels_and_models_of_awkward_names_agree(tmp_path):
+    frame = simulated(models=("NA", "m" * 10_000)).replace({"y_true": {"abnormal": "NA"}})
+    number = frame["case_id"].str[1:].astype(int)
+    frame["NA"] = np.where(number % 3 == 0, "NA", "l" * 10_000)
+    frame["c" * 10_000] = np.where(number % 2 == 0, "x", "NA")
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", positive="NA", by=("NA", "c" * 10_000), n_bootstrap=100)
+    agrees(tmp_path / "out")
