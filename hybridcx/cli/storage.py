@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -36,10 +39,15 @@ def cache_prune(
     limit_mb: Annotated[float, typer.Option("--limit-mb", min=0, help="Keep at most so much; 0 clears everything.")],
     debug: Debug = False,
 ) -> None:
-    """Remove the longest unused results until the limit is met. A run that needs one makes it again."""
+    """Remove the longest unused results until the limit is met.
+
+    What a run that is still working has used stays. A later run that needs a removed one makes it again.
+    """
     from hybridcx.store.artefacts import Store, cache_root
 
-    removed = Store(cache_root()).prune(int(limit_mb * 1e6))
+    if not math.isfinite(limit_mb):
+        raise typer.BadParameter("it must be a number of megabytes", param_hint="--limit-mb")
+    removed = Store(cache_root(), notice=partial(print, file=sys.stderr)).prune(int(limit_mb * 1e6))
     print(f"{len(removed)} results removed, {sum(e.size for e in removed) / 1e6:.1f} MB")
 
 

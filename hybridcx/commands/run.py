@@ -88,7 +88,7 @@ def run(
     if scheduler is not None:  # workers begin elsewhere
         root, folder = root.absolute(), folder.absolute()
     store = Store(root, progress.say, progress.notice)
-    with team(read.compute, take_part, elsewhere=workers.several):
+    with store.in_use(), team(read.compute, take_part, elsewhere=workers.several):
         tables = run_experiment(
             read,
             folder,

@@ -244,8 +244,12 @@ def _find(path: Path, shape: tuple[int, ...]) -> tuple[tuple[str, list[list[obje
         with path.open("rb") as fh:
             sound = hashlib.file_digest(fh, "sha256").hexdigest() == digest
         if sound and len(notes) == shape[0] and np.load(path, mmap_mode="r", allow_pickle=False).shape == shape:
-            with suppress(OSError):  # a read-only cache can still be read
+            try:
                 os.utime(record)  # `cache prune` removes the least recently used files first
+            except FileNotFoundError:
+                return None, ()  # it has just removed them
+            except OSError:
+                pass  # a read-only cache can still be read
             return (digest, notes), ()
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
+import secrets
 import shutil
 import sys
 import time
@@ -31,6 +33,8 @@ RECORD = "artefact.json"
 WEIGHTS = "weights"
 """The folder of pretrained weights within `cache_root()` (deep/weights.py): copied in, not computed."""
 _PARTIAL = ".partial"
+_LEASES = "leases"
+_CLOCK_S = 2.0  # the coarsest times of files, of FAT
 _LOOKED_AT = 200  # the number of a stage's youngest artefacts that are compared with a missing one
 Say = Callable[[str], None]
 
@@ -183,11 +187,53 @@ class Store:
             return None
         return self._taken(folder)
 
-    def _taken(self, folder: Path) -> Path:
-        with contextlib.suppress(OSError):  # a read-only cache can still be read
+    def _taken(self, folder: Path) -> Path | None:
+        """`folder`, marked as used now; None where `prune` has just removed it."""
+        try:
             os.utime(folder / RECORD)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            pass  # a read-only cache can still be read
         self._used.add(folder)
         return folder
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While this lasts, `prune` leaves whatever is made or found in the store, by this process or its workers.
+
+        A locked file in the folder `leases` shows that the process lives, and its time since when.
+        """
+        path = self.root / _LEASES / f"{os.getpid()}-{secrets.token_hex(8)}.lock"
+        lock = FileLock(path)
+        with contextlib.suppress(OSError):  # a read-only cache
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            while not path.exists():  # taken for that of an ended process between its creation and its lock
+                lock.release()
+                lock.acquire()
+        try:
+            yield
+        finally:
+            if lock.is_locked:
+                lock.release()
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _in_use_since(self) -> float:
+        """The time from which on artefacts belong to a process that is `in_use`; infinite without one. Leases of ended processes are removed."""
+        since = math.inf
+        for path in (self.root / _LEASES).glob("*.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                began, lock = path.stat().st_mtime, FileLock(path)
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    since = min(since, began - _CLOCK_S)
+                else:
+                    lock.release()
+                    path.unlink(missing_ok=True)
+        return since
 
     def make(
         self,
@@ -208,8 +254,8 @@ class Store:
         partial = final.with_name(key + _PARTIAL)
         what = result_words(stage, {**made_from, **(of or {})})
         with disk_faults(self.root, what, partial):
-            if _is_sound(final):
-                return self._taken(final)
+            if _is_sound(final) and (taken := self._taken(final)) is not None:
+                return taken
             partial.parent.mkdir(parents=True, exist_ok=True)
             busy = f"another run computes {what}"
             with exclusive(final.with_name(key + ".lock"), busy, say=self.notice, wait=True):
@@ -286,29 +332,40 @@ class Store:
         return sorted(entries, key=lambda e: (e.used, e.stage, e.key))
 
     def prune(self, limit_bytes: int) -> list[Entry]:
-        """Remove the longest unused artefacts until at most `limit_bytes` are left; artefacts in use are skipped. Returns those removed."""
+        """Remove the longest unused artefacts until at most `limit_bytes` are left. Returns those removed.
+
+        Artefacts that a process makes at the moment, or has used since it began (`in_use`), stay; a notice counts the latter.
+        """
         entries = self.entries()
         total = sum(e.size for e in entries)
-        removed = []
+        removed, since, used = [], self._in_use_since(), 0
         for entry in entries:
             if total <= limit_bytes:
                 break
+            if entry.used >= since:
+                used += 1
+                continue
             lock = FileLock(entry.path.with_name(entry.key.removesuffix(_PARTIAL) + ".lock"))
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
             try:
+                record = entry.path / RECORD if entry.path.is_dir() else entry.path.with_suffix(".json")
+                if entry.complete and record.stat().st_mtime > entry.used and since < math.inf:
+                    continue  # a run has just found it
+                record.unlink(missing_ok=True)  # first: from now on nobody finds it
                 if entry.path.is_dir():
                     shutil.rmtree(entry.path)
                 else:
-                    entry.path.with_suffix(".json").unlink(missing_ok=True)
                     entry.path.unlink()
             finally:
                 lock.release()
                 Path(lock.lock_file).unlink(missing_ok=True)
             total -= entry.size
             removed.append(entry)
+        if used:
+            self.notice(f"{used} results stay: a run that is still working has used them.")
         return removed
 
 

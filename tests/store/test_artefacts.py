@@ -282,6 +282,51 @@ def test_what_is_being_made_is_not_pruned(tmp_path):
     assert [e.complete for e in store.entries()] == [True]
 
 
+def test_what_a_working_run_has_used_is_not_pruned(tmp_path):
+    notices: list[str] = []
+    run, other = Store(tmp_path), Store(tmp_path, notice=notices.append)
+    for key in ("before", "found", "unused"):
+        made = run.make("features", key, build(), {})
+        os.utime(made / RECORD, (1000, 1000))
+    with run.in_use():
+        assert run.find("features", "found") is not None
+        run.make("heads", "made", build(), {})
+        assert [e.key for e in other.prune(0)] == ["before", "unused"]
+        assert notices == ["2 results stay: a run that is still working has used them."]
+        assert run.find("features", "found") is not None
+        assert run.make("features", "before", build(), {}).exists()  # made again
+    assert {e.key for e in other.prune(0)} == {"found", "made", "before"}
+    assert list((tmp_path / "leases").iterdir()) == []
+
+
+def test_a_killed_run_holds_nothing_back(tmp_path):
+    code = (
+        "import os, pathlib, sys; from hybridcx.store.artefacts import Store; "
+        "lease = Store(pathlib.Path(sys.argv[1])).in_use(); lease.__enter__(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    assert len(list((tmp_path / "leases").iterdir())) == 1
+    store = Store(tmp_path)
+    store.make("features", KEY, build(), {})
+    assert [e.key for e in store.prune(0)] == [KEY]
+    assert list((tmp_path / "leases").iterdir()) == []
+
+
+def test_what_is_pruned_while_it_is_looked_up_is_made_again(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    made = store.make("features", KEY, build(), {})
+
+    def pruned_then(folder):
+        Store(tmp_path).prune(0)
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hybridcx.store.artefacts._is_sound", pruned_then)
+        assert store.find("features", KEY) is None
+    assert store.make("features", KEY, build(), {}) == made
+    assert (made / RECORD).exists()
+
+
 def test_files_of_the_image_store_are_listed_and_pruned_with_their_records(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()

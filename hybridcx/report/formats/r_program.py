@@ -32,7 +32,9 @@ def program(options: Mapping[str, object]) -> str:
     listed = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
     folder = resources.files("hybridcx.report.formats") / "recompute"
     parts = [(folder / name).read_text(encoding="utf-8") for name in PARTS]
-    return _HEAD + f"settings <- list({listed})\n\n" + "\n".join(parts)
+    # The label "NA" is marked as the tables' text "NA" is (1_tools.R).
+    labels = 'if (identical(settings$positive, "NA")) settings$positive <- MARKED\n'
+    return _HEAD + f"settings <- list({listed})\n\n" + "\n".join(parts[:1]) + labels + "\n".join(["", *parts[1:]])
 
 
 def _literal(value: object) -> str:

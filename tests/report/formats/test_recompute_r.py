@@ -235,3 +235,21 @@ def earlier_r(tmp_path_factory):
     folder = tmp_path_factory.mktemp("r")
     hybridcx.compare(simulated(), out=folder / "out", n_bootstrap=200)
     return folder / "out"
+
+
+def test_names_that_read_as_missing_or_are_very_long_are_recomputed(tmp_path):
+    frame = simulated(n=40).replace({"model": {"ties": "NA", "perfect": "m" * 10_000}, "y_true": {"abnormal": "NA"}})
+    number = frame["case_id"].str[1:].astype(int)
+    frame = frame.assign(
+        **{"NA": np.where(number % 3 == 0, "NA", "l" * 10_000), "c" * 10_000: np.where(number % 2 == 0, "x", "NA")}
+    )
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", positive="NA", by=("NA", "c" * 10_000), n_bootstrap=100)
+    passed, _ = passes(tmp_path / "out")
+    assert passed["metrics.csv wilson"] > 500
+    readings = pd.DataFrame(
+        {"case_id": range(30), "reader_NA": ["a", "b", "c"] * 10, "reader_b": ["a", "a", "b", "b", "c"] * 6}
+    )
+    readings.to_csv(tmp_path / "r.csv", index=False)
+    hybridcx.agreement(tmp_path / "r.csv", out=tmp_path / "ratings", scale="nominal", n_bootstrap=100)
+    passes(tmp_path / "ratings")

@@ -7,10 +7,18 @@ folder_of_this_file <- function() {
   getwd()
 }
 
-# Every cell as text; num() turns cells into numbers, so that a model named "007" or "NA" keeps its name.
+# Every cell as text; num() turns cells into numbers, so that a model named "007" keeps its name. A missing value is NA without quotes. The text
+# "NA", a name or a label, stands in quotes, which read.csv drops: it is marked before.
+MARKED <- "\001NA"
+plain <- function(x) sub(MARKED, "NA", x, fixed = TRUE)
 read_table <- function(name) {
   path <- file.path(folder, name)
   if (!file.exists(path)) return(NULL)
+  lines <- readLines(path, encoding = "UTF-8", warn = FALSE)
+  if (any(grepl('"NA"', lines, fixed = TRUE))) {
+    path <- textConnection(gsub('(?<![^,])"NA"(?=,|$)', paste0('"', MARKED, '"'), lines, perl = TRUE), encoding = "UTF-8")
+    on.exit(close(path))
+  }
   table <- read.csv(path, colClasses = "character", na.strings = character(0), check.names = FALSE, encoding = "UTF-8",
                     comment.char = "", strip.white = FALSE)
   if (nrow(table)) table else NULL
@@ -47,8 +55,8 @@ hold_within <- function(key, where, column, found, again, reach) {
 difference <- function(key, where, column, found, again) {
   count_up("failed", key)
   shown <- function(x) if (is.numeric(x)) format(x, digits = 15) else as.character(x)
-  tally$wrong <- c(tally$wrong, sprintf("DIFFERENT  %s: %s: %s: found %s, recomputed %s", key, where, column, shown(found),
-                                        paste(shown(again), collapse = " ")))
+  tally$wrong <- c(tally$wrong, plain(sprintf("DIFFERENT  %s: %s: %s: found %s, recomputed %s", key, where, column, shown(found),
+                                        paste(shown(again), collapse = " "))))
 }
 leave <- function(key, numbers) if (numbers > 0) count_up("left", key, as.integer(numbers))
 
@@ -68,13 +76,14 @@ hold_row <- function(key, where, row, again, tolerance = 1e-9) {
 # ---- Cases: the truth, the calls and the scores of every model on the same cases -------------------------------------
 
 ledger <- NULL
-slices <- new.env()
+slices <- list(); slice_keys <- character(0)  # a name of a variable or list could not be as long as that of a level
 split_of_rows <- function() if ("split" %in% names(ledger)) ledger$split == "test" else rep(TRUE, nrow(ledger))
 
 # The test cases of one seed (or without seeds) in one level of a subgroup; NULL where the ledger alone does not give them.
 slice_of <- function(seed = "NA", subgroup = "NA", level = "NA") {
   key <- paste(seed, subgroup, level, sep = "\r")
-  if (!is.null(slices[[key]])) return(slices[[key]])
+  at <- match(key, slice_keys)
+  if (!is.na(at)) return(slices[[at]])
   rows <- split_of_rows()
   if (given(seed)) rows <- rows & ledger$seed == seed
   if (given(subgroup)) {
@@ -98,7 +107,7 @@ slice_of <- function(seed = "NA", subgroup = "NA", level = "NA") {
   made$clusters <- if (is.null(made$groups)) made$n else length(unique(made$groups))
   made$clustered <- made$clusters < made$n
   made$folds <- "fold" %in% names(part) && length(unique(part$fold)) > 1
-  slices[[key]] <- made
+  slices <<- c(slices, list(made)); slice_keys <<- c(slice_keys, key)
   made
 }
 several_seeds <- function() "seed" %in% names(ledger) && length(unique(ledger$seed[split_of_rows()])) > 1

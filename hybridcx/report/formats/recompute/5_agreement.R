@@ -8,6 +8,7 @@ reading_columns <- function(names_of, prefix) {
              occasion = ifelse(numbered, suppressWarnings(as.integer(sub("^.*_", "", name))), 1L), stringsAsFactors = FALSE)
 }
 columns_of_row <- function(row, known) {
+  row$readers <- plain(row$readers)
   parts <- function(x) strsplit(x, ", ", fixed = TRUE)[[1]]
   if (row$scope == "between") {
     at <- if (given(row$occasion)) as.integer(row$occasion) else min(known$occasion)
