@@ -38,7 +38,7 @@ def _ratings(table: Table, kind: Kind, known: list[str]) -> Ratings | None:
     if kind == "call":
         for column in columns:
             cells = table.frame[column]
-            at = np.flatnonzero(~cells.isin(known).to_numpy() & ~is_blank(text_array(cells)))
+            at = np.flatnonzero(~cells.isin([*known, "NA"]).to_numpy() & ~is_blank(text_array(cells)))
             rule = "a reader's call that is none of the labels"
             remedy = f"the labels are {some(sorted(known))}; numbers go into columns rating_<name>"
             problems += listed(rule, table.rows[at].tolist(), cells.iloc[at].tolist(), file=table.file, column=column,

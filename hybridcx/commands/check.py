@@ -49,7 +49,7 @@ from hybridcx.records.containers import PARQUET
 from hybridcx.records.file_kinds import READ, container_of, not_a_file
 from hybridcx.records.layouts import SYNONYMS, Layout, parse_columns
 from hybridcx.records.predictions import AS_LONG, read_predictions
-from hybridcx.records.ratings import PREFIXES, read_ratings
+from hybridcx.records.ratings import PREFIXES, long_columns, read_ratings
 from hybridcx.records.strict_csv import MAX_COLUMNS, scan_csv
 from hybridcx.store.artefacts import Store, cache_root
 
@@ -160,7 +160,7 @@ def recognise(path: Path) -> Kind:
             sum(nearest(c, _SIGNS["predictions"]) is not None for c in columns) / 3,
             0.5 * ("y_true" in roles) + 0.25 * len(roles & {"y_pred", "score"}),
         ),
-        "ratings": max(sum(c.startswith(PREFIXES) for c in columns) / 2, 0.5 * len(names & {"reader", "rating"})),
+        "ratings": 1.0 if long_columns(columns) else sum(c.startswith(PREFIXES) for c in columns) / 2,
     }
     if max(signs["cohort"], signs["predictions"]) > 0.6:
         signs["ratings"] = 0  # both may carry readings

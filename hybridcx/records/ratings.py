@@ -1,10 +1,14 @@
-"""Ratings of cases by readers: one row per case, one column per reader and occasion, from a file, a manifest or a DataFrame."""
+"""Ratings of cases by readers, from a file, a manifest or a DataFrame.
+
+Wide: one row per case, one column per reader and occasion. Long: one row per reading, with the columns case_id, reader, rating and, where cases
+were read repeatedly, occasion.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -37,6 +41,13 @@ OF_SCALE: dict[Scale, str] = {"measurement": "rating_", "ordinal": "rating_", "n
 
 HIGHEST_CODE = 10
 """Whole numbers from 0 to this one could be codes of ordered categories."""
+
+LONG: Mapping[str, tuple[str, ...]] = {
+    "reader": ("reader", "rater", "observer", "annotator"),
+    "rating": ("rating", "reading", "call", "score", "value", "grade", "category", "label"),
+    "occasion": ("occasion", "session", "round", "repeat", "time"),
+}
+"""The columns of the long form and other names that they have; the first name wins."""
 
 _OCCASION = re.compile(r"(?P<reader>.+)_(?P<occasion>[0-9]+)", re.DOTALL)
 
@@ -106,27 +117,95 @@ def parse_reading_column(column: str, prefixes: Sequence[str] = PREFIXES) -> Rea
 
 
 def read_ratings(path: str | Path, scale: Scale | None = None) -> Ratings:
-    """Read a ratings file: `case_id` and one column per reading.
+    """Read a ratings file: `case_id` and one column per reading, or one row per reading (`case_id`, `reader`, `rating`, perhaps `occasion`).
 
     Without `scale`, numbers are measurements and text is nominal; whole numbers from 0 to 10 could be codes too: a
-    warning, and `maybe_codes`. Empty cells are cases that were not read; among measurements
-    so is `NA`. An ordinal scale takes numbers (its categories in their order), for the order of words is not known.
+    warning, and `maybe_codes`. Empty cells and `NA` are cases that were not read.
+    An ordinal scale takes numbers (its categories in their order), for the order of words is not known.
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses; blank or repeated case ids; fewer than two
     readings; one reading in two columns; text among numbers; two spellings of one category.
     """
-    table, problems = scan_csv(path, ("case_id",))
-    if table is None:
-        raise InputError(p for p in problems if p.severity == "error")
-    return build_ratings(table, problems, scale, PREFIXES)
+    return _read(*scan_csv(path, ("case_id",)), scale)
 
 
 def ratings_from_frame(frame: pd.DataFrame, scale: Scale | None = None, *, name: str = "the DataFrame") -> Ratings:
     """Check a DataFrame as `read_ratings` checks a file; rows are counted from 1 in messages."""
-    table, problems = scan_frame(frame, name, ("case_id",), numeric=())
+    return _read(*scan_frame(frame, name, ("case_id",), numeric=()), scale)
+
+
+def _read(table: Table | None, problems: list[Problem], scale: Scale | None) -> Ratings:
+    """The ratings of a table in either form."""
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
-    return build_ratings(table, problems, scale, PREFIXES)
+    names = long_columns(table.frame.columns)
+    if names is None:
+        return build_ratings(table, problems, scale, PREFIXES)
+    wide, lines, more = _wide(table, names)
+    rated = names["rating"]
+    try:
+        ratings = build_ratings(wide, [*problems, *more], scale, PREFIXES, lines=lines)
+    except InputError as error:  # the file has no column reader_<name>
+        raise InputError(replace(p, column=rated if p.column in lines else p.column) for p in error.problems) from None
+    return ratings
+
+
+def long_columns(columns: Iterable[str]) -> dict[str, str] | None:
+    """The columns of a table in the long form by their role in `LONG`; None for a table in the wide form."""
+    by_name = {c.strip().casefold(): c for c in reversed(list(columns))}
+    if any(c.startswith(PREFIXES) for c in by_name):
+        return None
+    names = {role: next((by_name[n] for n in LONG[role] if n in by_name), None) for role in LONG}
+    return {r: c for r, c in names.items() if c is not None} if names["reader"] and names["rating"] else None
+
+
+def _wide(table: Table, names: Mapping[str, str]) -> tuple[Table, dict[str, np.ndarray], list[Problem]]:
+    """A table of the long form as one of the wide form, the lines of the cells of each of its columns, and the problems of the long form.
+
+    Where the columns have other names than those of the contract a warning says how they were read.
+    """
+    raw, file = table.frame, table.file
+    problems: list[Problem] = []
+    for role in [r for r in ("case_id", "reader", "occasion") if r == "case_id" or r in names]:
+        column, what = names.get(role, role), role.replace("_", " ")
+        problems += check_text(raw[column], table.rows, file=file, column=column)
+        problems += check_spellings(
+            raw[column], table.rows, file=file, column=column, what=what, fold_case=role == "reader"
+        )
+    case, reader = raw["case_id"], raw[names["reader"]]
+    occasion = raw[names["occasion"]].str.strip() if "occasion" in names else pd.Series("", index=raw.index)
+    if "occasion" in names:
+        at = np.flatnonzero(~occasion.str.fullmatch("[0-9]{1,6}").to_numpy(dtype=bool) & (occasion != "").to_numpy())
+        rule, remedy = "the occasion is no whole number", "number the occasions 1, 2, ..."
+        problems += listed(rule, table.rows[at].tolist(), occasion.iloc[at].tolist(), file=file,
+                           column=names["occasion"], remedy=remedy)  # fmt: skip
+        occasion = occasion.str.lstrip("0").replace("", "0")
+    elif reader.str.fullmatch(_OCCASION.pattern, flags=re.DOTALL).any():
+        occasion = occasion.replace("", "1")  # without it "a_2" would be the second occasion of "a"
+    again = pd.DataFrame({"case": case, "reader": reader, "occasion": occasion}).duplicated().to_numpy()
+    again = again & (case.str.strip() != "").to_numpy()
+    remedy = "one row per case and reader; where cases were read repeatedly number the readings in a column occasion"
+    pairs = (case + ", " + reader).iloc[np.flatnonzero(again)]
+    problems += listed("a repeated reading", table.rows[again].tolist(), pairs.tolist(), file=file,
+                       column=names["reader"], remedy=remedy)  # fmt: skip
+    raise_if_any(problems)
+    of_row = pd.Series(PREFIXES[0] + reader + occasion.map(lambda n: f"_{n}" if n else ""))
+    row, cases = pd.factorize(case.array)
+    place, columns = pd.factorize(of_row.array)
+    cells = np.full((len(cases), len(columns)), "", dtype=object)
+    lines = np.zeros(cells.shape, dtype=np.int64)
+    cells[row, place] = raw[names["rating"]].to_numpy(dtype=object)
+    lines[row, place] = table.rows
+    frame = pd.DataFrame(cells, columns=columns).astype("str")
+    frame.insert(0, "case_id", pd.Series(cases).astype("str"))
+    if other := {role: c for role, c in names.items() if c != role}:
+        rule = f"read as one row per reading: {', '.join(f'{role} from the column {printable(c)}' for role, c in other.items())}"
+        problems.append(Problem(rule, file, remedy="rename them if that is wrong", severity="warning"))
+    used = {"case_id", *names.values()}
+    if further := [c for c in raw if c not in used]:
+        problems.append(Problem(f"further columns are not used: {some(further)}", file, severity="warning"))
+    first = lines.max(axis=1)
+    return replace(table, frame=frame, rows=first), {c: lines[:, i] for i, c in enumerate(columns)}, problems
 
 
 def build_ratings(
@@ -136,10 +215,12 @@ def build_ratings(
     prefixes: Sequence[str],
     *,
     others_expected: bool = False,
+    lines: Mapping[str, np.ndarray] | None = None,
 ) -> Ratings:
     """Return the ratings of a table of text, or raise with `problems` and those found here.
 
-    `others_expected`: further columns are expected (a manifest), otherwise they get a warning.
+    `others_expected`: further columns are expected (a manifest), otherwise they get a warning. `lines`: the lines of the cells by column, where
+    these are not those of the table's rows.
     """
     problems = list(problems)
     raw, rows, file = table.frame, table.rows, table.file
@@ -152,19 +233,24 @@ def build_ratings(
                        column="case_id", remedy="one row per case; occasions are columns")  # fmt: skip
     columns, more = _columns(raw, file, prefixes, others_expected, scale)
     problems += more
+    lines = lines or {c.column: rows for c in columns}
+    raw, not_read = _without_na(raw, columns, file)
     arrays = {c.column: text_array(raw[c.column]) for c in columns}
-    kind, more = _kind(arrays, scale, rows, file)
+    kind, more = _kind(arrays, scale, lines, file)
     problems += more
     for c in columns:
         problems += check_text(
-            raw[c.column], rows, file=file, column=c.column, blank_ok=True, warn_na=kind != "measurement"
+            raw[c.column], lines[c.column], file=file, column=c.column, blank_ok=True, warn_na=kind != "measurement"
         )
     if kind != "measurement" and columns:
         stacked = pd.concat([raw[c.column] for c in columns], ignore_index=True)
-        lines = np.concatenate([rows] * len(columns))
+        of_cells = np.concatenate([lines[c.column] for c in columns])
         filled = (stacked.str.strip() != "").to_numpy()
-        problems += check_spellings(stacked[filled], lines[filled], file=file, column=_span(columns), what="category")
+        problems += check_spellings(
+            stacked[filled], of_cells[filled], file=file, column=_span(columns), what="category"
+        )
     raise_if_any(problems)
+    problems += not_read
 
     frame = pd.DataFrame({c.column: _typed(arrays[c.column], kind) for c in columns})
     frame.index = pd.Index(raw["case_id"], name="case_id")
@@ -279,21 +365,29 @@ def _corrected(column: str, prefixes: Sequence[str]) -> str | None:
     return f"{near[0]}_{parts[2]}" if parts and near else None
 
 
-def _kind(arrays: dict[str, pa.Array], scale: Scale | None, rows: np.ndarray, file: str) -> tuple[Scale, list[Problem]]:
+def _without_na(raw: pd.DataFrame, columns: list[ReadingColumn], file: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """The table with blank cells for the text NA, on every scale, and the warning that counts them."""
+    words = {c.column: (raw[c.column].str.strip() == "NA").to_numpy() for c in columns}
+    counts = {c: int(w.sum()) for c, w in words.items() if w.any()}
+    if not counts:
+        return raw, []
+    each = some([f"{c} ({n})" for c, n in counts.items()])
+    problem = Problem(f"{sum(counts.values())} times NA, taken as not read: {each}", file, severity="warning")
+    return raw.assign(**{c: raw[c].mask(words[c], "") for c in counts}), [problem]
+
+
+def _kind(
+    arrays: dict[str, pa.Array], scale: Scale | None, lines: Mapping[str, np.ndarray], file: str
+) -> tuple[Scale, list[Problem]]:
     """Return the scale, and the cells that do not belong to it (bad_input.md 17, 35)."""
     if scale == "nominal":
         return scale, []
     problems: list[Problem] = []
     number = {c: is_number(a) for c, a in arrays.items()}
-    absent = {c: is_blank(a) for c, a in arrays.items()}
-    words = {
-        c: np.array([w is not None and w.strip() == "NA" for w in a.to_pylist()], dtype=bool) for c, a in arrays.items()
-    }
     if scale is None and not any(n.any() for n in number.values()):
         return "nominal", []
-    missing = {c: absent[c] | words[c] for c in arrays}
     for column, arr in arrays.items():
-        bad = ~number[column] & ~missing[column]
+        bad = ~number[column] & ~is_blank(arr)
         if not bad.any():
             continue
         if scale is None and not number[column].any():
@@ -310,11 +404,9 @@ def _kind(arrays: dict[str, pa.Array], scale: Scale | None, rows: np.ndarray, fi
             if scale == "ordinal"
             else "correct it, leave it empty if the case was not read, or use --scale nominal if these are categories"
         )
-        problems += listed(rule, rows[at].tolist(), arr.take(at).to_pylist(), file=file, column=column, remedy=remedy)
-    for column in arrays:
-        n = int(words[column].sum())
-        if n and not problems:
-            problems.append(Problem(f"{n} times NA, taken as not read", file, column=column, severity="warning"))
+        problems += listed(
+            rule, lines[column][at].tolist(), arr.take(at).to_pylist(), file=file, column=column, remedy=remedy
+        )
     return scale or "measurement", problems
 
 
@@ -323,8 +415,6 @@ def _typed(arr: pa.Array, kind: Scale) -> pd.Series:
         return pd.Series(to_float(arr))
     text = np.array(arr.to_pylist(), dtype=object)
     text[is_blank(arr)] = None
-    if kind == "ordinal":
-        text[[t == "NA" for t in text]] = None
     return pd.Series(text, dtype="object")  # pandas 3 would infer its own type of text, which has no None
 
 

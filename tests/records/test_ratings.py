@@ -132,10 +132,55 @@ def test_na_among_numbers_is_not_read_and_counted(tmp_path):
     assert ordinal.categories == ("1", "2", "3")
 
 
-def test_na_as_a_category_stays_text_with_a_warning(tmp_path):
-    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,NA,x\nc2,x,x\n")
-    assert r.categories == ("NA", "x")
-    assert "R and pandas" in str(r.warnings[0])
+@pytest.mark.parametrize("scale", [None, "nominal"])
+def test_na_among_calls_is_not_read_and_counted_too(tmp_path, scale):
+    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,NA,x\nc2,x,NA \nc3,x,y\nc4,NA,NA\n", scale)
+    assert r.categories == ("x", "y")
+    assert r.frame["reader_a"].tolist() == [None, "x", "x", None]
+    assert "4 times NA, taken as not read: reader_a (2), reader_b (2)" in "\n".join(map(str, r.warnings))
+
+
+LONG = "case_id,reader,rating\nc2,b,3\nc1,a,1.5\nc1,b,2\nc3,a,NA\nc2,a,4\n"
+
+
+def test_one_row_per_reading_reads_as_one_column_per_reading(tmp_path):
+    r = read(tmp_path, LONG)
+    assert [c.column for c in r.columns] == ["reader_b", "reader_a"]
+    assert r.frame["reader_a"].tolist()[:2] == [1.5, 4]
+    assert r.frame["reader_b"].tolist()[:2] == [2, 3]
+    assert r.frame.loc["c3"].isna().all()
+    said = "\n".join(map(str, r.warnings))
+    assert "1 times NA, taken as not read: reader_a (1)" in said
+    assert "1 of 3 cases were read by nobody" in said
+
+
+def test_occasions_of_the_long_form(tmp_path):
+    rows = [
+        f"c{i},{reader},{occasion},{'xy'[i % 2]}" for i in range(4) for reader in ("a_2", "b") for occasion in (1, 2)
+    ]
+    r = read(tmp_path, "case_id,Rater,session,call\n" + "\n".join(rows) + "\n")
+    assert [(c.column, c.reader, c.occasion) for c in r.columns] == [
+        ("reader_a_2_1", "a_2", 1), ("reader_a_2_2", "a_2", 2), ("reader_b_1", "b", 1), ("reader_b_2", "b", 2)
+    ]  # fmt: skip
+    assert "reader from the column Rater, rating from the column call, occasion from the column session" in str(
+        r.warnings[0]
+    )
+
+
+def test_a_reader_whose_name_ends_in_digits_keeps_it_in_the_long_form(tmp_path):
+    r = read(tmp_path, "case_id,reader,rating\nc1,r_1,x\nc1,r_2,y\nc2,r_1,x\nc2,r_2,x\n")
+    assert r.readers == ("r_1", "r_2")
+
+
+def test_faults_of_the_long_form_have_their_line_and_the_columns_of_the_file(tmp_path):
+    text = refused(tmp_path, "case_id,reader,rating,occasion\nc1,a,1,1\nc1,a,2,01\n,b,1,1\nc2,,1,1\nc3,A,1,x\n")
+    assert "line 3, column reader: a repeated reading (found: 'c1, a')" in text
+    assert "line 4, column case_id: blank" in text
+    assert "line 5, column reader: blank" in text
+    assert "2 spellings of one reader" in text
+    assert "line 6, column occasion: the occasion is no whole number (found: 'x')" in text
+    text = refused(tmp_path, "case_id,reader,rating\nc1,a,1\nc1,b,2\nc2,b,three\nc2,a,3\nc3,a,1\nc3,b,1\n")
+    assert "line 4, column rating: text among 2 numbers (found: 'three')" in text
 
 
 def test_cases_read_by_one_or_none_are_counted_and_it_is_said_what_becomes_of_them(tmp_path):
