@@ -101,7 +101,11 @@ def audit(
             forms=forms,
             further_columns={("published", c): PUBLISHED_INPUT[c] for c in map(str, read.frame.columns)},
             inputs=inputs,
-            options={**options, "unit": dict(units) if isinstance(units, Mapping) else units},
+            options={
+                **options,
+                "unit": dict(units) if isinstance(units, Mapping) else units,
+                "input_warnings": [str(w) for w in read.warnings],
+            },
             clock=clock,
             progress=progress,
         )

@@ -1,14 +1,14 @@
-"""A published table of metrics, long: one row per model and metric, each value as it was printed.
+"""A published table of metrics, each value as it was printed: one row per model and metric, or one row per model and one column per metric.
 
-The printed text is kept, because its number of decimals sets the rounding interval of the value. Nothing is guessed: a range, a bound,
-a decimal comma or an unknown metric is named with its row.
+The printed text is kept, because its number of decimals sets the rounding interval of the value. What is left out of a value (its interval, its
+fraction) and how a qualified metric is read is reported; a range, a bound or an unknown metric is refused with its row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
@@ -16,22 +16,31 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem, printable, raise_if_any
 from hybridcx.records.cells import check_spellings, check_text, some
-from hybridcx.records.published_names import known_metric, not_used, suggestion, total
+from hybridcx.records.published_names import known_metric, not_used, qualified, suggestion, total
 from hybridcx.records.strict_csv import Table, scan_csv
 from hybridcx.records.tables import scan_frame
 from hybridcx.vocabulary import RATIOS
+from hybridcx.vocabulary.audit import AVERAGES
 
 UNITS = ("percent", "proportion")
-
-"""Metrics that are no proportion and are never printed as a percentage."""
+MODEL_COLUMNS = ("model", "method", "network", "classifier", "architecture", "algorithm")
+"""Names of the column of models in a table with one column per metric; the first that is there counts."""
 MAX_CASES = 100_000
 
 _ABSENT = frozenset({"", "na", "n/a", "nan", "nr", "none", "null", "-", "–", "—", "--"})
 _INFINITE = frozenset({"inf", "infinity", "∞", "+inf"})
 _NUMBER = re.compile(r"[+-]?(?P<whole>[0-9]*)(\.(?P<decimals>[0-9]*))?")
+_ONE = r"[+-]?(?:[0-9]+(?:[.,·][0-9]*)?|[.·][0-9]+)\s*%?"
+_PAIR = rf"(?:95\s*%?\s*)?(?:CI|confidence interval)?\s*[:,=]?\s*{_ONE}\s*(?:to|[-–—;,…]|\.\.)\s*{_ONE}"
+_WITH_MORE = re.compile(
+    rf"(?P<value>{_ONE})\s*(?P<more>(?:\s*(?:(?:±|\+/-|\+-)\s*{_ONE}|[(\[](?:\s*[0-9]+\s*/\s*[0-9]+\s*|\s*(?:{_PAIR})\s*|\s*±?\s*{_ONE}\s*)[)\]]))+)\s*(?P<sign>%?)",
+    re.IGNORECASE,
+)
+"""A value with its fraction, its interval or its standard deviation: 92.0 (46/50), 92.0 [88.1-95.2], 92.0 ± 1.2."""
+_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+\s*%?)")
 _FORMS = (
     (re.compile(r"[<>≤≥~≈].*"), "a bound, not a value", "print the value that is meant, or leave the row out"),
-    (re.compile(r"[+-]?[0-9]+,[0-9]+\s*%?"), "a decimal comma", "write a decimal point"),
+    (re.compile(r"[+-]?[0-9]+,[0-9]+\s*%?"), "a comma that may separate decimals or thousands", "write a decimal point, or leave the comma out"),
     (re.compile(r".*[0-9]\s*(±|\+/-|\(|\[|–|-|to\b|;|/).*"), "a range, or a value with its interval", "keep the value alone"),
     (re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+"), "an exponent", "write the number out, with the decimals that were printed"),
 )  # fmt: skip
@@ -41,7 +50,7 @@ _FORMS = (
 class PrintedValue:
     """One printed value. `printed_as`: its name in the table; `metric`: the vocabulary's; `complement`: 1 minus that metric.
 
-    `text` as printed, `value` its number, `decimals` how many were printed.
+    `text` as printed, `value` its number, `decimals` how many were printed, `percent` whether with a per cent sign.
     """
 
     model: str
@@ -52,6 +61,7 @@ class PrintedValue:
     value: float
     decimals: int
     row: int
+    percent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def read_published(
     negatives: int | None = None,
     unit: str | Mapping[str, str] | None = None,
 ) -> PublishedTable:
-    """Read a published table (CSV, or a DataFrame, in which the values should be text).
+    """Read a published table (CSV, or a DataFrame, in which the values should be text), long or with one column per metric.
 
     `positives`, `negatives`: class totals of every model, unless the table has them in columns or rows of that name. `unit`: percent or
     proportion for all metrics, or by printed name.
@@ -90,10 +100,9 @@ def read_published(
     Raises InputError with every problem of the file and the options.
     """
     required, optional = ("model", "metric", "value"), ("positives", "negatives")
-    if isinstance(source, pd.DataFrame):
-        table, problems = scan_frame(source, "the DataFrame", required, optional)
-    else:
-        table, problems = scan_csv(source, required, optional)
+    table, problems = _long(*_scan(source, ()))
+    if table is None or not set(required) <= set(table.frame.columns):
+        table, problems = _scan(source, required, optional)
     problems = [*_option_problems(positives, negatives, unit), *problems]
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
@@ -113,6 +122,41 @@ def read_published(
     if further:
         problems.append(Problem(f"further columns are not used: {some(further)}", table.file, severity="warning"))
     return PublishedTable(values, totals, units, ambiguous, unused, table.frame[used], tuple(problems))
+
+
+def _scan(
+    source: str | Path | pd.DataFrame, required: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[Table | None, list[Problem]]:
+    if isinstance(source, pd.DataFrame):
+        return scan_frame(source, "the DataFrame", required, optional)
+    return scan_csv(source, required, optional)
+
+
+def _long(table: Table | None, problems: list[Problem]) -> tuple[Table | None, list[Problem]]:
+    """A table with one column per metric as one with the columns model, metric and value; any other table as it is."""
+    if table is None:
+        return table, problems
+    raw, header = table.frame, [str(c) for c in table.frame.columns]
+    by_name = {c.strip().casefold(): c for c in reversed(header)}
+    models = next((by_name[n] for n in MODEL_COLUMNS if n in by_name), None)
+    if models is None or {"metric", "value"} & set(by_name):
+        return table, problems
+    totals = [c for c in ("positives", "negatives") if c in header]
+    metrics = [c for c in header if c != models and c not in totals and (known_metric(c) or not_used(c) or total(c))]
+    if not metrics:
+        return table, problems
+    n = len(metrics)
+    frame = raw[[models, *totals]].rename(columns={models: "model"})
+    frame = frame.loc[frame.index.repeat(n)].reset_index(drop=True)
+    frame.insert(1, "metric", pd.Series(metrics * len(raw), dtype="str"))
+    frame.insert(2, "value", pd.Series(raw[metrics].to_numpy(dtype=object).ravel(), dtype="str"))
+    printed = (~frame["value"].str.strip().str.casefold().isin(_ABSENT)).to_numpy()
+    rule = f"read as one row per model ({printable(models)}) and one column per metric: {some(metrics)}"
+    problems = [*problems, Problem(rule, table.file, severity="warning")]
+    if other := [c for c in header if c not in (models, *totals, *metrics)]:
+        rule = f"columns that are no known metric are not used: {some(other)}"
+        problems.append(Problem(rule, table.file, remedy=suggestion(other[0]), severity="warning"))
+    return replace(table, frame=frame[printed].reset_index(drop=True), rows=table.rows.repeat(n)[printed]), problems
 
 
 def _option_problems(
@@ -144,6 +188,7 @@ def _rows(
     stated: dict[tuple[str, str], tuple[str, int]] = {}
     problems: list[Problem] = []
     seen: dict[tuple[str, str], int] = {}
+    partly: list[tuple[int, str]] = []
     file = table.file
     for row, (model, name, text) in zip(
         table.rows.tolist(), table.frame[["model", "metric", "value"]].itertuples(index=False), strict=True
@@ -172,7 +217,10 @@ def _rows(
             if isinstance(number, Problem):
                 problems.append(Problem(number.rule, file, row, "value", text, number.remedy))
             else:
-                values.append(PrintedValue(model, name, *known, text, *number, row))
+                values.append(PrintedValue(model, name, *known, text, *number[:2], row, percent=number[2]))
+                if number[3]:
+                    partly.append((row, text))
+    problems += [*_read_partly(partly, file), *_read_as(values, file)]
     for reason in dict.fromkeys(r for *_, r in unused if r != "no value was printed"):
         names = dict.fromkeys(n for _, n, _, r in unused if r == reason)
         problems.append(Problem(f"not used: {some(names)}; {reason}", file, column="metric", severity="warning"))
@@ -183,16 +231,51 @@ def _rows(
     return tuple(values), tuple(unused), stated, problems
 
 
-def _number(text: str, metric: str) -> tuple[float, int] | Problem:
-    """The number and its decimals, or the problem of the text."""
-    plain = text.removesuffix("%").rstrip().replace("−", "-") if text.endswith("%") else text.replace("−", "-")
+def _read_partly(values: Sequence[tuple[int, str]], file: str) -> list[Problem]:
+    """The warning about values of which a part was left out."""
+    if not values:
+        return []
+    row, text = values[0]
+    rule = f"{len(values)} values are used without what stands behind them (an interval, a fraction, a deviation)"
+    remedy = "a mean over folds or repetitions does not come from one confusion matrix; leave such values out"
+    deviations = any(sign in t for _, t in values for sign in ("±", "+/-", "+-"))
+    return [Problem(rule, file, row, "value", text, remedy if deviations else None, severity="warning")]
+
+
+def _read_as(values: Sequence[PrintedValue], file: str) -> list[Problem]:
+    """A warning for each printed name with a qualifier: what it is read as."""
+    problems = []
+    for name, metric in dict.fromkeys((v.printed_as, v.metric) for v in values):
+        if parts := qualified(name):
+            base, qualifier = parts
+            meaning = AVERAGES.get(metric, metric)
+            class_of = {"negative": "0", "positive": "1"}.get(qualifier, "")
+            assumed = f" ({class_of} taken as the {qualifier} class)" if class_of and class_of in name else ""
+            instead = "" if metric == base else f"; it is not used as the {base} of the positive class"
+            rule = f"{printable(name)} is read as {meaning}{assumed}{instead}"
+            problems.append(Problem(rule, file, column="metric", severity="warning"))
+    return problems
+
+
+def _number(text: str, metric: str) -> tuple[float, int, bool, bool] | Problem:
+    """The number, its decimals, whether it has a per cent sign, and whether more stood behind it; or the problem of the text."""
+    plain = text.replace("−", "-").replace("·", ".").replace("\u00a0", " ")
+    more = _WITH_MORE.fullmatch(plain)
+    if more:
+        plain = more["value"] + more["sign"]
+    comma = _COMMA.fullmatch(plain)
+    thousands = comma and metric in RATIOS and len(comma[2].rstrip("% ")) == 3 and comma[1] not in ("0", "+0", "-0")
+    if comma and not thousands:
+        plain = f"{comma[1]}.{comma[2]}"
+    percent = plain.endswith("%")
+    plain = plain.rstrip("% ")
     if plain.casefold() in _INFINITE and metric in RATIOS:
-        return inf, 0
+        return inf, 0, False, False
     match = _NUMBER.fullmatch(plain)
     if match and (match["whole"] or match["decimals"]) and len(plain) <= 40:
-        if text.endswith("%") and metric in RATIOS:
+        if percent and metric in RATIOS:
             return Problem("a percentage of a ratio", remedy="write the ratio as a plain number")
-        return float(plain), len(match["decimals"] or "")
+        return float(plain), len(match["decimals"] or ""), percent, more is not None
     for form, rule, remedy in _FORMS:
         if form.fullmatch(plain):
             return Problem(rule, remedy=remedy)
@@ -267,7 +350,7 @@ def _units(
             units[name] = "ratio"
             continue
         above = [v for v in column if abs(v.value) > 1]
-        signs = column if "%" in name else [v for v in column if v.text.endswith("%")]
+        signs = column if "%" in name else [v for v in column if v.percent]
         option = chosen.get(name)
         units[name] = option or ("percent" if above or signs else "proportion")
         if option is None and not above and not signs:

@@ -1,10 +1,16 @@
-"""Names of the metrics of a confusion matrix in published tables, and printed quantities that no confusion matrix determines."""
+"""Names of the metrics of a confusion matrix in published tables, and printed quantities that no confusion matrix determines.
+
+A qualifier ("macro", "weighted avg", "class 0") belongs to the metric: "Precision (macro)" is another quantity than the precision of the positive
+class. What stands in parentheses and is neither a known qualifier nor another name of the metric may change its meaning too.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hybridcx.errors import printable
 from hybridcx.records.cells import nearest, squash
 
 ALIASES: Mapping[str, str] = MappingProxyType(
@@ -42,8 +48,6 @@ NOT_DETERMINED: Mapping[str, str] = MappingProxyType(
         "it depends on the scores, not on a confusion matrix alone": "auroc, auc, roc auc, auc roc, area under the curve, area under the roc "
         "curve, c statistic, auprc, pr auc, auc pr, average precision, ap, map, brier, brier score, log loss, logloss, cross entropy, loss, "
         "calibration slope, calibration intercept, calibration in the large, citl, ece, expected calibration error, net benefit",
-        "it is an average over classes, which one matrix of two classes does not name": "macro f1, weighted f1, micro f1, macro precision, "
-        "weighted precision, micro precision, weighted recall, micro recall, macro f1 score, weighted f1 score, f1 macro, f1 weighted",
         "it is not among the metrics of the audit": "kappa, cohen kappa, cohen's kappa, g mean, gmean, jaccard, iou, jaccard index, "
         "prevalence, p value, p",
         "it is no metric of correctness": "time, training time, inference time, test time, seconds, parameters, params, number of parameters, "
@@ -56,6 +60,50 @@ TOTALS: Mapping[str, str] = MappingProxyType(
     {"positives": "n positive, n positives", "negatives": "n negative, n negatives"}
 )
 """Rows that carry a model's class totals instead of a metric."""
+
+
+_QUALIFIERS: Mapping[str, str] = MappingProxyType(
+    {
+        "macro": "macro, macro avg, macro average, macro averaged, avg macro, average macro, macroavg",
+        "weighted": "weighted, weighted avg, weighted average, weighted averaged, avg weighted, average weighted",
+        "micro": "micro, micro avg, micro average, micro averaged, avg micro, average micro",
+        "average": "average, avg, mean",
+        "negative": "class 0, label 0, class negative, negative class, class neg, neg class, for class 0, of class 0, of the negative class",
+        "positive": "class 1, label 1, class positive, positive class, class pos, pos class, for class 1, of class 1, of the positive class",
+    }
+)
+_IN_PARENTHESES: Mapping[str, str] = MappingProxyType(
+    {"negative": "0, negative, neg", "positive": "1, positive, pos, binary"}
+)
+"""Further qualifiers, which are none without parentheses (positive predictive value)."""
+_HARMLESS = frozenset(
+    [
+        "",
+        "95 ci",
+        "ci",
+        "95 confidence interval",
+        "n n",
+        "test",
+        "test set",
+        "in percent",
+        "percent",
+        "proportion",
+        "sd",
+    ]
+)
+
+_QUALIFIED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "macro": {"sensitivity": "balanced_accuracy", "specificity": "balanced_accuracy", "ppv": "macro_ppv",
+                  "npv": "macro_ppv", "f1": "macro_f1"},
+        "weighted": {"sensitivity": "accuracy", "ppv": "weighted_ppv", "f1": "weighted_f1"},
+        "micro": {"sensitivity": "accuracy", "ppv": "accuracy", "f1": "accuracy", "accuracy": "accuracy"},
+        "negative": {"sensitivity": "specificity", "specificity": "sensitivity", "ppv": "npv", "npv": "ppv",
+                     "f1": "negative_f1"},
+        "positive": {m: m for m in ("sensitivity", "specificity", "ppv", "npv", "f1")},
+    }
+)  # fmt: skip
+"""Qualifier -> metric -> what both together are; other pairs are not known."""
 
 
 def _key(name: str) -> str:
@@ -78,6 +126,13 @@ for _printed, (_metric, _names) in COMPLEMENTS.items():
     _KNOWN |= {_key(n): (_metric, True) for n in (_printed, *_split(_names))}
 for _reason, _names in NOT_DETERMINED.items():
     _OTHERS |= {_key(n): _reason for n in _split(_names)}
+_INSIDE: dict[str, str] = {}
+for _qualifier, _names in _QUALIFIERS.items():
+    _INSIDE |= dict.fromkeys(_split(_names), _qualifier)
+_OUTSIDE = [*sorted(_INSIDE.items(), key=lambda pair: -len(pair[0])), ("0", "negative"), ("1", "positive")]
+"""Qualifiers before or after a name, the longest first."""
+for _qualifier, _names in _IN_PARENTHESES.items():
+    _INSIDE |= dict.fromkeys(_split(_names), _qualifier)
 for _total, _names in TOTALS.items():
     _TOTAL_OF |= {_key(n): _total for n in (_total, *_split(_names))}
 
@@ -87,13 +142,66 @@ def known_metric(name: str) -> tuple[str, bool] | None:
 
     >>> known_metric("Recall"), known_metric("LR-"), known_metric("FPR (%)"), known_metric("AUC")
     (('sensitivity', False), ('lr_negative', False), ('specificity', True), None)
+    >>> known_metric("Precision (macro)"), known_metric("weighted avg F1-score"), known_metric("Recall (class 0)")
+    (('macro_ppv', False), ('weighted_f1', False), ('specificity', False))
     """
-    return _KNOWN.get(_key(name)) or _KNOWN.get(_key(name.split("(")[0]))
+    base, qualifiers = _parts(name)
+    if base is None or not qualifiers:
+        return base
+    metric = None if base[1] or len(qualifiers) > 1 else _QUALIFIED.get(qualifiers[0], {}).get(base[0])
+    return None if metric is None else (metric, False)
+
+
+def qualified(name: str) -> tuple[str, str] | None:
+    """The metric without its qualifier, and the qualifiers in words; None for a name without any.
+
+    >>> qualified("Precision (macro)"), qualified("Precision")
+    (('ppv', 'macro'), None)
+    """
+    base, qualifiers = _parts(name)
+    return (base[0], ", ".join(qualifiers)) if base is not None and qualifiers else None
+
+
+def _parts(name: str) -> tuple[tuple[str, bool] | None, list[str]]:
+    """The metric of a name without its qualifiers, None where it is none, and the qualifiers: known ones by their key in `_QUALIFIED`."""
+    if whole := _KNOWN.get(_key(name)):
+        return whole, []
+    inner = [t for pair in re.findall(r"\(([^()]*)\)|\[([^\[\]]*)\]", name) for t in pair if t]
+    outer = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", name).strip(" ,;:/%")
+    base = _KNOWN.get(_key(outer))
+    qualifiers: list[str] = []
+    if base is None:
+        words = _words(outer)
+        for phrase, key in _OUTSIDE:
+            rest = (
+                words.removeprefix(f"{phrase} ") if words.startswith(f"{phrase} ") else words.removesuffix(f" {phrase}")
+            )
+            if rest != words and (base := _KNOWN.get(_key(rest))):
+                qualifiers.append(key)
+                break
+    for text in inner:
+        words = _words(text)
+        if words in _INSIDE:
+            qualifiers.append(_INSIDE[words])
+        elif words not in _HARMLESS and (base is None or _KNOWN.get(_key(text)) != base):
+            qualifiers.append(text.strip())
+    return base, qualifiers
+
+
+def _words(text: str) -> str:
+    """Words in lower case with single spaces; signs between them are separators."""
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 def not_used(name: str) -> str | None:
     """Why a printed quantity cannot be used, None where its name is not known."""
-    return _OTHERS.get(_key(name)) or _OTHERS.get(_key(name.split("(")[0]))
+    if reason := _OTHERS.get(_key(name)) or _OTHERS.get(_key(name.split("(")[0])):
+        return reason
+    return (
+        None
+        if (parts := qualified(name)) is None
+        else f'it is not known what "{printable(parts[1])}" means for the {parts[0]}'
+    )
 
 
 def total(name: str) -> str | None:

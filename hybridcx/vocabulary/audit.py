@@ -7,6 +7,14 @@ from hybridcx.vocabulary.comparison import COMPARISON_METHODS
 from hybridcx.vocabulary.metrics import COUNT_METRICS
 
 _READING = "as_printed, rows_columns_swapped, classes_swapped, both_swapped, other_totals, other_totals_per_model"
+AVERAGES = {
+    "macro_ppv": "mean of the precisions of both classes (PPV and NPV)",
+    "weighted_ppv": "mean of the precisions of both classes (PPV and NPV), weighted by their cases",
+    "macro_f1": "mean of the F1 of both classes",
+    "weighted_f1": "mean of the F1 of both classes, weighted by their cases",
+    "negative_f1": "F1 of the negative class",
+}
+"""What classification reports print besides the count metrics: averages over the classes, and the negative class."""
 _METRIC = ", ".join(COUNT_METRICS)
 _AS_GIVEN = "as given in the input"
 
@@ -113,7 +121,11 @@ AUDIT_VALUES = Table(
         "model": Column("the published model", "text", None),
         "printed.as": Column("the metric as the table names it", "text", None),
         "printed": Column("the value as printed", TEXT, None),
-        "metric": Column("the metric that the name means; NA where the value is not used", f"{_METRIC}, or NA", None),
+        "metric": Column(
+            "the metric that the name means; NA where the value is not used",
+            f"{_METRIC}, {', '.join(AVERAGES)}, or NA",
+            None,
+        ),
         "unit": Column("the unit of the printed number", "percent, proportion, ratio, or NA", None),
         "low": Column("smallest value of the metric that rounds to the printed one", NUMBER, None),
         "high": Column("largest value of the metric that rounds to the printed one", NUMBER, None),

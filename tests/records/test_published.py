@@ -121,12 +121,12 @@ BAD = """model,metric,value
 a,accuracy,93.9-95
 a,recall,<95
 a,sensitivty,90
-a,f1,"93,9"
-a,F1,0.9
-A,npv,0.9 (0.8-0.95)
+a,lr-,"1,234"
+a,LR-,0.9
+A,npv,0.9 (n = 12)
 =b,npv,foo
 b,npv,1e-3
-b,ppv,93.9 ± 1.2
+b,ppv,0.8 to 0.95
 b,lr+,9%
 ,ppv,90
 """
@@ -140,7 +140,7 @@ def test_every_problem_at_once(tmp_path):
         "line 2, column value: a range, or a value with its interval",
         "line 3, column value: a bound",
         "line 4, column metric: an unknown metric (found: 'sensitivty'). Did you mean 'sensitivity'?",
-        "line 5, column value: a decimal comma",
+        "line 5, column value: a comma that may separate decimals or thousands",
         "line 6, column metric: the same model and metric as on line 5",
         "2 spellings of one model",
         "line 7, column value: a range",
@@ -174,3 +174,96 @@ def test_what_is_refused(tmp_path, text, options, expected):
 def test_further_columns_are_said(tmp_path):
     found = read(tmp_path, "model,metric,value,note,page\na,acc,93.9,x,1\n")
     assert [p.rule for p in found.warnings] == ["further columns are not used: note, page"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "decimals", "partly"),
+    [
+        ("92.0 (46/50)", 92.0, 1, True), ("92.0 (88.1 to 95.2)", 92.0, 1, True), ("92.0 [88.1-95.2]", 92.0, 1, True),
+        ("92.0% (95% CI: 88.1–95.2)", 92.0, 1, True), ("92.00 (88.10, 95.20) %", 92.0, 2, True), ("92.0 ± 1.2", 92.0, 1, True),
+        ("92.0±1.2%", 92.0, 1, True), ("92.0 (1.2)", 92.0, 1, True), ("92.0 (46/50) [88.1; 95.2]", 92.0, 1, True),
+        ("92,0 (88,1 to 95,2)", 92.0, 1, True), ("92·0", 92.0, 1, False), ("92·0 (88·1–95·2)", 92.0, 1, True), ("92,0", 92.0, 1, False),
+        ("92,123", 92.123, 3, False), ("92.0%", 92.0, 1, False), ("92.0 %", 92.0, 1, False), ("−0.12", -0.12, 2, False),
+    ],
+)  # fmt: skip
+def test_values_as_papers_print_them(text, value, decimals, partly):
+    metric = "MCC" if value < 0 else "Recall"
+    found = read_published(pd.DataFrame([("a", metric, text)], columns=["model", "metric", "value"]), 50, 50)
+    (one,) = found.values
+    assert (one.text, one.value, one.decimals) == (text, value, decimals)
+    assert any("without what stands behind them" in w.rule for w in found.warnings) == partly
+    assert found.units[metric] == ("proportion" if value < 0 else "percent")
+
+
+@pytest.mark.parametrize(
+    "text", ["88.1-95.2", "46/50", "92.0 (n = 50)", "92.0 (88.1", "92.0 (88.1 to 95.2) 3", "<92.0", "1.234,5"]
+)
+def test_values_that_can_mean_two_things_are_refused(text):
+    with pytest.raises(InputError, match=r"rows counted from 1"):
+        read_published(pd.DataFrame([("a", "Recall", text)], columns=["model", "metric", "value"]), 50, 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("Precision (macro)", "macro_ppv"), ("macro avg precision", "macro_ppv"), ("precision_macro", "macro_ppv"),
+        ("Precision [macro]", "macro_ppv"),
+        ("F1 (weighted avg)", "weighted_f1"), ("weighted F1", "weighted_f1"), ("Macro-F1", "macro_f1"), ("Macro-averaged F1-score", "macro_f1"),
+        ("weighted precision", "weighted_ppv"), ("Recall (weighted)", "accuracy"), ("micro F1", "accuracy"),
+        ("Sensitivity (macro)", "balanced_accuracy"),
+        ("Recall (class 0)", "specificity"), ("Precision (negative class)", "npv"), ("F1_0", "negative_f1"), ("Recall for class 1", "sensitivity"),
+        ("f1-score (1)", "f1"), ("Sensitivity, % (95% CI)", "sensitivity"), ("LR- (95% CI)", "lr_negative"),
+    ],
+)  # fmt: skip
+def test_a_qualifier_belongs_to_the_metric(name, metric):
+    assert known_metric(name) == (metric, False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Accuracy (macro)",
+        "Recall (benign)",
+        "Accuracy (training)",
+        "average F1",
+        "NPV (weighted)",
+        "F1 (macro, class 0)",
+        "FPR (class 0)",
+    ],
+)
+def test_a_metric_with_a_qualifier_of_unknown_meaning_is_left_out(name):
+    assert known_metric(name) is None
+    assert "it is not known what" in not_used(name)
+    found = read_published(
+        pd.DataFrame([("a", name, "90"), ("a", "Recall", "92")], columns=["model", "metric", "value"]), 50, 50
+    )
+    assert [v.metric for v in found.values] == ["sensitivity"]
+    assert any(f"not used: {name}" in w.rule for w in found.warnings)
+
+
+def test_what_a_qualified_metric_is_read_as_is_reported(tmp_path):
+    found = read(tmp_path, "model,metric,value\na,Precision (macro),90.1\na,Recall (class 0),88.0\na,Recall,92.0\n")
+    said = "\n".join(map(str, found.warnings))
+    assert (
+        "Precision (macro) is read as mean of the precisions of both classes (PPV and NPV); it is not used as the ppv of the positive"
+        in said
+    )
+    assert (
+        "Recall (class 0) is read as specificity (0 taken as the negative class); it is not used as the sensitivity"
+        in said
+    )
+
+
+def test_one_column_per_metric_reads_as_one_row_per_metric(tmp_path):
+    text = "Method,Accuracy (%),Precision,AUC,year,positives,negatives\na,93.9,92.0 (23/25),0.97,2020,25,24\nb,91.8,NA,,2021,25,24\n"
+    found = read(tmp_path, text, None, None)
+    assert [(v.model, v.metric, v.text, v.row) for v in found.values] == [
+        ("a", "accuracy", "93.9", 2), ("a", "ppv", "92.0 (23/25)", 2), ("b", "accuracy", "91.8", 3)
+    ]  # fmt: skip
+    assert found.totals == {"a": (25, 24), "b": (25, 24)}
+    assert list(found.frame.columns) == ["model", "metric", "value", "positives", "negatives"]
+    said = "\n".join(map(str, found.warnings))
+    assert "one row per model (Method) and one column per metric: Accuracy (%), Precision, AUC" in said
+    assert "columns that are no known metric are not used: year" in said
+    again = read_published(found.frame)
+    assert [v.text for v in again.values] == [v.text for v in found.values]

@@ -234,6 +234,14 @@ def test_an_audit_and_a_plan_agree(tmp_path):
 # What does not agree
 
 
+def test_an_audit_of_a_table_with_one_column_per_metric_agrees(tmp_path):
+    text = "Method,Accuracy,Recall (95% CI),F1 (macro)\na,90.0,92.0 (80.8 to 97.8),90.0\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    made = hybridcx.audit(tmp_path / "t.csv", positives=50, negatives=50, out=tmp_path / "audit")
+    assert made.tables["audit_matrices"][["tp", "fn", "fp", "tn"]].values.tolist()[0] == [46, 4, 6, 44]
+    agrees(tmp_path / "audit")
+
+
 def test_a_changed_number_is_named_even_if_the_hash_was_changed_with_it(earlier, tmp_path, call):
     folder = copy_of(earlier, tmp_path)
     where = {"model": "vgg16", "metric": "accuracy", "method": "wilson"}

@@ -38,18 +38,23 @@ _OTHER_CLASS = {
     "f1": "F1 of the negative class",
     "lr_positive": "specificity / (1 - sensitivity)",
     "lr_negative": "(1 - specificity) / sensitivity",
+    "negative_f1": "f1",
 }
 _OF_COLUMNS = {
     "balanced_accuracy": "the mean of PPV and NPV",
     "youden_j": "PPV + NPV - 1",
     "lr_positive": "PPV / (1 - NPV)",
     "lr_negative": "(1 - PPV) / NPV",
+    "macro_ppv": "balanced_accuracy",
+    "weighted_ppv": "the mean of sensitivity and specificity weighted by the calls",
+    "weighted_f1": "the mean of both classes' F1 weighted by the calls",
 }
 PRINTED_IS: Mapping[str, Mapping[str, str]] = {
     "rows_columns_swapped": {"sensitivity": "ppv", "specificity": "npv", "ppv": "sensitivity", "npv": "specificity", **_OF_COLUMNS},
     "classes_swapped": {"sensitivity": "specificity", "specificity": "sensitivity", "ppv": "npv", "npv": "ppv", **_OTHER_CLASS},
     "both_swapped": {
         "sensitivity": "npv", "specificity": "ppv", "ppv": "specificity", "npv": "sensitivity", **_OF_COLUMNS, "f1": _OTHER_CLASS["f1"],
+        "negative_f1": "f1",
         "lr_positive": "NPV / (1 - PPV)", "lr_negative": "(1 - NPV) / PPV",
     },
 }  # fmt: skip

@@ -14,6 +14,7 @@ from hybridcx.report.blocks import Section
 from hybridcx.report.content import Content
 from hybridcx.report.shown_rows import limits, number
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
+from hybridcx.vocabulary.audit import AVERAGES
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 FURTHER = ("f1", "balanced_accuracy", "mcc", "youden_j", "lr_positive", "lr_negative", "diagnostic_odds_ratio")
@@ -196,7 +197,7 @@ def values_table(values: pd.DataFrame, metrics: pd.DataFrame) -> Table | None:
                 model,
                 Cell(printed_as, number=False, notes=notes.mark(r.get("warning"))),
                 Cell(_text(r["printed"]) or numbers.NA),
-                ", ".join(labels.get((model, printed_as), [])) or numbers.NA,
+                ", ".join(labels.get((model, printed_as), [])) or AVERAGES.get(str(r["metric"]), numbers.NA),
                 "not used" if not r["used"] else "yes" if isnan(missed) else "met" if missed == 0 else "missed",
                 Cell("" if isnan(nearest) else numbers.fixed(nearest, decimals, scale=scale)),
                 Cell(numbers.fixed(missed, decimals, scale=scale) if missed > 0 else ""),

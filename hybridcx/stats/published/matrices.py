@@ -3,8 +3,9 @@
 Idea. With the class totals P and N known, a confusion matrix is the pair (TP, TN). For a fixed TP every count metric is
 monotone in TN, under each of the four ways in which a matrix can have been read (`READINGS`): proportions, likelihood and odds ratios by
 inspection; MCC because d MCC / d(specificity) has the sign of q (1 - s) + s (1 - q) >= 0 with s the sensitivity and q the fraction called
-positive. So each printed value leaves, for each TP, one interval of TN, found by bisection in all rows at once, and the
-solutions are the intersections. Undefined values (0/0) occur only at TN = 0 and TN = N, which are looked at one by one.
+positive; averages over both classes because each class gains (but for `_monotone`). So each printed value leaves, for each TP, one interval of TN,
+found by bisection in all rows at once, and the solutions are the intersections. Undefined values (0/0) occur only at TN = 0 and TN = N, which are
+looked at one by one.
 
 A printed value v with d decimals stands for the closed interval v -+ 0.5 * 10^-d: both ways of rounding a half meet it. Bounds are widened by
 `SLACK`, so that neither the arithmetic here nor that of whoever printed the table can miss a half. A printed 0 matches an undefined metric, because
@@ -20,8 +21,9 @@ from math import inf, isinf
 import numpy as np
 import numpy.typing as npt
 
-from hybridcx.stats.confusion import count_metrics
+from hybridcx.stats.published.averages import WEIGHTED, printed_metrics
 from hybridcx.vocabulary import COUNT_METRICS
+from hybridcx.vocabulary.audit import AVERAGES
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -48,10 +50,9 @@ class Target:
     high: float
 
     def __post_init__(self) -> None:
-        if self.metric not in COUNT_METRICS:
-            raise ValueError(
-                f"{self.metric!r} is no metric of a confusion matrix; those are {', '.join(COUNT_METRICS)}"
-            )
+        known = (*COUNT_METRICS, *AVERAGES)
+        if self.metric not in known:
+            raise ValueError(f"{self.metric!r} is no metric of a confusion matrix; those are {', '.join(known)}")
 
     def met(self, value: FloatArray) -> Mask:
         """Whether each value lies in the interval; undefined ones are met by a printed 0."""
@@ -184,7 +185,7 @@ def _sorted(cells: IntArray) -> IntArray:
 def _values(
     reading: str, tp: IntArray, p: IntArray, n: IntArray, tn: IntArray, of: Sequence[Target]
 ) -> dict[str, FloatArray]:
-    return count_metrics(*seen(reading, tp, p - tp, n - tn, tn), only={t.metric for t in of})
+    return printed_metrics(*seen(reading, tp, p - tp, n - tn, tn), only={t.metric for t in of})
 
 
 def _all_met(targets: Sequence[Target], values: dict[str, FloatArray], shape: tuple[int, ...]) -> Mask:
@@ -220,11 +221,17 @@ def _solve(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], re
     return Solutions(cells, len(cells) if count <= MAX_SOLUTIONS else count + len(edges[0][0]) + len(edges[1][0]))
 
 
+def _monotone(targets: Sequence[Target], reading: str) -> list[Target]:
+    """The targets that are monotone in TN. In a transposed matrix the weights of a weighted average change with TN."""
+    transposed = reading in ("rows_columns_swapped", "both_swapped")
+    return [t for t in targets if not (transposed and t.metric in WEIGHTED)]
+
+
 def _reachable(tp: IntArray, p: IntArray, n: IntArray, targets: Sequence[Target], reading: str) -> Mask:
     """Whether each target's interval meets the range that its metric runs through between TN = 1 and TN = N - 1."""
     first, last = (_values(reading, tp, p, n, tn, targets) for tn in (np.ones_like(n), n - 1))
     keep = np.ones(tp.shape, dtype=np.bool_)
-    for t in targets:
+    for t in _monotone(targets, reading):
         ends = np.stack([first[t.metric], last[t.metric]])
         undefined = np.isnan(ends).any(axis=0)
         spans = (ends.min(axis=0) <= t.high + t.slack) & (ends.max(axis=0) >= t.low - t.slack)
@@ -237,7 +244,7 @@ def _bisected(
 ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
     """Rows with the first and the last TN of 1 to N - 1 that meet all targets; rows without any are dropped on the way."""
     low, high = np.ones_like(n), n - 1
-    for t in targets:
+    for t in _monotone(targets, reading):
         sign = -1.0 if t.metric == _DECREASING else 1.0
         floor, ceiling = (t.low, t.high) if sign > 0 else (-t.high, -t.low)
         undefined = np.isnan(_values(reading, tp, p, n, np.ones_like(n), [t])[t.metric])
@@ -304,7 +311,7 @@ def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, read
         )
         if not len(rest):
             continue
-        gap = t.missed_by(count_metrics(*seen(reading, *rest.T))[t.metric]) / unit[i]
+        gap = t.missed_by(printed_metrics(*seen(reading, *rest.T))[t.metric]) / unit[i]
         j = int(np.argmin(gap))
         if best is None or gap[j] < best[0]:
             best = float(gap[j]), tuple(int(v) for v in rest[j])
@@ -327,7 +334,7 @@ def nearest_miss(targets: Sequence[Target], positives: int, negatives: int, read
             break
     cells = found.cells[0]
     if one:  # widened to within a thousandth of a unit: the nearest of the matrices found so
-        gaps = targets[0].missed_by(count_metrics(*seen(reading, *found.cells.T))[targets[0].metric])
+        gaps = targets[0].missed_by(printed_metrics(*seen(reading, *found.cells.T))[targets[0].metric])
         cells = found.cells[int(np.argmin(gaps))]
     return _miss((int(cells[0]), int(cells[1]), int(cells[2]), int(cells[3])), targets, reading, alone=one)
 
@@ -348,7 +355,7 @@ def _widened(
 
 def _miss(cells: tuple[int, ...], targets: Sequence[Target], reading: str, *, alone: bool) -> Miss:
     tp, fn, fp, tn = cells
-    found = count_metrics(*seen(reading, tp, fn, fp, tn))
+    found = printed_metrics(*seen(reading, tp, fn, fp, tn))
     gaps = [float(t.missed_by(found[t.metric])) for t in targets]
     at = tuple(i for i, gap in enumerate(gaps) if gap > 0)
     values = tuple(float(found[targets[i].metric]) for i in at)
