@@ -382,6 +382,8 @@ def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
         for network, file in locate_weights(experiment, base).items():
             if file is not None:
                 found.collect(lambda f=file, n=network: weights.load_state_dict(f, n))  # type: ignore[misc]
+                if note := weights.names_note(network, file.path):
+                    found.problems.append(Problem(f"names of tensors: {note}", str(file.path), severity="warning"))
 
     found.collect(located)
 

@@ -6,7 +6,7 @@ A run never downloads anything. It looks for a file in a folder: under torchvisi
 - A `.pth` file is a pickle. It is opened with `weights_only=True`, which builds only tensors, and only if its SHA-256 is verified: either it
   is a published one (torchvision gives its first eight hex digits in the file's name), or the user confirms it in a file `<file>.sha256`.
 - A safetensors file holds only numbers and needs no verification. If a file `<file>.sha256` exists, the two must agree.
-- Names and shapes of the tensors are checked in all cases.
+- Names and shapes of the tensors are checked in all cases. Prefixes and other programs' names are understood and reported (`weights_names`).
 
 Eight hex digits detect accidents (a truncated file, a proxy's error page), but not an attacker who searches for a file with the same eight.
 The table of networks has the whole hash of some files; `origin` says which of the two was compared. A downloaded file is stored as
@@ -31,7 +31,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hybridcx.deep.weights_file import ENVIRONMENT_VARIABLE, WeightsFile, by_hand, is_published, published_as, sha256_of
-from hybridcx.errors import InputError, Problem
+from hybridcx.deep.weights_names import CONTAINERS, torchvision_names
+from hybridcx.errors import InputError, Problem, printable
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.vocabulary.networks import NETWORKS, Network, network
 
@@ -113,7 +114,7 @@ def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile
 def _origin(row: Network, path: Path, sha256: str) -> str:
     sidecar = path.with_name(path.name + ".sha256")
     if path.suffix == ".safetensors" and not sidecar.is_file():
-        return "a safetensors file brought by the user, taken as it is"
+        return f"a safetensors file brought by the user, {names_note(row.name, path) or 'taken as it is'}"
     if path.suffix != ".safetensors" and is_published(row, sha256):
         return published_as(row, sha256)
     if sidecar.is_file():
@@ -122,7 +123,8 @@ def _origin(row: Network, path: Path, sha256: str) -> str:
             source = _original_sha256(path)
             if source is not None and is_published(row, source):
                 return f"kept as safetensors since they were fetched: {published_as(row, source)}"
-            return f"a file that the user vouches for in {sidecar.name}"
+            note = names_note(row.name, path)
+            return f"a file that the user vouches for in {sidecar.name}{note and f' ({note})'}"
         raise InputError(
             Problem(
                 f"the file's SHA-256 is not the one in {sidecar.name}",
@@ -210,16 +212,12 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
         _origin(row, path, sha256_of(path))
     remedy = f"delete it and {by_hand(row, path.parent)}"
     try:
-        loaded = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        loaded = _tensors(path)
     except pickle.UnpicklingError:
         problem = Problem(
             "the file holds Python objects that could run code, not only tensors; it is refused",
             str(path),
-            remedy=remedy,
+            remedy=f"save the tensors alone, torch.save(model.state_dict(), path), or {remedy}",
         )
         raise InputError(problem) from None
     except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
@@ -228,15 +226,48 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
     return _checked(row, loaded, path)
 
 
+def _tensors(path: Path) -> object:
+    """What a file of weights holds: the state dict itself, also where a checkpoint has it under one of `CONTAINERS`."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(loaded, Mapping) and not _is_state_dict(loaded):
+        return next((loaded[k] for k in CONTAINERS if _is_state_dict(loaded.get(k))), loaded)
+    return loaded
+
+
+def _is_state_dict(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+    )
+
+
+def names_note(name: str, path: Path) -> str:
+    """How the names of a file's tensors are read, where they are not torchvision's; "" also for a file that cannot be read."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                names = list(file.keys())
+        else:
+            loaded = _tensors(path)
+            names = list(loaded) if isinstance(loaded, Mapping) and _is_state_dict(loaded) else []
+    except Exception:  # whatever is wrong with it is reported where it is loaded
+        return ""
+    return torchvision_names(names, expected_shapes(name), network(name).family)[1]
+
+
 def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in loaded.items()
-    ):
-        raise InputError(
-            Problem("the file is no state dict (names with tensors)", str(path), remedy="save model.state_dict()")
+    if not isinstance(loaded, Mapping) or not _is_state_dict(loaded):
+        entries = (
+            f", its entries are {', '.join(map(printable, list(loaded)[:8]))}" if isinstance(loaded, Mapping) else ""
         )
-    tensors = {_present_name(k): v for k, v in loaded.items()}
+        rule = f"the file is no state dict (names with tensors){entries}"
+        raise InputError(Problem(rule, str(path), remedy="save model.state_dict()"))
     expected = expected_shapes(row.name)
+    renamed, note = torchvision_names(loaded.keys(), expected, row.family)
+    tensors = {renamed[k]: v for k, v in loaded.items()}
     head = (f"{row.last_layer}.weight", f"{row.last_layer}.bias")
     problems: list[Problem] = []
     state: dict[str, Tensor] = {}
@@ -248,6 +279,8 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
                 problems.append(Problem(f"the tensor {name} is missing", str(path)))
             continue
         tensor = tensors[name]
+        if tensor.dim() == 4 and len(shape) == 2:  # timm's fully connected layers of VGG
+            tensor = tensor.flatten(1)
         # The number of classes may differ: the last layer is replaced.
         actual, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
         if tuple(actual) != tuple(wanted) and name != head[1]:
@@ -261,17 +294,14 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
     problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in tensors if name not in expected]
     if problems:
         first = problems[:5]
+        if note:
+            first.insert(
+                0, Problem(f"read as a state dict of {row.title}, but it has other tensors: {note}", str(path))
+            )
         if len(problems) > 5:
             first.append(Problem(f"and {len(problems) - 5} more: this is not a state dict of {row.title}", str(path)))
         raise InputError(first)
     return state
-
-
-def _present_name(name: str) -> str:
-    # torchvision's DenseNet files have the names of 2017, when a module's name could contain dots.
-    return re.sub(
-        r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$", r"\1\2", name
-    )
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import get_model
 
-from hybridcx.deep import weights
+from hybridcx.deep import weights, weights_names
 from hybridcx.deep.weights import default_folder, list_weights, load_state_dict, locate, verify
 from hybridcx.errors import InputError
 from hybridcx.vocabulary.networks import NETWORKS
@@ -142,11 +142,11 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
 
 def test_densenets_names_of_2017_are_understood():
     old = "features.denseblock1.denselayer12.norm.1.running_mean"
-    assert weights._present_name(old) == "features.denseblock1.denselayer12.norm1.running_mean"
-    assert weights._present_name("features.denseblock1.denselayer12.conv.2.weight").endswith(
+    assert weights_names._present_name(old) == "features.denseblock1.denselayer12.norm1.running_mean"
+    assert weights_names._present_name("features.denseblock1.denselayer12.conv.2.weight").endswith(
         "denselayer12.conv2.weight"
     )
-    assert weights._present_name("features.norm5.weight") == "features.norm5.weight"
+    assert weights_names._present_name("features.norm5.weight") == "features.norm5.weight"
     expected = weights.expected_shapes("densenet201")
     given = {name: torch.zeros(shape) for name, shape in expected.items() if not name.endswith("num_batches_tracked")}
     loaded = weights._checked(NETWORKS["densenet201"], given, Path("x.pth"))
@@ -182,3 +182,83 @@ def test_real_squeezenet_sees_a_tiger_cat_and_an_espresso(image, index, probabil
         p = model.eval()(x[None]).softmax(1)[0]
     assert int(p.argmax()) == index
     assert float(p[index]) == pytest.approx(probability, abs=0.01)
+
+
+# Names that other programs save
+
+
+def saved(folder, content):
+    path = folder / f"{NAME}.pth"
+    torch.save(content, path)
+    vouch(path)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "module.backbone.", "net.encoder."])
+@pytest.mark.parametrize("key", [None, "state_dict", "model_state_dict", "model"])
+def test_prefixes_and_checkpoints_are_read_and_reported(tmp_path, state, prefix, key):
+    named = {prefix + k: v for k, v in state.items()}
+    saved(tmp_path, named if key is None else {"epoch": 3, key: named, "optimizer": {"state": {}, "lr": 0.1}})
+    found = locate(NAME, "folder", tmp_path)
+    assert f'all names begin with "{prefix}", which is left out' in found.origin
+    loaded = load_state_dict(found, NAME)
+    assert all(torch.equal(loaded[k], v) for k, v in state.items())
+
+
+def test_a_prefix_is_named_where_other_tensors_are_wrong(tmp_path, state):
+    path = tmp_path / f"{NAME}.safetensors"
+    save_file({"module.features.0.weight": state["features.0.weight"].clone(), "module.other": torch.zeros(2)}, path)
+    with pytest.raises(InputError) as error:
+        load_state_dict(path, NAME)
+    assert "the tensor features.0.bias is missing" in str(error.value)
+    save_file({f"module.{k}": v for k, v in list(state.items())[:20]}, path)
+    with pytest.raises(InputError) as error:
+        load_state_dict(path, NAME)
+    assert 'all names begin with "module."' in str(error.value.problems[0])
+
+
+def test_a_checkpoint_without_a_state_dict_is_refused_with_its_entries(tmp_path):
+    path = saved(tmp_path, {"epoch": 3, "history": [0.1]})
+    with pytest.raises(InputError, match="its entries are epoch, history"):
+        load_state_dict(path, NAME)
+
+
+def test_two_tensors_of_one_name_are_not_guessed(tmp_path, state):
+    path = tmp_path / f"{NAME}.safetensors"
+    twice = {k: v.clone() for k, v in state.items()} | {f"model.{k}": v.clone() for k, v in list(state.items())[:5]}
+    save_file(twice, path)
+    with pytest.raises(InputError, match="has no tensor model"):
+        load_state_dict(path, NAME)
+
+
+def test_timm_names_of_mobilenet_are_torchvision_s(tmp_path):
+    """Names and shapes of timm 1.0's mobilenetv2_100, by hand: one block of each kind, stem, head and classifier."""
+    names = {
+        "conv_stem.weight": "features.0.0.weight", "bn1.bias": "features.0.1.bias", "blocks.0.0.conv_dw.weight": "features.1.conv.0.0.weight",
+        "blocks.0.0.bn1.running_var": "features.1.conv.0.1.running_var", "blocks.0.0.conv_pw.weight": "features.1.conv.1.weight",
+        "blocks.0.0.bn2.weight": "features.1.conv.2.weight", "blocks.1.0.conv_pw.weight": "features.2.conv.0.0.weight",
+        "blocks.1.1.conv_dw.weight": "features.3.conv.1.0.weight", "blocks.2.2.bn2.bias": "features.6.conv.1.1.bias",
+        "blocks.3.3.conv_pwl.weight": "features.10.conv.2.weight", "blocks.4.2.bn3.weight": "features.13.conv.3.weight",
+        "blocks.5.0.bn1.weight": "features.14.conv.0.1.weight", "blocks.6.0.conv_pwl.weight": "features.17.conv.2.weight",
+        "conv_head.weight": "features.18.0.weight", "bn2.weight": "features.18.1.weight", "classifier.bias": "classifier.1.bias",
+    }  # fmt: skip
+    expected = weights.expected_shapes("mobilenet_v2")
+    renamed, note = weights_names.torchvision_names([*names], expected, "mobilenet")
+    assert renamed == names
+    assert "16 names are those of timm" in note
+    renamed, note = weights_names.torchvision_names([f"module.{n}" for n in names], expected, "mobilenet")
+    assert list(renamed.values()) == list(names.values())
+    assert 'begin with "module."' in note
+
+
+def test_timm_names_of_vgg_and_its_convolutions_are_torchvision_s(tmp_path):
+    network = NETWORKS["vgg16"]
+    shapes = dict(weights.expected_shapes("vgg16"))
+    timm = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2", "classifier.6": "head.fc"}
+    loaded = {}
+    for name, shape in shapes.items():
+        module, _, tensor = name.rpartition(".")
+        shape = {"classifier.0.weight": (4096, 512, 7, 7), "classifier.3.weight": (4096, 4096, 1, 1)}.get(name, shape)
+        loaded[f"{timm.get(module, module)}.{tensor}"] = torch.zeros(1).expand(shape)
+    state = weights._checked(network, loaded, tmp_path / "vgg16.pth")
+    assert {k: tuple(v.shape) for k, v in state.items()} == shapes
