@@ -209,11 +209,16 @@ NTrain = Annotated[
 # agreement, audit, check, verify, phantom
 
 Ratings = Annotated[
-    str | Path, Option("Ratings (CSV), one column per reader, or per reader and occasion.", Path, file=True)
+    str | Path,
+    Option(
+        "Ratings (CSV): one column per reader (and occasion), or one row per reading: case_id, reader, rating.",
+        Path,
+        file=True,
+    ),
 ]
 Published = Annotated[
     "str | Path | pd.DataFrame",
-    Option("A published table (CSV) with the columns model, metric and value (as printed). In Python also a DataFrame of text.", Path, file=True),
+    Option("A published table (CSV): model, metric, value as printed; or one column per metric. In Python also a DataFrame.", Path, file=True),
 ]  # fmt: skip
 Positives = Annotated[int | None, Option("Cases of the positive class, unless the table contains them.", int)]
 Negatives = Annotated[int | None, Option("Cases of the negative class, unless the table contains them.", int)]
@@ -260,7 +265,11 @@ Jobs = Annotated[
 ]  # fmt: skip
 Scheduler = Annotated[
     str | None,
-    Option("Run trainings and fits on this Dask cluster: tcp://127.0.0.1:PORT or tls://HOST:PORT. The results are the same.", metavar="ADDRESS"),
+    Option("Run trainings and fits on this Dask cluster: tls://HOST:PORT, or tcp://127.0.0.1:PORT. The results are the same.", metavar="ADDRESS"),
+]  # fmt: skip
+TrustLocalUsers = Annotated[
+    bool,
+    Option("Allow --scheduler on this machine without TLS, by which every user of the machine can run programs under your name.", bool),
 ]  # fmt: skip
 
 # plan

@@ -22,6 +22,7 @@ from hybridcx.commands.options import (
     ReportsProgress,
     Scheduler,
     SeedOfFile,
+    TrustLocalUsers,
     checked,
     documented,
 )
@@ -57,6 +58,7 @@ def run(
     cache: Cache = None,
     jobs: Jobs = None,
     scheduler: Scheduler = None,
+    trust_local_users: TrustLocalUsers = False,
     pseudonymise: Pseudonymise = None,
     also: Also = (),
     progress: ReportsProgress = None,
@@ -74,7 +76,7 @@ def run(
     """
     checked(run, locals())
     progress = progress or Progress(quiet=True)
-    workers, forms = Workers(jobs, scheduler), forms_of(also)
+    workers, forms = Workers(jobs, scheduler, trust_local_users), forms_of(also)
     from hybridcx.commands.check import asked_for
 
     read, folder, file = asked_for(experiment, base, seed, device, progress)
@@ -114,6 +116,7 @@ def demo(
     cache: Cache = None,
     jobs: Jobs = None,
     scheduler: Scheduler = None,
+    trust_local_users: TrustLocalUsers = False,
     progress: ReportsProgress = None,
 ) -> Report:
     """Run the demonstration experiment on a phantom cohort.
@@ -138,5 +141,6 @@ def demo(
             cache=cache,
             jobs=jobs,
             scheduler=scheduler,
+            trust_local_users=trust_local_users,
             progress=progress,
         )

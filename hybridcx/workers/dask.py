@@ -1,8 +1,8 @@
 """The workers of a run, and tasks on the workers of a Dask cluster.
 
-The cluster is named by the address of its scheduler, on this machine's loopback or over TLS. Its workers read and write the cache folder of the
-run and must compute the same bits: their versions, code and device are compared with those of this process, at the start and in every task,
-since workers come and go. joblib's Dask backend is not used: see `on_cluster`.
+The cluster is named by the address of its scheduler, over TLS, or on this machine's loopback where its other users are trusted. Its workers read
+and write the cache folder of the run and must compute the same bits: their versions, code and device are compared with those of this process, at
+the start and in every task, since workers come and go. joblib's Dask backend is not used: see `on_cluster`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Workers:
     """The processes that do the tasks of a run. Results do not depend on them.
 
     jobs : processes on this machine; None: one per processor
-    scheduler : address of a Dask scheduler whose workers do the tasks instead, `tcp://127.0.0.1:8786` or `tls://host:8786`
+    scheduler : address of a Dask scheduler whose workers do the tasks instead, `tls://host:8786` or `tcp://127.0.0.1:8786`
+    trust_local_users : whether every user of this machine may run programs as this one, as a scheduler without TLS lets them
     folder : the cache of the run, which all workers of a cluster must see; None: not checked
     machine : describes the device of a worker where bits depend on it; called here and on the workers
     say : receives sentences about workers that died
@@ -49,6 +50,7 @@ class Workers:
 
     jobs: int | None = None
     scheduler: str | None = None
+    trust_local_users: bool = False
     folder: Path | None = None
     machine: Callable[[], str] | None = None
     say: Callable[[str], None] = lambda _: None
@@ -59,7 +61,7 @@ class Workers:
         if self.scheduler is not None:
             if self.jobs is not None:
                 raise InputError("--jobs is for this machine, --scheduler for a cluster: give one of them")
-            check_address(self.scheduler)
+            check_address(self.scheduler, trust_local_users=self.trust_local_users)
 
     @property
     def several(self) -> bool:
@@ -96,8 +98,11 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def check_address(address: str) -> None:
-    """Refuse an address that is neither on this machine's loopback nor TLS: Dask runs whatever it is sent. Raises InputError."""
+def check_address(address: str, *, trust_local_users: bool = False) -> None:
+    """Refuse an address that is not TLS, except on this machine's loopback where its users are trusted: Dask runs whatever it is sent.
+
+    Raises InputError.
+    """
     protocol = _protocol(address)
     if protocol not in ("tcp", "tls"):
         raise InputError(
@@ -111,6 +116,16 @@ def check_address(address: str) -> None:
                 value=address,
                 remedy="start the cluster with --protocol tls and its certificates (docs/cluster.md) and give tls://HOST:PORT, or reach it through "
                 "an SSH tunnel to 127.0.0.1",
+            )
+        )
+    if protocol == "tcp" and not trust_local_users:
+        raise InputError(
+            Problem(
+                "without TLS every user of this machine can send the scheduler programs that run under your name",
+                column="--scheduler",
+                value=address,
+                remedy="make certificates in one step (docs/cluster.md) and give tls://127.0.0.1:PORT; or, where nobody else can log in to "
+                "this machine, add --trust-local-users",
             )
         )
 

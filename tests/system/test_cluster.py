@@ -63,7 +63,7 @@ def test_tasks_on_a_cluster(two, tmp_path):
     found = run_tasks(
         note_and_square,
         [(folder, i) for i in range(6)],
-        workers=Workers(scheduler=two.address, folder=tmp_path),
+        workers=Workers(trust_local_users=True, scheduler=two.address, folder=tmp_path),
         on_progress=lambda *a: seen.append(a),
     )
     assert found == [i * i for i in range(6)]
@@ -74,13 +74,13 @@ def test_tasks_on_a_cluster(two, tmp_path):
 
 def test_an_error_of_a_task_is_raised_here(two):
     with pytest.raises(InputError) as caught:
-        run_tasks(refuses, [(i,) for i in range(4)], workers=Workers(scheduler=two.address))
+        run_tasks(refuses, [(i,) for i in range(4)], workers=Workers(trust_local_users=True, scheduler=two.address))
     assert [p.row for p in caught.value.problems] == [1, 2]
 
 
 def test_a_cluster_that_would_give_other_bytes_is_refused(two, tmp_path):
     with pytest.raises(InputError, match="device is 2 on the worker, 1 here"):
-        check_workers(Workers(scheduler=two.address, machine=Here()))
+        check_workers(Workers(trust_local_users=True, scheduler=two.address, machine=Here()))
 
 
 class Here:
@@ -110,14 +110,22 @@ def _there():
 )
 def test_an_address_in_the_open_is_refused(address, said):
     with pytest.raises(InputError, match=said):
-        Workers(scheduler=address)
+        Workers(trust_local_users=True, scheduler=address)
+
+
+def test_the_loopback_without_tls_needs_a_word_about_its_other_users():
+    for address in ("tcp://127.0.0.1:8786", "127.0.0.1:8786", "tcp://localhost:8786"):
+        with pytest.raises(InputError, match="every user of this machine") as error:
+            Workers(scheduler=address)
+        assert "--trust-local-users" in str(error.value)
+    Workers(scheduler="tls://127.0.0.1:8786")
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tls://127.0.0.1:9"])
 def test_a_scheduler_that_is_not_there_is_said_in_seconds(address):
     begun = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached"):
-        check_workers(Workers(scheduler=address))
+        check_workers(Workers(trust_local_users=True, scheduler=address))
     assert time.monotonic() - begun < 30
 
 
@@ -137,7 +145,7 @@ distributed.utils.asyncio_run = run
 for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://127.0.0.1:9"):
     begun = time.monotonic()
     try:
-        check_workers(Workers(scheduler=address))
+        check_workers(Workers(trust_local_users=True, scheduler=address))
     except InputError:
         assert time.monotonic() - begun < 9, address
         print(address)
@@ -151,16 +159,16 @@ def test_a_worker_that_would_share_its_random_streams_is_refused(tmp_path):
         cluster(tmp_path, workers=[["--nthreads", "2"]]) as made,
         pytest.raises(InputError, match="2 tasks at a time in one process"),
     ):
-        check_workers(Workers(scheduler=made.address))
+        check_workers(Workers(trust_local_users=True, scheduler=made.address))
 
 
 def test_a_worker_that_listens_to_other_machines_is_refused_whatever_its_address(tmp_path):
     with cluster(tmp_path, workers=[["--host", "0.0.0.0"]]) as made:
         with pytest.raises(InputError, match="this machine's loopback only") as raised:
-            check_workers(Workers(scheduler=made.address))
+            check_workers(Workers(trust_local_users=True, scheduler=made.address))
         assert any("0.0.0.0" in str(p.value) for p in raised.value.problems)
         with pytest.raises(InputError, match="this machine's loopback only"):
-            run_tasks(sleeps, [(tmp_path, 1)], workers=Workers(scheduler=made.address))
+            run_tasks(sleeps, [(tmp_path, 1)], workers=Workers(trust_local_users=True, scheduler=made.address))
 
 
 def test_a_worker_that_comes_later_and_listens_to_other_machines_is_given_no_task(monkeypatch):
@@ -181,14 +189,14 @@ def test_a_worker_that_comes_later_and_listens_to_other_machines_is_given_no_tas
 
 def test_a_file_that_a_worker_lacks_is_said(two, tmp_path):
     with pytest.raises(InputError, match=r"it has no file .*absent\.txt"):
-        run_tasks(reads, [(tmp_path / "absent.txt",)], workers=Workers(scheduler=two.address))
+        run_tasks(reads, [(tmp_path / "absent.txt",)], workers=Workers(trust_local_users=True, scheduler=two.address))
 
 
 def test_a_task_that_kills_every_worker_is_given_up_and_a_lost_scheduler_ends_the_run(tmp_path):
     folder = tmp_path / "done"
     folder.mkdir()
     with cluster(tmp_path, workers=[()] * 5) as made:
-        workers = Workers(scheduler=made.address)
+        workers = Workers(trust_local_users=True, scheduler=made.address)
         with pytest.raises(StoppedError, match="ended 4 processes"):
             run_tasks(dies_at_first, [(folder, i, 1, 99) for i in range(3)], workers=workers)
         assert len(list(folder.glob("1.*"))) == 4  # Dask's allowed-failures is 3
@@ -218,12 +226,14 @@ def test_a_cluster_over_tls(tmp_path):
     with cluster(tmp_path, options=options) as made:
         assert made.address.startswith("tls://")
         with pytest.raises(InputError, match=r"distributed\.comm\.tls"):
-            check_workers(Workers(scheduler=made.address))
+            check_workers(Workers(trust_local_users=True, scheduler=made.address))
         tls = "distributed.comm.tls"
         names = {f"{tls}.ca-file": certificate, f"{tls}.client.cert": certificate, f"{tls}.client.key": key}
         with dask.config.set({name: str(path) for name, path in names.items()}):
             found = run_tasks(
-                note_and_square, [(tmp_path, i) for i in range(3)], workers=Workers(scheduler=made.address)
+                note_and_square,
+                [(tmp_path, i) for i in range(3)],
+                workers=Workers(trust_local_users=True, scheduler=made.address),
             )
     assert found == [0, 1, 4]
 
@@ -246,7 +256,9 @@ def test_a_killed_worker_costs_its_task_and_a_whole_run_is_the_same_to_the_byte(
     with cluster(tmp_path) as made:
         watch = threading.Thread(target=kill_at_work, args=(cache, {w.pid for w in made.workers}, killed))
         watch.start()
-        hybridcx.run(file, out=tmp_path / "dask", cache=cache, scheduler=made.address, progress=progress)
+        hybridcx.run(
+            file, out=tmp_path / "dask", cache=cache, scheduler=made.address, trust_local_users=True, progress=progress
+        )
         watch.join()
         assert [w.poll() for w in made.workers if w.pid in killed] == [-signal.SIGKILL]
     assert re.search(r"the worker tcp://127\.0\.0\.1:\d+ has gone", progress.log)
@@ -266,7 +278,10 @@ def test_two_experiments_at_once_on_one_cluster(tmp_path):
         alone[name] = contents(tmp_path / f"alone_{name}")
     with cluster(tmp_path) as made:
         command = [sys.executable, "-m", "hybridcx", "run"]
-        where, shared = ["--scheduler", made.address, "--quiet"], {"HYBRIDCX_CACHE": str(tmp_path / "cache")}
+        where, shared = (
+            ["--scheduler", made.address, "--trust-local-users", "--quiet"],
+            {"HYBRIDCX_CACHE": str(tmp_path / "cache")},
+        )
         begun = [
             subprocess.Popen([*command, file, "--out", tmp_path / name, *where], env=os.environ | shared)
             for name, file in files.items()
