@@ -153,7 +153,8 @@ def test_provenance_records_every_option_of_compare_and_verify_repeats_it(here):
     values = {
         "positive": "abnormal", "threshold": 0.4, "score_kind": "probability", "cluster": "patient_id", "readers": "r.csv",
         "readers_made_truth": "no", "by": ["sex"], "prevalences": [0.2, 0.1], "margin": 0.1, "reference": "A", "all_pairs": True,
-        "stratified": True, "confidence_level": 0.9, "n_bootstrap": 120, "seed": 7, "seed_design": "fixed", "n_train": 30, "columns": {"case_id": "id"}, "guess": True,
+        "stratified": True, "confidence_level": 0.9, "n_bootstrap": 120, "seed": 7, "seed_design": "fixed", "n_train": 30,
+        "columns": {"case_id": "id"}, "guess": True,
         "model_names": ["m"],
     }  # fmt: skip
     parameters = options_of(hybridcx.compare)

@@ -73,7 +73,7 @@ def agreement(
     read = read if names is None else names.ratings(read)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
-    clock, inputs = Clock(), {path.name: sha256_file(path)}
+    clock, inputs = Clock(), {path.name: sha256_file(path)} if path.is_file() else {}
     with open_output(target, "agreement", progress.notice) as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed

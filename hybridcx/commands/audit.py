@@ -75,7 +75,7 @@ def audit(
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     if not isinstance(published, pd.DataFrame):
-        inputs = {path.name: sha256_file(path)}
+        inputs = {path.name: sha256_file(path)} if path.is_file() else {}
     clock = Clock()
     with open_output(target, "audit", progress.notice) as folder:
         results = readings.audit(read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -143,15 +143,44 @@ def check_names(names: Sequence[str], file: str | None, row: Row, what: str = "c
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column as the codes (n,) of its distinct values, which stand in the order of their first rows; missing values are one of them."""
+
+    codes: np.ndarray
+    values: pd.Index | np.ndarray | pd.api.extensions.ExtensionArray
+
+    @classmethod
+    def of(cls, column: pd.Series) -> Coded:
+        """The codes of a column."""
+        return cls(*pd.factorize(column, use_na_sentinel=False))
+
+    def where(self, mask: np.ndarray) -> Coded:
+        """The codes of the rows of a mask; values that these rows lack stay."""
+        return self if mask.all() else Coded(self.codes[mask], self.values)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each value occurs."""
+        return np.bincount(self.codes, minlength=len(self.values))
+
+
 def check_text(
-    values: pd.Series, rows: np.ndarray, *, file: str | None, column: str, blank_ok: bool = False, warn_na: bool = False
+    values: pd.Series | Coded,
+    rows: np.ndarray,
+    *,
+    file: str | None,
+    column: str,
+    blank_ok: bool = False,
+    warn_na: bool = False,
 ) -> list[Problem]:
     """Return the problems of one column of ids, names or labels; see bad_input.md 3, 5, 48 and 49.
 
     `values` is text, `rows` the line of each record. Refused: blanks (unless `blank_ok`), text that a spreadsheet would run as
     a formula, control and invisible characters. With `warn_na`, words that R or pandas read as missing get a warning.
     """
-    codes, uniques = pd.factorize(values, use_na_sentinel=False)
+    coded = values if isinstance(values, Coded) else Coded.of(values)
+    codes, uniques = coded.codes, coded.values
     arr = text_array(uniques)
     out: list[Problem] = []
 
@@ -160,11 +189,13 @@ def check_text(
         if not mask.any():
             return
         at = np.flatnonzero(mask[codes])
+        if not len(at):
+            return
         groups = [at]
         if once and mask.sum() <= MAX_LISTED:
             groups = [at[codes[at] == c] for c in dict.fromkeys(codes[at].tolist())]
         for group in groups:
-            quoted = values.iloc[group[:1]].tolist()
+            quoted = [uniques[codes[group[0]]]]
             out.extend(
                 listed(rule, rows[group].tolist(), quoted, file=file, column=column, remedy=remedy, severity=severity)
             )
@@ -227,15 +258,18 @@ def fold_spelling(text: str, *, fold_case: bool = True) -> str:
 
 
 def check_spellings(
-    values: pd.Series, rows: np.ndarray, *, file: str | None, column: str, what: str, fold_case: bool = True
+    values: pd.Series | Coded, rows: np.ndarray, *, file: str | None, column: str, what: str, fold_case: bool = True
 ) -> list[Problem]:
     """Return a problem for each group of texts that differ only in case, surrounding space or accent composition (bad_input.md 9)."""
-    codes, uniques = pd.factorize(values)
+    coded = values if isinstance(values, Coded) else Coded.of(values)
+    codes, uniques = coded.codes, coded.values
     arr = text_array(uniques)
     if not fold_case and not padded(arr).any() and pc.all(pc.string_is_ascii(arr)).as_py():
         return []
     groups: dict[str, list[int]] = {}
     for i, text in enumerate(uniques.tolist()):
+        if not isinstance(text, str):
+            continue  # missing
         groups.setdefault(fold_spelling(text, fold_case=fold_case), []).append(i)
     out = []
     for members in groups.values():

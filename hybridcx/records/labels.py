@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from hybridcx.errors import Problem, printable
-from hybridcx.records.cells import nearest, some
+from hybridcx.records.cells import Coded, nearest, some
 
 POSITIVE_NAMES = ("abnormal", "1", "1.0", "true", "positive")
 """Labels, in any case, taken for the positive class where exactly one of them occurs and none is named."""
@@ -80,21 +79,20 @@ _WORD_CHARS = 5
 """Letters of the shortest word that is compared for misspellings."""
 
 
-def misspelt_labels(values: pd.Series, rows: np.ndarray, *, file: str | None, column: str) -> list[Problem]:
+def misspelt_labels(values: Coded, rows: np.ndarray, *, file: str | None, column: str) -> list[Problem]:
     """Return a problem for two labels that differ by one typing error: a letter more, less, wrong, or two exchanged.
 
     Words of fewer than five letters, first letters (typical, atypical), and labels with digits or single capitals that differ (grade2, typeB)
     are not taken for errors.
     """
-    codes, uniques = pd.factorize(values)
-    counts = np.bincount(codes[codes >= 0], minlength=len(uniques))
-    labels = [str(u) for u in uniques]
+    codes, counts = values.codes, values.counts
+    labels = [str(u) for u in values.values]
     if len(labels) > _MANY_LABELS:
         return []
     out = []
     for i, first in enumerate(labels):
         for j in range(i + 1, len(labels)):
-            if _one_error(first, labels[j]):
+            if counts[i] and counts[j] and _one_error(first, labels[j]):
                 rare, other = (i, j) if counts[i] < counts[j] else (j, i)
                 line = int(rows[np.argmax(codes == rare)])
                 words = [f"{printable(labels[k])!r} ({counts[k]:,} rows)" for k in (rare, other)]

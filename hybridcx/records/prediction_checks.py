@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from hybridcx.errors import Problem, printable
 from hybridcx.records.cells import (
+    Coded,
     check_spellings,
     check_text,
     is_blank,
@@ -42,6 +44,8 @@ class Checked:
     has_pred: bool = False
     subgroups: tuple[str, ...] = ()
     threshold: float | None = None
+    models: tuple[str, ...] = ()
+    n_cases: int = 0
 
     @property
     def failed(self) -> bool:
@@ -74,21 +78,26 @@ def check_predictions(
         return out
 
     true = (raw["split"] != "disputed").to_numpy() if "split" in raw.columns else np.ones(len(raw), dtype=bool)
-    out.problems += _texts(raw, rows, file, extra, true)
-    out.problems += _spellings(raw, rows, file, has_calls, true)
+    coded = {
+        c: Coded.of(raw[c]) for c in raw.columns if c != "score"
+    }  # each column is coded once: that takes most of the time
+    out.problems += _texts(coded, rows, file, extra, true)
+    out.problems += _spellings(coded, rows, file, true)
     frame, problems = _typed(raw, rows, file, score_kind, extra)
     out.problems += problems
 
-    known = raw["y_true"][true & ~is_blank(text_array(raw["y_true"]))].unique().tolist()
-    out.problems += misspelt_labels(raw["y_true"][true], rows[true], file=file, column="y_true")
+    truth = coded["y_true"].where(true)
+    blank = is_blank(text_array(truth.values))
+    known = [str(v) for v, n, b in zip(truth.values.tolist(), truth.counts, blank, strict=True) if n and not b]
+    out.problems += misspelt_labels(truth, rows[true], file=file, column="y_true")
     pair, problems = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
     out.problems += problems
     if has_calls:
-        out.problems += _unknown_predictions(raw["y_pred"], known, rows, file)
+        out.problems += _unknown_predictions(coded["y_pred"], known, rows, file)
     readings = [c for c in extra if c.startswith("reader_")]
     out.problems += _unknown_calls(raw[readings], known, rows, file)
     if all_columns_known:
-        out.problems += _across_rows(frame, rows, file, table.unread)
+        out.problems += _across_rows(frame, coded, rows, file, table.unread)
     out.problems = without_names(out.problems, rows, raw["case_id"], ("patient_id", "image"))
     if out.failed or pair is None:
         return out
@@ -103,8 +112,11 @@ def check_predictions(
         read = frame[column].isin(known)
         frame[column] = _against_rest(frame[column], pair).where(read, None)
     _set_calls(out, frame, has_calls, None if score_kind == "rank" else threshold, file)
-    _set_subgroups(out, frame, extra, file)
+    _set_subgroups(out, coded, extra, file)
     out.frame = frame
+    out.models = tuple(coded["model"].values.tolist())
+    test = (frame["split"] == "test").to_numpy()
+    out.n_cases = int(np.count_nonzero(coded["case_id"].where(test).counts))
     return out
 
 
@@ -114,12 +126,12 @@ def _no_prediction(extra: list[str], file: str) -> Problem:
     return Problem("neither a column y_pred nor a column score", file, column="y_pred", remedy=remedy)
 
 
-def _texts(raw: pd.DataFrame, rows: np.ndarray, file: str, extra: list[str], true: np.ndarray) -> list[Problem]:
+def _texts(coded: dict[str, Coded], rows: np.ndarray, file: str, extra: list[str], true: np.ndarray) -> list[Problem]:
     """Blank cells and invisible characters in every column except the score; `true` are the rows that need a y_true."""
-    out = check_text(raw["y_true"][true], rows[true], file=file, column="y_true", warn_na=True)
-    for column in [c for c in COLUMNS if c in raw.columns and c not in ("score", "y_true")] + extra:
+    out = check_text(coded["y_true"].where(true), rows[true], file=file, column="y_true", warn_na=True)
+    for column in [c for c in COLUMNS if c in coded and c != "y_true"] + extra:
         labels = column in ("y_pred", "model")
-        out += check_text(raw[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels)
+        out += check_text(coded[column], rows, file=file, column=column, blank_ok=column in extra, warn_na=labels)
     return out
 
 
@@ -175,24 +187,29 @@ def _set_calls(out: Checked, frame: pd.DataFrame, has_calls: bool, threshold: fl
         frame["y_pred"] = pd.Series(calls, index=frame.index, dtype="str")
 
 
-def _set_subgroups(out: Checked, frame: pd.DataFrame, extra: list[str], file: str) -> None:
+def _set_subgroups(out: Checked, coded: dict[str, Coded], extra: list[str], file: str) -> None:
     """Columns with one value per case are subgroups; a warning lists the others."""
-    varying = [c for c in extra if _varies(frame, c)]
+    case = coded["case_id"].codes
+    first = _first_rows(case)[case]
+    varying = [c for c in extra if not np.array_equal(coded[c].codes, coded[c].codes[first])]
     if varying:
         rule = f"not the same for every row of a case, and so no subgroups: {some(varying)}"
         out.problems.append(Problem(rule, file, severity="warning"))
     out.subgroups = tuple(c for c in extra if c not in varying)
 
 
-def _spellings(raw: pd.DataFrame, rows: np.ndarray, file: str, has_calls: bool, true: np.ndarray) -> list[Problem]:
-    truth = raw["y_true"][true]
-    # One list for both columns: "Benign" in y_pred and "benign" in y_true are the same fault as both within one column.
-    both = pd.concat([truth, raw["y_pred"]], ignore_index=True) if has_calls else truth
-    lines = np.concatenate([rows[true], rows]) if has_calls else rows[true]
-    column = "y_true" if not has_calls else "y_true, y_pred"
-    out = check_spellings(both, lines, file=file, column=column, what="label")
-    out += check_spellings(raw["model"], rows, file=file, column="model", what="model")
-    return out + check_spellings(raw["case_id"], rows, file=file, column="case_id", what="case id", fold_case=False)
+def _spellings(coded: dict[str, Coded], rows: np.ndarray, file: str, true: np.ndarray) -> list[Problem]:
+    labels, lines, column = coded["y_true"].where(true), rows[true], "y_true"
+    if "y_pred" in coded:
+        # One list for both columns: "Benign" in y_pred and "benign" in y_true are the same fault as both within one column.
+        calls = coded["y_pred"]
+        both = Coded.of(pd.Series([*labels.values.tolist(), *calls.values.tolist()], dtype="object"))
+        n = len(labels.values)
+        labels = Coded(np.concatenate([both.codes[:n][labels.codes], both.codes[n:][calls.codes]]), both.values)
+        lines, column = np.concatenate([lines, rows]), "y_true, y_pred"
+    out = check_spellings(labels, lines, file=file, column=column, what="label")
+    out += check_spellings(coded["model"], rows, file=file, column="model", what="model")
+    return out + check_spellings(coded["case_id"], rows, file=file, column="case_id", what="case id", fold_case=False)
 
 
 def _score(raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str) -> tuple[np.ndarray, list[Problem]]:
@@ -230,11 +247,13 @@ def _seed(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, li
     return pd.Series(clean.to_numpy(zero_copy_only=False), index=raw.index).astype("Int64"), out
 
 
-def _unknown_predictions(pred: pd.Series, known: list[str], rows: np.ndarray, file: str) -> list[Problem]:
-    unknown = ~pred.isin(known).to_numpy() & ~is_blank(text_array(pred))
-    at = np.flatnonzero(unknown)
+def _unknown_predictions(pred: Coded, known: list[str], rows: np.ndarray, file: str) -> list[Problem]:
+    unknown = ~np.isin(np.asarray(pred.values, dtype=object), np.array([*known, None], dtype=object)) & ~is_blank(
+        text_array(pred.values)
+    )
+    at = np.flatnonzero(unknown[pred.codes])
     rule = "a label in y_pred that y_true never has"
-    return listed(rule, rows[at].tolist(), pred.iloc[at].tolist(), file=file, column="y_pred",
+    return listed(rule, rows[at].tolist(), [pred.values[c] for c in pred.codes[at[:1]]], file=file, column="y_pred",
                   remedy=f"the labels are {some(sorted(known))}")  # fmt: skip
 
 
@@ -250,14 +269,16 @@ def _unknown_calls(calls: pd.DataFrame, known: list[str], rows: np.ndarray, file
     return out
 
 
-def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float) -> list[Problem]:
+def _across_rows(
+    frame: pd.DataFrame, coded: dict[str, Coded], rows: np.ndarray, file: str, unread: float
+) -> list[Problem]:
     """Checks across rows: repeated cases, cases of one model alone, a truth that differs between rows."""
     out: list[Problem] = []
     evaluated = frame["split"].isin(("test", "validation", "disputed")).to_numpy()
     # Cases in dispute are test cases, so a patient may have them beside others there.
     frame = frame.assign(part=frame["split"].mask(frame["split"] == "disputed", "test"))
-    case = pd.factorize(frame["case_id"])[0].astype(np.int64)
-    model, models = pd.factorize(frame["model"])
+    case = coded["case_id"].codes.astype(np.int64)
+    model, models = coded["model"].codes, coded["model"].values
     # A unit is a (seed, fold): within one, each model predicts each case once.
     unit, units = _codes(frame[["seed", "fold"]])
     n_cases, n_models = int(case.max()) + 1, len(models)
@@ -275,13 +296,17 @@ def _across_rows(frame: pd.DataFrame, rows: np.ndarray, file: str, unread: float
         out += uneven if not unread else [replace(p, remedy=some_unread) for p in uneven]
     by_case = [("y_true", "two truths"), ("patient_id", "two patients")]
     for column, what in by_case:
-        if not frame[column].isna().all():
-            out += _constant(frame, case, column, f"a case with {what}", rows, file)
-    out += _constant(frame[evaluated], place[evaluated], "split", "a case in two splits", rows[evaluated], file)
-    if not frame["patient_id"].isna().all():
-        patient = pd.factorize(frame["patient_id"])[0].astype(np.int64)
-        key = unit.astype(np.int64) * (int(patient.max()) + 1) + patient
-        out += _constant(frame, key, "part", "a patient in two splits", rows, file, "patient_id", reported="split")
+        if column in coded:
+            out += _constant(coded[column].codes, case, coded["case_id"], column, f"a case with {what}", rows, file)
+    if "split" in coded:
+        part = coded["split"].codes[evaluated]
+        ids = coded["case_id"].where(evaluated)
+        out += _constant(part, place[evaluated], ids, "split", "a case in two splits", rows[evaluated], file)
+        if "patient_id" in coded:
+            patient = coded["patient_id"]
+            key = unit.astype(np.int64) * len(patient.values) + patient.codes
+            part = pd.factorize(frame["part"], use_na_sentinel=False)[0]
+            out += _constant(part, key, patient, "split", "a patient in two splits", rows, file)
     # Repeated rows and models with other cases are reported above; without this they would be reported again as gaps and folds.
     return out or check_repeats(frame, file, whole=not unread)
 
@@ -312,7 +337,7 @@ def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
 
 
 def _same_cases(
-    frame: pd.DataFrame, place: np.ndarray, model: np.ndarray, models: pd.Index, units: list[str], n_cases: int,
+    frame: pd.DataFrame, place: np.ndarray, model: np.ndarray, models: Any, units: list[str], n_cases: int,
     here: np.ndarray, split: str, file: str,
 ) -> tuple[list[Problem], int]:  # fmt: skip
     """All models of a split must have the same cases, in every seed and fold; a model may lack the validation rows altogether.
@@ -346,21 +371,14 @@ def _same_cases(
 
 
 def _constant(
-    frame: pd.DataFrame, key: np.ndarray, column: str, rule: str, rows: np.ndarray, file: str, name: str = "case_id",
-    reported: str | None = None,
-) -> list[Problem]:  # fmt: skip
-    """Return a problem for each key with more than one value in `column`, at the row where the second one appears.
-
-    `reported` is the column that the message names, where it is not `column`.
-    """
-    value = pd.factorize(frame[column], use_na_sentinel=False)[0]
+    value: np.ndarray, key: np.ndarray, ids: Coded, column: str, rule: str, rows: np.ndarray, file: str
+) -> list[Problem]:
+    """Return a problem for the keys with more than one code in `value`, at the row where the second one appears."""
     differs = value != value[_first_rows(key)[key]]
     at = np.flatnonzero(differs)
     at = at[np.sort(np.unique(key[at], return_index=True)[1])]
-    ids = frame[name].iloc[at].tolist()
-    return listed(
-        rule, rows[at].tolist(), ids, file=file, column=reported or column, remedy="correct the rows that differ"
-    )
+    names = [ids.values[c] for c in ids.codes[at[:1]]]
+    return listed(rule, rows[at].tolist(), names, file=file, column=column, remedy="correct the rows that differ")
 
 
 def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:
@@ -379,12 +397,6 @@ def _crossed(frame: pd.DataFrame, positive: str, file: str) -> list[Problem]:
     rule = f"y_pred is not made from score by one threshold, both are used as they are: {some(names)}"
     remedy = "check that score is the positive class's probability"
     return [Problem(rule, file, column="y_pred", remedy=remedy, severity="warning")]
-
-
-def _varies(frame: pd.DataFrame, column: str) -> bool:
-    case = pd.factorize(frame["case_id"])[0]
-    value = pd.factorize(frame[column], use_na_sentinel=False)[0]
-    return bool((value != value[_first_rows(case)[case]]).any())
 
 
 def _first_rows(key: np.ndarray) -> np.ndarray:

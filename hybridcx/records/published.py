@@ -16,8 +16,9 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem, printable, raise_if_any
 from hybridcx.records.cells import check_spellings, check_text, some
+from hybridcx.records.containers import scan_file
 from hybridcx.records.published_names import known_metric, not_used, qualified, suggestion, total
-from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.strict_csv import Table
 from hybridcx.records.tables import scan_frame
 from hybridcx.vocabulary import RATIOS
 from hybridcx.vocabulary.audit import AVERAGES
@@ -129,7 +130,7 @@ def _scan(
 ) -> tuple[Table | None, list[Problem]]:
     if isinstance(source, pd.DataFrame):
         return scan_frame(source, "the DataFrame", required, optional)
-    return scan_csv(source, required, optional)
+    return scan_file(Path(source), required, optional)
 
 
 def _long(table: Table | None, problems: list[Problem]) -> tuple[Table | None, list[Problem]]:

@@ -30,7 +30,8 @@ from hybridcx.records.cells import (
     text_array,
     to_float,
 )
-from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.containers import scan_file
+from hybridcx.records.strict_csv import Table
 from hybridcx.records.tables import scan_frame
 
 Scale = Literal["measurement", "nominal", "ordinal"]
@@ -126,7 +127,7 @@ def read_ratings(path: str | Path, scale: Scale | None = None) -> Ratings:
     Raises InputError with every problem: what `strict_csv.read_csv` refuses; blank or repeated case ids; fewer than two
     readings; one reading in two columns; text among numbers; two spellings of one category.
     """
-    return _read(*scan_csv(path, ("case_id",)), scale)
+    return _read(*scan_file(Path(path), ("case_id",)), scale)
 
 
 def ratings_from_frame(frame: pd.DataFrame, scale: Scale | None = None, *, name: str = "the DataFrame") -> Ratings:
