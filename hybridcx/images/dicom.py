@@ -35,7 +35,7 @@ import pydicom
 from PIL import Image
 from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels import apply_color_lut, convert_color_space, get_decoder
 
 from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, room
 from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
@@ -43,12 +43,13 @@ from hybridcx.images.isolated import decode_apart
 from hybridcx.images.jpeg import check_complete, probed, read_jpeg
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_YBR = ("YBR_FULL", "YBR_FULL_422")
 _OFTEN_BURNED_IN = tuple(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("3.1", "6", "7"))  # ultrasound, secondary captures
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pylibjpeg", "pyjpegls")
 _DEFLATED = re.compile(rb"\x02\0\x10\0.{4}(?:.{4})?[ \0]*1\.2\.840\.10008\.1\.2\.1\.99", re.DOTALL)
 """The element TransferSyntaxUID, wherever it stands: pydicom unpacks such a file before it returns anything."""
 
-_MAX_ITEMS = 200_000
+_MAX_ITEMS = 100_000
 """Items of sequences and fragments of pixels, of which pydicom makes objects."""
 
 _REQUIRED = (
@@ -91,14 +92,14 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
         if frame is not None and not 1 <= frame <= n_frames:
             raise RefusedError(f"there is no frame {frame}, frames are 1 to {n_frames}", "name another")
         index = (frame or 1) - 1
-        with room(int(ds.Rows) * int(ds.Columns)):
-            stored = _stored(ds, syntax, data, index, n_frames)
         notes, cautions = [], _cautions(ds)
         if syntax.is_compressed:
             notes.append(f"compressed ({syntax.name})")
         if n_frames > 1:
             notes.append(f"frame {index + 1} of {n_frames}")
-        pixels = _grey(ds, stored, index, notes, cautions) if grey else _colour(ds, stored, notes)
+        with room(int(ds.Rows) * int(ds.Columns)):
+            stored = _stored(ds, syntax, data, index, n_frames)
+            pixels = _grey(ds, stored, index, notes, cautions) if grey else _colour(ds, stored, notes)
         return Decoded(
             np.ascontiguousarray(pixels),
             "DICOM",
@@ -133,6 +134,8 @@ def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
         rule = f"a DICOM image without {', '.join(missing)}, which its pixels cannot be read without"
         raise RefusedError(rule, "export it again from its source, or add what is missing (dcmtk's dcmodify -i)")
     rows, columns, samples = int(ds.Rows), int(ds.Columns), int(ds.SamplesPerPixel)
+    if samples > 1 and ds.file_meta.TransferSyntaxUID in uid.JPEG2000TransferSyntaxes:
+        max_pixels //= 2  # the decoder takes 4 bytes a sample, and Pillow 4 bytes a pixel besides
     if rows * columns > max_pixels:
         raise RefusedError(
             f"an image of more than {max_pixels:,} pixels, not decoded", "reduce it, or check whether it is an image"
@@ -189,12 +192,21 @@ def _decoded(decoder: Any, plugins: list[str], ds: Any, data: bytes, index: int)
             if plugin == "gdcm":
                 return decode_apart(data, index)
             # pydicom would drop the bits above BitsStored, which `_grey` and `_colour` look at.
-            options: Any = {"raw": False, "correct_unused_bits": False}
-            return np.asarray(decoder.as_array(ds, index=index, decoding_plugin=plugin, **options)[0])
+            options: Any = {"raw": True, "correct_unused_bits": False}
+            stored, properties = decoder.as_array(ds, index=index, decoding_plugin=plugin, **options)
+            return _as_rgb(stored) if properties["photometric_interpretation"] in _YBR else np.asarray(stored)
         except Exception:
             if plugin == (plugins or [""])[-1]:
                 raise
     raise RefusedError(*_DAMAGED)
+
+
+def _as_rgb(stored: np.ndarray) -> np.ndarray:
+    """YBR_FULL as RGB, band by band: pydicom computes with 32-bit numbers."""
+    out = np.empty_like(stored)
+    for top in range(0, len(stored), 512):
+        out[top : top + 512] = convert_color_space(stored[top : top + 512], "YBR_FULL", "RGB")
+    return out
 
 
 def _probed(ds: Any, syntax: uid.UID, coded: bytes) -> bytes:
@@ -231,7 +243,7 @@ def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
     if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) and int(ds.BitsStored) <= 8:
         jpeg = read_jpeg(coded)
         with Image.open(io.BytesIO(jpeg.stripped), formats=("JPEG",)) as im:
-            check_complete(jpeg, np.asarray(im if im.mode == "L" else im.convert("RGB")))
+            check_complete(jpeg, np.asarray(im if im.mode in ("L", "RGB") else im.convert("RGB")))
 
 
 def _coded_size(coded: bytes) -> tuple[int, int] | None:
