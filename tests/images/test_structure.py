@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import time
 import zlib
 
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from hybridcx.errors import InputError
+from hybridcx.images import decoded
 from hybridcx.images.decode import decode_bytes
 from hybridcx.images.jpeg import _segments, read_jpeg
 
@@ -359,3 +361,21 @@ def test_metadata_never_reach_pillow():
     data = encoded(COLOUR, "JPEG", exif=exif, comment=b"CANARY", icc_profile=b"CANARY" * 99)
     assert b"CANARY" * 9 not in read_jpeg(data).stripped
     assert decode_bytes(data, "x").orientation == 6
+
+
+def test_threads_share_the_pixels_at_once_and_a_larger_image_goes_alone(monkeypatch):
+    monkeypatch.setattr(decoded, "PIXELS_AT_ONCE", 10)
+    inside = threading.Event()
+
+    def enter(n: int) -> None:
+        with decoded.room(n):
+            inside.set()
+
+    for first, second, waits in ((4, 6, False), (4, 7, True), (99, 1, True), (1, 99, True)):
+        inside.clear()
+        with decoded.room(first):
+            thread = threading.Thread(target=enter, args=(second,))
+            thread.start()
+            assert inside.wait(0.2 if waits else 5) is not waits
+        thread.join(5)
+        assert inside.is_set()
