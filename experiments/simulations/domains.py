@@ -1,12 +1,12 @@
 """Coverage and type I error of the recommended methods and of their rivals, for hybridcx/vocabulary/simulations.csv and reports/coverage/rivals.csv.
 
-    python experiments/simulations/domains.py [--replicates 5000] [--seed 20261130] [--only counts one scores] [--out FILE] [--rivals]
+    python experiments/simulations/domains.py [--replicates 5000] [--only counts one scores losses resampled] [--sizes 25 ...] [--out FILE] [--rivals]
 
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
 holds the true value (`coverage`), how often it wrongly excludes no difference (`type1`, where there is none), and its median width. Methods that
-resample the cases draw 399 resamples; where they are slowest, or hold at no such size, they get a part of the replicates (`PARTS`). `--rivals` also
-runs methods that were considered and not chosen. The sizes from which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
+resample the cases draw 399 resamples and take most of the time: run them with fewer `--replicates`, and join the rows. `--rivals` also runs methods
+that were considered and not chosen. The sizes from which a method holds, read from these rows, are in hybridcx/vocabulary/domains.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -47,8 +47,6 @@ OVERLAPS = {"many discordant": 0.2, "few discordant": 0.8, "as few discordant as
 SINGLES = ((0.9, 0.9), (0.97, 0.97), (0.7, 0.95), (0.95, 0.6))
 # Distances of the classes of the two models, and the factors on their logits (1: calibrated, 2: overconfident).
 SCORED = (((1.8, 1.8), (1.0, 1.0)), ((2.6, 1.8), (1.0, 1.0)), ((2.2, 2.2), (1.6, 1.0)))
-# The number of replicates is divided by these, by the number of cases: percentile limits of AUPRC and calibration, bootstrap-t of mean losses.
-PARTS = {"percentile": {25: 20, 49: 20, 1000: 5}, "bootstrap-t": {331: 5, 1000: 20}}
 Row = dict[str, object]
 
 
@@ -97,9 +95,9 @@ def swapped_critical(cells: np.ndarray, metric: str, rng: np.random.Generator, s
     return np.sort(sizes, axis=0)[int(0.95 * (swaps + 1)) - 1]
 
 
-def counts(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+def counts(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
     """Differences of composite count metrics and net benefit (at threshold 0.5), likelihood ratios, and Tango's interval."""
-    for n in SIZES:
+    for n in sizes:
         for prevalence in PREVALENCES:
             for se_a, sp_a, se_b, sp_b in PAIRS:
                 for name, overlap in OVERLAPS.items():
@@ -206,7 +204,7 @@ def rival_limits(cells, metric, estimate, error, rng, draws: int = 499) -> dict[
     return out
 
 
-def one(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+def one(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
     """Intervals of one model from its confusion matrix."""
     functions: dict[tuple[str, str], Callable[[Confusion], object]] = {
         **{(m, "wilson"): lambda c, m=m: proportions.wilson(*fraction(m, c)) if fraction(m, c)[1] else None
@@ -225,7 +223,7 @@ def one(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
             ("lr_negative", "log"): lambda c: proportions.likelihood_ratio_log(c, "lr_negative"),
             ("diagnostic_odds_ratio", "log"): proportions.diagnostic_odds_ratio_log,
         }
-    for n in SIZES:
+    for n in sizes:
         for prevalence in PREVALENCES:
             for se, sp in SINGLES:
                 law = np.array(
@@ -290,11 +288,34 @@ def true_values(y: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def scores(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
-    """Metrics of scores, of one model and of two."""
+def scores(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+    """Metrics of scores, of one model and of two, by methods that need no resampling."""
+    yield from _of_scores(size, sizes, rng, analytic)
+
+
+def losses(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+    """Brier score and log loss: the bootstrap-t and sign flips."""
     paired_metrics._BOOTSTRAP_T = 399  # the product draws 1,999: here the draws would take hours
-    resampled = ("auprc", "calibration_slope", "calibration_intercept")
-    for n in SIZES:
+    yield from _of_scores(size, sizes, rng, mean_losses)
+
+
+def resampled(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+    """AUPRC and calibration by the bootstrap."""
+
+    def limits(y: np.ndarray, s: np.ndarray, rng: np.random.Generator) -> Limits:
+        return percentiles(y, s, rng, rivals)
+
+    yield from _of_scores(size, sizes, rng, limits)
+
+
+Limits = dict[tuple[str, str, str], object]
+
+
+def _of_scores(
+    size: int, sizes: Sequence[int], rng: np.random.Generator, limits_of: Callable[..., Limits]
+) -> Iterator[Row]:
+    """The rows of `size` pairs of models at every size, prevalence and setting; `limits_of` gives the limits of one pair by (use, metric, method)."""
+    for n in sizes:
         for prevalence in PREVALENCES:
             for distances, factors in SCORED:
                 y, s = scored_cases(400_000, prevalence, distances, factors, rng)
@@ -302,43 +323,21 @@ def scores(size: int, rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
                 if distances[0] == distances[1] and factors[0] == factors[1]:
                     truth = {m: np.full(2, v.mean()) for m, v in truth.items()}
                 limits: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-                for number in range(size):
+                for _ in range(size):
                     y, s = scored_cases(n, prevalence, distances, factors, rng)
-                    results = analytic_scores(y, s, number, size, rng)
-                    if number < size // PARTS["percentile"].get(n, 1):
-                        drawn = bootstrap_replicates(
-                            y, None, s, metrics=resampled, n_resamples=399, rng=rng, n_refits=399
-                        )
-                        for m in resampled:
-                            results["interval", m, "bootstrap_percentile"] = bi.percentile(drawn, m, 0, 0.95)
-                            results["comparison", m, "bootstrap_percentile"] = bi.difference(
-                                drawn, m, 0, 1, "bootstrap_percentile", 0.95
-                            )
-                            if rivals:
-                                results["interval", m, "bca"] = bi.bca(drawn, m, 0, 0.95)
-                                results["comparison", m, "bca"] = bi.difference(drawn, m, 0, 1, "bootstrap_bca", 0.95)
-                    for key, r in results.items():
+                    for key, r in limits_of(y, s, rng).items():
                         limits.setdefault(key, []).append((r.conf_low, r.conf_high))
                 for (use, metric, method), pairs in limits.items():
                     true = truth[metric][0] - (truth[metric][1] if use == "comparison" else 0.0)
                     low, high = np.array(pairs).T
-                    yield row(
-                        (use, metric, method, f"distances {distances}, factors {factors}"),
-                        n,
-                        prevalence,
-                        np.nan,
-                        low,
-                        high,
-                        float(true),
-                    )
+                    setting = f"distances {distances}, factors {factors}"
+                    yield row((use, metric, method, setting), n, prevalence, np.nan, low, high, float(true))
 
 
-def analytic_scores(
-    y: np.ndarray, s: np.ndarray, number: int, size: int, rng: np.random.Generator
-) -> dict[tuple[str, str, str], object]:
-    """The methods without resampling of models, by (use, metric, method)."""
+def analytic(y: np.ndarray, s: np.ndarray, rng: np.random.Generator) -> Limits:
+    """The methods without resampling, by (use, metric, method)."""
     slope, intercept = calibration.calibration_line(y, s[0])
-    out: dict[tuple[str, str, str], object] = {
+    return {
         ("interval", "auroc", "delong_logit"): roc.delong_logit(y, s[0]),
         ("interval", "auroc", "newcombe_auc"): roc.newcombe_auc(y, s[0]),
         ("interval", "auprc", "wald"): precision_recall.auprc_logit(y, s[0]),
@@ -346,22 +345,40 @@ def analytic_scores(
         ("interval", "calibration_intercept", "wald"): intercept,
         ("comparison", "auroc", "delong_paired"): roc.delong_paired(y, s[0], s[1]),
     }
-    if number < size // PARTS["bootstrap-t"].get(y.size, 1):
-        for metric, terms in (("brier", calibration.brier_terms), ("log_loss", calibration.log_loss_terms)):
-            losses = terms(y, s)
-            out["interval", metric, "wald"] = paired_metrics.mean_loss_interval(losses[0], 0.95, rng=rng)
-            law = paired_metrics.studentised_mean(losses[0] - losses[1], n_resamples=999, rng=rng)
-            out["comparison", metric, "permutation_paired"] = law(0.95)
+
+
+def mean_losses(y: np.ndarray, s: np.ndarray, rng: np.random.Generator) -> Limits:
+    """The limits of the mean losses, and of their difference."""
+    out: Limits = {}
+    for metric, terms in (("brier", calibration.brier_terms), ("log_loss", calibration.log_loss_terms)):
+        values = terms(y, s)
+        out["interval", metric, "wald"] = paired_metrics.mean_loss_interval(values[0], 0.95, rng=rng)
+        law = paired_metrics.studentised_mean(values[0] - values[1], n_resamples=999, rng=rng)
+        out["comparison", metric, "permutation_paired"] = law(0.95)
+    return out
+
+
+def percentiles(y: np.ndarray, s: np.ndarray, rng: np.random.Generator, rivals: bool) -> Limits:
+    """Percentile limits (and BCa with `rivals`) of AUPRC and calibration, and of their differences."""
+    metrics, out = ("auprc", "calibration_slope", "calibration_intercept"), {}
+    drawn = bootstrap_replicates(y, None, s, metrics=metrics, n_resamples=399, rng=rng, n_refits=399)
+    for m in metrics:
+        out["interval", m, "bootstrap_percentile"] = bi.percentile(drawn, m, 0, 0.95)
+        out["comparison", m, "bootstrap_percentile"] = bi.difference(drawn, m, 0, 1, "bootstrap_percentile", 0.95)
+        if rivals:
+            out["interval", m, "bca"] = bi.bca(drawn, m, 0, 0.95)
+            out["comparison", m, "bca"] = bi.difference(drawn, m, 0, 1, "bootstrap_bca", 0.95)
     return out
 
 
 def main() -> None:
     """Run the parts and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"counts": counts, "one": one, "scores": scores}
+    parts = {"counts": counts, "one": one, "scores": scores, "losses": losses, "resampled": resampled}
     parser.add_argument("--replicates", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--only", nargs="*", choices=list(parts), default=list(parts))
+    parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("hybridcx/vocabulary/simulations.csv"))
     options = parser.parse_args()
@@ -371,7 +388,7 @@ def main() -> None:
         for place, name in enumerate(parts):
             if name in options.only:
                 for line in parts[name](
-                    options.replicates, np.random.default_rng([options.seed, place]), options.rivals
+                    options.replicates, options.sizes, np.random.default_rng([options.seed, place]), options.rivals
                 ):
                     writer.writerow(line)
                     file.flush()

@@ -292,6 +292,51 @@ def _steps(dotted: str) -> tuple[str, ...]:
     return tuple(step.strip(" \"'") for step in dotted.split("."))
 
 
+_TYPES = {
+    "string": "a text in quotes is expected",
+    "int": "a whole number is expected",
+    "float": "a number is expected",
+    "bool": "true or false is expected, without quotes",
+    "list": "a list in square brackets is expected",
+    "tuple": "a list in square brackets is expected",
+    "dict": "a section or an inline table { ... } is expected",
+    "model": "a section is expected",
+    "finite": "a finite number is expected",
+}
+_RANGES = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "of at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "of at most"),
+}
+
+
+def _expected(kind: str, context: Mapping[str, Any]) -> str | None:
+    """What a key expects, in words, for a kind of error of pydantic; None where our own check has written the message.
+
+    >>> _expected("less_than", {"lt": 1.0})
+    'a number below 1 is expected'
+    """
+    if kind == "literal_error":
+        return f"one of {str(context['expected']).replace(' or ', ', ')} is expected"
+    if kind in _RANGES:
+        limit, words = _RANGES[kind]
+        return f"a number {words} {context[limit]:g} is expected"
+    if kind in ("too_short", "string_too_short"):
+        return "an empty text or list; at least one element is expected"
+    if kind in ("too_long", "string_too_long"):
+        return f"too long: at most {context['max_length']} are expected"
+    if kind == "string_pattern_mismatch":
+        return f"another form is expected: {context['pattern']}"
+    return None if kind in ("value_error", "assertion_error") else _TYPES.get(kind.split("_")[0])
+
+
+def _toml_remedy(error: tomllib.TOMLDecodeError) -> str | None:
+    if "Unescaped '\\'" in str(error) or "Invalid hex value" in str(error):
+        return "write a path with forward slashes (C:/data/images), or in single quotes"
+    return None
+
+
 def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
     found = []
     for e in error.errors(include_url=False):
@@ -316,7 +361,7 @@ def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
                 Problem(f"the key `{name}` is missing", file, row, remedy="add it; experiments/demo.toml is an example")
             )
         else:
-            message = e["msg"].removeprefix("Value error, ")
+            message = _expected(e["type"], e.get("ctx", {})) or e["msg"].removeprefix("Value error, ")
             value = None if isinstance(e["input"], dict) else e["input"]
             found.append(Problem(f"`{name}`: {message}" if name else message, file, row, value=value))
     return found
@@ -334,7 +379,7 @@ def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
         data: dict[str, Any] = tomllib.loads(text)
         as_json = json.dumps(data, default=str)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(Problem(f"this is not valid TOML: {error}", file)) from None
+        raise InputError(Problem(f"this is not valid TOML: {error}", file, remedy=_toml_remedy(error))) from None
     except RecursionError:
         raise InputError(_too_deep(file)) from None
     except ValueError:  # int() of thousands of digits, and dates that no calendar has

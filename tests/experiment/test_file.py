@@ -183,3 +183,46 @@ def test_values_beyond_measure_are_refused(line, said):
     """Found by fuzzing: Python's parser leaves these with RecursionError and ValueError."""
     with pytest.raises(InputError, match=said):
         parse_experiment(line)
+
+
+def test_messages_are_sentences_of_ours():
+    text = """name = "a/b"
+seed = "seven"
+[cohort]
+manifest = "m.csv"
+positive = ["a"]
+[images]
+size_px = "large"
+pad = "mirror"
+[networks]
+names = []
+[train]
+epochs = -2
+learning_rate = true
+[compute]
+device = "tpu"
+[analysis]
+margin = 3
+"""
+    problems = {p.rule.split(":")[0]: p.rule for p in refused(text)}
+    for key, words in {
+        "`name`": "another form is expected",
+        "`seed`": "a whole number is expected",
+        "`cohort.positive`": "a text in quotes is expected",
+        "`images.size_px`": "a whole number is expected",
+        "`images.pad`": "one of 'white', 'black', 'edge', 'none' is expected",
+        "`networks.names`": "at least one element is expected",
+        "`train.epochs`": "a number of at least 1 is expected",
+        "`train.learning_rate`": "a number is expected",
+        "`compute.device`": "another form is expected",
+        "`analysis.margin`": "a number below 1 is expected",
+    }.items():
+        assert words in problems[key]
+    assert not any("Input should" in rule or "String should" in rule for rule in problems.values())
+
+
+@pytest.mark.parametrize("path", [r"C:\data\images", r"C:\Users\x", r"C:\users\x"])
+def test_a_windows_path_in_quotes_is_named(path):
+    (problem,) = refused(f'name = "{path}"\n')
+    assert "not valid TOML" in problem.rule
+    assert "forward slashes" in problem.remedy
