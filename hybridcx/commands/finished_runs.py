@@ -16,6 +16,7 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
+from hybridcx.records.report_parquet import read_report_parquet
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.json_file import read_json
 from hybridcx.store.provenance import SCHEMA_VERSION
@@ -149,7 +150,7 @@ def _saw_no_test_case(lineage: Path, files: dict[str, str], ledger: pd.DataFrame
 
 def _ledger(file: Path) -> pd.DataFrame:
     if file.suffix == ".parquet":
-        return pd.read_parquet(file)
+        return read_report_parquet(file)
     return pd.read_csv(
         file, dtype={"case_id": str, "patient_id": str, "model": str}, keep_default_na=False, na_values=["NA"]
     )

@@ -46,7 +46,7 @@ def scan_parquet(
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             header = [c for c in names if not _INDEX.fullmatch(c)]
-            if problem := _damaged_notes(file.schema_arrow, name) or _long_text(path, file, name):
+            if problem := damaged_notes(file.schema_arrow, name) or long_text(path, file, name):
                 return None, [problem]
             return _scan(
                 header,
@@ -86,7 +86,7 @@ def scan_arrow(
     )
 
 
-def _damaged_notes(schema: pa.Schema, name: str) -> Problem | None:
+def damaged_notes(schema: pa.Schema, name: str) -> Problem | None:
     """The problem of pandas' notes in the schema, where pandas itself could not read them."""
     try:
         schema.empty_table().to_pandas()
@@ -96,7 +96,7 @@ def _damaged_notes(schema: pa.Schema, name: str) -> Problem | None:
     return None
 
 
-def _long_text(path: Path, file: pq.ParquetFile, name: str) -> Problem | None:
+def long_text(path: Path, file: pq.ParquetFile, name: str) -> Problem | None:
     """The problem of a text too long for a name, found in the dictionaries of the parts: few bytes can repeat it on every row."""
     texts = [f.name for f in file.schema_arrow if _is_text(_value_type(f.type))]
     if not texts:

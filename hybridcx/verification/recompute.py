@@ -30,6 +30,7 @@ from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort
 from hybridcx.pipeline.training_sizes import size_ledger
 from hybridcx.pipeline.units import hashes_sha256
 from hybridcx.records.predictions import predictions_from_frame
+from hybridcx.records.report_parquet import read_report_parquet
 from hybridcx.records.tables import ROWS
 from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.store.artefacts import sha256_file
@@ -98,7 +99,7 @@ def read_written(path: Path) -> pd.DataFrame:
 def ledger_of(folder: Path) -> pd.DataFrame:
     """The predictions of a report: predictions.csv, or predictions.parquet where there is no CSV. Scores are numbers, all else text."""
     text, parquet = folder / "predictions.csv", folder / "predictions.parquet"
-    ledger = read_written(text) if text.exists() else pd.read_parquet(parquet)
+    ledger = read_written(text) if text.exists() else read_report_parquet(parquet)
     if "score" in ledger:
         ledger["score"] = pd.to_numeric(ledger["score"].map(lambda v: None if v is None else float(v)))
     return ledger

@@ -23,6 +23,7 @@ from hybridcx.commands.options import ReportFolder, ReportsProgress, documented
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.progress import Progress
 from hybridcx.records.finished_lineage import LINEAGE, lineage_problems
+from hybridcx.records.report_parquet import read_report_parquet
 from hybridcx.report.formats.r_program import program
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import sha256_file
@@ -256,9 +257,9 @@ def _same_ledger(path: Path) -> Compared:
     out, name = Compared(), "predictions.parquet"
     text = read_written(path / "predictions.csv")
     try:
-        frame = pd.read_parquet(path / name)
-    except Exception as error:  # pyarrow raises various errors for a damaged file
-        out.differences.append(_difference(name, "", "", f"cannot be read ({type(error).__name__})", "the ledger"))
+        frame = read_report_parquet(path / name)
+    except InputError as error:
+        out.differences.append(_difference(name, "", "", f"cannot be read ({error.problems[0].rule})", "the ledger"))
         return out
     if list(map(str, frame.columns)) != list(text.columns) or len(frame) != len(text):
         shape = f"{len(frame)} rows of {', '.join(map(str, frame.columns))}"

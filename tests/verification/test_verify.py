@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import hybridcx
@@ -585,3 +587,22 @@ def test_columns_levels_and_models_of_awkward_names_agree(tmp_path):
     frame.to_csv(tmp_path / "p.csv", index=False)
     hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", positive="NA", by=("NA", "c" * 10_000), n_bootstrap=100)
     agrees(tmp_path / "out")
+
+
+def test_a_small_parquet_file_of_huge_texts_is_refused_before_it_is_decoded(earlier, tmp_path):
+    """A dictionary holds one text of 50 MB, the rows repeat it: 20 kB that would become 2 GB."""
+    folder = copy_of(earlier, tmp_path)
+    rows = pd.read_csv(folder / "predictions.csv", dtype=str)
+    table = pa.Table.from_pandas(rows.assign(model="a" * 50_000_000), preserve_index=False)
+    pq.write_table(table, folder / "predictions.parquet", compression="zstd")
+    assert (folder / "predictions.parquet").stat().st_size < 100_000
+    found = hybridcx.verify(folder)
+    assert "a text of 50,000,000 bytes" in "\n".join(lines_of(found))
+    (folder / "predictions.csv").unlink()
+    assert "a text of 50,000,000 bytes" in "\n".join(lines_of(hybridcx.verify(folder)))
+    place = folder / "provenance.json"
+    record = json.loads(place.read_text(encoding="utf-8"))
+    record["files"]["predictions.parquet"] = hashlib.sha256((folder / "predictions.parquet").read_bytes()).hexdigest()
+    place.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="a text of 50,000,000 bytes"):
+        hybridcx.compare(folder, out=tmp_path / "again")
