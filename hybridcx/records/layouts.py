@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -33,22 +34,28 @@ def _names(text: str) -> tuple[str, ...]:
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "y_true": _names(
         "ytrue true truth truelabel truelabels trueclass groundtruth gt gtlabel reference referencestandard goldstandard target targets label "
-        "labels actual actuallabel actualclass observed outcome diagnosis class y"
+        "labels actual actuallabel actualclass yactual ytest gtclass groundtruthlabel labeltrue classtrue "
+        "labelnumeric labelencoded labelid labelidx labelcode expected observed outcome diagnosis class y"
     ),
     "case_id": _names(
         "caseid case imageid imageindex image imagename imagefile imagepath img imgid imgname imgpath filename file filepath path samplename "
-        "sampleid sample examid exam accessionnumber accession studyid study sopinstanceuid instanceid recordid record id idx uid key name index"
+        "sampleid sample samplenumber slide slideid scan scanid volume video examid exam "
+        "accessionnumber accession studyid study sopinstanceuid instanceid recordid record id idx uid key name index"
     ),
     "model": _names("model modelname modelid classifier algorithm algo network net architecture arch method estimator"),
     "y_pred": _names(
-        "ypred predictedlabel predictedclass predlabel predclass prediction predictions predicted pred preds yhat call decision classification"
+        "ypred ypredicted predictedlabel predictedlabels predictedclass predlabel predclass labelpred classpred predictionlabel predictionclass "
+        "prediction predictions predicted pred preds yhat call decision classification"
     ),
     "score": _names(
         "score scores yscore yscores yprob yproba yprobability ypredproba ypredprob probability probabilities prob probs proba probas "
-        "predictedprobability predictedprob predprob predproba predscore modelscore riskscore risk likelihood posterior ppositive probpositive "
-        "probapositive positiveprobability p logit logits output"
+        "predictedprobability predictedprob predictedscore predictionprobability predictionscore probabilityscore "
+        "predprob predproba predscore modelscore riskscore risk likelihood posterior ppositive probpositive "
+        "probapositive positiveprobability positiveprob posprob p logit logits output"
     ),
-    "patient_id": _names("patientid patient subjectid subject personid person participantid participant pid"),
+    "patient_id": _names(
+        "patientid patient patientno subjectid subject personid person participantid participant pid groupid clusterid"
+    ),
     "split": _names("split subset partition set"),
     "seed": _names("seed randomseed"),
     "fold": _names("fold foldid cvfold kfold"),
@@ -70,9 +77,7 @@ CONFIDENCE = (
 _SINGLE = frozenset((*SYNONYMS["score"], *SYNONYMS["y_pred"], *CONFIDENCE))
 """Names of the score or the calls of a single model."""
 
-_SCORE_WORDS = (
-    "y_score|y_prob|y_proba|pred_proba|pred_prob|probability|probabilities|probs|proba|prob|scores|score|p|logits|logit"
-)
+_SCORE_WORDS = "y_score|y_prob|y_proba|pred_proba|pred_prob|probability|probabilities|probs|proba|prob|scores|score|confidence|conf|p|logits|logit"
 _CALL_WORDS = (
     "y_pred|predicted_label|predicted_class|predictions|prediction|predicted|preds|pred|calls|call|class|label"
 )
@@ -84,6 +89,7 @@ _IS_SCORE = re.compile(_SCORE_WORDS, re.IGNORECASE)
 _LOOKS_LIKE_SCORE = re.compile(
     r"(^|[_. -])(score|prob|proba|probability|logits?|confidence|conf)s?([_. -]|$)", re.IGNORECASE
 )
+_MANY_CLASSES = 50
 _COVARIATES = frozenset(
     _names(
         "sex gender male female age race ethnicity smoker smoking diabetes site center centre hospital scanner vendor view side laterality "
@@ -163,6 +169,7 @@ def arrange(
         return Arranged(None, problems, sources)
     candidates = _candidates(frame, several, cluster)
     kind: ScoreKind | None = None
+    asked = [] if layout.guess else _asked(table, frame, several, candidates)
     if layout.guess:
         confidence = _confidence(frame, candidates)
         kind = "confidence" if confidence else None
@@ -173,16 +180,21 @@ def arrange(
                 f"; {confidence} as the confidence in the predicted class" if kind else ""
             )
             problems.append(Problem(rule, table.file, severity="warning"))
-    elif asked := _asked(table, frame, several, candidates):
+    if asked:
         return Arranged(None, [*problems, *asked], sources)
-    else:
-        problems += _unused(table, frame, several, candidates)
     table = replace(table, frame=frame)
+    if "y_true" in frame.columns and "score" not in frame.columns and not several:
+        table, more = _with_score_of_class(table, positive)
+        problems += more
+        if any(p.severity == "error" for p in more):
+            return Arranged(None, problems, sources)
+        frame = table.frame
+    problems += _unused(table, frame, several, {r: c for r, c in candidates.items() if c in frame.columns})
     if "model" not in frame.columns and "y_true" in frame.columns:
         if "case_id" not in frame.columns and not ids_needed and not {"seed", "fold"} & set(frame.columns):
             table, more = _numbered(table)
             problems += more
-        table, more = _with_models(table, several, model, positive)
+        table, more = _with_models(table, several, model)
         problems += more
     lacking = [c for c in REQUIRED if c not in table.frame.columns]
     problems += name_problems(table.frame.columns.tolist(), table.file, _header_line(table), REQUIRED, OPTIONAL)
@@ -233,14 +245,44 @@ def _candidates(frame: pd.DataFrame, several: Mapping[str, tuple[str, ...]], clu
     for role, names in SYNONYMS.items():
         if role in frame.columns or role in several or (role == "patient_id" and cluster is not None):
             continue
-        found = next((free[n] for n in names if n in free and free[n] not in out.values()), None)
-        if found is not None and _plausible(frame, role, found):
-            out[role] = found
+        fitting = [
+            free[n] for n in names if n in free and free[n] not in out.values() and _plausible(frame, role, free[n])
+        ]
+        if role == "score":
+            fitting = _scores(frame, fitting, free)
+        if fitting:
+            out[role] = fitting[0]
+    if "y_true" in out and "y_pred" in {*out, *frame.columns}:
+        # a truth in words beside calls in numbers: another column may have the truth in numbers
+        calls = set(frame[out.get("y_pred", "y_pred")].unique())
+        fitting = [free[n] for n in SYNONYMS["y_true"] if n in free and free[n] not in (out.get("y_pred"),)]
+        out["y_true"] = next((c for c in fitting if calls <= set(frame[c].unique())), out["y_true"])
     if "score" not in out and "score" not in frame.columns and "score" not in several:
         named = next((free[n] for n in CONFIDENCE if n in free), None)
-        if named is not None and _numbers(frame[named]) is not None:
+        calls_of = out.get("y_pred", "y_pred")
+        # of more than two classes, the confidence in the predicted one does not give the probability of another
+        if (
+            named is not None
+            and _numbers(frame[named]) is not None
+            and (calls_of not in frame.columns or frame[calls_of].nunique() == 2)
+        ):
             out["score"] = named
     return out
+
+
+def _scores(frame: pd.DataFrame, named: Sequence[str], free: Mapping[str, str]) -> list[str]:
+    """The columns that could be the score, best first: a usual name and values in 0 to 1; the only other name that speaks of a score and has such
+    values (probability_malignant); a usual name alone."""
+    within = [c for c in named if _is_within(frame[c])]
+    others = [
+        c for c in free.values() if squash(c) not in CONFIDENCE and _LOOKS_LIKE_SCORE.search(c) and _is_within(frame[c])
+    ]
+    return [*within, *(others if len(others) == 1 else []), *([] if len(others) > 1 else named)]
+
+
+def _is_within(column: pd.Series) -> bool:
+    values = _numbers(column)
+    return values is not None and bool(np.nanmin(values) >= -1e-6 and np.nanmax(values) <= 1 + 1e-6)
 
 
 def _plausible(frame: pd.DataFrame, role: str, column: str) -> bool:
@@ -276,7 +318,7 @@ def _confidence(frame: pd.DataFrame, candidates: Mapping[str, str]) -> str | Non
         return None
     values = _numbers(frame[source])
     high = values is not None and np.nanmin(values) >= 0.5 and np.nanmax(values) <= 1
-    return source if high and frame[calls].nunique() > 1 else None
+    return source if high and frame[calls].nunique() == 2 else None
 
 
 def _pairs(candidates: Mapping[str, str]) -> str:
@@ -291,12 +333,15 @@ def _asked(
     needed = [c for c in ("case_id", "y_true") if c not in names and c in candidates]
     if "model" not in names and "model" in candidates:
         needed.append("model")
-    wide = "y_true" in frame.columns and bool(_model_columns(frame))
+    wide = "y_true" in frame.columns and bool(_model_columns(frame))  # or the columns of the classes
     if not wide and not names & {"score", "y_pred"} and set(candidates) & {"score", "y_pred"}:
         needed += [c for c in ("y_pred", "score") if c in candidates]
     if not needed:
         return []
     command = f"--columns {shlex.quote(_pairs(candidates))}"
+    if "score" not in {*names, *candidates} and not wide:
+        scores = [str(c) for c in frame.columns if _LOOKS_LIKE_SCORE.search(str(c)) and _is_within(frame[c])]
+        command += f", with score={' or score='.join(map(shlex.quote, scores))}" if len(scores) > 1 else ""
     if _confidence(frame, candidates):
         command += " --score-kind confidence"
     rule = f"no column {' or '.join(needed)}; the columns are {some(map(str, frame.columns))}"
@@ -356,10 +401,8 @@ class _Column:
     score: bool
 
 
-def _with_models(
-    table: Table, several: Mapping[str, tuple[str, ...]], model: str, positive: str | None
-) -> tuple[Table, list[Problem]]:
-    """The table with a column `model`: a single model, both columns of `predict_proba`, or one or two columns per model."""
+def _with_models(table: Table, several: Mapping[str, tuple[str, ...]], model: str) -> tuple[Table, list[Problem]]:
+    """The table with a column `model`: a single model, or one or two columns per model."""
     frame = table.frame
     if not several and {"score", "y_pred"} & set(frame.columns):
         rule = f"no column model: all rows are of one model, called {printable(model)}"
@@ -371,18 +414,13 @@ def _with_models(
     )
     if not chosen:
         return table, []
-    scores = [c for c in chosen if c.score]
     pair = next(
-        (
-            (a, b)
-            for i, a in enumerate(scores[:64])
-            for b in scores[i + 1 : 64]
-            if _complementary(frame[a.source], frame[b.source])
-        ),
-        None,
+        (pair for pair in combinations([c.source for c in chosen if c.score][:64], 2) if _add_up(frame, pair)), None
     )
     if pair is not None:
-        return _of_both_classes(table, pair, len(chosen), model, positive)
+        rule = f"the columns {some(pair)} add up to 1 in every row: they are the two classes of one model"
+        remedy = f"name the positive class's: --columns score={shlex.quote(pair[1])} or --columns score={shlex.quote(pair[0])}"
+        return table, [Problem(rule, table.file, _header_line(table), remedy=remedy)]
     if len(chosen) == 1 and chosen[0].model.isdecimal():  # proba_1
         chosen = [replace(chosen[0], model=model)]
     return _melted(table, chosen)
@@ -426,34 +464,43 @@ def _model_columns(frame: pd.DataFrame) -> list[_Column]:
     return plain or (unclear if len(unclear) == len(further) else [])
 
 
-def _complementary(a: pd.Series, b: pd.Series) -> bool:
-    x, y = _numbers(a), _numbers(b)
-    return x is not None and y is not None and len(x) > 1 and bool(np.all(np.abs(x + y - 1) <= 1e-4)) and np.ptp(x) > 0
-
-
-def _of_both_classes(
-    table: Table, pair: tuple[_Column, _Column], n_columns: int, model: str, positive: str | None
-) -> tuple[Table, list[Problem]]:
-    """The table of one model from its two columns of `predict_proba`, which add up to 1."""
-    frame, columns = table.frame, {c.model: c for c in pair}
+def _with_score_of_class(table: Table, positive: str | None) -> tuple[Table, list[Problem]]:
+    """The table with the column `score` from the columns of all classes, as `predict_proba` gives them: named by the labels, or by 0, 1, ... in
+    their sorted order, and adding up to 1. The table as it is where there are no such columns."""
+    frame = table.frame
     labels = sorted(frame["y_true"].unique())
-    chosen, _ = two_labels(labels, positive, file=table.file, column="y_true", one_vs_rest=False)
-    named = {squash(c): v for c, v in columns.items()}
-    if chosen is not None and n_columns == 2:
-        codes = (
-            dict(zip(labels, ("0", "1"), strict=True))
-            if set(named) == {"0", "1"}
-            else {label: squash(label) for label in labels}
-        )
-        if set(codes.values()) == set(named):
-            score = named[codes[chosen[1]]].source
-            others = [c.source for c in pair]
-            rule = f"the columns {some(others)} add up to 1: both classes of one model, called {printable(model)}; score is {printable(score)}"
-            frame = frame.assign(model=model, score=frame[score]).drop(columns=[c for c in others if c != "score"])
-            return replace(table, frame=frame), [Problem(rule, table.file, severity="warning")]
-    rule = f"the columns {some(c.source for c in pair)} add up to 1 in every row: they are the two classes of one model"
-    remedy = f"name the positive class's: --columns score={shlex.quote(pair[1].source)} or --columns score={shlex.quote(pair[0].source)}"
-    return table, [Problem(rule, table.file, _header_line(table), remedy=remedy)]
+    if not 2 <= len(labels) <= _MANY_CLASSES:
+        return table, []
+    named: dict[str, str] = {}
+    for column in frame.columns:
+        if column not in (*REQUIRED, *OPTIONAL):
+            name = squash(_model_of(str(column)))
+            named.setdefault(re.sub(r"^class(?=[0-9]+$)", "", name), str(column))
+    by_label = [named.get(squash(label)) for label in labels]
+    by_number = [named.get(str(i)) for i in range(len(labels))]
+    columns = next(([c for c in found if c is not None] for found in (by_label, by_number) if None not in found), None)
+    if columns is None or not _add_up(frame, columns):
+        return table, []
+    pair, problems = two_labels(labels, positive, file=table.file, column="y_true", one_vs_rest=True)
+    if pair is None:
+        return table, [p for p in problems if p.severity == "error"]
+    score = columns[labels.index(pair[1])]
+    rule = f"the columns {some(columns)} add up to 1, one per class: score is {printable(score)}"
+    frame = frame.assign(score=frame[score]).drop(columns=[c for c in columns if c != "score"])
+    return replace(table, frame=frame), [Problem(rule, table.file, severity="warning")]
+
+
+def _add_up(frame: pd.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether columns of numbers add up to 1 in every row, as far as rounding allows, and vary."""
+    values = [_numbers(frame[c]) for c in columns]
+    if any(v is None for v in values) or len(frame) < 2:
+        return False
+    numbers = np.array(values, dtype=float)
+    return bool(
+        np.all(np.abs(numbers.sum(axis=0) - 1) <= 1e-3)
+        and np.all((numbers >= 0) & (numbers <= 1))
+        and np.ptp(numbers[0]) > 0
+    )
 
 
 def _melted(table: Table, chosen: Sequence[_Column]) -> tuple[Table, list[Problem]]:

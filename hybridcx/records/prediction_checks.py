@@ -104,7 +104,7 @@ def check_predictions(
 
     out.labels = pair
     if has_score and score_kind != "rank":
-        out.problems += _meaning(frame, pair[1], has_calls, score_kind, file)
+        out.problems += _meaning(frame, pair[1], len(known), has_calls, score_kind, file)
         if out.failed:
             return out
     frame["y_true"] = _against_rest(frame["y_true"], pair).where(true, None)
@@ -155,9 +155,14 @@ def _typed(
     return frame, [*score_problems, *split_problems, *seed_problems]
 
 
-def _meaning(frame: pd.DataFrame, positive: str, has_calls: bool, score_kind: str, file: str) -> list[Problem]:
+def _meaning(
+    frame: pd.DataFrame, positive: str, n_labels: int, has_calls: bool, score_kind: str, file: str
+) -> list[Problem]:
     """Convert the confidence in the predicted class in place, or warn of scores that probably mean something else."""
     called = (frame["y_pred"] == positive).to_numpy(dtype=bool) if has_calls else None
+    if score_kind == "confidence" and n_labels > 2:
+        rule = f"with {n_labels} labels the confidence in the predicted class does not give the probability of {printable(positive)}"
+        return [Problem(rule, file, column="score", remedy="leave the score out, or give that probability")]
     if score_kind == "confidence":
         if called is None:
             remedy = "add the column y_pred, or give the positive class's probability"

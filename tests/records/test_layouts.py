@@ -107,7 +107,41 @@ def test_both_columns_of_predict_proba(names):
     }  # abnormal < normal: class 0
     read_both = read(CASES | columns, model_names=["rf"])
     assert_scores(read_both, ("rf",))
-    assert "add up to 1: both classes of one model" in warned(read_both)
+    assert "add up to 1, one per class" in warned(read_both)
+
+
+def test_columns_of_all_classes_beside_the_calls():
+    classes = np.array(["a", "b", "c"], dtype=object)
+    p = RNG.dirichlet([1, 1, 1], N).round(4)
+    truth = classes[np.arange(N) % 3]
+    frame = {"case_id": IDS, "y_true": truth, "y_pred": classes[p.argmax(axis=1)], "correct": 1}
+    for names in (
+        [f"prob_{c}" for c in classes],
+        [f"Confidence_Class{i}" for i in range(3)],
+        [f"{c} probability" for c in classes],
+    ):
+        one = read(frame | dict(zip(names, p.T, strict=True)), positive="b")
+        np.testing.assert_array_equal(one.matrices().y_score[0], p[:, 1])
+        np.testing.assert_array_equal(one.matrices().y_true, truth == "b")
+        assert "add up to 1, one per class: score is" in warned(one)
+    assert "which label is the positive class" in refused(frame | dict(zip(names, p.T, strict=True)))
+
+
+def test_the_confidence_of_more_than_two_classes_is_not_a_score():
+    classes = np.array(["a", "b", "c"], dtype=object)
+    frame = {
+        "filename": IDS,
+        "true_label": classes[np.arange(N) % 3],
+        "predicted_label": classes[np.arange(N) // 3 % 3],
+        "confidence": 0.7,
+    }
+    guessed = read(frame, guess=True, positive="b")
+    assert not guessed.has_score
+    assert "confidence" not in refused(frame, positive="b").split("These look right")[1]
+    named = {"columns": "y_true=true_label,case_id=filename,y_pred=predicted_label,score=confidence", "positive": "b"}
+    assert "with 3 labels the confidence in the predicted class does not give" in refused(
+        frame, score_kind="confidence", **named
+    )
 
 
 def test_columns_that_add_up_to_1_without_the_names_of_the_classes_are_asked_for():
@@ -198,6 +232,60 @@ def test_unused_columns_that_look_used():
     assert "training and validation cases are evaluated with the test cases" in warned(read(long | splits))
     text = warned(read(CASES | {"model": "rf", "score": SCORES["rf"], "prediction": CALLS["rf"]}))
     assert "looks like y_pred and is not used" in text
+
+
+# Headers of files in public repositories
+
+POSITIVE = (TRUTH == "abnormal").astype(int)
+
+
+def coded(model):
+    return (CALLS[model] == "abnormal").astype(int)
+
+
+def test_a_truth_in_words_beside_calls_in_numbers():
+    frame = {"Image Name": IDS, "Patient": np.arange(N) // 2, "Label": np.where(POSITIVE, "GON+", "GON-"), "label_numeric": POSITIVE,
+             "image_path": IDS, "prediction": coded("rf"), "probability": SCORES["rf"], "correct": "True"}  # fmt: skip
+    guessed = read(frame, guess=True, model_names=["rf"])
+    assert_scores(guessed, ("rf",))
+    assert guessed.clustered
+    assert "y_true=label_numeric,case_id=Image Name,y_pred=prediction,score=probability,patient_id=Patient" in warned(
+        guessed
+    )
+
+
+def test_two_columns_that_could_be_the_score_are_asked_for():
+    frame = {"image_path": IDS, "true_label": POSITIVE, "raw_probability": SCORES["rf"], "cal_probability": SCORES["cnn"],
+             "risk_score": 100 * SCORES["cnn"], "prediction": coded("rf"), "outcome": "TP"}  # fmt: skip
+    text = refused(frame)
+    assert (
+        "--columns y_true=true_label,case_id=image_path,y_pred=prediction, with score=raw_probability or score=cal_probability"
+        in text
+    )
+    mapped = read(
+        frame,
+        columns="y_true=true_label,case_id=image_path,y_pred=prediction,score=raw_probability",
+        model_names=["rf"],
+    )
+    assert_scores(mapped, ("rf",))
+
+
+def test_scores_and_calls_of_networks_with_odd_names():
+    frame = {"filename": IDS, "class": TRUTH, "group_id": np.arange(N) // 3, "y_true": POSITIVE}
+    for name, model in (("ResNet50", "rf"), ("ViT-B/16", "cnn")):
+        frame |= {f"{name}_prob": SCORES[model], f"{name}_pred": coded(model)}
+    text = refused(frame)
+    assert "--columns case_id=filename,patient_id=group_id" in text
+    guessed = read(frame, guess=True)
+    assert guessed.models == ("ResNet50", "ViT-B/16")
+    np.testing.assert_array_equal(guessed.matrices().y_score, [SCORES["rf"], SCORES["cnn"]])
+    assert guessed.clustered
+
+
+def test_a_score_named_after_its_class_and_no_ids():
+    frame = {"Actual": POSITIVE, "Predicted": coded("rf"), "Probability_Malignant": SCORES["rf"]}
+    assert "--columns y_true=Actual,y_pred=Predicted,score=Probability_Malignant" in refused(frame)
+    np.testing.assert_array_equal(read(frame, guess=True).matrices().y_score, [SCORES["rf"]])
 
 
 # Several files
