@@ -104,14 +104,16 @@ def check_predictions(
 
     out.labels = pair
     if has_score and score_kind != "rank":
-        out.problems += _meaning(frame, pair[1], len(known), has_calls, score_kind, file)
+        out.problems += _meaning(frame, coded, pair[1], len(known), score_kind, file)
         if out.failed:
             return out
-    frame["y_true"] = _against_rest(frame["y_true"], pair).where(true, None)
+    frame["y_true"] = _against_rest(frame["y_true"], pair, known)
+    if not true.all():
+        frame["y_true"] = frame["y_true"].where(true, None)
     for column in [*readings, *(c for c in extra if c == "label_given")]:
         read = frame[column].isin(known)
-        frame[column] = _against_rest(frame[column], pair).where(read, None)
-    _set_calls(out, frame, has_calls, None if score_kind == "rank" else threshold, file)
+        frame[column] = _against_rest(frame[column], pair, known).where(read, None)
+    _set_calls(out, frame, known, has_calls, None if score_kind == "rank" else threshold, file)
     _set_subgroups(out, coded, extra, file)
     out.frame = frame
     out.models = tuple(coded["model"].values.tolist())
@@ -156,10 +158,10 @@ def _typed(
 
 
 def _meaning(
-    frame: pd.DataFrame, positive: str, n_labels: int, has_calls: bool, score_kind: str, file: str
+    frame: pd.DataFrame, coded: dict[str, Coded], positive: str, n_labels: int, score_kind: str, file: str
 ) -> list[Problem]:
     """Convert the confidence in the predicted class in place, or warn of scores that probably mean something else."""
-    called = (frame["y_pred"] == positive).to_numpy(dtype=bool) if has_calls else None
+    called = _equal(coded["y_pred"], positive) if "y_pred" in coded else None
     if score_kind == "confidence" and n_labels > 2:
         rule = f"with {n_labels} labels the confidence in the predicted class does not give the probability of {printable(positive)}"
         return [Problem(rule, file, column="score", remedy="leave the score out, or give that probability")]
@@ -172,24 +174,35 @@ def _meaning(
     if score_kind != "probability":
         return []
     test = (frame["split"] == "test").to_numpy()
-    truth, scores = (frame["y_true"] == positive).to_numpy(dtype=bool), frame["score"].to_numpy()
-    if not test.all():
-        frame, truth, scores, called = frame[test], truth[test], scores[test], None if called is None else called[test]
-    return meaning_warnings(frame["model"], truth, scores, called, file, frame["model"].unique().tolist())
+    return meaning_warnings(
+        coded["model"].where(test),
+        _equal(coded["y_true"], positive)[test],
+        frame["score"].to_numpy()[test],
+        None if called is None else called[test],
+        file,
+    )
 
 
-def _set_calls(out: Checked, frame: pd.DataFrame, has_calls: bool, threshold: float | None, file: str) -> None:
+def _equal(column: Coded, value: str) -> np.ndarray:
+    """Where a column has a value."""
+    return np.array([v == value for v in column.values.tolist()], dtype=bool)[column.codes]
+
+
+def _set_calls(
+    out: Checked, frame: pd.DataFrame, known: list[str], has_calls: bool, threshold: float | None, file: str
+) -> None:
     """Fill y_pred: the calls of the file, otherwise score >= threshold; no threshold (None) where the score is no probability."""
     negative, positive = out.labels
     if has_calls:
         out.has_pred = True
-        frame["y_pred"] = _against_rest(frame["y_pred"], out.labels)
+        frame["y_pred"] = _against_rest(frame["y_pred"], out.labels, known)
         if out.has_score:
             out.problems += _crossed(frame, positive, file)
     elif threshold is not None:
         out.has_pred, out.threshold = True, threshold
-        calls = np.array([negative, positive], dtype=object)[(frame["score"].to_numpy() >= threshold).astype(int)]
-        frame["y_pred"] = pd.Series(calls, index=frame.index, dtype="str")
+        called = pa.array(frame["score"].to_numpy() >= threshold)
+        calls = pc.if_else(called, pa.scalar(positive, pa.large_string()), pa.scalar(negative, pa.large_string()))
+        frame["y_pred"] = pa.table([calls], names=["text"]).to_pandas()["text"].astype("str").set_axis(frame.index)
 
 
 def _set_subgroups(out: Checked, coded: dict[str, Coded], extra: list[str], file: str) -> None:
@@ -225,9 +238,15 @@ def _score(raw: pd.DataFrame, rows: np.ndarray, file: str, score_kind: str) -> t
     return values, problems + more
 
 
+def _constant_text(text: str, index: pd.Index) -> pd.Series:
+    """A column with the same text everywhere; pandas would make it from one Python object per row."""
+    values = pa.repeat(pa.scalar(text, pa.large_string()), len(index))
+    return pa.table([values], names=["text"]).to_pandas()["text"].astype("str").set_axis(index)
+
+
 def _split(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, list[Problem]]:
     if "split" not in raw.columns:
-        return pd.Series("test", index=raw.index, dtype="str"), []
+        return _constant_text("test", raw.index), []
     split = raw["split"]
     at = np.flatnonzero((~split.isin(SPLITS)).to_numpy() & ~is_blank(text_array(split)))
     out = listed("an unknown split", rows[at].tolist(), split.iloc[at].tolist(), file=file, column="split",
@@ -240,7 +259,8 @@ def _split(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, l
 
 def _seed(raw: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[pd.Series, list[Problem]]:
     if "seed" not in raw.columns:
-        return pd.Series(pd.NA, index=raw.index, dtype="Int64"), []
+        none = pd.arrays.IntegerArray(np.ones(len(raw), dtype=np.int64), np.ones(len(raw), dtype=bool))
+        return pd.Series(none, index=raw.index), []
     arr = text_array(raw["seed"])
     whole = np.asarray(
         pc.fill_null(pc.match_substring_regex(arr, r"\A[0-9]{1,18}\z"), False).to_numpy(zero_copy_only=False)
@@ -279,22 +299,20 @@ def _across_rows(
 ) -> list[Problem]:
     """Checks across rows: repeated cases, cases of one model alone, a truth that differs between rows."""
     out: list[Problem] = []
-    evaluated = frame["split"].isin(("test", "validation", "disputed")).to_numpy()
-    # Cases in dispute are test cases, so a patient may have them beside others there.
-    frame = frame.assign(part=frame["split"].mask(frame["split"] == "disputed", "test"))
+    split = coded.get("split", Coded(np.zeros(len(frame), dtype=np.int64), np.array(["test"], dtype=object)))
     case = coded["case_id"].codes.astype(np.int64)
     model, models = coded["model"].codes, coded["model"].values
     # A unit is a (seed, fold): within one, each model predicts each case once.
-    unit, units = _codes(frame[["seed", "fold"]])
+    unit, units = _codes(frame, [c for c in ("seed", "fold") if c in coded])
     n_cases, n_models = int(case.max()) + 1, len(models)
     place = unit.astype(np.int64) * n_cases + case
 
     out += _repeated_cases(frame, place * n_models + model, rows, file)
     uneven: list[Problem] = []
     absent = 0
-    for split in ("test", "validation", "disputed"):
-        here = (frame["split"] == split).to_numpy()
-        more, lacking = _same_cases(frame, place, model, models, units, n_cases, here, split, file)
+    for name in ("test", "validation", "disputed"):
+        here = _equal(split, name)
+        more, lacking = _same_cases(frame, place, model, models, units, n_cases, here, name, file)
         uneven, absent = uneven + more, absent + lacking
     if absent > unread:
         some_unread = f"{int(unread)} of the absent rows may be those that could not be read: mend these first"
@@ -304,13 +322,16 @@ def _across_rows(
         if column in coded:
             out += _constant(coded[column].codes, case, coded["case_id"], column, f"a case with {what}", rows, file)
     if "split" in coded:
-        part = coded["split"].codes[evaluated]
+        evaluated = np.isin(np.asarray(split.values, dtype=object), ("test", "validation", "disputed"))[split.codes]
+        part = split.codes[evaluated]
         ids = coded["case_id"].where(evaluated)
         out += _constant(part, place[evaluated], ids, "split", "a case in two splits", rows[evaluated], file)
         if "patient_id" in coded:
             patient = coded["patient_id"]
             key = unit.astype(np.int64) * len(patient.values) + patient.codes
-            part = pd.factorize(frame["part"], use_na_sentinel=False)[0]
+            # Cases in dispute are test cases, so a patient may have them beside others there.
+            parts = np.array([0 if v in ("test", "disputed") else 1 + i for i, v in enumerate(split.values.tolist())])
+            part = parts[split.codes]
             out += _constant(part, key, patient, "split", "a patient in two splits", rows, file)
     # Repeated rows and models with other cases are reported above; without this they would be reported again as gaps and folds.
     return out or check_repeats(frame, file, whole=not unread)
@@ -329,13 +350,13 @@ def _repeated_cases(frame: pd.DataFrame, cell: np.ndarray, rows: np.ndarray, fil
     return [Problem(rule, file, int(rows[again[0]]), "case_id", case_id, "keep one row of each")]
 
 
-def _codes(columns: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Return a code per distinct row of `columns`, and each one's name for messages."""
+def _codes(frame: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Return a code per distinct row of these columns, and each one's name for messages."""
     names = [""]
-    code = np.zeros(len(columns), dtype=np.int64)
+    code = np.zeros(len(frame), dtype=np.int64)
     for column in columns:
-        if not columns[column].isna().all():
-            part, values = pd.factorize(columns[column], use_na_sentinel=False)
+        if not frame[column].isna().all():
+            part, values = pd.factorize(frame[column], use_na_sentinel=False)
             code = code * len(values) + part
             names = [f"{n} {column} {printable(v)}".strip() for n in names for v in values]
     return code, names
@@ -386,8 +407,9 @@ def _constant(
     return listed(rule, rows[at].tolist(), names, file=file, column=column, remedy="correct the rows that differ")
 
 
-def _against_rest(labels: pd.Series, pair: tuple[str, str]) -> pd.Series:
-    return labels.where(labels == pair[1], pair[0])
+def _against_rest(labels: pd.Series, pair: tuple[str, str], known: list[str]) -> pd.Series:
+    """Labels of which all but the positive one become the negative class; as they are where there are two."""
+    return labels if set(known) == set(pair) else labels.where(labels == pair[1], pair[0])
 
 
 def _crossed(frame: pd.DataFrame, positive: str, file: str) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from hybridcx.errors import Problem
-from hybridcx.records.cells import as_mask, is_number, listed, some, text_array, to_float
+from hybridcx.records.cells import Coded, as_mask, is_number, listed, some, text_array, to_float
 from hybridcx.stats.roc import delong
 
 ScoreKind = Literal["probability", "rank", "percent", "logit", "confidence", "other-class"]
@@ -25,7 +24,7 @@ _MANY = 10
 """Rows from which a pattern of all scores says something."""
 _SHARE = 0.25
 """Share of scores outside 0 to 1 from which they probably have another unit; a single one is probably a slip."""
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 
 
 def parse_scores(column: pd.Series, rows: np.ndarray, file: str, name: str) -> tuple[np.ndarray, list[Problem]]:
@@ -134,17 +133,12 @@ def of_predicted_class(values: np.ndarray, called_positive: np.ndarray) -> np.nd
 
 
 def meaning_warnings(
-    model: pd.Series,
-    positive: np.ndarray,
-    scores: np.ndarray,
-    called: np.ndarray | None,
-    file: str,
-    models: Sequence[str],
+    model: Coded, positive: np.ndarray, scores: np.ndarray, called: np.ndarray | None, file: str
 ) -> list[Problem]:
     """Warnings of scores that are probably not the positive class's probability: of the predicted class, or of the other class.
 
     Parameters: `positive` and `called` (n,) bool, the truth and the calls of the file (None without calls); `scores` (n,) in 0 to 1. Of a
-    large file the first rows are examined.
+    large file the first rows of each model are examined.
     """
     if not len(scores):
         return []
@@ -159,10 +153,10 @@ def meaning_warnings(
             out.append(Problem(rule, file, column="score", remedy=remedy, severity="warning"))
             return out
     reversed_models = []
-    for name in models:
-        at = np.flatnonzero((model == name).to_numpy(dtype=bool))[:_SAMPLE]
+    for code, name in enumerate(model.values.tolist()):
+        at = np.flatnonzero(model.codes == code)[:_SAMPLE]
         y, s = positive[at], scores[at]
-        if y.all() or not y.any():
+        if not len(at) or y.all() or not y.any():
             continue
         area = delong(y, s)
         if area.conf_high < 0.5 or (area.estimate < 0.05 and len(at) >= _MANY):

@@ -186,6 +186,8 @@ def _arrow_as_text(pieces: list[pa.Array], kind: pa.DataType, numeric: bool) -> 
     Raises ArrowInvalid for bytes that are no UTF-8 text.
     """
     inner = _value_type(kind)
+    if numeric and pa.types.is_floating(kind):
+        return pd.Series(pa.chunked_array(pieces, kind).cast(pa.float64()).to_numpy())  # nulls are NaN
     plain = _is_text(inner)
     if not pa.types.is_dictionary(kind) and not numeric:
         plain = plain or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
