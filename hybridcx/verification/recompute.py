@@ -243,6 +243,9 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options, out = record["options"], new / "report"
     out.mkdir()
     planned = Plan.of(options)
+    most = options_of(compare)["n_bootstrap"].high or 0
+    if not all(isinstance(n, int) and 0 < n <= most for n in (planned.n_resamples, planned.n_refits)):
+        raise ValueError(f"the recorded numbers of resamples must be whole numbers from 1 to {most:,.0f}")
     result = Recomputed(out, options=plan_options(planned))
     ledger, configured = ledger_of(folder), options.get("experiment") or {}
     predictions = predictions_from_frame(

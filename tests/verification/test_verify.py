@@ -21,7 +21,7 @@ from hybridcx.errors import InputError
 from hybridcx.store import provenance
 from hybridcx.streams import rng_for
 from hybridcx.verification.cells import alike, compare_cells
-from hybridcx.verification.recompute import read_written
+from hybridcx.verification.recompute import read_written, recompute
 from hybridcx.verification.verify import lines_of
 
 LABELS = np.array(["normal", "abnormal"], dtype=object)
@@ -606,3 +606,11 @@ def test_a_small_parquet_file_of_huge_texts_is_refused_before_it_is_decoded(earl
     place.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(InputError, match="a text of 50,000,000 bytes"):
         hybridcx.compare(folder, out=tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_resamples": 10**9}, {"n_resamples": "2000"}, {"n_refits": 10**9}, {"n_refits": -1}]
+)
+def test_a_record_cannot_ask_for_resamples_without_end(tmp_path, options):
+    with pytest.raises(ValueError, match="numbers of resamples"):
+        recompute(tmp_path, {"command": "run", "options": options}, tmp_path)
