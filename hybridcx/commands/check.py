@@ -20,6 +20,7 @@ from hybridcx.analysis.published.printed import read_printed
 from hybridcx.cohort.cohort import CROP, REQUIRED, Cohort
 from hybridcx.cohort.files import safe_relative, split_frame
 from hybridcx.cohort.manifest import read_manifest
+from hybridcx.cohort.patient_tokens import image_like, patient_token_warnings
 from hybridcx.commands.options import (
     CheckedFile,
     Columns,
@@ -186,6 +187,8 @@ def _predictions(path: Path, found: Checked, positive: str | None, score_kind: S
     read = read_predictions(path, positive=positive, score_kind=score_kind, layout=layout)
     found.holds = f"{len(read.models)} models on {read.n_cases} test cases, positive class {read.positive!r}"
     found.problems += read.warnings
+    cases = read.frame.drop_duplicates("case_id")
+    found.problems += patient_token_warnings(cases, image_like(cases.columns), file=path.name)
 
 
 def _ratings(path: Path, found: Checked, scale: Scale | None) -> None:
@@ -204,6 +207,7 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
     cohort = made[0]
     found.holds = f"{len(cohort.frame)} cases, {len(cohort.analysed)} analysed, positive class {cohort.positive!r}"
     found.problems += cohort.warnings
+    found.problems += patient_token_warnings(cohort.analysed, ["image", "case_id"], file=path.name)
     everyone = cohort.to_score(cohort.in_dispute["case_id"].tolist())
     stores: list[ImageStore] = []
     with tempfile.TemporaryDirectory() as scratch:
