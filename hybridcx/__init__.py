@@ -1,19 +1,22 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
-`hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`; `hybridcx.estimate` is `run --dry-run`. A function is
-loaded when it is first used, so that `import hybridcx` is fast.
+`hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is
+`run --dry-run`. A function is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
 
+import sys as _sys
 from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hybridcx.commands.agreement import agreement
     from hybridcx.commands.audit import audit
     from hybridcx.commands.check import check
+    from hybridcx.commands.cohort import cohort
     from hybridcx.commands.compare import compare
     from hybridcx.commands.estimate import Estimate, estimate
     from hybridcx.commands.phantom import phantom
@@ -36,6 +39,7 @@ MODULES = {  # the module of each public name
     "agreement": "hybridcx.commands.agreement",
     "audit": "hybridcx.commands.audit",
     "check": "hybridcx.commands.check",
+    "cohort": "hybridcx.commands.cohort",
     "compare": "hybridcx.commands.compare",
     "demo": "hybridcx.commands.run",
     "estimate": "hybridcx.commands.estimate",
@@ -58,6 +62,7 @@ __all__ = [
     "agreement",
     "audit",
     "check",
+    "cohort",
     "compare",
     "demo",
     "estimate",
@@ -73,6 +78,21 @@ def __getattr__(name: str) -> object:
     if name in MODULES:
         return getattr(_import_module(MODULES[name]), name)
     raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")
+
+
+class _Package(_ModuleType):
+    """This package, in which a public name stays a command: `hybridcx.cohort` is the function, also after `hybridcx.cohort.manifest` was imported.
+
+    Importing a subpackage sets it as an attribute of its parent, which would hide the function of the same name. The subpackage is
+    found in sys.modules, so that `from hybridcx.cohort.manifest import read_manifest` works as ever.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in MODULES and isinstance(value, _ModuleType)):
+            super().__setattr__(name, value)
+
+
+_sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

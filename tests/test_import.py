@@ -59,11 +59,34 @@ def test_the_public_names():
         hybridcx.campare  # noqa: B018
 
 
-def test_no_module_has_the_name_of_a_public_function():
-    # Importing hybridcx.x sets the attribute x of the package, and the function of that name would be gone.
+def test_only_the_package_cohort_has_the_name_of_a_public_function():
+    # Importing hybridcx.x sets the attribute x of the package; for `cohort` the package refuses that (the next test).
     import pkgutil
 
-    import hybridcx
-
     modules = {m.name for m in pkgutil.iter_modules(hybridcx.__path__)}
-    assert not modules & set(hybridcx.__all__)
+    assert modules & set(hybridcx.__all__) == {"cohort"}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import hybridcx.cohort",
+        "import hybridcx.cohort.manifest",
+        "from hybridcx.cohort import manifest",
+        "from hybridcx.cohort.manifest import read_manifest",
+        "hybridcx.check",
+        "pass",
+    ],
+)
+def test_cohort_is_the_function_and_its_package_is_importable(tmp_path, before):
+    code = f"""import hybridcx
+{before}
+from hybridcx import cohort
+from hybridcx.cohort.manifest import read_manifest
+from hybridcx.commands.cohort import cohort as function
+assert hybridcx.cohort is cohort is function, hybridcx.cohort
+assert read_manifest.__module__ == "hybridcx.cohort.manifest"
+import pickle
+assert pickle.loads(pickle.dumps(read_manifest)) is read_manifest
+"""
+    loaded(code, tmp_path)

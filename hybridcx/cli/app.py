@@ -25,7 +25,7 @@ from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
-VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom")
+VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
 PLAN_HELP = """Sample size and power.
 
 Before a study, or for what a finished test set could have shown.
@@ -76,6 +76,11 @@ def _run(values: dict[str, Any]) -> int:
     return _call("estimate" if values["dry_run"] else "run", values)
 
 
+def _cohort(values: dict[str, Any]) -> int:
+    """`hybridcx cohort`: by default the manifest is written into the folder."""
+    return _call("cohort", values | {"out": values["out"] or values["folder"] / "manifest.csv"})
+
+
 def _add_commands() -> None:
     for verb in VERBS:
         parameters = option_parameters(verb)
@@ -84,7 +89,8 @@ def _add_commands() -> None:
             dry_run = Annotated[bool, typer.Option("--dry-run", help=help_text)]
             keyword = inspect.Parameter.KEYWORD_ONLY
             parameters.append(inspect.Parameter("dry_run", keyword, default=False, annotation=dry_run))
-        work = _run if verb == "run" else lambda values, verb=verb: _call(verb, values)
+        own = {"run": _run, "cohort": _cohort}
+        work = own.get(verb, lambda values, verb=verb: _call(verb, values))
         app.command(verb)(callback(verb, parameters, signature_of(verb).help, work))
         if verb == "audit":
             app.add_typer(plan_app, name="plan")

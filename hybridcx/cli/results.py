@@ -64,6 +64,16 @@ def print_manifest(manifest: Any, values: Mapping[str, Any]) -> int:
     return 0
 
 
+def print_cohort(cohort: Any, values: Mapping[str, Any]) -> int:
+    """The path of the manifest, where its columns come from, then what could not be determined in a line each."""
+    print(printable_path(cohort.path))
+    for note in cohort.notes:
+        print(note)
+    for p in cohort.problems:
+        print(f"- Warning: {p}")
+    return 0
+
+
 def print_estimate(estimate: Any, values: Mapping[str, Any]) -> int:
     """The estimate of hours, memory and disk."""
     print(estimate.text)
@@ -73,6 +83,7 @@ def print_estimate(estimate: Any, values: Mapping[str, Any]) -> int:
 PRINTED: Mapping[str, Callable[[Any, Mapping[str, Any]], int]] = {
     "audit": print_audit,
     "check": print_checked,
+    "cohort": print_cohort,
     "verify": print_verification,
     "phantom": print_manifest,
     "estimate": print_estimate,

@@ -241,6 +241,37 @@ ReportFolder = Annotated[str | Path, Option("Folder of a finished report.", Path
 NewFolder = Annotated[str | Path, Option("A new or an empty folder.", Path, recorded=False)]
 Patients = Annotated[int, Option("Number of patients; 416 give 331 analysed cases.", int, low=20, high=100_000)]
 
+# cohort
+
+ImageFolder = Annotated[
+    str | Path, Option("Folder of class folders, or of DICOM files in any arrangement.", Path, recorded=False)
+]
+ManifestOut = Annotated[
+    str | Path | None,
+    Option(
+        "The manifest, in the folder of the images or above; default FOLDER/manifest.csv. A file that exists is not replaced.",
+        Path, recorded=False,
+    ),
+]  # fmt: skip
+Labels = Annotated[
+    str | Path | None,
+    Option(
+        "Table of labels, in any container that predictions may have; matched by path, file name, SOPInstanceUID, case id or patient id. "
+        "Its further columns are kept.",
+        Path, metavar="TABLE", file=True,
+    ),
+]  # fmt: skip
+LabelColumn = Annotated[
+    str | None, Option("Column of the table with the label; default the only one with a usual name.")
+]
+PatientPattern = Annotated[
+    str | None,
+    Option(
+        "Regular expression whose first group is the patient id, searched in each path below the folder; default PatientID of DICOM.",
+        metavar="REGEX",
+    ),
+]  # fmt: skip
+
 # run, demo, estimate
 
 ExperimentFile = Annotated[

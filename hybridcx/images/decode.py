@@ -97,7 +97,7 @@ def decode_bytes(data: bytes, name: str, *, frame: int | None = None, max_pixels
 
 
 def _decode(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
-    kind = _kind(data)
+    kind = image_kind(data)
     if kind == "DICOM":
         return _decode_dicom(data, frame, max_pixels)
     if ImageFile.LOAD_TRUNCATED_IMAGES:
@@ -227,7 +227,8 @@ def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     raise refusal
 
 
-def _kind(data: bytes) -> str:
+def image_kind(data: bytes) -> str:
+    """JPEG, PNG, TIFF or DICOM, from the first kilobyte of a file. Raises RefusedError, which names what else it is."""
     if not data:
         raise RefusedError("an image file of zero bytes", "copy it again, or exclude the case")
     if is_dicom(data):

@@ -65,14 +65,7 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
     Raises RefusedError: truncated or damaged, no image, too large, several frames, a codec that is not installed, a window or samples
     that this module has no rule for.
     """
-    if _DEFLATED.search(data):
-        raise RefusedError(
-            "a deflated DICOM file, whose size is not known before it is unpacked", "store it uncompressed"
-        )
-    if data.count(b"\xfe\xff\0\xe0") + data.count(b"\xff\xfe\xe0\0") > _MAX_ITEMS:
-        raise RefusedError(
-            f"a DICOM file of more than {_MAX_ITEMS:,} items, not decoded", "check whether it is an image"
-        )
+    refuse_hidden_size(data)
     warnings.filterwarnings(
         "ignore", module=r"pydicom(\.|$)"
     )  # set each time, because resetting the warning filters removes it
@@ -116,6 +109,18 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
     except Exception:  # pydicom and its plugins raise almost every kind of error on damaged files, and quote the header in their messages
         refusal = RefusedError(*_DAMAGED)
     raise refusal
+
+
+def refuse_hidden_size(data: bytes) -> None:
+    """Raise RefusedError for a file that is small, but whose header could take much memory or time to read."""
+    if _DEFLATED.search(data):
+        raise RefusedError(
+            "a deflated DICOM file, whose size is not known before it is unpacked", "store it uncompressed"
+        )
+    if data.count(b"\xfe\xff\0\xe0") + data.count(b"\xff\xfe\xe0\0") > _MAX_ITEMS:
+        raise RefusedError(
+            f"a DICOM file of more than {_MAX_ITEMS:,} items, not decoded", "check whether it is an image"
+        )
 
 
 def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
