@@ -1,4 +1,4 @@
-"""Names that repeat a token which looks like a patient: which are reported, with which numbers, and which are not."""
+"""Names that repeat a token which looks like a patient: which are reported, with which numbers, and which are not (bad_input.md 61)."""
 
 from __future__ import annotations
 
