@@ -23,6 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
+from hybridcx.analysis.methods import FEW_ERRORS
 from hybridcx.stats import calibration, paired, paired_metrics, precision_recall, proportions, roc
 from hybridcx.stats.confusion import Confusion, count_metrics, fraction
 from hybridcx.stats.resampling import intervals as bi
@@ -204,10 +205,18 @@ def rival_limits(cells, metric, estimate, error, rng, draws: int = 499) -> dict[
     return out
 
 
+def recommended_proportion(hits: int, total: int) -> object:
+    """Wilson's interval, or Clopper-Pearson's with one or two errors, as reports recommend it; None without cases."""
+    if not total:
+        return None
+    few = 0 < min(hits, total - hits) < FEW_ERRORS
+    return proportions.clopper_pearson(hits, total) if few else proportions.wilson(hits, total)
+
+
 def one(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
     """Intervals of one model from its confusion matrix."""
     functions: dict[tuple[str, str], Callable[[Confusion], object]] = {
-        **{(m, "wilson"): lambda c, m=m: proportions.wilson(*fraction(m, c)) if fraction(m, c)[1] else None
+        **{(m, "wilson"): lambda c, m=m: recommended_proportion(*fraction(m, c))
            for m in ("accuracy", "sensitivity", "specificity", "ppv", "npv")},
         ("f1", "wilson"): proportions.f1_wilson,
         ("balanced_accuracy", "mover_wilson"): proportions.balanced_accuracy_mover,
