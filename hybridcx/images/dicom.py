@@ -56,7 +56,7 @@ _REQUIRED = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation",
 )  # fmt: skip
 
-_DAMAGED = ("a DICOM file that is truncated or damaged", "copy it again from its source, or exclude the case")
+DAMAGED = ("a DICOM file that is truncated or damaged", "copy it again from its source, or exclude the case")
 
 
 def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
@@ -107,7 +107,7 @@ def decode_dicom(data: bytes, *, frame: int | None, max_pixels: int) -> Decoded:
     except MemoryError:
         raise RefusedError("a DICOM image too large for this machine's memory", "reduce it") from None
     except Exception:  # pydicom and its plugins raise almost every kind of error on damaged files, and quote the header in their messages
-        refusal = RefusedError(*_DAMAGED)
+        refusal = RefusedError(*DAMAGED)
     raise refusal
 
 
@@ -131,7 +131,7 @@ def _check(ds: Any, max_pixels: int) -> tuple[bool, int]:
         directory = ds.file_meta.get("MediaStorageSOPClassUID") == uid.MediaStorageDirectoryStorage
         # pydicom gives an empty or a short data set where a file ends too early.
         if not directory and ("SOPClassUID" not in ds or "Rows" in ds or "Image Storage" in ds.SOPClassUID.name):
-            raise RefusedError(*_DAMAGED)
+            raise RefusedError(*DAMAGED)
         raise RefusedError(
             "a DICOM object without an image (a report, a plan, a DICOMDIR?)", "name the image, or exclude the case"
         )
@@ -187,7 +187,7 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
     if syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
         again = _probed(ds, syntax, _frame_bytes(ds, index, n_frames))
         if not np.array_equal(stored, _decoded(decoder, plugins, pydicom.dcmread(io.BytesIO(again)), again, 0)):
-            raise RefusedError(*_DAMAGED)
+            raise RefusedError(*DAMAGED)
     return stored
 
 
@@ -203,7 +203,7 @@ def _decoded(decoder: Any, plugins: list[str], ds: Any, data: bytes, index: int)
         except Exception:
             if plugin == (plugins or [""])[-1]:
                 raise
-    raise RefusedError(*_DAMAGED)
+    raise RefusedError(*DAMAGED)
 
 
 def _as_rgb(stored: np.ndarray) -> np.ndarray:
@@ -238,7 +238,7 @@ def _coded_frame(ds: Any, syntax: uid.UID, index: int, n_frames: int) -> None:
     if coded[:2] not in (b"\xff\xd8", b"\xff\x4f") and coded[4:8] != b"jP  ":
         return  # RLE, whose segments have their lengths in front
     if b"\xff\xd9" not in coded[-16:]:
-        raise RefusedError(*_DAMAGED)
+        raise RefusedError(*DAMAGED)
     size = _coded_size(coded)
     if size is not None and size != (int(ds.Rows), int(ds.Columns)):
         raise RefusedError(

@@ -15,10 +15,12 @@ from pydicom.filereader import read_partial
 
 from hybridcx.cohort.folder_files import Header
 from hybridcx.images.decoded import RefusedError
-from hybridcx.images.dicom import refuse_hidden_size
+from hybridcx.images.dicom import DAMAGED, refuse_hidden_size
 
 _FIELDS: list[Any] = [tag_for_keyword(k) for k in ("SOPClassUID", "SOPInstanceUID", "PatientID", "NumberOfFrames", "Rows")]  # fmt: skip
 _LAST = max(_FIELDS)
+HEADER_BYTES = 1 << 22
+"""The identifiers stand before the pixels, and seldom behind more than some kilobytes of private fields."""
 
 
 def dicom_header(data: bytes) -> Header:
@@ -28,6 +30,10 @@ def dicom_header(data: bytes) -> Header:
     try:
         ds = read_partial(io.BytesIO(data), stop_when=lambda tag, vr, length: tag > _LAST, specific_tags=_FIELDS)
         directory = ds.file_meta.get("MediaStorageSOPClassUID") == uid.MediaStorageDirectoryStorage
+        if not directory and ds.get("Rows") is None and len(data) > HEADER_BYTES:
+            raise RefusedError(f"a DICOM header of more than {HEADER_BYTES:,} bytes", "export it again from its source")
+        if not directory and ds.get("Rows") is None and "SOPClassUID" not in ds:
+            raise RefusedError(*DAMAGED)
         if directory or ds.get("Rows") is None:
             raise RefusedError("a DICOM object without an image (a report, a plan, a DICOMDIR?)", "")
         n_frames = int(ds.get("NumberOfFrames") or 1)
@@ -37,7 +43,7 @@ def dicom_header(data: bytes) -> Header:
     except (
         Exception
     ):  # pydicom raises almost every kind of error on damaged files, and quotes the header in its messages
-        refusal = RefusedError("a DICOM file that is truncated or damaged", "copy it again from its source")
+        refusal = RefusedError(*DAMAGED)
     raise refusal
 
 

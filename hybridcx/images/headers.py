@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 
@@ -11,8 +12,6 @@ from hybridcx.images.decode import image_kind
 from hybridcx.images.decoded import RefusedError
 
 _HEAD_BYTES = 4096
-_DICOM_BYTES = 1 << 22
-"""The identifiers stand before the pixels, and seldom behind more than some kilobytes of private fields."""
 
 
 def header_of(path: Path) -> Header:
@@ -22,12 +21,16 @@ def header_of(path: Path) -> Header:
             head = file.read(_HEAD_BYTES)
             kind = image_kind(head)
             if kind == "DICOM":
-                from hybridcx.images.dicom_ids import dicom_header  # pydicom: only where a DICOM file is met
+                from hybridcx.images.dicom_ids import (
+                    HEADER_BYTES,
+                    dicom_header,
+                )  # pydicom: only where a DICOM file is met
 
-                return dicom_header(head + file.read(_DICOM_BYTES))
+                return dicom_header(head + file.read(HEADER_BYTES))
             n_frames = 1
             if kind == "TIFF":
-                n_frames = _n_directories(head + file.read())
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                    n_frames = _n_directories(data)
             elif kind == "PNG" and (at := head.find(b"acTL")) > 0:
                 n_frames = int.from_bytes(head[at + 4 : at + 8], "big")
             return Header(kind, n_frames)
@@ -41,7 +44,7 @@ def header_of(path: Path) -> Header:
         return Header("", refused=f"cannot be read: {e.strerror or type(e).__name__}")
 
 
-def _n_directories(data: bytes) -> int:
+def _n_directories(data: bytes | mmap.mmap) -> int:
     """The frames of a TIFF; 1 where the file is damaged, which `hybridcx check` reports when it decodes the image."""
     try:
         return max(len(tiff.directories(data)), 1)

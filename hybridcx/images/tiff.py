@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from mmap import mmap
 
 from hybridcx.images.decoded import RefusedError
 
@@ -42,7 +43,7 @@ Directory = dict[int, tuple[int, ...]]
 """The numbers of each tag; those of text, rationals and opaque bytes are left out."""
 
 
-def directories(data: bytes) -> list[int]:
+def directories(data: bytes | mmap) -> list[int]:
     """Offsets of the file's directories, one for each frame. Raises ValueError where the chain leaves the file."""
     order = _order(data)
     offsets: dict[int, None] = {}
@@ -167,13 +168,13 @@ def _check_pieces(tags: Directory, planes: int) -> None:
         )
 
 
-def _order(data: bytes) -> str:
+def _order(data: bytes | mmap) -> str:
     if data[:2] not in (b"II", b"MM"):
         raise ValueError("no byte order")
     return "<" if data[:2] == b"II" else ">"
 
 
-def _number(data: bytes, at: int, order: str, size: int) -> int:
+def _number(data: bytes | mmap, at: int, order: str, size: int) -> int:
     if at + size > len(data):
         raise ValueError("an offset beyond the file")
     return int.from_bytes(data[at : at + size], "little" if order == "<" else "big")

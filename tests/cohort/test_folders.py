@@ -378,11 +378,19 @@ def test_dicom_files_left_out(tmp_path):
     dicom(d / "multi.dcm", NumberOfFrames="3")
     (d / "damaged.dcm").write_bytes(made(RAMP)[:170])
     (d / "no_preamble.dcm").write_bytes(made(RAMP)[132:])
+    whole = made(RAMP)
+    at = whole.index(b"\x02\0\x10\0UI")  # a meta element of 9 MB before the transfer syntax
+    element = b"\x02\0\x02\x01OB\0\0" + (9_000_000).to_bytes(4, "little") + bytes(9_000_000)
+    (d / "long.dcm").write_bytes(whole[:at] + element + whole[at:])
+    (d / "items.dcm").write_bytes(whole + b"\xfe\xff\0\xe0\0\0\0\0" * 100_001)
     labels = table(tmp_path / "l.csv", "patient_id,label\nid0,0\nid1,1\n")
     text = messages(hybridcx.cohort(d, labels=labels))
     assert "without an image (a report, a plan, a DICOMDIR?)" in text
     assert "1 file left out: a deflated DICOM file" in text
     assert "1 file left out: several frames (DICOM)" in text
+    assert "1 file left out: a DICOM header of more than 4,194,304 bytes" in text
+    assert "1 file left out: a DICOM file of more than 100,000 items" in text
+    assert "1 file left out: a DICOM file that is truncated or damaged" in text
     assert "without the preamble" in text or "not an image in a known format" in text
     assert "4 images left out: no label in l.csv" in text
     assert CANARY not in text
