@@ -246,7 +246,7 @@ def test_names_that_read_as_missing_or_are_very_long_are_recomputed(tmp_path):
     frame.to_csv(tmp_path / "p.csv", index=False)
     hybridcx.compare(tmp_path / "p.csv", out=tmp_path / "out", positive="NA", by=("NA", "c" * 10_000), n_bootstrap=100)
     passed, _ = passes(tmp_path / "out")
-    assert passed["metrics.csv wilson"] > 500
+    assert passed["metrics.csv wilson"] > 400  # a level NA is missing, and no row
     readings = pd.DataFrame(
         {"case_id": range(30), "reader_NA": ["a", "b", "c"] * 10, "reader_b": ["a", "a", "b", "b", "c"] * 6}
     )
