@@ -206,7 +206,7 @@ def test_provenance_of_plan_repeats_the_call(here):
         "metric": "sensitivity",
         "prevalence": 0.4,
     }
-    report = hybridcx.plan(**values)
+    report = hybridcx.plan(out="o", **values)
     record = json.loads((report.folder / "provenance.json").read_text(encoding="utf-8"))["options"]
     assert record == values == _recorded_options(hybridcx.plan, record)
     assert isinstance(record["power"], Sequence)

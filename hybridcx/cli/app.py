@@ -25,6 +25,9 @@ from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
+DEFAULT_OUT = "reports/<name>"  # as commands.result has it, which loads pandas
+WRITES = ("compare", "agreement", "audit", "plan")
+"""Commands that write nothing in Python unless `out` is given."""
 VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
 PLAN_HELP = """Sample size and power.
 
@@ -66,6 +69,8 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def _call(verb: str, values: dict[str, Any], *positional: str) -> int:
     """Call `hybridcx.<verb>` with the options that were given, print its result, and return the exit code."""
+    if verb in WRITES and values["out"] is None:
+        values = values | {"out": DEFAULT_OUT}
     with Progress(quiet=values["quiet"], verbose=values["verbose"]) as progress:
         result = getattr(hybridcx, verb)(*positional, **arguments_of(verb, values), progress=progress)
         return PRINTED.get(verb, print_page)(result, values)

@@ -28,7 +28,7 @@ from hybridcx.commands.publish import (
     rating_columns,
     write_readings,
 )
-from hybridcx.commands.result import Report, default_out
+from hybridcx.commands.result import Report, folder_of, output
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
 from hybridcx.records.ratings import Ratings as ReadRatings
@@ -36,7 +36,7 @@ from hybridcx.records.ratings import read_ratings
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import sha256_file
-from hybridcx.store.report_folder import open_output
+from hybridcx.store.report_folder import OutputFolder
 
 
 @documented
@@ -67,37 +67,40 @@ def agreement(
     options = checked(agreement, locals())
     progress = progress or Progress(quiet=True)
     path, forms = Path(ratings), forms_of(also)
-    target = Path(out) if out is not None else default_out(path.stem)
+    target = None if out is None else folder_of(out, path.stem)
     read = read_ratings(path, scale=scale)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.ratings(read)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     clock, inputs = Clock(), {path.name: sha256_file(path)} if path.is_file() else {}
-    with open_output(target, "agreement", progress.notice) as folder:
+    with output(target, path.stem, "agreement", progress) as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )
         tables = {"agreement": table}
-        new = folder.begin()
-        write_readings(new, read)
-        finish(
-            folder,
-            _content(path.stem, read, tables, confidence_level, page_provenance(seed, inputs)),
-            tables,
-            forms=forms,
-            further_columns=rating_columns(read),
-            more={"pseudonyms": names.described} if names else None,
-            inputs=inputs,
-            options={
-                **options,
-                "scale": None if read.maybe_codes else read.scale,
-                "input_warnings": [str(w) for w in read.warnings],
-            },
-            clock=clock,
-            progress=progress,
-        )
-    return Report(target, target / "report.html", tables)
+        content = _content(path.stem, read, tables, confidence_level, page_provenance(seed, inputs))
+
+        def write(folder: OutputFolder) -> None:
+            write_readings(folder.begin(), read)
+            finish(
+                folder,
+                content,
+                tables,
+                forms=forms,
+                further_columns=rating_columns(read),
+                more={"pseudonyms": names.described} if names else None,
+                inputs=inputs,
+                options={
+                    **options,
+                    "scale": None if read.maybe_codes else read.scale,
+                    "input_warnings": [str(w) for w in read.warnings],
+                },
+                clock=clock,
+                progress=progress,
+            )
+
+        return Report(tables, content, _write=write).written(folder)
 
 
 def _content(

@@ -26,7 +26,7 @@ from hybridcx.commands.publish import (
     finish,
     page_provenance,
 )
-from hybridcx.commands.result import Report, default_out
+from hybridcx.commands.result import Report, output
 from hybridcx.errors import InputError
 from hybridcx.narrative.audit import METHODS, caveats, sentences
 from hybridcx.progress import Progress
@@ -35,7 +35,7 @@ from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.report.formats.csv import write_table
 from hybridcx.store.artefacts import sha256_file
-from hybridcx.store.report_folder import open_output
+from hybridcx.store.report_folder import OutputFolder
 from hybridcx.vocabulary.audit import PUBLISHED_INPUT
 
 
@@ -70,19 +70,16 @@ def audit(
     if not isinstance(published, pd.DataFrame):
         path = Path(published)
         name = path.stem
-    target = Path(out) if out is not None else default_out(name)
     read = read_published(published, positives, negatives, units)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
     if not isinstance(published, pd.DataFrame):
         inputs = {path.name: sha256_file(path)} if path.is_file() else {}
     clock = Clock()
-    with open_output(target, "audit", progress.notice) as folder:
+    with output(out, name, "audit", progress) as folder:
         results = readings.audit(read)
         tables = audit_tables(results, confidence_level)
         answers = sentences(results, tables, confidence_level)
-        new = folder.begin()
-        write_table(new / "published.csv", read.frame)
         n = len(read.models)
         content = Content(
             title=f"Audit of a published table: {name if inputs else 'published table'}",
@@ -94,23 +91,28 @@ def audit(
             methods=METHODS,
             provenance={k: v for k, v in page_provenance(0, inputs).items() if k != "seed"},
         )
-        finish(
-            folder,
-            content,
-            tables,
-            forms=forms,
-            further_columns={("published", c): PUBLISHED_INPUT[c] for c in map(str, read.frame.columns)},
-            inputs=inputs,
-            options={
-                **options,
-                "unit": dict(units) if isinstance(units, Mapping) else units,
-                "input_warnings": [str(w) for w in read.warnings],
-            },
-            clock=clock,
-            progress=progress,
-        )
+
+        def write(folder: OutputFolder) -> None:
+            write_table(folder.begin() / "published.csv", read.frame)
+            finish(
+                folder,
+                content,
+                tables,
+                forms=forms,
+                further_columns={("published", c): PUBLISHED_INPUT[c] for c in map(str, read.frame.columns)},
+                inputs=inputs,
+                options={
+                    **options,
+                    "unit": dict(units) if isinstance(units, Mapping) else units,
+                    "input_warnings": [str(w) for w in read.warnings],
+                },
+                clock=clock,
+                progress=progress,
+            )
+
+        report = Report(tables, content, _write=write).written(folder)
     progress.say(answers[0])
-    return Report(target, target / "report.html", tables)
+    return report
 
 
 def units_of(units: Sequence[str]) -> str | dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ from hybridcx.commands.publish import (
     write_ledger,
     write_readings,
 )
-from hybridcx.commands.result import Report, default_out
+from hybridcx.commands.result import Report, folder_of, output
 from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
@@ -62,7 +63,7 @@ from hybridcx.records.ratings import Ratings
 from hybridcx.report.checklists.evidence import checklist
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
-from hybridcx.store.report_folder import open_output
+from hybridcx.store.report_folder import OutputFolder
 
 
 @documented
@@ -122,36 +123,51 @@ def compare(
         predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster,
         layout=Layout(parse_columns(columns), guess), model_names=model_names,
     )  # fmt: skip
-    target = Path(out) if out is not None else default_out(source.name)
-    source.check_target(target)
+    target = None if out is None else folder_of(out, source.name)
+    if target is not None:
+        source.check_target(target)
     data = _prepare(source, rule, target, by=by, readers=readers, key_file=pseudonymise)
     for message in data.messages:
         progress.say(message)
     clock = Clock()
-    with open_output(target, "compare", progress.notice) as folder:
+    with output(target, source.name, "compare", progress) as folder:
         tables, reader_notes = _analyse(data, plan, readers_made_truth, progress)
-        ledger = _write_data(folder.begin(), data)
         content = _content(data, plan, tables, reader_notes, page_provenance(seed, source.inputs))
         tables["checklist"] = checklist(content)
+        recorded = {**options, "readers_made_truth": readers_made_truth if data.ratings else None}
+        write = _writer(data, plan, content, tables, forms, recorded, clock, progress)
+        return Report(tables, content, _write=write).written(folder)
+
+
+def _writer(
+    data: _Data,
+    plan: Plan,
+    content: Content,
+    tables: dict[str, pd.DataFrame],
+    forms: Sequence[str],
+    options: Mapping[str, object],
+    clock: Clock,
+    progress: Progress,
+) -> Callable[[OutputFolder], None]:
+    """A function that writes the report into a folder."""
+
+    def write(folder: OutputFolder) -> None:
+        ledger = _write_data(folder.begin(), data)
         finish(
             folder,
             content,
             tables,
             forms=forms,
             ledger_columns=ledger.columns,
-            inputs=source.inputs,
-            options={
-                **options,
-                **plan_options(plan),
-                **source.options(data.predictions),
-                "readers_made_truth": readers_made_truth if data.ratings else None,
-            },
+            inputs=data.source.inputs,
+            options={**options, **plan_options(plan), **data.source.options(data.predictions)},
             further_columns=rating_columns(data.ratings) if data.ratings else None,
             more={"pseudonyms": data.pseudonyms.described} if data.pseudonyms else None,
             clock=clock,
             progress=progress,
         )
-    return Report(target, target / "report.html", tables)
+
+    return write
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +187,7 @@ class _Data:
 
 
 def _prepare(
-    source: Compared, rule: ThresholdRule, target: Path, *, by: By, readers: Readers, key_file: Pseudonymise
+    source: Compared, rule: ThresholdRule, target: Path | None, *, by: By, readers: Readers, key_file: Pseudonymise
 ) -> _Data:
     """Replace identifiers, choose the thresholds, and read the readers' file, whose hash is added to `source.inputs`."""
     names = None if key_file is None else pseudonyms(key_file, target)

@@ -90,7 +90,12 @@ class Option:
 
 Out = Annotated[
     str | Path | None,
-    Option("Folder of the report; default reports/<name>.", Path, recorded=False),
+    Option(
+        "Folder of the report; default of the command line reports/<name>, the name of the input. In Python nothing is written without it, except "
+        "by run and demo.",
+        Path,
+        recorded=False,
+    ),
 ]
 Seed = Annotated[int, Option("Seed of all random draws.", int, low=0, high=2**31 - 1)]
 SeedOfFile = Annotated[

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from numbers import Real
-from pathlib import Path
 
 from hybridcx.analysis.planned import Assumptions, plan_table
 from hybridcx.commands.options import (
@@ -41,12 +40,12 @@ from hybridcx.commands.options import (
     value_problems,
 )
 from hybridcx.commands.publish import Clock, finish, page_provenance
-from hybridcx.commands.result import Report, default_out
+from hybridcx.commands.result import Report, output
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.narrative import planning as planning_words
 from hybridcx.progress import Progress
 from hybridcx.report.content import Content
-from hybridcx.store.report_folder import open_output
+from hybridcx.store.report_folder import OutputFolder
 
 _PAIR = ("p10", "p01", "difference", "discordance")
 # The discordances for which the question `detectable` is answered by default.
@@ -96,11 +95,9 @@ def plan(
     options = {k: v for k, v in recorded(plan, locals()).items() if v not in (None, [])}
     progress = progress or Progress(quiet=True)
     assumptions = _assumptions(question, {k: v for k, v in options.items() if k != "question"})
-    target = Path(out) if out is not None else default_out(f"plan_{question}")
     clock = Clock()
     table = plan_table(assumptions)
-    with open_output(target, "plan", progress.notice) as folder:
-        folder.begin()
+    with output(out, f"plan_{question}", "plan", progress) as folder:
         content = Content(
             title=planning_words.TITLES[question],
             command="plan",
@@ -112,8 +109,12 @@ def plan(
             plan_wording=planning_words.wording(assumptions),
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn
         )
-        finish(folder, content, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
-    return Report(target, target / "report.html", {"plan": table})
+
+        def write(folder: OutputFolder) -> None:
+            folder.begin()
+            finish(folder, content, {"plan": table}, inputs={}, options=options, clock=clock, progress=progress)
+
+        return Report({"plan": table}, content, _write=write).written(folder)
 
 
 def _assumptions(name: str, options: Mapping[str, object]) -> Assumptions:

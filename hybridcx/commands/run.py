@@ -26,7 +26,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.commands.result import Report, default_out
+from hybridcx.commands.result import DEFAULT_OUT, Report, folder_of
 from hybridcx.progress import Progress
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import Store, cache_root
@@ -85,7 +85,7 @@ def run(
         from hybridcx.deep.distributed import team
         from hybridcx.deep.finetune import take_part
 
-    target = Path(out) if out is not None else default_out(read.name)
+    target = folder_of(out or DEFAULT_OUT, read.name)
     root = Path(cache) if cache is not None else cache_root()
     if scheduler is not None:  # workers begin elsewhere
         root, folder = root.absolute(), folder.absolute()
@@ -104,7 +104,7 @@ def run(
             workers=workers,
             file=file,
         )
-    return Report(target, target / "report.html", tables)
+    return Report(tables, folder=target)
 
 
 @documented

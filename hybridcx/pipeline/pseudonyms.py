@@ -168,13 +168,13 @@ def _words(text: str, names: dict[str, str]) -> str:
     return re.sub(r"[^\s,;:()]+", lambda m: names.get(m[0], names.get(m[0].strip(".'\""), m[0])), text)
 
 
-def pseudonyms(key_file: str | Path, folder: Path) -> Pseudonyms:
+def pseudonyms(key_file: str | Path, folder: Path | None) -> Pseudonyms:
     """The pseudonyms of the key in `key_file`, which is created, readable by its owner only, where it is absent.
 
     Raises InputError for a key file that would lie inside `folder` (the report's), one that cannot be created or read, or is no key.
     """
     path = Path(key_file)
-    if path.resolve().is_relative_to(folder.resolve()):
+    if folder is not None and path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
             Problem("the key would lie in the folder that it protects", str(path), remedy="keep it outside of --out")
         )

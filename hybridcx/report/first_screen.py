@@ -15,19 +15,23 @@ MAX_FOREST_ROWS = 14
 
 def first_screen(content: Content) -> FirstScreen:
     """The first screen; its sentences are those of `content.answers`, or where this is None those that the tables give."""
-    before: list[str] = []
-    sentences = content.answers
-    if sentences is None:
-        before = answers.before_results(content.primary_pairs)
-        sentences = answers.answers(content.tables, content.primary_metric, changed=bool(content.plan_note))
+    before = [] if content.answers is not None else answers.before_results(content.primary_pairs)
+    found = sentences(content)
     return FirstScreen(
         tuple(before),
-        _unbroken("".join(sentences[:1])),
-        tuple(_split(s) for s in sentences[1:]),
-        _forest(content),
+        _unbroken("".join(found[:1])),
+        tuple(_split(s) for s in found[1:]),
+        forest(content),
         tuple(content.caveats),
         tuple(content.warnings),
     )
+
+
+def sentences(content: Content) -> list[str]:
+    """The answer in sentences: those of `content.answers`, or where this is None those that the tables give."""
+    if content.answers is not None:
+        return list(content.answers)
+    return answers.answers(content.tables, content.primary_metric, changed=bool(content.plan_note))
 
 
 def _unbroken(sentence: str) -> str:
@@ -44,7 +48,8 @@ def _split(sentence: str) -> tuple[str, str]:
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
 
-def _forest(content: Content) -> Figure | None:
+def forest(content: Content) -> Figure | None:
+    """The forest plot of the primary metric's pairs; None without a pair."""
     primary = content.primary_pairs
     if not primary:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from hybridcx.report.blocks import Block, Figure, Page
@@ -13,11 +14,13 @@ FIRST_FREE_STUDY_TABLE = 4
 _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 
-def assemble(content: Content) -> Page:
-    """The first screen and every section with blocks, numbered in the order of the page: the source of all formats of a report."""
+def assemble(content: Content, only: Collection[str] | None = None) -> Page:
+    """The first screen and every section with blocks (or those of `only`), numbered in the order of the page: the source of all formats."""
     numbering = Numbering(study=content.command == "run")
     sections = []
     for entry in PAGE:
+        if only is not None and entry.key not in only:
+            continue
         section = entry.section(content)
         if section.blocks:
             blocks = [numbering.numbered(b) for b in section.blocks]
