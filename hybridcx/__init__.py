@@ -2,7 +2,7 @@
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
 `hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is
-`run --dry-run`. A function is loaded when it is first used, so that `import hybridcx` is fast.
+`run --dry-run`. `hybridcx.stats` is the library of statistics on arrays. Each is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hybridcx import stats as stats
     from hybridcx.commands.agreement import agreement
     from hybridcx.commands.audit import audit
     from hybridcx.commands.check import check
@@ -77,6 +78,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name in MODULES:
         return getattr(_import_module(MODULES[name]), name)
+    if name == "stats":
+        return _import_module("hybridcx.stats")
     raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")
 
 

@@ -40,11 +40,11 @@ class Confusion:
 
     @classmethod
     def from_labels(cls, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> Confusion:
-        """Count the cases of `y_true` and `y_pred`, two boolean arrays of shape (n,) with True for the positive class.
+        """Count the cases of `y_true` and `y_pred` (n,), True or 1 for the positive class.
 
-        Raises ValueError for arrays that are not boolean, not one-dimensional, or of different length.
+        Raises ValueError for other values, arrays that are not one-dimensional, or of different length.
         """
-        truth, predicted = boolean_columns(y_true=y_true, y_pred=y_pred)
+        truth, predicted = label_columns(y_true=y_true, y_pred=y_pred)
         tp = int(np.count_nonzero(truth & predicted))
         positives, called = int(np.count_nonzero(truth)), int(np.count_nonzero(predicted))
         return cls(tp=tp, fn=positives - tp, fp=called - tp, tn=truth.size - positives - called + tp)
@@ -68,7 +68,7 @@ class Confusion:
 def boolean_columns(**columns: npt.ArrayLike) -> list[npt.NDArray[np.bool_]]:
     """Return the named columns as boolean arrays of one length, or raise ValueError that names the offending one.
 
-    0/1 integers are refused rather than guessed: a label array passed by mistake would otherwise be read as "True where not 0".
+    0/1 integers are refused: where the columns say who is right, predictions passed by mistake would be read as "right where 1".
     """
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     for name, array in arrays.items():
@@ -80,6 +80,17 @@ def boolean_columns(**columns: npt.ArrayLike) -> list[npt.NDArray[np.bool_]]:
     if len(set(lengths.values())) > 1:
         raise ValueError(f"arrays of the same cases must have one length, got {lengths}")
     return list(arrays.values())
+
+
+def label_columns(**columns: npt.ArrayLike) -> list[npt.NDArray[np.bool_]]:
+    """`boolean_columns` for labels and calls, which may also be 0 and 1 (1 for the positive class)."""
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    for name, array in arrays.items():
+        if array.dtype != np.bool_:
+            if not np.isin(array, (0, 1)).all():
+                raise ValueError(f"{name} must be a boolean array of shape (n,), or hold 0 and 1 alone")
+            arrays[name] = array.astype(np.bool_)
+    return boolean_columns(**arrays)
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.results import Omnibus, PairedTest
 
 FloatArray = npt.NDArray[np.float64]
@@ -168,7 +169,7 @@ def cochran_q(correct: npt.ArrayLike) -> Omnibus:
         return Omnibus(
             "cochran_q", nan, k - 1, 1.0, n, k, "caution", "all models are right and wrong on the same cases"
         )
-    from statsmodels.stats.contingency_tables import cochrans_q  # loaded where the test is computed
-
-    test = cochrans_q(x)
-    return Omnibus("cochran_q", float(test.statistic), k - 1, float(test.pvalue), n, k)
+    columns = x.sum(axis=0)
+    total = int(rows.sum())
+    q = (k - 1) * (k * int((columns**2).sum()) - total**2) / (k * total - int((rows**2).sum()))
+    return Omnibus("cochran_q", q, k - 1, float(stats.chi2.sf(q, k - 1)), n, k)

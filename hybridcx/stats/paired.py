@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan, nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from scipy import optimize, special
 from hybridcx.stats.confusion import boolean_columns
 from hybridcx.stats.mcnemar import NO_DISCORDANT, exact_pvalues
 from hybridcx.stats.proportions import normal_quantile, wilson_limits
-from hybridcx.stats.results import PairedTest, Status
+from hybridcx.stats.results import PairedTest, Result, Status
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,7 +27,31 @@ EXACT_PERMUTATION_MAX = 20
 NO_CASES = "there are no cases to compare the models on"
 
 
-def paired_table(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> tuple[int, int, int, int]:
+class PairedTable(NamedTuple):
+    """The paired table of two models on n cases: both right, only the model, only the comparator, both wrong."""
+
+    n11: int
+    n10: int
+    n01: int
+    n00: int
+
+    @property
+    def b(self) -> int:
+        """Cases that only the model got right."""
+        return self.n10
+
+    @property
+    def c(self) -> int:
+        """Cases that only the comparator got right."""
+        return self.n01
+
+    @property
+    def n(self) -> int:
+        """Number of cases."""
+        return sum(self)
+
+
+def paired_table(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> PairedTable:
     """(n11, n10, n01, n00) of two boolean arrays of shape (n,): is the model, is the comparator right on each case?
 
     Raises ValueError for arrays that are not boolean or differ in length.
@@ -34,7 +59,7 @@ def paired_table(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> tuple[in
     a, b = boolean_columns(correct_a=correct_a, correct_b=correct_b)
     n11 = int(np.count_nonzero(a & b))
     n10, n01 = int(np.count_nonzero(a)) - n11, int(np.count_nonzero(b)) - n11
-    return n11, n10, n01, a.size - n11 - n10 - n01
+    return PairedTable(n11, n10, n01, a.size - n11 - n10 - n01)
 
 
 def _check_table(n11: int, n10: int, n01: int, n00: int) -> int:
@@ -270,8 +295,8 @@ def permutation_paired_counts(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorOverlap:
+@dataclass(frozen=True, slots=True, repr=False)
+class ErrorOverlap(Result):
     """How far two models err on the same cases. `kappa`: Cohen's kappa of the two error indicators. `double_fault`: share of cases
     that both get wrong (Giacinto and Roli 2001). `either_fault`: share that at least one gets wrong."""
 

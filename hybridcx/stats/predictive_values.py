@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from hybridcx.stats.confusion import boolean_columns
+from hybridcx.stats.confusion import label_columns
 from hybridcx.stats.proportions import normal_quantile
 from hybridcx.stats.results import PairedTest
 
@@ -31,7 +31,7 @@ def _oriented(
     """Truth and calls turned so that the predictive value in question is P(truth | call)."""
     if which not in ("ppv", "npv"):
         raise ValueError(f"which must be ppv or npv, got {which!r}")
-    truth, a, b = boolean_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
+    truth, a, b = label_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
     return (truth, a, b) if which == "ppv" else (~truth, ~a, ~b)
 
 
@@ -216,7 +216,7 @@ def lr_regression(
     method = "lr_regression"
     if which not in ("lr_positive", "lr_negative"):
         raise ValueError(f"which must be lr_positive or lr_negative, got {which!r}")
-    truth, a, b = boolean_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
+    truth, a, b = label_columns(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
     z = normal_quantile(confidence_level)
     if which == "lr_negative":
         a, b = ~a, ~b

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from hybridcx.stats import distributions as stats
 from hybridcx.stats.confusion import Confusion, count_metrics, undefined_reason
 from hybridcx.stats.results import Interval
 
@@ -37,15 +38,12 @@ def _check_counts(x: int, n: int) -> None:
         raise ValueError(f"a count x out of n needs 0 <= x <= n, got x = {x}, n = {n}")
 
 
-def _confint(x: int, n: int, confidence_level: float, method: str) -> tuple[float, float]:
-    """The limits of statsmodels, NaN for n = 0."""
-    from statsmodels.stats.proportion import proportion_confint  # loaded where an interval is computed
-
-    normal_quantile(confidence_level)
-    if n == 0:
-        return nan, nan
-    low, high = proportion_confint(x, n, 1 - confidence_level, method)
-    return float(low), float(high)
+def _beta_limits(
+    first: tuple[float, float], second: tuple[float, float], confidence_level: float
+) -> tuple[float, float]:
+    """The lower quantile of the beta distribution `first` and the upper one of `second`, each with half of 1 - level beyond it."""
+    tail = (1 - confidence_level) / 2
+    return float(stats.beta.ppf(tail, *first)), float(stats.beta.isf(tail, *second))
 
 
 def _proportion(method: str, x: int, n: int, limits: tuple[float, float], confidence_level: float) -> Interval:
@@ -103,7 +101,9 @@ def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     0 and 1 are exact at x = 0 and x = n. Both tails get alpha/2, also at the ends (no one-sided alpha there).
     """
     _check_counts(x, n)
-    return _proportion("clopper_pearson", x, n, _confint(x, n, confidence_level, "beta"), confidence_level)
+    normal_quantile(confidence_level)  # checks it
+    low, high = _beta_limits((x, n - x + 1), (x + 1, n - x), confidence_level)
+    return _proportion("clopper_pearson", x, n, (low if x > 0 else 0.0, high if x < n else 1.0), confidence_level)
 
 
 def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
@@ -112,7 +112,11 @@ def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     The version with z^2, not the "add two successes and two failures" of its 95 % special case. The estimate stays x / n.
     """
     _check_counts(x, n)
-    return _proportion("agresti_coull", x, n, _confint(x, n, confidence_level, "agresti_coull"), confidence_level)
+    z = normal_quantile(confidence_level)
+    size = n + z**2
+    p = (x + z**2 / 2) / size if size else nan
+    half = z * sqrt(p * (1 - p) / size) if size else nan
+    return _proportion("agresti_coull", x, n, (max(p - half, 0.0), min(p + half, 1.0)), confidence_level)
 
 
 def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
@@ -121,7 +125,9 @@ def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     Modified: the lower limit is 0 at x = 0 and the upper limit 1 at x = n. Their further change for x = 1 and n - 1 is not made.
     """
     _check_counts(x, n)
-    low, high = _confint(x, n, confidence_level, "jeffreys")
+    normal_quantile(confidence_level)  # checks it
+    posterior = (x + 0.5, n - x + 0.5)
+    low, high = _beta_limits(posterior, posterior, confidence_level)
     return _proportion("jeffreys", x, n, (low if x > 0 else 0.0, high if x < n else 1.0), confidence_level)
 
 

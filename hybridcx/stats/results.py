@@ -7,15 +7,55 @@ A number that does not exist is NaN here (`NA` in the CSVs) and `status` and `wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import nan
-from typing import Literal
+from dataclasses import dataclass, fields
+from math import isfinite, isnan, nan
+from typing import Literal, NamedTuple
 
 Status = Literal["ok", "caution", "not_estimable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval(NamedTuple):
+    """The limits of a two-sided confidence interval; NaN where there are none."""
+
+    low: float
+    high: float
+
+
+class Result:
+    """A result whose `repr` leaves out what does not exist (NaN), an empty warning and the status "ok"."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        texts: list[str] = []
+        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, field.name)
+            if value in ("", "ok") or (isinstance(value, float) and isnan(value)):
+                continue
+            gap = "\n    " if field.name == "warning" else " " if texts else ""
+            texts.append(f"{gap}{field.name}={_number(value) if isinstance(value, float) else repr(value)}")
+        return f"{type(self).__name__}({','.join(texts)})"
+
+
+class WithLimits(Result):
+    """A result with the limits `conf_low` and `conf_high`."""
+
+    __slots__ = ()
+    conf_low: float
+    conf_high: float
+
+    @property
+    def confidence_interval(self) -> ConfidenceInterval:
+        """The limits (low, high) at the level `conf_level`."""
+        return ConfidenceInterval(self.conf_low, self.conf_high)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if isfinite(value) and value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Interval(WithLimits):
     """One metric of one model with its confidence limits (a row of metrics.csv before it has its model's name)."""
 
     method: str
@@ -34,8 +74,8 @@ class Interval:
     warning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PairedTest:
+@dataclass(frozen=True, slots=True, repr=False)
+class PairedTest(WithLimits):
     """A comparison of two models on the same cases (a row of comparisons.csv): model minus comparator."""
 
     method: str
@@ -57,9 +97,14 @@ class PairedTest:
     status: Status = "ok"
     warning: str = ""
 
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of `statistic` (`parameter`)."""
+        return self.parameter
 
-@dataclass(frozen=True, slots=True)
-class Omnibus:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Omnibus(Result):
     """A test of k models at once on the same n cases (a row of omnibus.csv)."""
 
     method: str
@@ -71,9 +116,14 @@ class Omnibus:
     status: Status = "ok"
     warning: str = ""
 
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of `statistic` (`parameter`)."""
+        return self.parameter
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Agreement(WithLimits):
     """A coefficient of agreement or reliability of k readings of n cases (a row of agreement.csv)."""
 
     metric: str

@@ -72,8 +72,8 @@ def test_impossible_input_is_refused():
     for cell in range(4):
         with pytest.raises(ValueError, match="negative"):
             Confusion(*(-1 if i == cell else 1 for i in range(4)))
-    with pytest.raises(ValueError, match="y_pred must be a boolean array"):
-        Confusion.from_labels(np.array([True]), np.array([1]))
+    with pytest.raises(ValueError, match="y_pred must be a boolean array"):  # labels 1 and 2
+        Confusion.from_labels(np.array([True, False]), np.array([2, 1]))
     with pytest.raises(ValueError, match="one length"):
         boolean_columns(a=np.array([True]), b=np.array([True, False]))
     with pytest.raises(ValueError, match="shape"):

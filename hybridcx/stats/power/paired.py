@@ -18,7 +18,7 @@ from scipy import optimize, special
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats import distributions as stats
-from hybridcx.stats.results import Status
+from hybridcx.stats.results import Result, Status
 
 McnemarMethod = Literal["exact", "midp", "asymptotic"]
 SizeMethod = Literal["exact", "midp", "asymptotic", "connor"]
@@ -34,8 +34,8 @@ _CRITICAL = 1024
 _BLOCK = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class SampleSize:
+@dataclass(frozen=True, slots=True, repr=False)
+class SampleSize(Result):
     """The required number of cases: `n` in total, and `value`, the power or half-width at `n`.
 
     `n` is NaN with status "not_estimable" where no size answers the question. `n_positive` and `n_negative` are NaN
