@@ -25,8 +25,21 @@ FloatArray = npt.NDArray[np.float64]
 class Confusion:
     """The four counts of a two-class confusion matrix.
 
-    >>> Confusion(tp=8, fn=2, fp=1, tn=9).n
-    20
+    Parameters
+    ----------
+    tp, fn, fp, tn : int
+        True positives, false negatives, false positives, true negatives.
+
+    Raises
+    ------
+    ValueError
+        A negative count.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion
+    >>> Confusion.from_labels([1, 1, 0, 0, 0], [1, 0, 0, 0, 1])
+    Confusion(tp=1, fn=1, fp=1, tn=2)
     """
 
     tp: int
@@ -102,12 +115,27 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 def count_metrics(
     tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike, only: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """All count metrics of the vocabulary (or `only` some), for arrays of counts of any one shape (they broadcast).
+    """Metrics of confusion matrices: accuracy, sensitivity, PPV, F1, MCC, likelihood ratios and the others of `METRICS`.
 
-    Undefined values are NaN, infinite ratios Inf (see the module's conventions); `undefined_reason` says why.
-    Formulas: `METRICS[name].symbol`. LR+ is computed as TP (FP + TN) / (FP (TP + FN)), a single division, so that an empty cell gives
-    exactly 0, Inf or NaN.
+    Parameters
+    ----------
+    tp, fn, fp, tn : array_like of int
+        Counts, which broadcast to one shape.
+    only : iterable of str, optional
+        Names of the metrics to compute; all by default.
 
+    Returns
+    -------
+    dict of str to ndarray
+        The values by metric, of the broadcast shape. Undefined values are NaN, infinite ratios Inf.
+
+    Notes
+    -----
+    LR+ is TP (FP + TN) / (FP (TP + FN)), a single division, so that an empty cell gives exactly 0, Inf or NaN.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import count_metrics
     >>> float(count_metrics(8, 2, 1, 9)["lr_positive"])
     8.0
     >>> float(count_metrics(8, 2, 0, 10)["lr_positive"])

@@ -124,39 +124,189 @@ def _test(
 
 
 def mcnemar_exact(b: int, c: int, n: int) -> PairedTest:
-    """The exact conditional test (two-sided, doubled tail; `exact_pvalues`). Estimate (b - c) / n, no statistic.
+    """McNemar's exact conditional test.
 
-    n is the number of cases compared: all for accuracy, those of the class for sensitivity and specificity. n = 0 is
-    `not_estimable`. Raises ValueError for negative counts or b + c > n (so do the other three).
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
 
-    >>> mcnemar_exact(1, 7, 21).pvalue
-    0.0703125
+    Returns
+    -------
+    PairedTest
+        Estimate (b - c) / n, no statistic. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        Negative counts, or b + c above n.
+
+    Notes
+    -----
+    p = min(1, 2 P(X <= min(b, c))) for X ~ binomial(b + c, 1/2): two-sided by the doubled tail.
+
+    References
+    ----------
+    .. [1] McNemar (1947). Psychometrika 12:153-157. doi:10.1007/BF02295996
+    .. [2] Fagerland, Lydersen and Laake (2013). BMC Medical Research Methodology 13:91. doi:10.1186/1471-2288-13-91
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_exact
+    >>> mcnemar_exact(1, 7, 21)
+    PairedTest(method='mcnemar_exact', estimate=-0.285714, pvalue=0.0703125, n=21, b=1, c=7)
     """
     return _test("mcnemar_exact", b, c, n, exact_pvalues)
 
 
 def mcnemar_midp(b: int, c: int, n: int) -> PairedTest:
-    """The mid-p version of the exact test (`midp_pvalues`), less conservative and close to its level (Fagerland 2013)."""
+    """The mid-p version of McNemar's exact test, less conservative and close to its level.
+
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
+
+    Returns
+    -------
+    PairedTest
+        Estimate (b - c) / n, no statistic. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        Negative counts, or b + c above n.
+
+    Notes
+    -----
+    p = 2 P(X <= m) - P(X = m), m = min(b, c), for X ~ binomial(b + c, 1/2); 1 - P(X = b)/2 for b = c > 0.
+
+    References
+    ----------
+    .. [1] Fagerland, Lydersen and Laake (2013). BMC Medical Research Methodology 13:91. doi:10.1186/1471-2288-13-91
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_midp, paired_table
+    >>> table = paired_table([True, True, False, True], [True, False, False, False])
+    >>> mcnemar_midp(table.b, table.c, table.n).pvalue
+    0.25
+    """
     return _test("mcnemar_midp", b, c, n, midp_pvalues)
 
 
 def mcnemar_asymptotic(b: int, c: int, n: int) -> PairedTest:
-    """McNemar's chi-square (b - c)^2 / (b + c) with 1 degree of freedom, without continuity correction."""
+    """McNemar's chi-square test without continuity correction.
+
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
+
+    Returns
+    -------
+    PairedTest
+        Estimate (b - c) / n; `statistic` is the chi-square, `df` 1. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        Negative counts, or b + c above n.
+
+    Notes
+    -----
+    (b - c)^2 / (b + c), chi-square with 1 degree of freedom.
+
+    References
+    ----------
+    .. [1] McNemar (1947). Psychometrika 12:153-157. doi:10.1007/BF02295996
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_asymptotic
+    >>> mcnemar_asymptotic(1, 7, 21)
+    PairedTest(method='mcnemar_asymptotic', estimate=-0.285714, statistic=4.5, parameter=1, pvalue=0.0338949, n=21, b=1,
+        c=7)
+    """
     return _test("mcnemar_asymptotic", b, c, n, asymptotic_pvalues, asymptotic_statistics)
 
 
 def mcnemar_corrected(b: int, c: int, n: int) -> PairedTest:
-    """McNemar's chi-square with continuity correction, max(|b - c| - 1, 0)^2 / (b + c)."""
+    """McNemar's chi-square test with continuity correction.
+
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
+
+    Returns
+    -------
+    PairedTest
+        Estimate (b - c) / n; `statistic` is the chi-square, `df` 1. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        Negative counts, or b + c above n.
+
+    Notes
+    -----
+    max(|b - c| - 1, 0)^2 / (b + c), chi-square with 1 degree of freedom.
+
+    References
+    ----------
+    .. [1] McNemar (1947). Psychometrika 12:153-157. doi:10.1007/BF02295996
+    .. [2] Edwards (1948). Psychometrika 13:185-187. doi:10.1007/BF02289261
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_corrected
+    >>> mcnemar_corrected(1, 7, 21).statistic
+    3.125
+    """
     return _test("mcnemar_corrected", b, c, n, corrected_pvalues, corrected_statistics)
 
 
 def cochran_q(correct: npt.ArrayLike) -> Omnibus:
-    """Cochran's (1950) Q: are k models equally often right on the same n cases?
+    """Cochran's Q: are k models equally often right on the same n cases?
 
-    `correct`: boolean array of shape (n, k). With C_j the column and R_i the row sums,
-    Q = (k - 1) (k sum C_j^2 - (sum C_j)^2) / (k sum R_i - sum R_i^2), chi-square with k - 1 degrees of freedom. For k = 2 it is McNemar's
-    asymptotic chi-square. If all models are right on the same cases, Q is 0/0: p = 1, no statistic, `caution` (bad_input.md 31).
-    Raises ValueError for an array that is not boolean, not two-dimensional or has fewer than two columns; n = 0 is `not_estimable`.
+    Parameters
+    ----------
+    correct : array_like of bool, shape (n, k)
+        Whether each model is right on each case; k of at least 2.
+
+    Returns
+    -------
+    Omnibus
+        All models right on the same cases: p = 1, no statistic, `caution`. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        An array that is not boolean, not two-dimensional or has fewer than two columns.
+
+    Notes
+    -----
+    With C_j the column and R_i the row sums, Q = (k - 1) (k sum C_j^2 - (sum C_j)^2) / (k sum R_i - sum R_i^2), chi-square with k - 1 degrees of
+    freedom. For k = 2 it is McNemar's asymptotic chi-square.
+
+    References
+    ----------
+    .. [1] Cochran (1950). Biometrika 37:256-266. doi:10.1093/biomet/37.3-4.256
+
+    Examples
+    --------
+    >>> from hybridcx.stats import cochran_q
+    >>> cochran_q([[True, True, False], [True, False, False], [True, True, True], [False, True, False]])
+    Omnibus(method='cochran_q', statistic=2.66667, parameter=2, pvalue=0.263597, n=4, k=3)
     """
     x = np.asarray(correct)
     if x.dtype != np.bool_ or x.ndim != 2 or x.shape[1] < 2:

@@ -28,7 +28,13 @@ NO_CASES = "there are no cases to compare the models on"
 
 
 class PairedTable(NamedTuple):
-    """The paired table of two models on n cases: both right, only the model, only the comparator, both wrong."""
+    """The paired table of two models on n cases.
+
+    Attributes
+    ----------
+    n11, n10, n01, n00 : int
+        Cases that both got right, only the model, only the comparator, neither.
+    """
 
     n11: int
     n10: int
@@ -52,9 +58,33 @@ class PairedTable(NamedTuple):
 
 
 def paired_table(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> PairedTable:
-    """(n11, n10, n01, n00) of two boolean arrays of shape (n,): is the model, is the comparator right on each case?
+    """Count the paired table of two models on the same cases.
 
-    Raises ValueError for arrays that are not boolean or differ in length.
+    Parameters
+    ----------
+    correct_a, correct_b : array_like of bool, shape (n,)
+        Whether the model, the comparator is right on each case.
+
+    Returns
+    -------
+    PairedTable
+        The named tuple (n11, n10, n01, n00), with `b` = n10, `c` = n01 and `n`.
+
+    Raises
+    ------
+    ValueError
+        Arrays that are not boolean or differ in length. 0 and 1 are refused, as they may be predictions passed by mistake.
+
+    Notes
+    -----
+    For sensitivity pass the positive cases alone, for specificity the negative ones.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import paired_table
+    >>> table = paired_table([True, True, False, True], [True, False, False, False])
+    >>> table, table.b, table.c, table.n
+    (PairedTable(n11=1, n10=2, n01=0, n00=1), 2, 0, 4)
     """
     a, b = boolean_columns(correct_a=correct_a, correct_b=correct_b)
     n11 = int(np.count_nonzero(a & b))
@@ -105,13 +135,43 @@ def _difference(
 
 
 def newcombe_paired(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
-    """Newcombe's (1998, Statistics in Medicine 17:2635) method 10: Wilson limits of both proportions, combined with their correlation.
+    """Newcombe's interval (method 10) of the difference of two paired proportions.
 
+    Parameters
+    ----------
+    n11, n10, n01, n00 : int
+        Cases that both models got right, only the model, only the comparator, neither (`paired_table`).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        Limits alone: no p-value. `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
     With p1 = (n11 + n10)/n, p2 = (n11 + n01)/n and their Wilson limits (l1, u1), (l2, u2):
     L = d - sqrt((p1 - l1)^2 - 2 phi (p1 - l1)(u2 - p2) + (u2 - p2)^2) and
     U = d + sqrt((u1 - p1)^2 - 2 phi (u1 - p1)(p2 - l2) + (p2 - l2)^2).
     phi is the correlation of the table with the continuity correction of method 10: its numerator A = n11 n00 - n10 n01 becomes
-    max(A - n/2, 0) if A > 0; phi is 0 where a margin is empty. Method 10 is an interval alone: no p-value.
+    max(A - n/2, 0) if A > 0; phi is 0 where a margin is empty.
+
+    References
+    ----------
+    .. [1] Newcombe (1998). Statistics in Medicine 17:2635-2650. doi:10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C
+
+    Examples
+    --------
+    >>> from hybridcx.stats import newcombe_paired
+    >>> newcombe_paired(1, 1, 7, 12)
+    PairedTest(method='newcombe_paired', estimate=-0.285714, conf_low=-0.50692, conf_high=-0.0255591, conf_level=0.95,
+        n=21, b=1, c=7)
     """
     n = _check_table(n11, n10, n01, n00)
     if n == 0:
@@ -202,15 +262,43 @@ def tango_limits(b: int, c: int, n: int, confidence_level: float = 0.95) -> tupl
 
 
 def tango(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
-    """Tango's (1998) score interval of the difference, with the score test of no difference.
+    """Tango's score interval of the difference of two paired proportions, with the score test of no difference.
 
-    `statistic` is the signed z = (b - c) / sqrt(b + c), p two-sided: McNemar's asymptotic test without continuity correction, so that
-    0 lies outside the interval exactly if p < 1 - confidence_level. b = c = 0: interval -+z^2/(n + z^2), p = 1, no statistic, `caution`.
-    For non-inferiority and equivalence see `tango_pvalue` and `tango_limits`.
+    Parameters
+    ----------
+    n11, n10, n01, n00 : int
+        Cases that both models got right, only the model, only the comparator, neither (`paired_table`).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    >>> t = tango(1, 1, 7, 12)
-    >>> round(t.conf_low, 3), round(t.conf_high, 3)
-    (-0.517, -0.026)
+    Returns
+    -------
+    PairedTest
+        `statistic` is the signed z = (b - c) / sqrt(b + c). `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    All differences whose score statistic lies within -+z. The test is McNemar's asymptotic one without continuity correction, so that 0 lies outside
+    the interval exactly if p < 1 - confidence_level. b = c = 0: interval -+z^2/(n + z^2), p = 1, no statistic, `caution`.
+
+    References
+    ----------
+    .. [1] Tango (1998). Statistics in Medicine 17:891-908. doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
+
+    Examples
+    --------
+    >>> from hybridcx.stats import paired_table, tango
+    >>> tango(1, 1, 7, 12)
+    PairedTest(method='tango', estimate=-0.285714, conf_low=-0.517232, conf_high=-0.026003, conf_level=0.95,
+        statistic=-2.12132, pvalue=0.0338949, n=21, b=1, c=7)
+    >>> table = paired_table([True, True, False, True], [True, False, False, False])
+    >>> round(tango(*table).pvalue, 4)
+    0.1573
     """
     n = _check_table(n11, n10, n01, n00)
     limits = tango_limits(n10, n01, n, confidence_level)
@@ -222,11 +310,38 @@ def tango(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95
 
 
 def tango_pvalue(b: int, c: int, n: int, null: float) -> float:
-    """One-sided p of p1 - p2 <= `null` against > `null` by Tango's score test: the closed form of inverting `tango_limits`.
+    """One-sided p of "p1 - p2 <= null" against "> null" by Tango's score test, as for non-inferiority.
 
-    For non-inferiority with margin m, `null` = -m. The other side, p1 - p2 >= `null`, is `tango_pvalue(c, b, n, -null)`. NaN for n = 0;
-    1 for b = c = 0 at `null` = 0. Raises ValueError unless -1 < null < 1.
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
+    null : float
+        Difference under the hypothesis, strictly between -1 and 1; for non-inferiority with margin m it is -m.
 
+    Returns
+    -------
+    float
+        NaN for n = 0; 1 for b = c = 0 at `null` = 0.
+
+    Raises
+    ------
+    ValueError
+        `null` outside -1 to 1.
+
+    Notes
+    -----
+    The other side, p1 - p2 >= null, is `tango_pvalue(c, b, n, -null)`.
+
+    References
+    ----------
+    .. [1] Tango (1998). Statistics in Medicine 17:891-908. doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
+
+    Examples
+    --------
+    >>> from hybridcx.stats import tango_pvalue
     >>> round(tango_pvalue(3, 5, 100, -0.1), 6)
     0.011893
     """
@@ -239,10 +354,40 @@ def tango_pvalue(b: int, c: int, n: int, null: float) -> float:
 
 
 def agresti_min(n11: int, n10: int, n01: int, n00: int, confidence_level: float = 0.95) -> PairedTest:
-    """Agresti and Min (2005): Wald's interval after adding 1/2 to each of the four cells; the estimate stays raw.
+    """Agresti and Min's interval of the difference of two paired proportions.
 
-    With b* = b + 1/2, c* = c + 1/2, n* = n + 2: d* = (b* - c*)/n*, limits d* -+ z sqrt(b* + c* - (b* - c*)^2/n*) / n*, clipped to -1 to 1.
-    Shrunken towards 0, it need not contain the raw estimate. An interval alone: no p-value.
+    Parameters
+    ----------
+    n11, n10, n01, n00 : int
+        Cases that both models got right, only the model, only the comparator, neither (`paired_table`).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        Limits alone: no p-value. The estimate stays (b - c) / n, and the shrunken interval need not contain it. `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    Wald's interval after adding 1/2 to each of the four cells: with b* = b + 1/2, c* = c + 1/2, n* = n + 2 and d* = (b* - c*)/n*, the limits are
+    d* -+ z sqrt(b* + c* - (b* - c*)^2/n*) / n*, clipped to -1 to 1.
+
+    References
+    ----------
+    .. [1] Agresti and Min (2005). Statistics in Medicine 24:729-740. doi:10.1002/sim.1781
+
+    Examples
+    --------
+    >>> from hybridcx.stats import agresti_min
+    >>> agresti_min(1, 1, 7, 12)
+    PairedTest(method='agresti_min', estimate=-0.285714, conf_low=-0.493226, conf_high=-0.0285133, conf_level=0.95, n=21,
+        b=1, c=7, std_error=0.118551)
     """
     n = _check_table(n11, n10, n01, n00)
     z = normal_quantile(confidence_level)
@@ -257,13 +402,40 @@ def agresti_min(n11: int, n10: int, n01: int, n00: int, confidence_level: float 
 def permutation_paired_counts(
     b: int, c: int, n: int, n_resamples: int = 9999, rng: np.random.Generator | None = None
 ) -> PairedTest:
-    """Permutation test of a paired difference of proportions: the two models' labels are swapped within cases.
+    """Permutation test of the difference of two paired proportions: the models are swapped within cases.
 
-    Only discordant cases move the difference, so b is binomial(b + c, 1/2) under permutation and the two-sided p is
-    P(|2X - (b + c)| >= |b - c|). Up to `EXACT_PERMUTATION_MAX` discordant cases all 2^(b + c) swaps are counted (that equals McNemar's exact
-    test); beyond it `n_resamples` swaps are drawn and p = (1 + count) / (B + 1). b = c = 0: p = 1, `caution`; n = 0 is `not_estimable`.
-    `n_resamples` in the result is NaN where the test is exact. Raises ValueError for impossible counts, or if swaps must be drawn and
-    `rng` is None or `n_resamples` below 1.
+    Parameters
+    ----------
+    b, c : int
+        Cases that only the model, only the comparator got right (`paired_table`).
+    n : int
+        Cases compared: all for accuracy, those of the class for sensitivity and specificity.
+    n_resamples : int, default 9999
+        Swaps drawn where they cannot all be counted.
+    rng : numpy.random.Generator, optional
+        Draws them; needed above 20 discordant cases.
+
+    Returns
+    -------
+    PairedTest
+        `n_resamples` is NaN where the test is exact. b = c = 0: p = 1, `caution`. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        Impossible counts, or swaps must be drawn and `rng` is missing or `n_resamples` below 1.
+
+    Notes
+    -----
+    Only discordant cases move the difference, so b is binomial(b + c, 1/2) under permutation and the two-sided p is P(|2X - (b + c)| >= |b - c|). Up
+    to
+    20 discordant cases all 2^(b + c) swaps are counted (McNemar's exact test); beyond it p = (1 + count) / (B + 1).
+
+    Examples
+    --------
+    >>> from hybridcx.stats import permutation_paired_counts
+    >>> permutation_paired_counts(1, 7, 21).pvalue
+    0.0703125
     """
     if min(b, c) < 0 or b + c > n:
         raise ValueError(f"b and c discordant cases out of n need b + c <= n, got b = {b}, c = {c}, n = {n}")
@@ -309,11 +481,38 @@ class ErrorOverlap(Result):
 
 
 def error_overlap(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> ErrorOverlap:
-    """Overlap of the errors of two models, from two boolean arrays of shape (n,) that say who is right.
+    """How far two models err on the same cases.
 
-    kappa = (po - pe) / (1 - pe) with po = (n11 + n00)/n and pe from the margins: 1 if the models err on the same cases, 0 if as often
-    together as by chance. It is undefined (NaN, `caution`) if a model is always right or always wrong, since one rating is constant
-    then; no cases are `not_estimable`.
+    Parameters
+    ----------
+    correct_a, correct_b : array_like of bool, shape (n,)
+        Whether the model, the comparator is right on each case.
+
+    Returns
+    -------
+    ErrorOverlap
+        `kappa`, Cohen's kappa of the two error indicators: 1 if the models err on the same cases, 0 if as often together as by chance;
+        `double_fault`, the share of cases that both get wrong; `either_fault`, that at least one gets wrong. kappa is NaN (`caution`) where a model
+        is always right or always wrong. `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        Arrays that are not boolean or differ in length.
+
+    Notes
+    -----
+    kappa = (po - pe) / (1 - pe) with po = (n11 + n00)/n and pe from the margins.
+
+    References
+    ----------
+    .. [1] Giacinto and Roli (2001). Image and Vision Computing 19:699-707.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import error_overlap
+    >>> error_overlap([True, True, False, True], [True, False, False, True])
+    ErrorOverlap(kappa=0.5, double_fault=0.25, either_fault=0.5, n=4)
     """
     n11, n10, n01, n00 = paired_table(correct_a, correct_b)
     n = n11 + n10 + n01 + n00

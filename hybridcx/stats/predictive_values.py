@@ -162,19 +162,52 @@ def generalized_score(
     which: Literal["ppv", "npv"] = "ppv",
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """The generalized score test of equal PPV (or NPV) of Leisenring, Alonzo and Pepe (2000, Biometrics 56:345).
+    """The generalized score test of equal PPV (or NPV) of two models on the same cases.
 
-    Three boolean arrays of shape (n,), True for the positive class. Over the calls of both models, with D the truth, Z = 1 for the
-    comparator's calls, Zbar their share and Dbar the pooled predictive value:
-    T = (sum D (Z - Zbar))^2 / sum over cases of (sum over its calls of (D - Dbar)(Z - Zbar))^2, chi-square with 1 degree of freedom.
-    For NPV the negative calls and the negative class take these places.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    pred_a, pred_b : array_like of bool or 0/1, shape (n,)
+        Calls of the model and of the comparator; True or 1 for the positive class.
+    which : {"ppv", "npv"}
+        The predictive value.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    The estimate is model minus comparator. `std_error` and limits are those of the difference itself, the empirical (sandwich) variance of
-    the identity-link marginal model without the null hypothesis: sum over cases of (A (D - PV_a)/n_a - B (D - PV_b)/n_b)^2, normal
-    quantile, clipped to -1 to 1. They do not invert the score test, so that near its level the two can differ.
+    Returns
+    -------
+    PairedTest
+            `statistic` is a chi-square with `df` 1. A model without such calls: `not_estimable`. Identical calls, or predictive values that are both
+        0 or
+        both 1: difference 0, p = 1, no statistic, no limits, `caution`.
 
-    A model without such calls: `not_estimable`. Identical calls, or predictive values that are both 0 or both 1: difference 0, p = 1,
-    no statistic, no limits, `caution`.
+    Raises
+    ------
+    ValueError
+        Another predictive value, or arrays that are not 0/1 or differ in length.
+
+    Notes
+    -----
+    Over the calls of both models, with D the truth, Z = 1 for the comparator's calls, Zbar their share and Dbar the pooled predictive value:
+    T = (sum D (Z - Zbar))^2 / sum over cases of (sum over its calls of (D - Dbar)(Z - Zbar))^2. For NPV the negative calls and the negative class
+    take their roles. `std_error` and limits are those of the difference itself, by the empirical (sandwich) variance of the identity-link marginal
+    model
+    without the null hypothesis, sum over cases of (A (D - PV_a)/n_a - B (D - PV_b)/n_b)^2, normal quantile, clipped to -1 to 1. They do not invert
+    the
+    score test, so that near its level the two can differ.
+
+    References
+    ----------
+    .. [1] Leisenring, Alonzo and Pepe (2000). Biometrics 56:345-351. doi:10.1111/j.0006-341X.2000.00345.x
+
+    Examples
+    --------
+    >>> from hybridcx.stats import generalized_score
+    >>> truth = [1, 1, 1, 0, 0, 0]
+    >>> generalized_score(truth, [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1])
+    PairedTest(method='generalized_score', estimate=0.25, conf_low=-0.297827, conf_high=0.797827, conf_level=0.95,
+        statistic=0.761905, parameter=1, pvalue=0.382733, n=6, std_error=0.279508)
     """
     return _score_test("generalized_score", False, y_true, pred_a, pred_b, which, confidence_level)
 
@@ -186,11 +219,44 @@ def weighted_generalized_score(
     which: Literal["ppv", "npv"] = "ppv",
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """The weighted generalized score test of equal PPV (or NPV) of Kosinski (2013, Statistics in Medicine 32:964).
+    """The weighted generalized score test of equal PPV (or NPV) of two models on the same cases.
 
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    pred_a, pred_b : array_like of bool or 0/1, shape (n,)
+        Calls of the model and of the comparator; True or 1 for the positive class.
+    which : {"ppv", "npv"}
+        The predictive value.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        Limits and edges as in `generalized_score`.
+
+    Raises
+    ------
+    ValueError
+        As `generalized_score`.
+
+    Notes
+    -----
     T = d^2 / ((p (1 - p) - 2 C)(1/n_a + 1/n_b)), with p the pooled predictive value and C = sum over the cases that both models call of
     (D - p)^2 / (n_a + n_b). Unlike the unweighted test it reduces to the usual score statistic for independent samples.
-    Arguments, limits and edges as in `generalized_score`.
+
+    References
+    ----------
+    .. [1] Kosinski (2013). Statistics in Medicine 32:964-977. doi:10.1002/sim.5587
+
+    Examples
+    --------
+    >>> from hybridcx.stats import weighted_generalized_score
+    >>> truth = [1, 1, 1, 0, 0, 0]
+    >>> round(weighted_generalized_score(truth, [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1]).pvalue, 4)
+    0.3827
     """
     return _score_test("weighted_generalized_score", True, y_true, pred_a, pred_b, which, confidence_level)
 
@@ -202,16 +268,49 @@ def lr_regression(
     which: Literal["lr_positive", "lr_negative"] = "lr_positive",
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """Ratio of two models' LR+ (or LR-) on the same cases, by regression of the log likelihood ratio (Gu and Pepe 2009; Leisenring and
-    Pepe 1998).
+    """Ratio of two models' LR+ (or LR-) on the same cases, by regression of the log likelihood ratio.
 
-    log(LR_a / LR_b) is the interaction of model and truth in the saturated log-linear marginal model of a positive (for LR-: negative)
-    call. Its empirical (sandwich) variance, a case being the cluster, is, with x_a, x_b the calls in one class and m = x_a and x_b both,
-    the sum over the two classes of 1/x_a + 1/x_b - 2 m / (x_a x_b). `estimate` is model over comparator, limits
-    estimate exp(-+z se), `statistic` (log ratio / se)^2, chi-square with 1 degree of freedom. `std_error` is that of the log ratio.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    pred_a, pred_b : array_like of bool or 0/1, shape (n,)
+        Calls of the model and of the comparator; True or 1 for the positive class.
+    which : {"lr_positive", "lr_negative"}
+        The likelihood ratio.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Raises ValueError as `generalized_score` does. A class without cases, or one in which a model makes no such call (a likelihood ratio of
-    0, Inf or 0/0, never helped by adding 1/2), is `not_estimable`. Identical calls: ratio 1, p = 1, no statistic, no limits, `caution`.
+    Returns
+    -------
+    PairedTest
+            `estimate` is model over comparator, `std_error` that of its logarithm, `statistic` a chi-square with `df` 1. A class without cases, or
+        one in
+        which a model makes no such call (a likelihood ratio of 0, Inf or 0/0), is `not_estimable`. Identical calls: ratio 1, p = 1, no statistic, no
+        limits, `caution`.
+
+    Raises
+    ------
+    ValueError
+        Another ratio, or arrays that are not 0/1 or differ in length.
+
+    Notes
+    -----
+    log(LR_a / LR_b) is the interaction of model and truth in the saturated log-linear marginal model of a positive (for LR-: negative) call. Its
+    empirical (sandwich) variance, a case being the cluster, is, with x_a, x_b the calls in one class and m = x_a and x_b both, the sum over the two
+    classes of 1/x_a + 1/x_b - 2 m / (x_a x_b). Limits: estimate exp(-+z se). 1/2 is never added.
+
+    References
+    ----------
+    .. [1] Gu and Pepe (2009). Biostatistics 10:172-186. doi:10.1093/biostatistics/kxn025
+
+    Examples
+    --------
+    >>> from hybridcx.stats import lr_regression
+    >>> truth = [1, 1, 1, 0, 0, 0]
+    >>> lr_regression(truth, [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1])
+    PairedTest(method='lr_regression', estimate=3, conf_low=0.238905, conf_high=37.6719, conf_level=0.95,
+        statistic=0.724169, parameter=1, pvalue=0.39478, n=6, std_error=1.29099)
     """
     method = "lr_regression"
     if which not in ("lr_positive", "lr_negative"):

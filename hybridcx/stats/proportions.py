@@ -84,11 +84,41 @@ def score_limits(x: npt.ArrayLike, n: npt.ArrayLike, z: float) -> tuple[FloatArr
 
 
 def wilson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
-    """Wilson's score interval of the proportion x / n (formula: `wilson_limits`). n = 0 is `not_estimable`.
+    """Wilson's score interval of a proportion.
 
-    >>> w = wilson(36, 49)
-    >>> round(w.conf_low, 6), round(w.conf_high, 6)
-    (0.597377, 0.837887)
+    Parameters
+    ----------
+    x : int
+        Cases that count (successes).
+    n : int
+        Cases of the denominator.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    (x + z^2/2 -+ z sqrt(x (n - x) / n + z^2/4)) / (n + z^2), without continuity correction; exactly 0 at x = 0 and 1 at x = n.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> from hybridcx.stats import wilson
+    >>> wilson(36, 49)
+    Interval(method='wilson', estimate=0.734694, conf_low=0.597377, conf_high=0.837887, conf_level=0.95, numerator=36,
+        denominator=49, n=49)
     """
     _check_counts(x, n)
     low, high = wilson_limits(x, n, confidence_level)
@@ -96,9 +126,43 @@ def wilson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
 
 
 def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
-    """The exact interval (Clopper and Pearson 1934): beta quantiles at alpha/2 with (x, n - x + 1) and at 1 - alpha/2 with (x + 1, n - x).
+    """The exact interval of a proportion.
 
-    0 and 1 are exact at x = 0 and x = n. Both tails get alpha/2, also at the ends (no one-sided alpha there).
+    Parameters
+    ----------
+    x : int
+        Cases that count (successes).
+    n : int
+        Cases of the denominator.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    Beta quantiles at alpha/2 with (x, n - x + 1) and at 1 - alpha/2 with (x + 1, n - x); 0 and 1 are exact at x = 0 and x = n. Both tails get
+    alpha/2,
+    also at the ends (no one-sided alpha there).
+
+    References
+    ----------
+    .. [1] Clopper and Pearson (1934). Biometrika 26:404-413. doi:10.1093/biomet/26.4.404
+
+    Examples
+    --------
+    >>> from hybridcx.stats import clopper_pearson
+    >>> clopper_pearson(36, 49)
+    Interval(method='clopper_pearson', estimate=0.734694, conf_low=0.589183, conf_high=0.850529, conf_level=0.95,
+        numerator=36, denominator=49, n=49)
     """
     _check_counts(x, n)
     normal_quantile(confidence_level)  # checks it
@@ -107,9 +171,42 @@ def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
 
 
 def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
-    """Agresti and Coull (1998): Wald's interval about Wilson's midpoint (x + z^2/2) / (n + z^2), clipped to 0 and 1.
+    """Agresti and Coull's interval of a proportion: Wald's about Wilson's midpoint.
 
-    The version with z^2, not the "add two successes and two failures" of its 95 % special case. The estimate stays x / n.
+    Parameters
+    ----------
+    x : int
+        Cases that count (successes).
+    n : int
+        Cases of the denominator.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        The estimate stays x / n. `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    p -+ z sqrt(p (1 - p) / (n + z^2)) with p = (x + z^2/2) / (n + z^2), clipped to 0 and 1: the version with z^2, not the "add two successes and two
+    failures" of its 95 % special case.
+
+    References
+    ----------
+    .. [1] Agresti and Coull (1998). The American Statistician 52:119-126. doi:10.1080/00031305.1998.10480550
+
+    Examples
+    --------
+    >>> from hybridcx.stats import agresti_coull
+    >>> agresti_coull(36, 49)
+    Interval(method='agresti_coull', estimate=0.734694, conf_low=0.59626, conf_high=0.839004, conf_level=0.95,
+        numerator=36, denominator=49, n=49)
     """
     _check_counts(x, n)
     z = normal_quantile(confidence_level)
@@ -120,9 +217,42 @@ def agresti_coull(x: int, n: int, confidence_level: float = 0.95) -> Interval:
 
 
 def jeffreys(x: int, n: int, confidence_level: float = 0.95) -> Interval:
-    """The equal-tailed interval of the posterior Beta(x + 1/2, n - x + 1/2), modified at the ends (Brown, Cai and DasGupta 2001).
+    """The modified Jeffreys interval of a proportion.
 
-    Modified: the lower limit is 0 at x = 0 and the upper limit 1 at x = n. Their further change for x = 1 and n - 1 is not made.
+    Parameters
+    ----------
+    x : int
+        Cases that count (successes).
+    n : int
+        Cases of the denominator.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` for n = 0.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or above its total, or a level outside 0 to 1.
+
+    Notes
+    -----
+    Equal-tailed quantiles of the posterior Beta(x + 1/2, n - x + 1/2). Modified at the ends: the lower limit is 0 at x = 0 and the upper limit 1 at
+    x = n. The further change of Brown, Cai and DasGupta for x = 1 and n - 1 is not made.
+
+    References
+    ----------
+    .. [1] Brown, Cai and DasGupta (2001). Statistical Science 16:101-133. doi:10.1214/ss/1009213286
+
+    Examples
+    --------
+    >>> from hybridcx.stats import jeffreys
+    >>> jeffreys(36, 49)
+    Interval(method='jeffreys', estimate=0.734694, conf_low=0.600204, conf_high=0.842383, conf_level=0.95, numerator=36,
+        denominator=49, n=49)
     """
     _check_counts(x, n)
     normal_quantile(confidence_level)  # checks it
@@ -172,16 +302,67 @@ def mover_sum(a: Interval, b: Interval, correlation: float = 0.0) -> tuple[float
 
 
 def balanced_accuracy_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
-    """Balanced accuracy with MOVER limits from Wilson's for sensitivity and specificity (Zou and Donner 2008).
+    """Balanced accuracy with MOVER limits from Wilson's for sensitivity and specificity.
 
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` where a class is absent.
+
+    Notes
+    -----
     L = S - sqrt((se - l1)^2 + (sp - l2)^2), U = S + sqrt((u1 - se)^2 + (u2 - sp)^2) for S = se + sp, then halved; clipped to 0 to 1.
-    `not_estimable` if a class is absent.
+
+    References
+    ----------
+    .. [1] Zou and Donner (2008). Statistics in Medicine 27:1693-1702. doi:10.1002/sim.3095
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, balanced_accuracy_mover
+    >>> balanced_accuracy_mover(Confusion(tp=23, fn=2, fp=1, tn=23))
+    Interval(method='mover_wilson', estimate=0.939167, conf_low=0.822306, conf_high=0.972757, conf_level=0.95, n=49)
     """
     return _mover("balanced_accuracy", 0.5, 0.0, confusion, confidence_level)
 
 
 def youden_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
-    """Youden's J with MOVER limits: those of `balanced_accuracy_mover`, as J = 2 BA - 1; clipped to -1 to 1."""
+    """Youden's J, sensitivity + specificity - 1, with MOVER limits from Wilson's.
+
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` where a class is absent.
+
+    Notes
+    -----
+    The limits of `balanced_accuracy_mover`, as J = 2 BA - 1; clipped to -1 to 1.
+
+    References
+    ----------
+    .. [1] Youden (1950). Cancer 3:32-35.
+    .. [2] Zou and Donner (2008). Statistics in Medicine 27:1693-1702. doi:10.1002/sim.3095
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, youden_mover
+    >>> round(youden_mover(Confusion(tp=23, fn=2, fp=1, tn=23)).estimate, 4)
+    0.8783
+    """
     return _mover("youden_j", 1.0, -1.0, confusion, confidence_level)
 
 
@@ -218,10 +399,40 @@ def _log_interval(method: str, metric: str, variance: float, confusion: Confusio
 def likelihood_ratio_log(
     confusion: Confusion, metric: Literal["lr_positive", "lr_negative"], confidence_level: float = 0.95
 ) -> Interval:
-    """LR+ or LR- with the log-scale limits of Simel, Samsa and Matchar (1991).
+    """A likelihood ratio with limits on the log scale.
 
-    var(log LR+) = 1/TP - 1/(TP + FN) + 1/FP - 1/(FP + TN); for LR- with FN and TN in the places of TP and FP. A ratio of 0 or Inf (an
-    empty cell) is `caution` without limits, 0/0 is `not_estimable`; 1/2 is never added.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    metric : {"lr_positive", "lr_negative"}
+        LR+ = sensitivity / (1 - specificity) or LR- = (1 - sensitivity) / specificity.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        A ratio of 0 or Inf (an empty cell) is `caution` without limits, 0/0 is `not_estimable`.
+
+    Raises
+    ------
+    ValueError
+        Another metric.
+
+    Notes
+    -----
+    var(log LR+) = 1/TP - 1/(TP + FN) + 1/FP - 1/(FP + TN); for LR- with FN and TN instead of TP and FP. 1/2 is never added.
+
+    References
+    ----------
+    .. [1] Simel, Samsa and Matchar (1991). Journal of Clinical Epidemiology 44:763-770. doi:10.1016/0895-4356(91)90128-V
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, likelihood_ratio_log
+    >>> likelihood_ratio_log(Confusion(tp=23, fn=2, fp=1, tn=23), "lr_positive")
+    Interval(method='log', estimate=22.08, conf_low=3.23005, conf_high=150.935, conf_level=0.95, n=49)
     """
     c = confusion
     if metric not in ("lr_positive", "lr_negative"):
@@ -232,9 +443,34 @@ def likelihood_ratio_log(
 
 
 def diagnostic_odds_ratio_log(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
-    """The diagnostic odds ratio with Woolf's (1955) limits: var(log DOR) = 1/TP + 1/FN + 1/FP + 1/TN (Glas et al. 2003).
+    """The diagnostic odds ratio with Woolf's limits.
 
-    Empty cells as in `likelihood_ratio_log`.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        A ratio of 0 or Inf (an empty cell) is `caution` without limits, 0/0 is `not_estimable`.
+
+    Notes
+    -----
+    var(log DOR) = 1/TP + 1/FN + 1/FP + 1/TN. 1/2 is never added.
+
+    References
+    ----------
+    .. [1] Woolf (1955). Annals of Human Genetics 19:251-253.
+    .. [2] Glas et al. (2003). Journal of Clinical Epidemiology 56:1129-1135. doi:10.1016/S0895-4356(03)00177-X
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, diagnostic_odds_ratio_log
+    >>> diagnostic_odds_ratio_log(Confusion(tp=23, fn=2, fp=1, tn=23))
+    Interval(method='log', estimate=264.5, conf_low=22.3939, conf_high=3124.08, conf_level=0.95, n=49)
     """
     c = confusion
     cells = (c.tp, c.fn, c.fp, c.tn)
@@ -243,10 +479,34 @@ def diagnostic_odds_ratio_log(confusion: Confusion, confidence_level: float = 0.
 
 
 def f1_wilson(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
-    """F1 with Wilson's limits of the share J = TP / (TP + FP + FN), of which it is the increasing function 2 J / (1 + J).
+    """F1 with Wilson's limits of Jaccard's index, of which it is an increasing function.
 
-    J (Jaccard's index) is a share of the cases that truth or model calls positive. `numerator` and `denominator` are those of J. `not_estimable`
-    without a positive case; the limits exist for every other table.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `numerator` and `denominator` are those of Jaccard's index. `not_estimable` without a positive case.
+
+    Notes
+    -----
+    F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), the share of true positives among the cases that truth or model calls positive.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, f1_wilson
+    >>> f1_wilson(Confusion(tp=23, fn=2, fp=1, tn=23))
+    Interval(method='wilson', estimate=0.938776, conf_low=0.830574, conf_high=0.979575, conf_level=0.95, numerator=23,
+        denominator=26, n=49)
     """
     c = confusion
     estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)["f1"])
@@ -262,11 +522,43 @@ def f1_wilson(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
 def likelihood_ratio_mover(
     confusion: Confusion, metric: Literal["lr_positive", "lr_negative"], confidence_level: float = 0.95
 ) -> Interval:
-    """LR+ or LR- with MOVER limits for a ratio of two proportions from Wilson's limits (Donner and Zou 2012).
+    """A likelihood ratio with MOVER limits for a ratio of two proportions, from Wilson's.
 
-    With the proportions p1, p2 and their limits (l1, u1), (l2, u2): L = (p1 p2 - sqrt((p1 p2)^2 - l1 u2 (2 p1 - l1)(2 p2 - u2))) / (u2 (2 p2 - u2)),
-    U = (p1 p2 + sqrt((p1 p2)^2 - u1 l2 (2 p1 - u1)(2 p2 - l2))) / (l2 (2 p2 - l2)). Also for a ratio of 0 or Inf, which has one limit of its own:
-    for p2 = 0, L = sqrt(l1 (2 p1 - l1)) / u2 and U = Inf. `not_estimable` for 0/0 and without a class.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    metric : {"lr_positive", "lr_negative"}
+        LR+ = sensitivity / (1 - specificity) or LR- = (1 - sensitivity) / specificity.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Also for a ratio of 0 or Inf, which has one limit of its own. `not_estimable` for 0/0 and without a class.
+
+    Raises
+    ------
+    ValueError
+        Another metric.
+
+    Notes
+    -----
+    With the proportions p1, p2 and their limits (l1, u1), (l2, u2):
+    L = (p1 p2 - sqrt((p1 p2)^2 - l1 u2 (2 p1 - l1)(2 p2 - u2))) / (u2 (2 p2 - u2)),
+    U = (p1 p2 + sqrt((p1 p2)^2 - u1 l2 (2 p1 - u1)(2 p2 - l2))) / (l2 (2 p2 - l2)).
+    For p2 = 0, L = sqrt(l1 (2 p1 - l1)) / u2 and U = Inf.
+
+    References
+    ----------
+    .. [1] Donner and Zou (2012). Statistical Methods in Medical Research 21:347-359.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, likelihood_ratio_mover
+    >>> likelihood_ratio_mover(Confusion(tp=23, fn=2, fp=1, tn=23), "lr_positive")
+    Interval(method='mover_wilson', estimate=22.08, conf_low=4.44695, conf_high=124.487, conf_level=0.95, n=49)
     """
     if metric not in ("lr_positive", "lr_negative"):
         raise ValueError(f"metric must be lr_positive or lr_negative, got {metric!r}")
@@ -293,10 +585,35 @@ def likelihood_ratio_mover(
 
 
 def diagnostic_odds_ratio_mover(confusion: Confusion, confidence_level: float = 0.95) -> Interval:
-    """The diagnostic odds ratio with MOVER limits for the sum of two logits from Wilson's limits (Zou and Donner 2008).
+    """The diagnostic odds ratio with MOVER limits for the sum of two logits, from Wilson's.
 
-    log DOR = logit(sensitivity) + logit(specificity). L = log DOR - sqrt((logit se - logit l1)^2 + (logit sp - logit l2)^2), U likewise. Where one of
-    them is 1 (0) the upper (lower) limit is Inf (0), and the other limit is the sum of the two limits' logits. `not_estimable` for 0/0.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Where sensitivity or specificity is 1 (0) the upper (lower) limit is Inf (0). `not_estimable` for 0/0.
+
+    Notes
+    -----
+    log DOR = logit(sensitivity) + logit(specificity). L = log DOR - sqrt((logit se - logit l1)^2 + (logit sp - logit l2)^2), U likewise. At a limit
+    of
+    Inf or 0 the other limit is the sum of the two limits' logits.
+
+    References
+    ----------
+    .. [1] Zou and Donner (2008). Statistics in Medicine 27:1693-1702. doi:10.1002/sim.3095
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, diagnostic_odds_ratio_mover
+    >>> diagnostic_odds_ratio_mover(Confusion(tp=23, fn=2, fp=0, tn=24))
+    Interval(method='mover_wilson', estimate=inf, conf_low=18.7768, conf_high=inf, conf_level=0.95, n=49)
     """
     c = confusion
     estimate = float(count_metrics(c.tp, c.fn, c.fp, c.tn)["diagnostic_odds_ratio"])
@@ -318,10 +635,38 @@ def diagnostic_odds_ratio_mover(confusion: Confusion, confidence_level: float = 
 
 
 def net_benefit_mover(confusion: Confusion, threshold: float, confidence_level: float = 0.95) -> Interval:
-    """Net benefit p1 - w p2 with p1 = TP / n, p2 = FP / n, w = t / (1 - t), with MOVER limits from Wilson's (Zou and Donner 2008).
+    """Net benefit at one threshold with MOVER limits from Wilson's.
 
-    L = NB - sqrt(a^2 - 2 r a b + b^2) with a = p1 - l1, b = w (u2 - p2), and U with u1 and l2 likewise; r = -sqrt(p1 p2 / ((1 - p1)(1 - p2))) is the
-    correlation of two cells of a multinomial. `confusion`: of the calls score >= t. Not clipped: the prevalence, its upper bound, is estimated too.
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts of the calls score >= threshold.
+    threshold : float
+        Threshold probability t, in [0, 1).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Not clipped: the prevalence, its upper bound, is estimated too. `not_estimable` without cases.
+
+    Notes
+    -----
+    p1 - w p2 with p1 = TP / n, p2 = FP / n, w = t / (1 - t). L = NB - sqrt(a^2 - 2 r a b + b^2) with a = p1 - l1, b = w (u2 - p2), and U with u1 and
+    l2
+    likewise; r = -sqrt(p1 p2 / ((1 - p1)(1 - p2))) is the correlation of two cells of a multinomial.
+
+    References
+    ----------
+    .. [1] Vickers and Elkin (2006). Medical Decision Making 26:565-574. doi:10.1177/0272989X06295361
+    .. [2] Zou and Donner (2008). Statistics in Medicine 27:1693-1702. doi:10.1002/sim.3095
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, net_benefit_mover
+    >>> net_benefit_mover(Confusion(tp=23, fn=2, fp=1, tn=23), threshold=0.2)
+    Interval(method='mover_wilson', estimate=0.464286, conf_low=0.327309, conf_high=0.601722, conf_level=0.95, n=49)
     """
     c = confusion
     if c.n == 0:
@@ -346,15 +691,45 @@ def net_benefit_mover(confusion: Confusion, threshold: float, confidence_level: 
 def predictive_value_mercaldo(
     confusion: Confusion, metric: Literal["ppv", "npv"], prevalence: float, confidence_level: float = 0.95
 ) -> Interval:
-    """PPV or NPV at a given prevalence (Bayes), with the logit limits of Mercaldo, Lau and Zhou (2007).
+    """PPV or NPV at a given prevalence (Bayes), with limits on the logit scale.
 
+    Parameters
+    ----------
+    confusion : Confusion
+        The counts TP, FN, FP, TN.
+    metric : {"ppv", "npv"}
+        The predictive value.
+    prevalence : float
+        Prevalence p, strictly between 0 and 1, taken as known.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `not_estimable` where a class is absent or Bayes' formula is 0/0; `caution` without limits where the value is 0 or 1 or the variance 0;
+        `caution` with limits where sensitivity or specificity is 0 or 1, as its sampling error is then estimated as 0.
+
+    Raises
+    ------
+    ValueError
+        Another metric, or a prevalence outside 0 to 1.
+
+    Notes
+    -----
     logit PPV = log(se p / ((1 - sp)(1 - p))), variance (1 - se)/(se n1) + sp/((1 - sp) n0);
-    logit NPV = log(sp (1 - p) / ((1 - se) p)), variance se/((1 - se) n1) + (1 - sp)/(sp n0), with p the prevalence, taken as known,
-    n1 and n0 the numbers of positive and negative cases. Their standard logit interval: no adjustment is added to empty cells.
+    logit NPV = log(sp (1 - p) / ((1 - se) p)), variance se/((1 - se) n1) + (1 - sp)/(sp n0),
+    n1 and n0 the numbers of positive and negative cases. The standard logit interval: no adjustment is added to empty cells.
 
-    `not_estimable` if a class is absent or Bayes' formula is 0/0; `caution` without limits if the value is 0 or 1 (its logit is infinite)
-    or the variance 0; `caution` with limits if sensitivity or specificity is 0 or 1, as its sampling error is then estimated as 0.
-    Raises ValueError unless 0 < prevalence < 1.
+    References
+    ----------
+    .. [1] Mercaldo, Lau and Zhou (2007). Statistics in Medicine 26:2170-2183. doi:10.1002/sim.2677
+
+    Examples
+    --------
+    >>> from hybridcx.stats import Confusion, predictive_value_mercaldo
+    >>> predictive_value_mercaldo(Confusion(tp=23, fn=2, fp=1, tn=23), "ppv", prevalence=0.1)
+    Interval(method='mercaldo_logit', estimate=0.710425, conf_low=0.264107, conf_high=0.943727, conf_level=0.95, n=49)
     """
     if metric not in ("ppv", "npv"):
         raise ValueError(f"metric must be ppv or npv, got {metric!r}")

@@ -14,6 +14,9 @@ from typing import Literal, NamedTuple
 Status = Literal["ok", "caution", "not_estimable"]
 
 
+_WIDTH = 118
+
+
 class ConfidenceInterval(NamedTuple):
     """The limits of a two-sided confidence interval; NaN where there are none."""
 
@@ -27,14 +30,16 @@ class Result:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        texts: list[str] = []
+        lines = [f"{type(self).__name__}("]
         for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, field.name)
             if value in ("", "ok") or (isinstance(value, float) and isnan(value)):
                 continue
-            gap = "\n    " if field.name == "warning" else " " if texts else ""
-            texts.append(f"{gap}{field.name}={_number(value) if isinstance(value, float) else repr(value)}")
-        return f"{type(self).__name__}({','.join(texts)})"
+            text = f"{field.name}={_number(value) if isinstance(value, float) else repr(value)}, "
+            if len(lines[-1] + text) > _WIDTH:
+                lines.append("    ")
+            lines[-1] += text
+        return "\n".join(line.rstrip() for line in lines).rstrip(",") + ")"
 
 
 class WithLimits(Result):
@@ -56,7 +61,29 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Interval(WithLimits):
-    """One metric of one model with its confidence limits (a row of metrics.csv before it has its model's name)."""
+    """One metric of one model with its confidence limits.
+
+    Attributes
+    ----------
+    method : str
+        Name of the interval; empty where there is none.
+    estimate : float
+        In the metric's own unit (proportions 0 to 1).
+    conf_low, conf_high, conf_level : float
+        Two-sided limits and their level.
+    std_error : float
+        Standard error of the estimate; NaN where the interval does not rest on one.
+    numerator, denominator : float
+        Of a proportion.
+    n, n_clusters : float
+        Cases and patients.
+    n_resamples, n_resamples_failed : float
+        Resamples drawn, and those that left the metric undefined.
+    status : {"ok", "caution", "not_estimable"}
+        See the module.
+    warning : str
+        The reason of the status.
+    """
 
     method: str
     estimate: float
@@ -76,7 +103,35 @@ class Interval(WithLimits):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PairedTest(WithLimits):
-    """A comparison of two models on the same cases (a row of comparisons.csv): model minus comparator."""
+    """A comparison of two models on the same cases: model minus comparator.
+
+    Attributes
+    ----------
+    method : str
+        Name of the interval or test.
+    estimate : float
+        Difference, in the metric's own unit; for likelihood ratios the ratio.
+    conf_low, conf_high, conf_level : float
+        Two-sided limits and their level.
+    statistic, parameter : float
+        Test statistic and its degrees of freedom (`df`).
+    pvalue : float
+        Two-sided, unless the method says otherwise.
+    n, n_clusters : float
+        Cases and patients.
+    b, c : float
+        Cases that only the model, only the comparator got right.
+    std_error : float
+        Standard error of the difference (of a ratio: of its logarithm).
+    n_resamples, n_resamples_failed : float
+        Resamples drawn, and those that left the difference undefined.
+    margin : float
+        Margin of non-inferiority or equivalence.
+    status : {"ok", "caution", "not_estimable"}
+        See the module.
+    warning : str
+        The reason of the status.
+    """
 
     method: str
     estimate: float
@@ -105,7 +160,23 @@ class PairedTest(WithLimits):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Omnibus(Result):
-    """A test of k models at once on the same n cases (a row of omnibus.csv)."""
+    """A test of k models at once on the same n cases.
+
+    Attributes
+    ----------
+    method : str
+        Name of the test.
+    statistic, parameter : float
+        Test statistic and its degrees of freedom (`df`).
+    pvalue : float
+        Of the hypothesis that all models are equal.
+    n, k : int
+        Cases and models.
+    status : {"ok", "caution", "not_estimable"}
+        See the module.
+    warning : str
+        The reason of the status.
+    """
 
     method: str
     statistic: float
@@ -124,7 +195,27 @@ class Omnibus(Result):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Agreement(WithLimits):
-    """A coefficient of agreement or reliability of k readings of n cases (a row of agreement.csv)."""
+    """A coefficient of agreement or reliability of k readings of n cases.
+
+    Attributes
+    ----------
+    metric, method : str
+        Name of the coefficient, and its variant.
+    estimate : float
+        The coefficient (for `sem`, `mdc95` and `bland_altman` in the unit of the readings).
+    conf_low, conf_high, conf_level : float
+        Two-sided limits and their level.
+    statistic, parameter1, parameter2 : float
+        Test statistic of "no agreement" and its degrees of freedom (two for F).
+    pvalue, std_error : float
+        Of that test; standard error of the coefficient.
+    n, k : float
+        Cases and readings.
+    status : {"ok", "caution", "not_estimable"}
+        See the module.
+    warning : str
+        The reason of the status.
+    """
 
     metric: str
     method: str
