@@ -34,8 +34,36 @@ _EXTREMES = 64  # cases at each end of each class that usually show that a resam
 
 
 def brier(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
-    """Return the Brier score mean (score - truth)^2 (Brier 1950, the half of his sum over two classes). NaN without cases.
+    """The Brier score, mean (score - truth)^2.
 
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+
+    Returns
+    -------
+    float
+        0 (best) to 1; NaN without cases.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    Half of Brier's sum over two classes.
+
+    References
+    ----------
+    .. [1] Brier (1950). Monthly Weather Review 78:1-3.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import brier
     >>> brier([1, 0], [0.8, 0.4])
     0.1
     """
@@ -56,10 +84,34 @@ def log_loss_terms(y: BoolArray, score: FloatArray) -> FloatArray:
 
 
 def log_loss(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Interval:
-    """Return the log loss (mean negative log-likelihood, natural logarithm) as a result without limits.
+    """The log loss: mean negative log-likelihood, natural logarithm, without limits.
 
-    Scores of 0 or 1 are clipped to 1e-15 and 1 - 1e-15; `warning` says how many were. `caution` where one of them was wrong, for the
-    value then depends on the clip.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        `warning` counts clipped scores; `caution` where one of them was wrong, as the value then depends on the clip. `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    Scores of 0 or 1 are clipped to 1e-15 and 1 - 1e-15.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import log_loss
+    >>> log_loss([1, 0], [0.8, 0.4])
+    Interval(estimate=0.366985, n=2)
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
@@ -91,12 +143,40 @@ class BrierParts(NamedTuple):
 
 
 def brier_decomposition(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> BrierParts:
-    """Return Murphy's decomposition of the Brier score over the distinct scores.
+    """Murphy's decomposition of the Brier score over the distinct scores.
 
-    With n_g cases, score s_g and fraction positive o_g in group g, and prevalence o: reliability = sum n_g (s_g - o_g)^2 / n (lower is
-    better), resolution = sum n_g (o_g - o)^2 / n (higher is better), uncertainty = o (1 - o). With scores that are all distinct the
-    groups are single cases: resolution then equals uncertainty, reliability the Brier score, and the parts say nothing; round the
-    scores first.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+
+    Returns
+    -------
+    BrierParts
+        The named tuple (`reliability`, `resolution`, `uncertainty`); brier = reliability - resolution + uncertainty. NaN without cases.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    With n_g cases, score s_g and fraction positive o_g in group g, and prevalence o: reliability = sum n_g (s_g - o_g)^2 / n (lower is better),
+    resolution = sum n_g (o_g - o)^2 / n (higher is better), uncertainty = o (1 - o). With scores that are all distinct the groups are single cases
+    and the parts say nothing; round the scores first.
+
+    References
+    ----------
+    .. [1] Murphy (1973). Journal of Applied Meteorology 12:595-600.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import brier_decomposition
+    >>> [round(part, 4) for part in brier_decomposition([1, 0, 1, 1], [0.8, 0.4, 0.4, 0.8])]
+    [0.025, 0.0625, 0.1875]
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
@@ -152,10 +232,41 @@ def score_bin(score: FloatArray, bins: int = ECE_BINS) -> npt.NDArray[np.intp]:
 
 
 def expected_calibration_error(y_true: npt.ArrayLike, y_score: npt.ArrayLike, bins: int = ECE_BINS) -> float:
-    """Return the ECE: sum over bins of (cases in bin / n) |mean score - fraction positive|, on the positive class's score.
+    """The expected calibration error (ECE) of the positive class's probability.
 
-    Bins of equal width, closed on the right (Naeini et al. 2015, for one class as in Guo et al. 2017's appendix; the variant on the
-    winning class's confidence is another number). Biased upwards in small sets. Range 0 to 1, NaN without cases.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+    bins : int, default 10
+        Bins of equal width, closed on the right.
+
+    Returns
+    -------
+    float
+        0 (best) to 1; NaN without cases.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    Sum over bins of (cases in bin / n) |mean score - fraction positive|. The variant on the winning class's confidence is another number. Biased
+    upwards in small sets.
+
+    References
+    ----------
+    .. [1] Naeini, Cooper and Hauskrecht (2015). Proceedings of the AAAI Conference on Artificial Intelligence 29. doi:10.1609/aaai.v29i1.9602
+
+    Examples
+    --------
+    >>> from hybridcx.stats import expected_calibration_error
+    >>> round(expected_calibration_error([1, 0, 1, 1], [0.8, 0.4, 0.4, 0.8]), 4)
+    0.15
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
@@ -179,7 +290,43 @@ class ReliabilityBin(NamedTuple):
 def reliability_curve(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95, bins: int = ECE_BINS
 ) -> list[ReliabilityBin]:
-    """Return the bins (numbered from 1, as in `score_bin`) that hold cases, with Wilson's (1927) interval of the fraction."""
+    """The reliability curve: mean score and fraction positive in bins of the score.
+
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    bins : int, default 10
+        Bins of equal width, closed on the right.
+
+    Returns
+    -------
+    list of ReliabilityBin
+        Named tuples (`bin`, `score_mean`, `fraction`, `conf_low`, `conf_high`, `n`) of the bins that hold cases, numbered from 1.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    The limits are Wilson's for the fraction positive.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> from hybridcx.stats import reliability_curve
+    >>> [(b.bin, b.n, b.fraction) for b in reliability_curve([1, 0, 1, 1], [0.8, 0.4, 0.4, 0.8])]
+    [(4, 2, 0.5), (8, 2, 1.0)]
+    """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
     z2 = z_value(confidence_level) ** 2
@@ -310,13 +457,48 @@ def fit_intercept(
 def calibration_line(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95
 ) -> tuple[Interval, Interval]:
-    """Return the calibration slope (Cox 1958) and calibration-in-the-large (Van Calster et al. 2019), each with Wald limits (method `wald`).
+    """Calibration slope and calibration-in-the-large, each with Wald limits.
 
-    Slope: b of logit P(y) = a + b logit(score); 1 is ideal, below 1 the scores are too extreme. Calibration-in-the-large, the calibration
-    intercept with the slope fixed at 1: a of logit P(y) = a + logit(score), the logit as offset; 0 is ideal, above 0 the scores are too low.
-    It stays estimable under separation, where the slope is not: the largest score of one class is not above the smallest of the other. The
-    intercept that is estimated together with the slope is another number: `line_intercept`. Scores beyond 1e-6 of 0 or 1 are clipped to it, and
-    `warning` says how many.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    slope : Interval
+        b of logit P(y) = a + b logit(score); 1 is ideal, below 1 the scores are too extreme. `not_estimable` where the scores separate the classes
+        (the largest of one class is not above the smallest of the other), for constant scores, and with one class.
+    intercept : Interval
+        a of logit P(y) = a + logit(score), the logit as offset; 0 is ideal, above 0 the scores are too low. Estimable under separation.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    Maximum likelihood. The intercept that is estimated together with the slope is another number: `line_intercept`. Scores beyond 1e-6 of 0 or 1 are
+    clipped to it, and `warning` says how many.
+
+    References
+    ----------
+    .. [1] Cox (1958). Biometrika 45:562-565. doi:10.1093/biomet/45.3-4.562
+    .. [2] Van Calster et al. (2019). BMC Medicine 17:230. doi:10.1186/s12916-019-1466-7
+
+    Examples
+    --------
+    >>> from hybridcx.stats import calibration_line
+    >>> y, score = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
+    >>> slope, intercept = calibration_line(y, score)
+    >>> slope
+    Interval(method='wald', estimate=1.07394, conf_low=-0.424467, conf_high=2.57235, conf_level=0.95, std_error=0.764508,
+        n=8)
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -346,10 +528,43 @@ def calibration_line(
 
 
 def line_intercept(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
-    """Return a of logit P(y) = a + b logit(score), estimated together with the slope b (Cox 1958), with Wald limits (method `wald`).
+    """The intercept of the calibration line, estimated together with its slope, with Wald limits.
 
-    It is the log odds of the positive class at a score of 1/2 and no measure of calibration alone: it changes with the slope. 0 and a slope of 1
-    are the ideal. `calibration_line` has the slope, and the intercept with the slope fixed at 1. Statuses and clipping as the slope.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Probabilities of the positive class, 0 to 1.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Statuses and clipping as the slope of `calibration_line`.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score outside 0 to 1.
+
+    Notes
+    -----
+    a of logit P(y) = a + b logit(score), the log odds of the positive class at a score of 1/2. It is no measure of calibration alone: it changes
+    with the slope. 0 and a slope of 1 are the ideal.
+
+    References
+    ----------
+    .. [1] Cox (1958). Biometrika 45:562-565. doi:10.1093/biomet/45.3-4.562
+
+    Examples
+    --------
+    >>> from hybridcx.stats import line_intercept
+    >>> y, score = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
+    >>> line_intercept(y, score)
+    Interval(method='wald', estimate=-7.46802e-18, conf_low=-1.69037, conf_high=1.69037, conf_level=0.95,
+        std_error=0.862448, n=8)
     """
     slope, _ = calibration_line(y_true, y_score, confidence_level)
     if slope.status == "not_estimable":

@@ -20,23 +20,55 @@ TOO_FEW = "so few patients, or so unequal numbers of cases, that the test cannot
 def mcnemar_cluster(
     correct_a: npt.ArrayLike, correct_b: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95
 ) -> PairedTest:
-    """McNemar's test for clustered pairs of Obuchowski (1998, Statistics in Medicine 17:1495), with an interval of the difference.
+    """McNemar's test for clustered pairs, with an interval of the difference, for patients with several cases.
 
-    `correct_a`, `correct_b`: boolean arrays (n,), who is right on each case; `groups`: (n,), the cluster (patient) of each case.
+    Parameters
+    ----------
+    correct_a, correct_b : array_like of bool, shape (n,)
+        Whether the model, the comparator is right on each case.
+    groups : array_like, shape (n,)
+        The patient (cluster) of each case.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        `statistic` is a chi-square with `df` 1, `n` counts cases, `n_clusters` K. No discordant pair, or b_k = c_k in every cluster: p = 1, no
+        statistic, `caution`. A standard error of 0 is no evidence: no limits. Clusters so few or so unequal that the test rejects no difference:
+        limits -1 and 1, `caution`. Fewer than two clusters: the estimate alone, `caution`. No cases: `not_estimable`.
+
+    Raises
+    ------
+    ValueError
+        Arrays that are not boolean or differ in length. 0 and 1 are refused, as they may be predictions passed by mistake.
+
+    Notes
+    -----
     With b_k and c_k the discordant counts, n_k the cases of cluster k of K and N = sum n_k:
 
-    - test: chi-square = (K - 1)/K (sum (b_k - c_k))^2 / sum (b_k - c_k)^2, 1 degree of freedom. Her variance with the pooled proportion
-      under the null hypothesis; the pooled proportion cancels from that of the difference (Yang, Sun and Hardin 2010). With one case a
-      cluster it is (K - 1)/K times McNemar's asymptotic chi-square;
-    - interval: every difference that this test does not reject (`_inverted`), so that test and interval agree. d -+ z se has coverage 0.85 to 0.93
-      with 8 to 40 clusters, the inverted test 0.94 to 0.99 (vocabulary/simulations_dependent.csv). The standard error is that of the ratio estimator,
+    - test: chi-square = (K - 1)/K (sum (b_k - c_k))^2 / sum (b_k - c_k)^2, 1 degree of freedom. Obuchowski's variance with the pooled proportion
+    under
+      the null hypothesis; the pooled proportion cancels from that of the difference (Yang, Sun and Hardin 2010). With one case a cluster it is
+      (K - 1)/K times McNemar's asymptotic chi-square;
+    - interval: every difference that this test does not reject, so that test and interval agree. d -+ z se has coverage 0.85 to 0.93 with 8 to 40
+      clusters, the inverted test 0.94 to 0.99 (vocabulary/simulations_dependent.csv). The standard error is that of the ratio estimator,
       se^2 = K/(K - 1) sum (b_k - c_k - n_k d)^2 / N^2.
 
-    No assumption is made on the correlation within clusters. `n` counts cases, `n_clusters` K. For sensitivity and specificity pass the cases of
-    the class alone. No discordant pair: p = 1, no statistic, `caution`. b_k = c_k in every cluster: difference 0, p = 1, no statistic,
-    `caution`. A standard error of 0 is no evidence: no limits. Clusters so few or so unequal that the test rejects no difference: limits -1 and 1,
-    `caution`. Fewer than two clusters: the estimate alone, `caution`; no cases:
-    `not_estimable`. Raises ValueError for arrays that are not boolean or differ in length.
+    No assumption is made on the correlation within clusters. For sensitivity and specificity pass the cases of the class alone.
+
+    References
+    ----------
+    .. [1] Obuchowski (1998). Statistics in Medicine 17:1495-1507.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_cluster
+    >>> a = [True, True, True, False, True, True, True, False]
+    >>> b = [True, False, True, False, False, True, False, True]
+    >>> mcnemar_cluster(a, b, groups=[1, 1, 2, 3, 4, 5, 6, 7])
+    PairedTest(method='mcnemar_cluster', estimate=0.25, conf_low=-0.729216, conf_high=0.995587, conf_level=0.95,
+        statistic=0.857143, parameter=1, pvalue=0.354539, n=8, b=3, c=1, std_error=0.238676, n_clusters=7)
     """
     method = "mcnemar_cluster"
     a, b = boolean_columns(correct_a=correct_a, correct_b=correct_b)

@@ -76,15 +76,46 @@ class Shares:
 
 
 def wilson_cluster(hits: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
-    """Wilson's interval of a proportion on the effective sample size, for patients with several cases (method `wilson`).
+    """Wilson's interval of a proportion on the effective sample size, for patients with several cases.
 
-    `hits` (n,): boolean, over the cases of the denominator alone; `groups` (n,): their patients. The denominator may be random (PPV, NPV). With the
-    design effect D of `Shares.design_effect` the limits are Wilson's (1927) for p n / D out of n / D cases, with the quantile of Student's t with
-    `Shares.freedom` degrees of freedom (Rao and Scott 1992; Saha, Miller and Wang 2016). D is at least 1: clusters never narrow the interval.
-    With one case a patient D = n / (n - 1).
+    Parameters
+    ----------
+    hits : array_like of bool, shape (n,)
+        Whether each case of the denominator counts. The denominator may be random (PPV, NPV).
+    groups : array_like, shape (n,)
+        The patient (cluster) of each case.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    `n_clusters` counts the patients of the denominator. One patient: estimate alone, `caution`. A few patients with most cases: `caution`.
-    No case: `not_estimable`. Raises ValueError for arrays that are not boolean or differ in length.
+    Returns
+    -------
+    Interval
+        `n_clusters` counts the patients of the denominator. One patient: estimate alone, `caution`. A few patients with most cases: `caution`. No
+        case: `not_estimable`.
+
+    Raises
+    ------
+    ValueError
+        Arrays that are not boolean or differ in length.
+
+    Notes
+    -----
+    With the design effect D the limits are Wilson's for p n / D out of n / D cases, with the quantile of Student's t with Satterthwaite's degrees of
+    freedom (Saha, Miller and Wang 2016). D is the ratio-estimator variance over the binomial one, at least 1: clusters never narrow the interval.
+    With e, the rarer of hits and misses, D is drawn towards that of cases all alike with weight 1 / (1 + e). With one case a patient D = n / (n -
+    1).
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+    .. [2] Rao and Scott (1992). Biometrics 48:577-585.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import wilson_cluster
+    >>> wilson_cluster([True, True, False, True, True, False, True, True], groups=[1, 1, 2, 2, 3, 4, 4, 5])
+    Interval(method='wilson', estimate=0.75, conf_low=0.250852, conf_high=0.964129, conf_level=0.95, numerator=6,
+        denominator=8, n=8, n_clusters=5)
     """
     normal_quantile(confidence_level)
     shares = Shares.of(hits, groups)

@@ -60,11 +60,46 @@ def delong_cluster_covariance(
 def delong_cluster_interval(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike, confidence_level: float = 0.95
 ) -> Interval:
-    """Return one model's AUROC with the cluster standard error (method `delong_cluster`), limits on the logit scale.
+    """AUROC with its cluster standard error and limits on the logit scale, for patients with several cases.
 
-    Limits: expit(logit(A) -+ t se / (A (1 - A))), as `roc.delong_logit` but with Student's t with `class_freedom` degrees of freedom: the normal
-    quantile covers 0.90 to 0.93 with 10 to 40 patients, and 0.80 to 0.88 where a few of them have most cases. At an AUROC of 0 or 1, or with a
-    variance of 0, there are no limits (`caution`); `std_error` is of the AUROC.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+    groups : array_like, shape (n,)
+        The patient (cluster) of each case.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `std_error` is of the AUROC. At an AUROC of 0 or 1, or with a variance of 0, there are no limits (`caution`), nor where a class has cases of
+        a single patient. `not_estimable` where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    expit(logit(A) -+ t se / (A (1 - A))), t with the effective number of patients of the class that has fewer, less 1, as degrees of freedom: the
+    normal quantile covers 0.90 to 0.93 with 10 to 40 patients, and 0.80 to 0.88 where a few of them have most cases.
+
+    References
+    ----------
+    .. [1] Obuchowski (1997). Biometrics 53:567-578. doi:10.2307/2533958
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong_cluster_interval
+    >>> y, groups = [0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 2, 3, 3, 4, 5, 5]
+    >>> delong_cluster_interval(y, [0.1, 0.2, 0.3, 0.6, 0.5, 0.7, 0.8, 0.9], groups)
+    Interval(method='delong_cluster', estimate=0.9375, conf_low=0.000199589, conf_high=0.999999, conf_level=0.95,
+        std_error=0.125487, n=8, n_clusters=5)
     """
     z_value(confidence_level)  # checks it
     y = check_truth(y_true)
@@ -97,11 +132,47 @@ def delong_cluster(
     groups: npt.ArrayLike,
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """Return the test of AUROC(a) - AUROC(b) with clusters (Obuchowski 1997), by Student's t with `class_freedom` degrees of freedom.
+    """The test of the difference of two AUROCs on the same cases, for patients with several cases.
 
-    `statistic` is the signed t, `parameter` its degrees of freedom; other conventions as `roc.delong_paired_from`. The normal distribution rejects up
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    score_a, score_b : array_like of float, shape (n,)
+        Scores of the model and of the comparator; a higher one means "more likely positive".
+    groups : array_like, shape (n,)
+        The patient (cluster) of each case.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        `statistic` is the signed t, `df` its degrees of freedom. Edges as in `delong_paired`.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    Student's t with the effective number of patients of the class that has fewer, less 1, as degrees of freedom. The normal distribution rejects up
     to 9 % of true null hypotheses with 8 to 40 patients, and up to 19 % where a few patients have most cases; t rejects at most 6 %
-    (vocabulary/simulations_dependent.csv).
+    (vocabulary/simulations_dependent.csv). With one case a patient the variance is DeLong's exactly.
+
+    References
+    ----------
+    .. [1] Obuchowski (1997). Biometrics 53:567-578. doi:10.2307/2533958
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong_cluster
+    >>> y, groups = [0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 2, 3, 3, 4, 5, 5]
+    >>> a, b = [0.1, 0.2, 0.3, 0.6, 0.5, 0.7, 0.8, 0.9], [0.2, 0.5, 0.4, 0.7, 0.3, 0.6, 0.9, 0.8]
+    >>> delong_cluster(y, a, b, groups)
+    PairedTest(method='delong_cluster', estimate=0.1875, conf_low=-0.688979, conf_high=1.06398, conf_level=0.95,
+        statistic=1.12145, parameter=1.66667, pvalue=0.397866, n=8, std_error=0.167195, n_clusters=5)
     """
     y = check_truth(y_true)
     scores = check_scores(np.stack([check_one_score(score_a, y.size), check_one_score(score_b, y.size)]), y.size)

@@ -33,10 +33,34 @@ def _adjust(pvalues: npt.ArrayLike, rule: Callable[[FloatArray], FloatArray]) ->
 
 
 def holm(pvalues: npt.ArrayLike) -> FloatArray:
-    """Holm (1979), step down: running maximum of (m - i + 1) p_(i). Controls the family-wise error under any dependence.
+    """Holm's adjusted p-values: family-wise error under any dependence.
 
-    `pvalues`: shape (m,), NaN passed through. Raises ValueError outside 0 to 1 or for another shape (so do the two below).
+    Parameters
+    ----------
+    pvalues : array_like of float, shape (m,)
+        The p-values of one family; NaN (a test that could not be done) is passed through and does not count.
 
+    Returns
+    -------
+    ndarray of float, shape (m,)
+        Adjusted p-values, in the order of the input.
+
+    Raises
+    ------
+    ValueError
+        A p-value outside 0 to 1, or another shape.
+
+    Notes
+    -----
+    Step down: running maximum of (m - i + 1) p_(i).
+
+    References
+    ----------
+    .. [1] Holm (1979). Scandinavian Journal of Statistics 6:65-70.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import holm
     >>> holm([0.01, 0.04, float("nan"), 0.03]).round(6).tolist()
     [0.03, 0.06, nan, 0.06]
     """
@@ -44,12 +68,72 @@ def holm(pvalues: npt.ArrayLike) -> FloatArray:
 
 
 def hochberg(pvalues: npt.ArrayLike) -> FloatArray:
-    """Hochberg (1988), step up: running minimum from the largest of (m - i + 1) p_(i). Needs independent or positively dependent tests."""
+    """Hochberg's adjusted p-values: family-wise error of independent or positively dependent tests.
+
+    Parameters
+    ----------
+    pvalues : array_like of float, shape (m,)
+        As in `holm`.
+
+    Returns
+    -------
+    ndarray of float, shape (m,)
+        Adjusted p-values, in the order of the input.
+
+    Raises
+    ------
+    ValueError
+        As `holm`.
+
+    Notes
+    -----
+    Step up: running minimum from the largest of (m - i + 1) p_(i).
+
+    References
+    ----------
+    .. [1] Hochberg (1988). Biometrika 75:800-802. doi:10.1093/biomet/75.4.800
+
+    Examples
+    --------
+    >>> from hybridcx.stats import hochberg
+    >>> hochberg([0.01, 0.04, 0.03]).round(6).tolist()
+    [0.03, 0.04, 0.04]
+    """
     return _adjust(pvalues, lambda p: np.minimum.accumulate((np.arange(p.size, 0, -1) * p)[::-1])[::-1])
 
 
 def benjamini_hochberg(pvalues: npt.ArrayLike) -> FloatArray:
-    """Benjamini and Hochberg (1995): running minimum from the largest of m p_(i) / i. Controls the false discovery rate."""
+    """Benjamini and Hochberg's adjusted p-values: false discovery rate.
+
+    Parameters
+    ----------
+    pvalues : array_like of float, shape (m,)
+        As in `holm`.
+
+    Returns
+    -------
+    ndarray of float, shape (m,)
+        Adjusted p-values, in the order of the input.
+
+    Raises
+    ------
+    ValueError
+        As `holm`.
+
+    Notes
+    -----
+    Step up: running minimum from the largest of m p_(i) / i.
+
+    References
+    ----------
+    .. [1] Benjamini and Hochberg (1995). Journal of the Royal Statistical Society: Series B 57:289-300. doi:10.1111/j.2517-6161.1995.tb02031.x
+
+    Examples
+    --------
+    >>> from hybridcx.stats import benjamini_hochberg
+    >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(6).tolist()
+    [0.03, 0.04, 0.04]
+    """
     return _adjust(pvalues, lambda p: np.minimum.accumulate((p.size / np.arange(1, p.size + 1) * p)[::-1])[::-1])
 
 

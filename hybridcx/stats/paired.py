@@ -428,8 +428,7 @@ def permutation_paired_counts(
     Notes
     -----
     Only discordant cases move the difference, so b is binomial(b + c, 1/2) under permutation and the two-sided p is P(|2X - (b + c)| >= |b - c|). Up
-    to
-    20 discordant cases all 2^(b + c) swaps are counted (McNemar's exact test); beyond it p = (1 + count) / (B + 1).
+    to 20 discordant cases all 2^(b + c) swaps are counted (McNemar's exact test); beyond it p = (1 + count) / (B + 1).
 
     Examples
     --------

@@ -178,9 +178,8 @@ def generalized_score(
     Returns
     -------
     PairedTest
-            `statistic` is a chi-square with `df` 1. A model without such calls: `not_estimable`. Identical calls, or predictive values that are both
-        0 or
-        both 1: difference 0, p = 1, no statistic, no limits, `caution`.
+        `statistic` is a chi-square with `df` 1. A model without such calls: `not_estimable`. Identical calls, or predictive values that are both 0
+        or both 1: difference 0, p = 1, no statistic, no limits, `caution`.
 
     Raises
     ------
@@ -192,10 +191,8 @@ def generalized_score(
     Over the calls of both models, with D the truth, Z = 1 for the comparator's calls, Zbar their share and Dbar the pooled predictive value:
     T = (sum D (Z - Zbar))^2 / sum over cases of (sum over its calls of (D - Dbar)(Z - Zbar))^2. For NPV the negative calls and the negative class
     take their roles. `std_error` and limits are those of the difference itself, by the empirical (sandwich) variance of the identity-link marginal
-    model
-    without the null hypothesis, sum over cases of (A (D - PV_a)/n_a - B (D - PV_b)/n_b)^2, normal quantile, clipped to -1 to 1. They do not invert
-    the
-    score test, so that near its level the two can differ.
+    model without the null hypothesis, sum over cases of (A (D - PV_a)/n_a - B (D - PV_b)/n_b)^2, normal quantile, clipped to -1 to 1. They do not
+    invert the score test, so that near its level the two can differ.
 
     References
     ----------
@@ -284,10 +281,9 @@ def lr_regression(
     Returns
     -------
     PairedTest
-            `estimate` is model over comparator, `std_error` that of its logarithm, `statistic` a chi-square with `df` 1. A class without cases, or
-        one in
-        which a model makes no such call (a likelihood ratio of 0, Inf or 0/0), is `not_estimable`. Identical calls: ratio 1, p = 1, no statistic, no
-        limits, `caution`.
+        `estimate` is model over comparator, `std_error` that of its logarithm, `statistic` a chi-square with `df` 1. A class without cases, or one
+        in which a model makes no such call (a likelihood ratio of 0, Inf or 0/0), is `not_estimable`. Identical calls: ratio 1, p = 1, no statistic,
+        no limits, `caution`.
 
     Raises
     ------

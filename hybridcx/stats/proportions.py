@@ -150,8 +150,7 @@ def clopper_pearson(x: int, n: int, confidence_level: float = 0.95) -> Interval:
     Notes
     -----
     Beta quantiles at alpha/2 with (x, n - x + 1) and at 1 - alpha/2 with (x + 1, n - x); 0 and 1 are exact at x = 0 and x = n. Both tails get
-    alpha/2,
-    also at the ends (no one-sided alpha there).
+    alpha/2, also at the ends (no one-sided alpha there).
 
     References
     ----------
@@ -602,8 +601,7 @@ def diagnostic_odds_ratio_mover(confusion: Confusion, confidence_level: float = 
     Notes
     -----
     log DOR = logit(sensitivity) + logit(specificity). L = log DOR - sqrt((logit se - logit l1)^2 + (logit sp - logit l2)^2), U likewise. At a limit
-    of
-    Inf or 0 the other limit is the sum of the two limits' logits.
+    of Inf or 0 the other limit is the sum of the two limits' logits.
 
     References
     ----------
@@ -654,8 +652,7 @@ def net_benefit_mover(confusion: Confusion, threshold: float, confidence_level: 
     Notes
     -----
     p1 - w p2 with p1 = TP / n, p2 = FP / n, w = t / (1 - t). L = NB - sqrt(a^2 - 2 r a b + b^2) with a = p1 - l1, b = w (u2 - p2), and U with u1 and
-    l2
-    likewise; r = -sqrt(p1 p2 / ((1 - p1)(1 - p2))) is the correlation of two cells of a multinomial.
+    l2 likewise; r = -sqrt(p1 p2 / ((1 - p1)(1 - p2))) is the correlation of two cells of a multinomial.
 
     References
     ----------

@@ -33,10 +33,57 @@ def obuchowski_rockette(
     confidence_level: float = 0.95,
     groups: npt.ArrayLike | None = None,
 ) -> PairedTest:
-    """Return the test of the mean AUROC over readers of model a minus that of b; scores (J readers, n cases) each.
+    """The test of two models' mean AUROC over readers (or seeds) on the same cases.
 
-    Covariances of the 2 J AUROCs after DeLong, or with `groups` (n,), the patients of the cases, after Obuchowski (1997); design and
-    formulas as in `obuchowski_rockette_from`.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    scores_a, scores_b : array_like of float, shape (J, n)
+        Scores of J readers with the model and with the comparator.
+    design : {"crossed", "nested", "fixed"}, default "crossed"
+        Random readers who read with both models; random readers (or seeds) of each model; these very readers.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    groups : array_like, shape (n,), optional
+        The patient (cluster) of each case.
+
+    Returns
+    -------
+    PairedTest
+        `statistic` is the signed t (z where readers are fixed), `df` its degrees of freedom (NaN where readers are fixed). One reader has no
+        variance over readers: estimate alone (`caution`), unless readers are fixed. `not_estimable` where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        As `delong`, different numbers of readers, or an unknown design.
+
+    Notes
+    -----
+    The ANOVA of the 2 J AUROCs, corrected for their covariances (DeLong; with `groups` Obuchowski 1997). With Var the mean variance, Cov1 (same
+    reader, other model), Cov2 (other reader, same model), Cov3 (both other) the mean covariances, C = max(Cov2 - Cov3, 0), and the mean squares MS
+    of the ANOVA, the variance of the difference of means and its degrees of freedom are
+
+        crossed: (2 / J) (MS_TR + J C), df = (MS_TR + J C)^2 / (MS_TR^2 / (J - 1))
+        nested:  (2 / J) (MS_R(T) + J C), df = (MS_R(T) + J C)^2 / (MS_R(T)^2 / (2 (J - 1)))
+        fixed:   (2 / J) (Var - Cov1 + (J - 1) C), df infinite
+
+    References
+    ----------
+    .. [1] Obuchowski and Rockette (1995). Communications in Statistics - Simulation and Computation 24:285-308. doi:10.1080/03610919508813243
+    .. [2] Hillis (2007). Statistics in Medicine 26:596-619. doi:10.1002/sim.2532
+    .. [3] Hillis (2014). Statistics in Medicine 33:330-360.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import obuchowski_rockette
+    >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> a = [[1, 2, 2, 4, 3, 5, 4, 5], [1, 1, 3, 3, 4, 3, 5, 4]]
+    >>> b = [[2, 1, 4, 4, 3, 4, 3, 5], [1, 3, 2, 4, 3, 2, 5, 5]]
+    >>> obuchowski_rockette(y, a, b)
+    PairedTest(method='obuchowski_rockette', estimate=0.203125, conf_low=0.00459055, conf_high=0.401659, conf_level=0.95,
+        statistic=13, parameter=1, pvalue=0.0488745, n=8, std_error=0.015625)
     """
     y = check_truth(y_true)
     a, b = check_scores(scores_a, y.size), check_scores(scores_b, y.size)
@@ -68,11 +115,47 @@ def obuchowski_rockette_accuracy(
     confidence_level: float = 0.95,
     groups: npt.ArrayLike | None = None,
 ) -> PairedTest:
-    """Return the same for accuracy, from whether each reader (or seed) was right on each case: booleans (J, n) each.
+    """The test of two models' mean accuracy over readers (or seeds) on the same cases.
 
-    The covariance of two proportions on the same cases is that of the cases' values over n (denominator n - 1). With `groups` (n,),
-    the patients of the cases, it is that of two ratio estimators: K / (K - 1) sum_k e_rk e_sk / n^2 over the K patients, e_rk the
-    sum of r's values less their mean within patient k (Cochran 1977, section 11.10); with one case a patient the two are the same.
+    Parameters
+    ----------
+    correct_a, correct_b : array_like of bool, shape (J, n)
+        Whether each of J readers was right on each case, with the model and with the comparator.
+    design : {"crossed", "nested", "fixed"}, default "crossed"
+        As in `obuchowski_rockette`.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    groups : array_like, shape (n,), optional
+        The patient (cluster) of each case.
+
+    Returns
+    -------
+    PairedTest
+        As `obuchowski_rockette`.
+
+    Raises
+    ------
+    ValueError
+        Different shapes, fewer than two cases, or an unknown design.
+
+    Notes
+    -----
+    The covariance of two accuracies is that of the cases' values over n (denominator n - 1). With `groups` it is that of two ratio estimators:
+    K / (K - 1) sum_k e_rk e_sk / n^2 over the K patients, e_rk the sum of r's values less their mean within patient k (Cochran 1977, section 11.10);
+    with one case a patient the two are the same.
+
+    References
+    ----------
+    .. [1] Obuchowski and Rockette (1995). Communications in Statistics - Simulation and Computation 24:285-308. doi:10.1080/03610919508813243
+    .. [2] Hillis (2007). Statistics in Medicine 26:596-619. doi:10.1002/sim.2532
+
+    Examples
+    --------
+    >>> from hybridcx.stats import obuchowski_rockette_accuracy
+    >>> a = [[True, True, True, False, True, True], [True, False, True, True, True, True]]
+    >>> b = [[True, False, True, False, True, False], [True, False, False, True, True, True]]
+    >>> round(obuchowski_rockette_accuracy(a, b).estimate, 4)
+    0.25
     """
     estimates, cov = accuracy_covariance(correct_a, correct_b, groups)
     n = np.atleast_2d(np.asarray(correct_a)).shape[1]

@@ -95,8 +95,28 @@ def placements(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Placements:
 
 
 def auroc(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
-    """Return the area under the ROC curve of one model, NaN when a class is absent.
+    """The area under the ROC curve of one model.
 
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import auroc
     >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
@@ -136,9 +156,42 @@ def _single(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> tuple[float, float
 
 
 def delong(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
-    """Return AUROC -+ z x DeLong's standard error (DeLong 1988), the limits clipped to 0 to 1.
+    """AUROC with DeLong's interval.
 
-    `caution` where the variance is zero (AUROC 0 or 1, constant scores) or cannot be estimated (one case in a class).
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `caution` where the variance is zero (AUROC 0 or 1, constant scores) or cannot be estimated (one case in a class); `not_estimable` where a
+        class is absent.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    AUROC -+ z times DeLong's standard error, clipped to 0 to 1.
+
+    References
+    ----------
+    .. [1] DeLong, DeLong and Clarke-Pearson (1988). Biometrics 44:837-845. doi:10.2307/2531595
+    .. [2] Sun and Xu (2014). IEEE Signal Processing Letters 21:1389-1393.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong
+    >>> delong([0, 0, 0, 1, 1, 1], [0.1, 0.3, 0.6, 0.4, 0.7, 0.9])
+    Interval(method='delong', estimate=0.888889, conf_low=0.58091, conf_high=1, conf_level=0.95, std_error=0.157135, n=6)
     """
     z = z_value(confidence_level)
     auc, se, m, n = _single(y_true, y_score)
@@ -153,10 +206,43 @@ def delong(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: floa
 
 
 def delong_logit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
-    """Return the AUROC with limits made on the logit scale: logit(A) -+ z x SE / (A (1 - A)) (Pepe 2003, section 5.2).
+    """AUROC with DeLong's standard error and limits on the logit scale.
 
-    The delta method on DeLong's standard error; stays within 0 and 1 and covers better than `delong` near 1. At an AUROC of
-    0 or 1, or with a variance of zero, there are no limits (`caution`); `newcombe_auc` has some. `std_error` is of the AUROC.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `std_error` is of the AUROC. At an AUROC of 0 or 1, or with a variance of zero, there are no limits (`caution`); `newcombe_auc` has some.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    logit(A) -+ z SE / (A (1 - A)), transformed back: the delta method. The limits stay within 0 and 1 and cover better than those of `delong` near
+    1.
+
+    References
+    ----------
+    .. [1] DeLong, DeLong and Clarke-Pearson (1988). Biometrics 44:837-845. doi:10.2307/2531595
+    .. [2] Pepe (2003). The Statistical Evaluation of Medical Tests for Classification and Prediction, Oxford University Press.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong_logit
+    >>> delong_logit([0, 0, 0, 1, 1, 1], [0.1, 0.3, 0.6, 0.4, 0.7, 0.9])
+    Interval(method='delong_logit', estimate=0.888889, conf_low=0.261373, conf_high=0.994501, conf_level=0.95,
+        std_error=0.157135, n=6)
     """
     z = z_value(confidence_level)
     auc, se, m, n = _single(y_true, y_score)
@@ -198,16 +284,46 @@ def _newcombe_lower(auc: float, m: int, n: int, z: float) -> float:
 
 
 def newcombe_auc(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:
-    """Return the AUROC with Newcombe's (2006, part 2) method 5, a score-type interval that exists at an AUROC of 1.
+    """AUROC with Newcombe's method 5, a score-type interval that exists at an AUROC of 1.
 
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        `std_error` is sqrt(var(A)), NaN at an AUROC of 0 or 1, where this variance is 0. `not_estimable` where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
     The limits are the two values t with |A - t| = z sqrt(var(t)), where, with m positive and n negative cases and N = (m + n) / 2,
 
         var(t) = t (1 - t) [1 + (N - 1) ((1 - t) / (2 - t) + t / (1 + t))] / (m n):
 
-    Hanley and McNeil's (1982) variance, solved at the limit as Wilson's interval is, both class sizes of the bracket replaced
-    by their mean so that the choice of the positive class does not matter (swapping the classes mirrors the interval). It uses
-    A, m and n alone, not the pattern of the ranks. `std_error` is sqrt(var(A)); at an AUROC of 0 or 1, where this variance is 0, it is NaN: a
-    standard error of 0 would claim certainty.
+    Hanley and McNeil's variance, solved at the limit as Wilson's interval is, both class sizes of the bracket replaced by their mean so that the
+    choice of the positive class does not matter. It uses A, m and n alone, not the pattern of the ranks.
+
+    References
+    ----------
+    .. [1] Newcombe (2006). Statistics in Medicine 25:559-573. doi:10.1002/sim.2324
+    .. [2] Hanley and McNeil (1982). Radiology 143:29-36. doi:10.1148/radiology.143.1.7063747
+
+    Examples
+    --------
+    >>> from hybridcx.stats import newcombe_auc
+    >>> newcombe_auc([0, 0, 0, 1, 1, 1], [0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
+    Interval(method='newcombe_auc', estimate=1, conf_low=0.501019, conf_high=1, conf_level=0.95, n=6)
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -265,18 +381,89 @@ def delong_paired_from(
 def delong_paired(
     y_true: npt.ArrayLike, score_a: npt.ArrayLike, score_b: npt.ArrayLike, confidence_level: float = 0.95
 ) -> PairedTest:
-    """Return DeLong's (1988) test of AUROC(a) - AUROC(b) on the same cases; see `delong_paired_from` for the conventions."""
+    """DeLong's test of the difference of two AUROCs on the same cases.
+
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    score_a, score_b : array_like of float, shape (n,)
+        Scores of the model and of the comparator; a higher one means "more likely positive".
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        AUROC of the model minus that of the comparator; `statistic` is the signed z. Identical ranks: difference 0, p = 1, `caution`. Different
+        AUROCs with a variance of zero have no p (`caution`). `not_estimable` where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    z = (A_a - A_b) / sqrt(v_aa + v_bb - 2 v_ab), two-sided normal p, Wald limits that are not clipped. The covariances are
+    cov(v10) / m + cov(v01) / n over the placement values of m positive and n negative cases.
+
+    References
+    ----------
+    .. [1] DeLong, DeLong and Clarke-Pearson (1988). Biometrics 44:837-845. doi:10.2307/2531595
+    .. [2] Sun and Xu (2014). IEEE Signal Processing Letters 21:1389-1393.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong_paired
+    >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> a, b = [0.1, 0.2, 0.3, 0.6, 0.5, 0.7, 0.8, 0.9], [0.2, 0.5, 0.4, 0.7, 0.3, 0.6, 0.9, 0.8]
+    >>> delong_paired(y, a, b)
+    PairedTest(method='delong_paired', estimate=0.1875, conf_low=-0.0771254, conf_high=0.452125, conf_level=0.95,
+        statistic=1.38873, pvalue=0.164915, n=8, std_error=0.135015)
+    """
     y = check_truth(y_true)
     scores = np.stack([check_one_score(score_a, y.size), check_one_score(score_b, y.size)])
     return delong_paired_from(*delong_covariance(y, scores), 0, 1, y.size, confidence_level)
 
 
 def delong_chisq(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Omnibus:
-    """Return the chi-square test that k correlated AUROCs are equal (DeLong 1988, section 4).
+    """DeLong's chi-square test that the AUROCs of k models on the same cases are equal.
 
-    (L A)' (L S L')^- (L A) with the contrasts L of each model with the first, a generalised inverse, and the rank of L S L' as
-    degrees of freedom, so that repeated models take none. `caution` with p = 1 when all curves are the same, without p when
-    AUROCs differ in a direction that has no variance.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (k, n)
+        Scores of k models, one in each row.
+
+    Returns
+    -------
+    Omnibus
+        `caution` with p = 1 where all curves are the same, without p where AUROCs differ in a direction that has no variance; `not_estimable` where
+        a class has fewer than two cases.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two models, and as `delong`.
+
+    Notes
+    -----
+    (L A)' (L S L')^- (L A) with the contrasts L of each model with the first, a generalised inverse, and the rank of L S L' as degrees of freedom,
+    so that repeated models take none.
+
+    References
+    ----------
+    .. [1] DeLong, DeLong and Clarke-Pearson (1988). Biometrics 44:837-845. doi:10.2307/2531595
+
+    Examples
+    --------
+    >>> from hybridcx.stats import delong_chisq
+    >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> a, b = [0.1, 0.2, 0.3, 0.6, 0.5, 0.7, 0.8, 0.9], [0.2, 0.5, 0.4, 0.7, 0.3, 0.6, 0.9, 0.8]
+    >>> delong_chisq(y, [a, b])
+    Omnibus(method='delong_chisq', statistic=1.92857, parameter=1, pvalue=0.164915, n=8, k=2)
     """
     y = check_truth(y_true)
     aucs, cov = delong_covariance(y, y_score)
@@ -302,10 +489,39 @@ def delong_chisq(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Omnibus:
 
 
 def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
-    """Return the average precision (AUPRC): the sum over distinct thresholds of precision x gain in sensitivity.
+    """The average precision (AUPRC) of one model.
 
-    No interpolation; cases of equal score enter together, so their order does not matter (as scikit-learn does). An uninformative model gets the
-    prevalence. Higher is better, range 0 to 1. NaN when a class is absent: without negatives it would be 1 for any model.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where a class is absent, as without negatives it would be 1 for any model.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    The sum over distinct thresholds of precision times gain in sensitivity, without interpolation. Cases of equal score enter together, so that
+    their order does not matter (as in scikit-learn). An uninformative model gets the prevalence.
+
+    References
+    ----------
+    .. [1] Boyd, Eng and Page (2013). Machine Learning and Knowledge Discovery in Databases, 451-466.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import average_precision
+    >>> average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
+    0.8333333333333333
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size)
@@ -336,9 +552,35 @@ class RocPoints(NamedTuple):
 
 
 def roc_points(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> RocPoints:
-    """Return sensitivity and specificity at every distinct score; a case is called positive where score >= threshold.
+    """The empirical ROC curve: sensitivity and specificity at every distinct score.
 
-    The first point has the threshold inf (no case called positive). A class that is absent leaves its rate NaN.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (n,)
+        Scores; a higher one means "more likely positive".
+
+    Returns
+    -------
+    RocPoints
+        The named tuple (`threshold`, `sensitivity`, `specificity`) of arrays in falling order of the threshold. The first threshold is Inf: no case
+        called positive. The rate of an absent class is NaN.
+
+    Raises
+    ------
+    ValueError
+        An array of a wrong shape, truth that is not 0/1, a score that is not finite.
+
+    Notes
+    -----
+    A case is called positive where score >= threshold.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import roc_points
+    >>> roc_points([0, 1, 1], [0.2, 0.5, 0.9]).sensitivity.tolist()
+    [0.0, 0.5, 1.0, 1.0]
     """
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size)

@@ -37,8 +37,38 @@ def net_benefit_terms(y: BoolArray, score: FloatArray, threshold: float) -> Floa
 
 
 def net_benefit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, thresholds: npt.ArrayLike) -> FloatArray:
-    """Return the net benefit (k, t) of k models (scores (k, n) or (n,)) at t thresholds in [0, 1). NaN without cases.
+    """Net benefit of k models at t thresholds.
 
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (k, n) or (n,)
+        Probabilities of the positive class, 0 to 1.
+    thresholds : array_like of float, shape (t,)
+        Threshold probabilities in [0, 1).
+
+    Returns
+    -------
+    ndarray of float, shape (k, t)
+        True positives per case; NaN without cases.
+
+    Raises
+    ------
+    ValueError
+        As `brier`, or a threshold outside [0, 1).
+
+    Notes
+    -----
+    TP/n - FP/n t / (1 - t) of the calls score >= t.
+
+    References
+    ----------
+    .. [1] Vickers and Elkin (2006). Medical Decision Making 26:565-574. doi:10.1177/0272989X06295361
+
+    Examples
+    --------
+    >>> from hybridcx.stats import net_benefit
     >>> net_benefit([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1], [0.5]).tolist()
     [[0.0]]
     """
@@ -78,11 +108,46 @@ def decision_curves(
     confidence_level: float = 0.95,
     groups: npt.ArrayLike | None = None,
 ) -> DecisionCurves:
-    """Return decision curves of k models (scores (k, n)) with pointwise Wald limits.
+    """Decision curves of k models with pointwise Wald limits.
 
-    Net benefit is a mean over cases, so its standard error is that of a mean (denominator n - 1); with `groups` (n,) the residuals are
-    summed within clusters first. The prevalence is estimated too: nothing is held fixed. "Treat none" is 0 without error by
-    definition. Limits are clipped to the range (at most 1); NaN with a single case or cluster.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    y_score : array_like of float, shape (k, n)
+        Probabilities of the positive class, 0 to 1.
+    thresholds : array_like of float, shape (t,)
+        Threshold probabilities in [0, 1).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    groups : array_like, shape (n,), optional
+        The patient (cluster) of each case.
+
+    Returns
+    -------
+    DecisionCurves
+        The named tuple (`thresholds`, `net_benefit`, `conf_low`, `conf_high`), the last three of shape (k + 2, t): the models, "treat all" and
+        "treat none", which is 0 without error. NaN limits with a single case or cluster.
+
+    Raises
+    ------
+    ValueError
+        As `net_benefit`.
+
+    Notes
+    -----
+    The standard error is that of a mean over cases (denominator n - 1); with `groups` the residuals are summed within clusters first. The prevalence
+    is estimated too: nothing is held fixed. Upper limits are clipped to 1.
+
+    References
+    ----------
+    .. [1] Vickers and Elkin (2006). Medical Decision Making 26:565-574. doi:10.1177/0272989X06295361
+
+    Examples
+    --------
+    >>> from hybridcx.stats import decision_curves
+    >>> decision_curves([1, 1, 0, 0], [[0.9, 0.4, 0.6, 0.1]], [0.2, 0.5]).net_benefit.round(3).tolist()
+    [[0.438, 0.0], [0.375, 0.0], [0.0, 0.0]]
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -194,9 +259,39 @@ def net_benefit_difference(
     threshold: float,
     confidence_level: float = 0.95,
 ) -> PairedTest:
-    """Return net benefit(a) - net benefit(b) at one threshold with the Wald interval of a paired mean (method `wald`).
+    """The difference of two models' net benefit at one threshold, with the Wald interval of a paired mean.
 
-    An analytic companion of the bootstrap's rows. No case called differently: difference 0, p = 1, `caution`.
+    Parameters
+    ----------
+    y_true : array_like of bool or 0/1, shape (n,)
+        Truth; True or 1 for the positive class.
+    score_a, score_b : array_like of float, shape (n,)
+        Probabilities of the positive class by the model and by the comparator, 0 to 1.
+    threshold : float
+        Threshold probability in [0, 1).
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        `statistic` is the signed z. No case called differently: difference 0, p = 1, `caution`. `not_estimable` without cases.
+
+    Raises
+    ------
+    ValueError
+        As `net_benefit`.
+
+    References
+    ----------
+    .. [1] Vickers and Elkin (2006). Medical Decision Making 26:565-574. doi:10.1177/0272989X06295361
+
+    Examples
+    --------
+    >>> from hybridcx.stats import net_benefit_difference
+    >>> net_benefit_difference([1, 1, 0, 0, 1], [0.9, 0.4, 0.6, 0.1, 0.7], [0.9, 0.6, 0.2, 0.1, 0.3], threshold=0.5)
+    PairedTest(method='wald', estimate=-0.2, conf_low=-0.933351, conf_high=0.533351, conf_level=0.95,
+        statistic=-0.534522, pvalue=0.59298, n=5, std_error=0.374166)
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)

@@ -61,12 +61,43 @@ def two_way_components(values: npt.ArrayLike, weights: npt.ArrayLike | None = No
 
 
 def nadeau_bengio(differences: npt.ArrayLike, n_train: int, n_test: int, confidence_level: float = 0.95) -> PairedTest:
-    """Return the corrected resampled t-test (Nadeau and Bengio 2003) of J differences of a metric, one per random split.
+    """The corrected resampled t-test of a metric's differences over repeated random splits.
 
-    t = mean / sqrt((1/J + n_test/n_train) s^2) with s^2 the variance over splits (denominator J - 1) and J - 1 degrees of freedom.
-    n_train counts the validation cases too. Only for repeated hold-out, where training sets overlap by chance; folds of one
-    cross-validation are not such splits. All differences equal: p = 1 if they are 0, none otherwise (`caution`). One split
-    has no variance: an estimate without limits. `n` is n_test.
+    Parameters
+    ----------
+    differences : array_like of float, shape (J,)
+        Difference of the metric in each split, model minus comparator.
+    n_train, n_test : int
+        Training cases (validation cases included) and test cases of a split.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    PairedTest
+        `statistic` is t, `df` J - 1, `n` is n_test. All differences equal: p = 1 if they are 0, none otherwise (`caution`). One split: an estimate
+        without limits. A difference that is NaN: `not_estimable`.
+
+    Raises
+    ------
+    ValueError
+        No split, or sizes below 1.
+
+    Notes
+    -----
+    t = mean / sqrt((1/J + n_test/n_train) s^2) with s^2 the variance over splits (denominator J - 1). Only for repeated hold-out, where training
+    sets overlap by chance; folds of one cross-validation are not such splits.
+
+    References
+    ----------
+    .. [1] Nadeau and Bengio (2003). Machine Learning 52:239-281. doi:10.1023/A:1024068626366
+
+    Examples
+    --------
+    >>> from hybridcx.stats import nadeau_bengio
+    >>> nadeau_bengio([0.02, 0.04, 0.01, 0.05], n_train=80, n_test=20)
+    PairedTest(method='nadeau_bengio', estimate=0.03, conf_low=-0.0110852, conf_high=0.0710852, conf_level=0.95,
+        statistic=2.32379, parameter=3, pvalue=0.102728, n=20, std_error=0.0129099)
     """
     z_value(confidence_level)
     d: FloatArray = np.asarray(differences, dtype=np.float64)
