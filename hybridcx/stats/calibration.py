@@ -494,11 +494,11 @@ def calibration_line(
     Examples
     --------
     >>> from hybridcx.stats import calibration_line
-    >>> y, score = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
+    >>> y, score = [0, 0, 1, 0, 1, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
     >>> slope, intercept = calibration_line(y, score)
     >>> slope
-    Interval(method='wald', estimate=1.07394, conf_low=-0.424467, conf_high=2.57235, conf_level=0.95, std_error=0.764508,
-        n=8)
+    Interval(method='wald', estimate=0.804889, conf_low=-0.482779, conf_high=2.09256, conf_level=0.95,
+        std_error=0.656986, n=8)
     """
     z = z_value(confidence_level)
     y = check_truth(y_true)
@@ -561,10 +561,10 @@ def line_intercept(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_lev
     Examples
     --------
     >>> from hybridcx.stats import line_intercept
-    >>> y, score = [0, 0, 1, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
+    >>> y, score = [0, 0, 1, 0, 1, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
     >>> line_intercept(y, score)
-    Interval(method='wald', estimate=-7.46802e-18, conf_low=-1.69037, conf_high=1.69037, conf_level=0.95,
-        std_error=0.862448, n=8)
+    Interval(method='wald', estimate=2.0035e-17, conf_low=-1.57238, conf_high=1.57238, conf_level=0.95,
+        std_error=0.802248, n=8)
     """
     slope, _ = calibration_line(y_true, y_score, confidence_level)
     if slope.status == "not_estimable":

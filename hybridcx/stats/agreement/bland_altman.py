@@ -18,26 +18,47 @@ _METRICS = ("bland_altman_bias", "bland_altman_lower", "bland_altman_upper")
 def bland_altman(
     a: ArrayLike, b: ArrayLike, confidence_level: float = 0.95, coverage: float = 0.95
 ) -> tuple[Agreement, ...]:
-    """Bias and limits of agreement of `a` minus `b` (the earlier column minus the later), method "exact".
+    """Bland and Altman's bias and limits of agreement of `a` minus `b`, with exact confidence limits.
 
-    With d = a - b, mean m and standard deviation s (n - 1): bias m, limits m -+ z s, z the normal quantile of (1 +
-    coverage)/2. The bias has Student's limits (`statistic` t of bias 0, `parameter1` its n - 1 degrees of freedom).
-    Each limit of agreement is a normal quantile, whose exact confidence limits come from the noncentral t distribution
-    with n - 1 degrees of freedom and noncentrality z sqrt(n): m + s t'(q)/sqrt(n) for the upper one (Carkeet 2015, each
-    limit taken alone), mirrored for the lower.
+    Parameters
+    ----------
+    a, b : array_like of float, shape (n,)
+        Measurements in the same unit. Cases with a missing reading (NaN) are left out, which `warning` counts.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    coverage : float, default 0.95
+        Share of differences that the limits of agreement shall hold.
 
-    Args:
-        a, b: (n,) measurements in the same unit. Cases with a missing reading (NaN) are left out, which `warning`
-            counts.
-        confidence_level: of the confidence limits.
-        coverage: share of differences that the limits of agreement shall hold.
+    Returns
+    -------
+    tuple of Agreement
+        bland_altman_bias, bland_altman_lower, bland_altman_upper, in the unit of the readings. The bias has `statistic`, Student's t of bias 0, with
+        `parameter1` n - 1 degrees of freedom. `not_estimable` with fewer than 2 complete cases; `caution` without confidence limits where all
+        differences are equal.
 
-    Returns:
-        bland_altman_bias, bland_altman_lower, bland_altman_upper in the unit of the ratings. `not_estimable` with fewer
-        than 2 complete cases; `caution` without confidence limits where all differences are equal.
+    Raises
+    ------
+    InputError
+        Shapes differ, a value is no finite number, or a level or coverage lies outside 0 to 1.
 
-    Raises:
-        InputError: shapes differ, a value is no finite number, or a level or coverage lies outside 0 to 1.
+    Notes
+    -----
+    With d = a - b, mean m and standard deviation s (n - 1): bias m with Student's limits, limits of agreement m -+ z s, z the normal quantile of
+    (1 + coverage)/2. Each limit of agreement is a normal quantile, whose exact confidence limits come from the noncentral t distribution with n - 1
+    degrees of freedom and noncentrality z sqrt(n): m + s t'(q)/sqrt(n) for the upper one (each limit taken alone), mirrored for the lower.
+
+    References
+    ----------
+    .. [1] Bland and Altman (1986). The Lancet 327:307-310. doi:10.1016/S0140-6736(86)90837-8
+    .. [2] Carkeet (2015). Optometry and Vision Science 92:e71-e80. doi:10.1097/OPX.0000000000000513
+
+    Examples
+    --------
+    >>> from hybridcx.stats import bland_altman
+    >>> bias, lower, upper = bland_altman([10.1, 12.0, 9.5, 11.2, 10.8], [9.8, 12.4, 9.1, 10.6, 10.9])
+    >>> bias
+    Agreement(metric='bland_altman_bias', method='exact', estimate=0.16, conf_low=-0.3413, conf_high=0.6613,
+        conf_level=0.95, statistic=0.886158, parameter1=4, pvalue=0.425595, std_error=0.180555, n=5, k=2)
     """
     alpha = check_level(confidence_level)
     if not 0 < coverage < 1:

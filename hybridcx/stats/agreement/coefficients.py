@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import nan, sqrt
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,22 +35,42 @@ _CHUNK = 4_000_000
 
 
 def percent_agreement(ratings: ArrayLike, confidence_level: float = 0.95) -> Agreement:
-    """Share of pairs of readings that agree, averaged over the cases with at least two readings; in 0 to 1.
+    """Share of pairs of readings that agree, averaged over the cases.
 
-    Limits, method "wilson": Wilson's (1927) for a proportion on the effective number of cases p(1 - p)/v, v the
-    variance of the mean (divisor n) over cases (Dean and Pagano 2015). With two readings that is Wilson's interval on n
-    cases exactly; with more, a case is worth more than one, at most its number of pairs. At p = 0 or 1 a case counts
-    once.
+    Parameters
+    ----------
+    ratings : array_like, shape (n, k)
+        Categories of n cases in k readings; None or NaN where a reading is missing. A case with fewer than two readings is left out.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Args:
-        ratings: (n, k) categories, None or NaN missing. A case with fewer than two readings carries no information and is left out.
-        confidence_level: of the limits.
+    Returns
+    -------
+    Agreement
+        0 to 1; `n` counts the cases used. `not_estimable` where no case has two readings.
 
-    Returns:
-        metric "percent_agreement"; n counts the cases used. `not_estimable` if no case has two readings.
+    Raises
+    ------
+    InputError
+        A wrong shape or a level outside 0 to 1.
 
-    Raises:
-        InputError: a wrong shape or a level outside 0 to 1.
+    Notes
+    -----
+    Wilson's limits for a proportion on the effective number of cases p(1 - p)/v, v the variance of the mean (divisor n) over cases. With two
+    readings that is Wilson's interval on n cases exactly; with more, a case is worth more than one, at most its number of pairs. At p = 0 or 1 a
+    case counts once.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+    .. [2] Dean and Pagano (2015). Journal of Survey Statistics and Methodology 3:484-503.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import percent_agreement
+    >>> percent_agreement([["x", "x"], ["x", "y"], ["y", "y"], ["y", "y"]])
+    Agreement(metric='percent_agreement', method='wilson', estimate=0.75, conf_low=0.300642, conf_high=0.954413,
+        conf_level=0.95, n=4, k=2)
     """
     alpha = check_level(confidence_level)
     codes, order = encode(ratings)
@@ -88,28 +108,49 @@ def percent_agreement(ratings: ArrayLike, confidence_level: float = 0.95) -> Agr
     )
 
 
-def gwet_ac1(ratings: ArrayLike, categories: Sequence[Any] | None = None, confidence_level: float = 0.95) -> Agreement:
-    """Gwet's AC1, method "unweighted": agreement beyond chance where chance does not grow with prevalence.
+def gwet_ac1(
+    ratings: ArrayLike, categories: Sequence[object] | None = None, confidence_level: float = 0.95
+) -> Agreement:
+    """Gwet's AC1: agreement beyond chance where chance does not grow with prevalence.
 
-    Pa is the mean over cases with two readings or more of the share of agreeing pairs, p_j the mean over all n cases
-    read of the share of category j, and Pe = sum p_j (1 - p_j)/(q - 1): AC1 = (Pa - Pe)/(1 - Pe). Standard error: the
-    linearised one of Gwet (2008; with missing readings Handbook of Inter-Rater Reliability, 4th ed., 2014), its variance with
-    n - 1: the sum of squared deviations over n (n - 1); limits: t with n - 1 degrees of freedom, truncated to -1 to 1.
-    `statistic` is t of AC1 = 0, `parameter1` its degrees of
-    freedom, `pvalue` two-sided.
+    Parameters
+    ----------
+    ratings : array_like, shape (n, k)
+        Categories of n cases in k readings; None or NaN where a reading is missing.
+    categories : sequence, optional
+        All that could occur (their number q enters the chance agreement); by default those that do.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Args:
-        ratings: (n, k) categories, None or NaN missing. Cases with a single reading count for p_j alone, which
-            `warning` says.
-        categories: all that could occur (q enters Pe); by default those that do.
-        confidence_level: of the limits.
-
-    Returns:
-        `not_estimable` with fewer than two categories or no case of two readings; `caution` without limits where the
+    Returns
+    -------
+    Agreement
+        `statistic` is t of AC1 = 0, `parameter1` its n - 1 degrees of freedom. Cases with a single reading count for the shares of the categories
+        alone, which `warning` says. `not_estimable` with fewer than two categories or no case of two readings; `caution` without limits where the
         error is 0.
 
-    Raises:
-        InputError: a wrong shape, a rating that is none of `categories`, or a level outside 0 to 1.
+    Raises
+    ------
+    InputError
+        A wrong shape, a rating that is none of `categories`, or a level outside 0 to 1.
+
+    Notes
+    -----
+    Pa is the mean over cases with two readings or more of the share of agreeing pairs, p_j the mean over all n cases read of the share of category
+    j, and Pe = sum p_j (1 - p_j)/(q - 1): AC1 = (Pa - Pe)/(1 - Pe). Linearised standard error (with missing readings Gwet 2014), its variance with n
+    - 1: the sum of squared deviations over n (n - 1); limits by t with n - 1 degrees of freedom, truncated to -1 to 1.
+
+    References
+    ----------
+    .. [1] Gwet (2008). British Journal of Mathematical and Statistical Psychology 61:29-48. doi:10.1348/000711006X126600
+    .. [2] Gwet (2014). Handbook of Inter-Rater Reliability, Advanced Analytics.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import gwet_ac1
+    >>> gwet_ac1([["x", "x"], ["x", "y"], ["y", "y"], ["y", "y"]])
+    Agreement(metric='gwet_ac1', method='unweighted', estimate=0.529412, conf_low=-1, conf_high=1, conf_level=0.95,
+        statistic=1.05869, parameter1=3, pvalue=0.367437, std_error=0.500061, n=4, k=2)
     """
     return _gwet("gwet_ac1", ratings, "unweighted", categories, confidence_level)
 
@@ -117,18 +158,45 @@ def gwet_ac1(ratings: ArrayLike, categories: Sequence[Any] | None = None, confid
 def gwet_ac2(
     ratings: ArrayLike,
     weights: Weights = "quadratic",
-    categories: Sequence[Any] | None = None,
+    categories: Sequence[object] | None = None,
     confidence_level: float = 0.95,
 ) -> Agreement:
-    """Gwet's AC2: AC1 with weights of agreement, "linear" or "quadratic", for ordered categories.
+    """Gwet's AC2: AC1 with weights of agreement, for ordered categories.
 
-    Pa counts pairs by their weight, and Pe is sum(w)/(q(q - 1)) times sum p_j (1 - p_j) (Gwet 2014). Weights are those
-    of positions in the sorted categories (`agreement_weights`), as for weighted kappa. Weights can lift Pe above 1/2, and
-    AC2 then falls below -1 (to -Pe/(1 - Pe)): `caution`, without limits. Otherwise arguments, statuses and errors as
-    `gwet_ac1`.
+    Parameters
+    ----------
+    ratings : array_like, shape (n, k)
+        Categories of n cases in k readings; None or NaN where a reading is missing.
+    weights : {"quadratic", "linear"}
+        1 - (i - j)^2/(q - 1)^2 or 1 - |i - j|/(q - 1) for positions i and j in the sorted categories.
+    categories : sequence, optional
+        The categories in order; needed where they are no numbers.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Raises:
-        InputError: also for categories that are no numbers and were not given in order.
+    Returns
+    -------
+    Agreement
+        As `gwet_ac1`. Weights can lift Pe above 1/2, and AC2 then falls below -1 (to -Pe/(1 - Pe)): `caution`, without limits.
+
+    Raises
+    ------
+    InputError
+        As `gwet_ac1`, for other weights, and for categories that are no numbers and were not given in order.
+
+    Notes
+    -----
+    Pa counts pairs by their weight, and Pe is sum(w)/(q(q - 1)) times sum p_j (1 - p_j).
+
+    References
+    ----------
+    .. [1] Gwet (2014). Handbook of Inter-Rater Reliability, Advanced Analytics.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import gwet_ac2
+    >>> round(gwet_ac2([[1, 1], [1, 2], [2, 3], [3, 3]]).estimate, 4)
+    0.6364
     """
     if weights == "unweighted":
         raise InputError(Problem("AC2 without weights is AC1", value=weights, column="weights", remedy="call gwet_ac1"))
@@ -136,7 +204,7 @@ def gwet_ac2(
 
 
 def _gwet(
-    metric: str, ratings: ArrayLike, weights: Weights, categories: Sequence[Any] | None, confidence_level: float
+    metric: str, ratings: ArrayLike, weights: Weights, categories: Sequence[object] | None, confidence_level: float
 ) -> Agreement:
     alpha = check_level(confidence_level)
     codes, order = encode(ratings, categories)
@@ -192,36 +260,55 @@ def _gwet(
 def krippendorff_alpha(
     ratings: ArrayLike,
     level: MeasurementLevel = "nominal",
-    categories: Sequence[Any] | None = None,
+    categories: Sequence[object] | None = None,
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
     rng: np.random.Generator | None = None,
 ) -> Agreement:
-    """Krippendorff's alpha, 1 - Do/De: observed over expected disagreement, with missing readings.
+    """Krippendorff's alpha: observed over expected disagreement of any number of readings, some of which may be missing.
 
-    A case of m >= 2 readings gives each of its ordered pairs the weight 1/(m - 1); De is the mean over all pairs of the
-    N readings so used, with N - 1. The squared difference of two categories is 0 or 1 (nominal), that of their values
-    (interval), or that of their mid-ranks in the N readings (ordinal), which is Krippendorff's (2011) sum of the ranks
-    between. Limits: percentile bootstrap of cases (quantiles of type 7); the mid-ranks are those of the resample. A
-    resample in which all readings are equal has no alpha; `warning` counts these.
+    Parameters
+    ----------
+    ratings : array_like, shape (n, k)
+        Categories or measurements; None or NaN where a reading is missing. Cases with one reading are left out, as the method says.
+    level : {"nominal", "ordinal", "interval"}
+        Level of measurement.
+    categories : sequence, optional
+        The categories in order; needed for "ordinal" where they are no numbers. For "interval" they must be numbers.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    n_resamples : int, default 2000
+        Bootstrap resamples of cases.
+    rng : numpy.random.Generator, optional
+        Draws them; without it there are no limits.
 
-    Args:
-        ratings: (n, k) categories or measurements, None or NaN missing. Cases with one reading are left out, as the
-            method says.
-        level: "nominal", "ordinal" or "interval", which is also the result's method.
-        categories: in order; needed for "ordinal" where they are no numbers. For "interval" they must be numbers.
-        confidence_level: of the limits.
-        n_resamples: bootstrap resamples.
-        rng: the generator that draws them; without it there are no limits.
+    Returns
+    -------
+    Agreement
+        `n` counts the cases with two readings or more. `not_estimable` with fewer than 2 of them, or where all readings are equal; `caution` without
+        limits where there is no `rng` or every resample gives the same value.
 
-    Returns:
-        metric "krippendorff_alpha"; n counts the cases with two readings or more. `not_estimable` with fewer than 2 of
-        them, or if all readings are equal; `caution` without limits where there is no `rng` or every resample gives the
-        same value.
+    Raises
+    ------
+    InputError
+        A wrong shape, an unknown level, text where numbers are needed, or a confidence level outside 0 to 1.
 
-    Raises:
-        InputError: a wrong shape, an unknown level, text where numbers are needed, or a confidence level outside 0 to
-            1.
+    Notes
+    -----
+    1 - Do/De. A case of m >= 2 readings gives each of its ordered pairs the weight 1/(m - 1); De is the mean over all pairs of the N readings so
+    used, with N - 1. The squared difference of two categories is 0 or 1 (nominal), that of their values (interval), or that of their mid-ranks in
+    the N readings (ordinal), which is the sum of the ranks between. Limits: percentile bootstrap of cases (quantiles of type 7); the mid-ranks are
+    those of the resample. A resample in which all readings are equal has no alpha; `warning` counts these.
+
+    References
+    ----------
+    .. [1] Krippendorff (2011). Computing Krippendorff's alpha-reliability.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import krippendorff_alpha
+    >>> round(krippendorff_alpha([[1, 1], [1, 2], [2, 3], [3, 3]], "ordinal").estimate, 4)
+    0.7083
     """
     alpha = check_level(confidence_level)
     if level not in ("nominal", "ordinal", "interval"):

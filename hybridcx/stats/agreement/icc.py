@@ -119,31 +119,48 @@ def _estimates(a: _Anova) -> dict[str, float]:
 
 
 def icc(ratings: ArrayLike, confidence_level: float = 0.95) -> tuple[Agreement, ...]:
-    r"""The six intraclass correlations of Shrout and Fleiss (1979), in the order of `ICC_FORMS`.
+    """The six intraclass correlations of Shrout and Fleiss.
 
-    ICC(1,1) = (MSB - MSW)/(MSB + (k-1) MSW): each case has its own readers (one-way).
-    ICC(2,1) = (MSB - MSE)/(MSB + (k-1) MSE + k (MSJ - MSE)/n): readers are a random sample, absolute agreement.
-    ICC(3,1) = (MSB - MSE)/(MSB + (k-1) MSE): these very readers, consistency.
-    ICC(.,k) is the reliability of the mean of k readings. F (`statistic`, with `parameter1` and `parameter2` degrees of
-    freedom) is MSB/MSW for the one-way forms and MSB/MSE for the others, `pvalue` that of ICC = 0 against ICC > 0.
-    Limits: Shrout and Fleiss (1979), McGraw and Wong (1996), two-sided. Nothing is clipped: an estimate can be
-    negative, the mean forms are unbounded below. Near the pole ICC(.,1) = -1/(k - 1), where the mean form falls without
-    bound, Satterthwaite's degrees of freedom vanish and the limits of ICC(2,.) can miss the estimate: then there are none.
+    Parameters
+    ----------
+    ratings : array_like of float, shape (n, k)
+        Measurements of n cases by k readers, k of at least 2. Cases with a missing reading (NaN) are left out, which `warning` counts.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Args:
-        ratings: (n, k) measurements, k of at least 2. Cases with a missing reading (NaN) are left out, which `warning`
-            counts.
-        confidence_level: of the limits.
+    Returns
+    -------
+    tuple of Agreement
+        icc1, icc2, icc3, icc1k, icc2k, icc3k. `statistic` is F, with `parameter1` and `parameter2` degrees of freedom, `pvalue` that of ICC = 0
+        against ICC > 0. `not_estimable` with fewer than 2 complete cases, with a reader who gave one value throughout, without variance, or where
+        the total variance is estimated as not positive. `caution` without limits and F where the residual variance is 0; `caution` where F is 0, as
+        the limits then have no width, and for readings of two values, where kappa and AC1 say more.
 
-    Returns:
-        Six results, method "anova". `not_estimable` with fewer than 2 complete cases, with a reader who gave one value
-        throughout, without variance, or where the total variance is estimated as not positive. `caution` without limits
-        and F where the residual variance is 0; `caution` where F is 0, as the limits then have no width, and for readings
-        of two values, where kappa and AC1 say more.
+    Raises
+    ------
+    InputError
+        A wrong shape, a value that is no finite number, or a level outside 0 to 1.
 
-    Raises:
-        InputError: a wrong shape, a value that is no finite number, or a level outside 0 to 1.
+    Notes
+    -----
+    With the mean squares between cases (MSB), between readers (MSJ), residual (MSE) and within cases (MSW):
 
+    - ICC(1,1) = (MSB - MSW)/(MSB + (k-1) MSW): each case has its own readers (one-way);
+    - ICC(2,1) = (MSB - MSE)/(MSB + (k-1) MSE + k (MSJ - MSE)/n): readers are a random sample, absolute agreement;
+    - ICC(3,1) = (MSB - MSE)/(MSB + (k-1) MSE): these very readers, consistency.
+
+    ICC(.,k) is the reliability of the mean of k readings. F is MSB/MSW for the one-way forms and MSB/MSE for the others. Nothing is clipped: an
+    estimate can be negative, the mean forms are unbounded below. Near the pole ICC(.,1) = -1/(k - 1), where the mean form falls without bound,
+    Satterthwaite's degrees of freedom vanish and the limits of ICC(2,.) can miss the estimate: then there are none.
+
+    References
+    ----------
+    .. [1] Shrout and Fleiss (1979). Psychological Bulletin 86:420-428. doi:10.1037/0033-2909.86.2.420
+    .. [2] McGraw and Wong (1996). Psychological Methods 1:30-46. doi:10.1037/1082-989X.1.1.30
+
+    Examples
+    --------
+    >>> from hybridcx.stats import icc
     >>> ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
     >>> [round(r.estimate, 2) for r in icc(ratings)]
     [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]
@@ -212,23 +229,42 @@ def _form(form: str, estimate: float, a: _Anova, confidence_level: float, alpha:
 
 
 def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float = 0.95) -> Agreement:
-    """Standard error of measurement of one reading, in the unit of the ratings.
+    """Standard error of measurement of one reading.
 
-    "anova" (absolute): sqrt(reader variance + residual variance), with max((MSJ - MSE)/n, 0) and MSE. "consistency":
-    sqrt(MSE), where a reader's constant shift does not count. Limits: for MSE from its chi-square distribution; for the
-    sum, which is MSJ/n + (1 - 1/n) MSE, the modified large-sample limits of Graybill and Wang (1980). With two readers
-    the upper absolute limit is far away, since one degree of freedom estimates the variance between readers poorly.
+    Parameters
+    ----------
+    ratings : array_like of float, shape (n, k)
+        Measurements; cases with a missing reading (NaN) are left out, which `warning` counts.
+    method : {"anova", "consistency"}
+        sqrt(reader variance + residual variance), or sqrt(residual variance), where a reader's constant shift does not count.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Args:
-        ratings: (n, k) measurements; cases with a missing reading are left out, which `warning` counts.
-        method: "anova" or "consistency".
-        confidence_level: of the limits.
+    Returns
+    -------
+    Agreement
+        In the unit of the readings. `not_estimable` with fewer than 2 complete cases; `caution` without limits where the variance is 0.
 
-    Returns:
-        `not_estimable` with fewer than 2 complete cases; `caution` without limits where the variance is 0.
+    Raises
+    ------
+    InputError
+        As `icc`, or an unknown method.
 
-    Raises:
-        InputError: as `icc`, or an unknown method.
+    Notes
+    -----
+    The variances are max((MSJ - MSE)/n, 0) and MSE. Limits: for MSE from its chi-square distribution; for the sum, which is MSJ/n + (1 - 1/n) MSE,
+    the modified large-sample limits of Graybill and Wang. With two readings the upper absolute limit is far away, since one degree of freedom
+    estimates the variance between readers poorly.
+
+    References
+    ----------
+    .. [1] Graybill and Wang (1980). Journal of the American Statistical Association 75:869-873.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import sem
+    >>> round(sem([[9, 8], [6, 5], [8, 8], [7, 6]]).estimate, 4)
+    0.6124
     """
     alpha = check_level(confidence_level)
     if method not in ("anova", "consistency"):
@@ -268,11 +304,36 @@ def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float
 
 
 def mdc95(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float = 0.95) -> Agreement:
-    """Minimal detectable change: 1.96 x sqrt 2 x SEM, the difference of two readings that chance exceeds in 5 % of
-    cases.
+    """Minimal detectable change: the difference of two readings that chance exceeds in 5 % of cases.
 
-    In the unit of the ratings. Arguments, statuses and errors as `sem`; the limits are those of the SEM times the
-    factor.
+    Parameters
+    ----------
+    ratings : array_like of float, shape (n, k)
+        As in `sem`.
+    method : {"anova", "consistency"}
+        As in `sem`.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Agreement
+        In the unit of the readings; statuses as `sem`.
+
+    Raises
+    ------
+    InputError
+        As `sem`.
+
+    Notes
+    -----
+    1.96 sqrt(2) times the standard error of measurement; the limits are those of the SEM times the factor.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mdc95
+    >>> round(mdc95([[9, 8], [6, 5], [8, 8], [7, 6]]).estimate, 4)
+    1.6974
     """
     s = sem(ratings, method, confidence_level)
     return Agreement(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import nan, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,27 +50,44 @@ def cohen_kappa(
     a: ArrayLike,
     b: ArrayLike,
     weights: Weights = "unweighted",
-    categories: Sequence[Any] | None = None,
+    categories: Sequence[object] | None = None,
     confidence_level: float = 0.95,
 ) -> Agreement:
-    """Cohen's kappa of two readings of the same cases.
+    """Cohen's kappa of two readings of the same cases, plain or weighted.
 
-    Weighted kappa takes the distance of positions in the sorted union of both readings' categories, or in `categories`.
-    Everything else is in `cohen_kappa_table`.
+    Parameters
+    ----------
+    a, b : array_like, shape (n,)
+        Categories; None or NaN where a reading is missing. Cases with a missing reading are left out, which `warning` counts.
+    weights : {"unweighted", "linear", "quadratic"}
+        Weights by the distance of positions in the sorted union of both readings' categories, or in `categories`.
+    categories : sequence, optional
+        The categories in their order; needed for weights where the categories are not numbers.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Args:
-        a, b: (n,) categories; None or NaN is missing. Cases with a missing reading are left out, which `warning`
-            counts.
-        weights: "unweighted", "linear" or "quadratic".
-        categories: the categories in their order; needed for weights where the categories are not numbers.
-        confidence_level: of the limits.
+    Returns
+    -------
+    Agreement
+        As `cohen_kappa_table`.
 
-    Raises:
-        InputError: shapes differ, a value is not in `categories`, unknown weights, or weights for text without
-            `categories`.
+    Raises
+    ------
+    InputError
+        Shapes differ, a value is not in `categories`, unknown weights, or weights for text without `categories`.
 
-    >>> cohen_kappa(["x", "x", "y", "y"], ["x", "y", "y", "y"]).estimate
-    0.5
+    References
+    ----------
+    .. [1] Cohen (1960). Educational and Psychological Measurement 20:37-46. doi:10.1177/001316446002000104
+    .. [2] Cohen (1968). Psychological Bulletin 70:213-220. doi:10.1037/h0026256
+    .. [3] Fleiss, Cohen and Everitt (1969). Psychological Bulletin 72:323-327. doi:10.1037/h0028106
+
+    Examples
+    --------
+    >>> from hybridcx.stats import cohen_kappa
+    >>> cohen_kappa(["x", "x", "y", "y"], ["x", "y", "y", "y"])
+    Agreement(metric='cohen_kappa', method='unweighted', estimate=0.5, conf_low=-0.234986, conf_high=1, conf_level=0.95,
+        statistic=1.1547, pvalue=0.248213, std_error=0.375, n=4, k=2)
     """
     if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
         raise InputError(
@@ -91,19 +107,47 @@ def cohen_kappa(
 def cohen_kappa_table(
     table: ArrayLike, weights: Weights = "unweighted", confidence_level: float = 0.95, note: str = ""
 ) -> Agreement:
-    """Cohen's kappa of a (q, q) table of counts, the first reading in rows, categories in order.
+    """Cohen's kappa of a table of counts.
 
-    With p the proportions, w the weights of agreement (`agreement_weights`), Po = sum w p and Pe = sum w p_i. p_.j,
-    kappa is (Po - Pe)/(1 - Pe) (Cohen 1960, 1968). Limits: estimate -+ z times the large-sample standard error of
-    Fleiss, Cohen and Everitt (1969), clipped to -1 to 1. `statistic` is z of kappa = 0 with the standard error under
-    independence (same source), `pvalue` two-sided.
+    Parameters
+    ----------
+    table : array_like of float, shape (q, q)
+        Counts, the first reading in rows, categories in order.
+    weights : {"unweighted", "linear", "quadratic"}
+        Weights of agreement of positions i and j: 0, 1 - |i - j|/(q - 1), or 1 - (i - j)^2/(q - 1)^2 off the diagonal.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    note : str, optional
+        A warning to add to the result, such as the number of cases left out.
 
-    Returns:
-        metric "cohen_kappa", method the weights. `not_estimable` without cases, or if a reader used one category
-        throughout; `caution` without limits at perfect agreement, and wherever `note` says that cases were left out.
+    Returns
+    -------
+    Agreement
+        `statistic` is z of kappa = 0. `not_estimable` without cases, or where a reader used one category throughout; `caution` without limits at
+        perfect agreement, and wherever there is a `note`.
 
-    Raises:
-        InputError: no square table of counts, unknown weights, or a level outside 0 to 1.
+    Raises
+    ------
+    InputError
+        No square table of counts, unknown weights, or a level outside 0 to 1.
+
+    Notes
+    -----
+    With p the proportions, w the weights, Po = sum w p and Pe = sum w p_i. p_.j, kappa is (Po - Pe)/(1 - Pe). Limits: estimate -+ z times the
+    large-sample standard error of Fleiss, Cohen and Everitt, clipped to -1 to 1. z of kappa = 0 has the standard error under independence (same
+    source).
+
+    References
+    ----------
+    .. [1] Cohen (1960). Educational and Psychological Measurement 20:37-46. doi:10.1177/001316446002000104
+    .. [2] Cohen (1968). Psychological Bulletin 70:213-220. doi:10.1037/h0026256
+    .. [3] Fleiss, Cohen and Everitt (1969). Psychological Bulletin 72:323-327. doi:10.1037/h0028106
+
+    Examples
+    --------
+    >>> from hybridcx.stats import cohen_kappa_table
+    >>> round(cohen_kappa_table([[20, 5], [10, 15]]).estimate, 4)
+    0.4
     """
     alpha = check_level(confidence_level)
     t = counts_table(table)
@@ -154,17 +198,40 @@ def cohen_kappa_table(
 
 
 def fleiss_kappa(
-    ratings: ArrayLike, categories: Sequence[Any] | None = None, confidence_level: float = 0.95
+    ratings: ArrayLike, categories: Sequence[object] | None = None, confidence_level: float = 0.95
 ) -> Agreement:
-    """Fleiss' kappa of up to k readings of n cases; everything else is in `fleiss_kappa_counts`.
+    """Fleiss' kappa of several readings of n cases.
 
-    Args:
-        ratings: (n, k) categories, None or NaN missing. Cases may have different numbers of readings.
-        categories: those that could occur; one that nobody uses changes nothing.
-        confidence_level: of the limits.
+    Parameters
+    ----------
+    ratings : array_like, shape (n, k)
+        Categories; None or NaN where a reading is missing. Cases may have different numbers of readings.
+    categories : sequence, optional
+        Those that could occur; one that nobody uses changes nothing.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
 
-    Raises:
-        InputError: a wrong shape, or a rating that is none of `categories`.
+    Returns
+    -------
+    Agreement
+        As `fleiss_kappa_counts`.
+
+    Raises
+    ------
+    InputError
+        A wrong shape, or a rating that is none of `categories`.
+
+    References
+    ----------
+    .. [1] Fleiss (1971). Psychological Bulletin 76:378-382. doi:10.1037/h0031619
+    .. [2] Gwet (2014). Handbook of Inter-Rater Reliability, Advanced Analytics.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import fleiss_kappa
+    >>> fleiss_kappa([["x", "x", "x"], ["x", "y", "y"], ["y", "y", "y"], ["y", "y", "x"]])
+    Agreement(metric='fleiss_kappa', method='unweighted', estimate=0.314286, conf_low=-1, conf_high=1, conf_level=0.95,
+        statistic=1.08872, pvalue=0.276278, std_error=0.429385, n=4, k=3)
     """
     codes, order = encode(ratings, categories)
     return replace(
@@ -173,26 +240,50 @@ def fleiss_kappa(
 
 
 def fleiss_kappa_counts(counts: ArrayLike, confidence_level: float = 0.95) -> Agreement:
-    """Fleiss' kappa of an (n, q) table: how many of a case's m_i readings put it into each category.
+    """Fleiss' kappa of a table of how many of a case's readings put it into each category.
 
+    Parameters
+    ----------
+    counts : array_like of float, shape (n, q)
+        Readings of n cases by category.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+
+    Returns
+    -------
+    Agreement
+        `statistic` is z of kappa = 0; `n` counts the cases read, `k` is the largest number of readings. `not_estimable` where no case has two
+        readings or all readings are one category; `caution` without limits at perfect agreement or with one case. `warning` counts cases with one
+        reading or none.
+
+    Raises
+    ------
+    InputError
+        No table of counts, or a level outside 0 to 1.
+
+    Notes
+    -----
     Pa is the mean over the n2 cases with two readings or more of the share of agreeing pairs, p_j the mean over all n cases read of the share of
-    category j, Pe = sum p_j^2, kappa = (Pa - Pe)/(1 - Pe) (Fleiss 1971; with unequal numbers of readings Gwet, Handbook of Inter-Rater
-    Reliability, 4th ed., 2014). Readers are exchangeable: it is not Cohen's kappa for k = 2 but Scott's pi. `statistic` is z of kappa = 0,
-    `pvalue` two-sided, with the error under independent readings: v/(1 - Pe)^2 with
+    category j, Pe = sum p_j^2, kappa = (Pa - Pe)/(1 - Pe) (with unequal numbers of readings Gwet 2014). Readers are exchangeable: it is not Cohen's
+    kappa for k = 2 but Scott's pi. z has the error under independent readings, v/(1 - Pe)^2 with
 
         v = 2 D / n2^2 sum 1/(m_i (m_i - 1)) + 4 S ((1/n2 - 1/n)^2 sum 1/m_i + n1/n^2),
 
-    sums over the cases with two readings or more, n1 cases with one, D = (1 - Pe)^2 - sum p (1 - p)(1 - 2p) and S = sum p^3 - Pe^2; with equal
-    numbers of readings that of Fleiss, Nee and Landis (1979). It holds under the null alone, so the limits use the large-sample error of Gwet
-    (2014, 2021): the sum of squared deviations of the linearised values over n (n - 1), t with n - 1 degrees of freedom, truncated to -1 to 1.
+    sums over the cases with m_i readings, two or more, n1 cases with one, D = (1 - Pe)^2 - sum p (1 - p)(1 - 2p) and S = sum p^3 - Pe^2; with equal
+    numbers of readings that of Fleiss, Nee and Landis. It holds under the null alone, so the limits use the large-sample error of Gwet: the sum of
+    squared deviations of the linearised values over n (n - 1), t with n - 1 degrees of freedom, truncated to -1 to 1.
 
-    Returns:
-        metric "fleiss_kappa", method "unweighted"; n counts the cases read, k the largest number of readings. `not_estimable` if no case has two
-        readings or all readings are one category; `caution` without limits at perfect agreement or with one case. `warning` counts cases with
-        one reading or none.
+    References
+    ----------
+    .. [1] Fleiss (1971). Psychological Bulletin 76:378-382. doi:10.1037/h0031619
+    .. [2] Fleiss, Nee and Landis (1979). Psychological Bulletin 86:974-977.
+    .. [3] Gwet (2014). Handbook of Inter-Rater Reliability, Advanced Analytics.
 
-    Raises:
-        InputError: no table of counts, or a level outside 0 to 1.
+    Examples
+    --------
+    >>> from hybridcx.stats import fleiss_kappa_counts
+    >>> round(fleiss_kappa_counts([[3, 0], [1, 2], [0, 3], [1, 2]]).estimate, 4)
+    0.3143
     """
     alpha = check_level(confidence_level)
     r = counts_table(counts)

@@ -36,10 +36,22 @@ _BLOCK = 1_000_000
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SampleSize(Result):
-    """The required number of cases: `n` in total, and `value`, the power or half-width at `n`.
+    """The required number of cases.
 
-    `n` is NaN with status "not_estimable" where no size answers the question. `n_positive` and `n_negative` are NaN
-    where the classes do not matter.
+    Attributes
+    ----------
+    method : str
+        The test or interval.
+    n : float
+        Cases in total; NaN with status "not_estimable" where no size answers the question.
+    value : float
+        The power or half-width at `n`.
+    n_positive, n_negative : float
+        Cases of each class; NaN where the classes do not matter.
+    status : {"ok", "caution", "not_estimable"}
+        See `hybridcx.stats.results`.
+    warning : str
+        The reason of the status.
     """
 
     method: str
@@ -144,19 +156,39 @@ def _region(n: int, discordance: float, alpha: float, method: McnemarMethod) -> 
 def mcnemar_power(n: int, p10: float, p01: float, alpha: float = 0.05, method: McnemarMethod = "exact") -> float:
     """Unconditional power of McNemar's two-sided test: the probability of p <= alpha among n cases.
 
-    Enumerated, not approximated: the number m of discordant pairs is binomial (n, p10 + p01), the first model's share
-    of them binomial (m, p10/(p10 + p01)), and for each m the counts at which the test rejects are summed (Suissa and
-    Shuster 1991). With p10 = p01 this is the size of the test.
+    Parameters
+    ----------
+    n : int
+        Cases.
+    p10, p01 : float
+        Probabilities that only the first, only the second model is right.
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"exact", "midp", "asymptotic"}
+        The test: binomial, mid-p, or chi-square without correction.
 
-    Args:
-        n: cases.
-        p10, p01: probabilities that only the first, only the second model is right.
-        alpha: two-sided level.
-        method: "exact" (binomial), "midp" or "asymptotic" (chi-square without correction).
+    Returns
+    -------
+    float
+        With p10 = p01 the size of the test.
 
-    Raises:
-        InputError: an argument outside its range or an unknown method.
+    Raises
+    ------
+    InputError
+        An argument outside its range or an unknown method.
 
+    Notes
+    -----
+    Enumerated, not approximated: the number m of discordant pairs is binomial (n, p10 + p01), the first model's share of them binomial
+    (m, p10/(p10 + p01)), and for each m the counts at which the test rejects are summed.
+
+    References
+    ----------
+    .. [1] Suissa and Shuster (1991). Biometrics 47:361-372.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_power
     >>> round(mcnemar_power(100, 0.15, 0.05), 4)
     0.5444
     """
@@ -180,13 +212,43 @@ def mcnemar_sample_size(
 ) -> SampleSize:
     """Cases that McNemar's two-sided test needs to detect p10 - p01 with the given power.
 
-    "exact", "midp", "asymptotic": by the enumerated power of that test (`mcnemar_power`), the smallest n from which on
-    the power holds: power is a saw of n, and a larger test set must not be worse; it is followed upwards until it holds
-    for a tenth more cases (at least 20, at most 200). "connor": the formula (`connor_n`) rounded up, its `value` the
-    enumerated power of the asymptotic test.
+    Parameters
+    ----------
+    p10, p01 : float
+        Probabilities that only the first, only the second model is right.
+    power : float, default 0.8
+        Probability of detection, above alpha.
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"exact", "midp", "asymptotic", "connor"}
+        The test of which the power is enumerated, or Connor's formula.
 
-    Raises:
-        InputError: an argument outside its range, p10 = p01, an unknown method, or more than 10 million cases needed.
+    Returns
+    -------
+    SampleSize
+        `value` is the enumerated power; for "connor" that of the asymptotic test.
+
+    Raises
+    ------
+    InputError
+        An argument outside its range, p10 = p01, an unknown method, or more than 10 million cases needed.
+
+    Notes
+    -----
+    The smallest n from which on the power holds: power is a saw of n, and a larger test set must not be worse; it is followed upwards until it holds
+    for a tenth more cases (at least 20, at most 200). Connor's formula, rounded up: (z_{1-alpha/2} sqrt(psi) + z_power sqrt(psi - d^2))^2 / d^2,
+    with d = p10 - p01 and psi = p10 + p01.
+
+    References
+    ----------
+    .. [1] Connor (1987). Biometrics 43:207-211.
+    .. [2] Suissa and Shuster (1991). Biometrics 47:361-372.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import mcnemar_sample_size
+    >>> mcnemar_sample_size(0.15, 0.05)
+    SampleSize(method='exact', n=168, value=0.800562)
     """
     check_discordance(p10, p01)
     _check_power(power, alpha)
@@ -232,19 +294,36 @@ def detectable_difference_mcnemar(
 ) -> float:
     """The smallest difference of accuracies that McNemar's test on n cases detects with the given power.
 
-    Solves `mcnemar_power(n, (psi + d)/2, (psi - d)/2) = power` for d at the discordance psi, the share of cases that
-    exactly one of the models has right. NaN where even d = psi, the largest difference possible, is not detected with
-    that power.
+    Parameters
+    ----------
+    n : int
+        Cases.
+    discordance : float
+        Share psi of cases that exactly one of the models has right, 0 to 1.
+    power : float, default 0.8
+        Probability of detection, above alpha.
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"exact", "midp", "asymptotic"}
+        As in `mcnemar_power`.
 
-    Args:
-        n: cases.
-        discordance: psi, in 0 to 1.
-        power: probability of detection, above alpha.
-        alpha, method: as in `mcnemar_power`.
+    Returns
+    -------
+    float
+        NaN where even a difference of psi, the largest possible, is not detected with that power.
 
-    Raises:
-        InputError: an argument outside its range or an unknown method.
+    Raises
+    ------
+    InputError
+        An argument outside its range or an unknown method.
 
+    Notes
+    -----
+    Solves `mcnemar_power(n, (psi + d)/2, (psi - d)/2) = power` for d.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import detectable_difference_mcnemar
     >>> round(detectable_difference_mcnemar(331, 0.1), 3)
     0.05
     """
@@ -317,16 +396,43 @@ def _null_variance(p10: Floats, p01: Floats, margin: float) -> Floats:
 
 
 def noninferiority_paired_power(n: int, margin: float, p10: float, p01: float, alpha: float = 0.025) -> float:
-    """Power of Tango's score test of p10 - p01 > -margin at one-sided level alpha, enumerated over all outcomes of n
-    cases.
+    """Power of Tango's score test of p10 - p01 > -margin, enumerated over all outcomes of n cases.
 
-    The test rejects where (b - c + n margin)/sqrt(n v) is at least the normal quantile of 1 - alpha, v the variance at
-    the estimates restricted to the null (Tango 1998). With p10 - p01 = -margin this is the size of the test. Work grows
-    with n^2 times the discordance's
-    spread: some seconds for n = 10,000.
+    Parameters
+    ----------
+    n : int
+        Cases. Work grows with n^2 times the discordance's spread: some seconds for n = 10,000.
+    margin : float
+        Largest tolerated loss of accuracy, 0 to 1.
+    p10, p01 : float
+        Probabilities that only the first, only the second model is right.
+    alpha : float, default 0.025
+        One-sided level of the test.
 
-    Raises:
-        InputError: an argument outside its range.
+    Returns
+    -------
+    float
+        With p10 - p01 = -margin the size of the test.
+
+    Raises
+    ------
+    InputError
+        An argument outside its range.
+
+    Notes
+    -----
+    The test rejects where (b - c + n margin)/sqrt(n v) is at least the normal quantile of 1 - alpha, v the variance at the estimates restricted to
+    the null hypothesis.
+
+    References
+    ----------
+    .. [1] Tango (1998). Statistics in Medicine 17:891-908. doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
+
+    Examples
+    --------
+    >>> from hybridcx.stats import noninferiority_paired_power
+    >>> round(noninferiority_paired_power(200, 0.05, 0.05, 0.05), 4)
+    0.5618
     """
     check_n(n)
     check_share("margin", margin)
@@ -360,20 +466,45 @@ def noninferiority_paired_n(
 ) -> SampleSize:
     """Cases that Tango's score test needs to show that the first model is not worse than the second by `margin`.
 
-    "asymptotic": (z_{1-alpha} s0 + z_power s1)^2/(p10 - p01 + margin)^2 rounded up, s1^2 = p10 + p01 - (p10 - p01)^2
-    and s0^2 the same at the probabilities restricted to the null (Lu and Bean 1995, Nam 1997). "exact": the smallest n
-    from which on the enumerated power (`noninferiority_paired_power`) holds. `value` is the power by the method named.
+    Parameters
+    ----------
+    margin : float
+        Largest tolerated loss of accuracy, 0 to 1.
+    p10, p01 : float
+        Expected probabilities that only the first, only the second model is right.
+    power : float, default 0.8
+        Probability of showing it, above alpha.
+    alpha : float, default 0.025
+        One-sided level of the test.
+    method : {"asymptotic", "exact"}
+        A formula, or the smallest n from which on the enumerated power holds.
 
-    Args:
-        margin: largest tolerated loss of accuracy, in 0 to 1.
-        p10, p01: expected probabilities that only the first, only the second model is right.
-        power: probability of showing it.
-        alpha: one-sided level.
-        method: "asymptotic" or "exact".
+    Returns
+    -------
+    SampleSize
+        `value` is the power by the method named.
 
-    Raises:
-        InputError: an argument outside its range, an expected difference at or below -margin, or more than 10 million
-            cases.
+    Raises
+    ------
+    InputError
+        An argument outside its range, an expected difference at or below -margin, or more than 10 million cases.
+
+    Notes
+    -----
+    "asymptotic": (z_{1-alpha} s0 + z_power s1)^2/(p10 - p01 + margin)^2 rounded up, s1^2 = p10 + p01 - (p10 - p01)^2 and s0^2 the same at the
+    probabilities restricted to the null hypothesis.
+
+    References
+    ----------
+    .. [1] Tango (1998). Statistics in Medicine 17:891-908. doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B
+    .. [2] Lu and Bean (1995). Statistics in Medicine 14:1831-1839.
+    .. [3] Nam (1997). Biometrics 53:1422-1430.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import noninferiority_paired_n
+    >>> noninferiority_paired_n(0.05, 0.05, 0.05)
+    SampleSize(method='asymptotic', n=350, value=0.800462)
     """
     check_share("margin", margin)
     check_discordance(p10, p01)

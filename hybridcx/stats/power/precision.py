@@ -23,11 +23,42 @@ def proportion_halfwidth(
 ) -> float:
     """Half the width of the interval that n cases give when the proportion observed is p exactly.
 
-    The count p n need not be a whole number here: both intervals are defined between the counts (Clopper and Pearson's
-    through the beta distribution), which makes the half-width fall steadily with n.
+    Parameters
+    ----------
+    n : int
+        Cases.
+    p : float
+        Proportion, 0 to 1.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    method : {"wilson", "clopper_pearson"}
+        The interval.
 
-    Raises:
-        InputError: p outside 0 to 1, a confidence level not strictly between 0 and 1, n below 1, or an unknown method.
+    Returns
+    -------
+    float
+        Half of upper minus lower limit.
+
+    Raises
+    ------
+    InputError
+        An argument outside its range, or an unknown method.
+
+    Notes
+    -----
+    The count p n need not be a whole number: both intervals are defined between the counts (Clopper and Pearson's through the beta distribution),
+    which makes the half-width fall steadily with n.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+    .. [2] Clopper and Pearson (1934). Biometrika 26:404-413. doi:10.1093/biomet/26.4.404
+
+    Examples
+    --------
+    >>> from hybridcx.stats import proportion_halfwidth
+    >>> round(proportion_halfwidth(141, 0.9), 4)
+    0.05
     """
     check_n(n)
     check_share("confidence_level", confidence_level)
@@ -50,18 +81,37 @@ def proportion_halfwidth(
 def proportion_halfwidth_n(
     p: float, halfwidth: float, confidence_level: float = 0.95, method: ProportionMethod = "wilson"
 ) -> SampleSize:
-    """The smallest n whose interval around an anticipated proportion p is no wider than p -+ `halfwidth`, and what it
-    reaches.
+    """The smallest n whose interval around an anticipated proportion is no wider than p -+ halfwidth.
 
-    Args:
-        p: anticipated proportion, in 0 to 1.
-        halfwidth: half of upper minus lower limit, in 0 to 0.5.
-        confidence_level: of the interval.
-        method: "wilson" or "clopper_pearson".
+    Parameters
+    ----------
+    p : float
+        Anticipated proportion, 0 to 1.
+    halfwidth : float
+        Half of upper minus lower limit, 0 to 0.5.
+    confidence_level : float, default 0.95
+        Level of the two-sided interval, between 0 and 1.
+    method : {"wilson", "clopper_pearson"}
+        The interval.
 
-    Raises:
-        InputError: an argument outside its range, an unknown method, or more than 100 million cases.
+    Returns
+    -------
+    SampleSize
+        `value` is the half-width reached.
 
+    Raises
+    ------
+    InputError
+        An argument outside its range, an unknown method, or more than 100 million cases.
+
+    References
+    ----------
+    .. [1] Wilson (1927). Journal of the American Statistical Association 22:209-212. doi:10.1080/01621459.1927.10502953
+    .. [2] Clopper and Pearson (1934). Biometrika 26:404-413. doi:10.1093/biomet/26.4.404
+
+    Examples
+    --------
+    >>> from hybridcx.stats import proportion_halfwidth_n
     >>> proportion_halfwidth_n(0.9, 0.05).n
     141
     """
@@ -85,13 +135,41 @@ def proportion_halfwidth_n(
 def auc_variance(auc: float, n_positive: float, n_negative: float, method: AucMethod = "obuchowski") -> float:
     """Large-sample variance of an estimated area under the ROC curve, before data are there.
 
-    "hanley_mcneil": A(1 - A) + (n1 - 1)(Q1 - A^2) + (n0 - 1)(Q2 - A^2) over n1 n0, with Q1 = A/(2 - A) and Q2 = 2A^2/(1
-    + A), from exponential scores (Hanley and McNeil 1982). "obuchowski": 0.0099 exp(-a^2/2) ((5 a^2 + 8) + (a^2 +
-    8)/R)/n1 with a = 1.414 PHI^-1(A) and R = n0/n1, from binormal ratings (Obuchowski 1994, 1998), with her constants
-    unrounded, 1/(32 pi) and sqrt 2.
+    Parameters
+    ----------
+    auc : float
+        Area, strictly between 0 and 1.
+    n_positive, n_negative : float
+        Cases of each class.
+    method : {"obuchowski", "hanley_mcneil"}
+        Binormal ratings, or exponential scores.
 
-    Raises:
-        InputError: an area not strictly between 0 and 1, a class below 1 case, or an unknown method.
+    Returns
+    -------
+    float
+        Variance of the area.
+
+    Raises
+    ------
+    InputError
+        An area not strictly between 0 and 1, a class below 1 case, or an unknown method.
+
+    Notes
+    -----
+    "hanley_mcneil": A(1 - A) + (n1 - 1)(Q1 - A^2) + (n0 - 1)(Q2 - A^2) over n1 n0, with Q1 = A/(2 - A) and Q2 = 2A^2/(1 + A). "obuchowski":
+    0.0099 exp(-a^2/2) ((5 a^2 + 8) + (a^2 + 8)/R)/n1 with a = 1.414 PHI^-1(A) and R = n0/n1, with her constants unrounded, 1/(32 pi) and sqrt 2.
+
+    References
+    ----------
+    .. [1] Hanley and McNeil (1982). Radiology 143:29-36. doi:10.1148/radiology.143.1.7063747
+    .. [2] Obuchowski (1994). Investigative Radiology 29:238-243.
+    .. [3] Obuchowski (1998). Statistical Methods in Medical Research 7:371-392.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import auc_variance
+    >>> round(auc_variance(0.85, 50, 100), 6)
+    0.001618
     """
     check_share("auc", auc)
     if min(n_positive, n_negative) < 1:
@@ -119,19 +197,44 @@ def auc_paired_power(
 ) -> float:
     """Approximate power of the two-sided z test of two correlated AUCs.
 
-    PHI((|A2 - A1| - z_{1-alpha/2} sqrt(V0))/sqrt(V1)) with V1 = v1 + v2 - 2 r sqrt(v1 v2) and V0 = 2 v1 (1 - r): under
-    the null both models have the area of the first, the standard (Hanley and McNeil 1983, Obuchowski 1998). The far
-    tail is neglected.
+    Parameters
+    ----------
+    n_positive, n_negative : float
+        Cases of each class.
+    auc1, auc2 : float
+        Areas expected of the standard and of the other model, strictly between 0 and 1.
+    correlation : float
+        Of the two estimated areas over samples of cases, -1 to 1 (below 1).
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"obuchowski", "hanley_mcneil"}
+        Of the variance, see `auc_variance`.
 
-    Args:
-        n_positive, n_negative: cases of each class.
-        auc1, auc2: areas expected of the standard and of the other model, strictly between 0 and 1.
-        correlation: of the two estimated areas over samples of cases, in -1 to 1 (below 1).
-        alpha: two-sided level.
-        method: of the variance, see `auc_variance`.
+    Returns
+    -------
+    float
+        The power; the far tail is neglected.
 
-    Raises:
-        InputError: an argument outside its range or an unknown method.
+    Raises
+    ------
+    InputError
+        An argument outside its range or an unknown method.
+
+    Notes
+    -----
+    PHI((|A2 - A1| - z_{1-alpha/2} sqrt(V0))/sqrt(V1)) with V1 = v1 + v2 - 2 r sqrt(v1 v2) and V0 = 2 v1 (1 - r): under the null hypothesis both
+    models have the area of the first, the standard.
+
+    References
+    ----------
+    .. [1] Hanley and McNeil (1983). Radiology 148:839-843.
+    .. [2] Obuchowski (1998). Statistical Methods in Medical Research 7:371-392.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import auc_paired_power
+    >>> round(auc_paired_power(150, 150, 0.85, 0.92, 0.5), 4)
+    0.8057
     """
     check_share("alpha", alpha)
     if not -1 <= correlation < 1:
@@ -152,18 +255,41 @@ def auc_paired_n(
     alpha: float = 0.05,
     method: AucMethod = "obuchowski",
 ) -> SampleSize:
-    """Cases for comparing two models' AUCs on the same cases: the fewest positives whose `auc_paired_power` is enough.
+    """Cases for comparing two models' AUCs on the same cases.
 
-    Args:
-        auc1, auc2, correlation, alpha, method: as in `auc_paired_power`.
-        ratio: negatives per positive case; the negatives are rounded up.
-        power: probability of detection.
+    Parameters
+    ----------
+    auc1, auc2, correlation : float
+        As in `auc_paired_power`.
+    ratio : float, default 1
+        Negatives per positive case; the negatives are rounded up.
+    power : float, default 0.8
+        Probability of detection.
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"obuchowski", "hanley_mcneil"}
+        Of the variance, see `auc_variance`.
 
-    Returns:
-        `n_positive`, `n_negative`, their sum `n`, and the power reached.
+    Returns
+    -------
+    SampleSize
+        The fewest `n_positive` whose power is enough, `n_negative`, their sum `n`, and the power reached.
 
-    Raises:
-        InputError: an argument outside its range, equal areas, or more than 100 million positives.
+    Raises
+    ------
+    InputError
+        An argument outside its range, equal areas, or more than 100 million positives.
+
+    References
+    ----------
+    .. [1] Hanley and McNeil (1983). Radiology 148:839-843.
+    .. [2] Obuchowski (1998). Statistical Methods in Medical Research 7:371-392.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import auc_paired_n
+    >>> auc_paired_n(0.85, 0.92, 0.5)
+    SampleSize(method='obuchowski', n=296, value=0.800029, n_positive=148, n_negative=148)
     """
     check_share("power", power)
     if auc1 == auc2:
@@ -198,18 +324,38 @@ def auc_detectable_difference(
 ) -> float:
     """The smallest gain over a model of area `auc` that the test of two correlated AUCs detects with the given power.
 
-    Solves `auc_paired_power(n_positive, n_negative, auc, auc + d, ...) = power` for d above 0. NaN where no area below 1 is
-    detected.
+    Parameters
+    ----------
+    n_positive, n_negative : float
+        Cases of each class.
+    auc : float
+        Area of the standard model, strictly between 0 and 1.
+    correlation : float
+        As in `auc_paired_power`.
+    power : float, default 0.8
+        Probability of detection, above alpha.
+    alpha : float, default 0.05
+        Two-sided level of the test.
+    method : {"obuchowski", "hanley_mcneil"}
+        Of the variance, see `auc_variance`.
 
-    Args:
-        n_positive, n_negative: cases of each class.
-        auc: area of the standard model, strictly between 0 and 1.
-        correlation, alpha, method: as in `auc_paired_power`.
-        power: probability of detection, above alpha.
+    Returns
+    -------
+    float
+        NaN where no area below 1 is detected.
 
-    Raises:
-        InputError: an argument outside its range or an unknown method.
+    Raises
+    ------
+    InputError
+        An argument outside its range or an unknown method.
 
+    Notes
+    -----
+    Solves `auc_paired_power(n_positive, n_negative, auc, auc + d, ...) = power` for d above 0.
+
+    Examples
+    --------
+    >>> from hybridcx.stats import auc_detectable_difference
     >>> round(auc_detectable_difference(150, 150, 0.85, 0.5), 3)
     0.07
     """
