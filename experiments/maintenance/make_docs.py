@@ -3,15 +3,18 @@
     python experiments/maintenance/make_docs.py
 
 experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column),
-reference/vocabulary.md, and the tables of methods.md from the method cards. A test compares the committed files with this script's output.
+reference/vocabulary.md, the tables of methods.md from the method cards, and those of statistics.md from the docstrings. Tests compare the committed
+files with this script's output.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
 
+from hybridcx import stats
 from hybridcx.experiment.file import Experiment, keys_table
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
@@ -201,6 +204,34 @@ def _domains() -> str:
     return "\n".join(lines)
 
 
+STATISTICS = {  # heading in statistics.md -> modules of hybridcx.stats
+    "One model: counts and proportions": ("confusion", "proportions", "clusters_one_model"),
+    "One model: scores and probabilities": ("roc", "precision_recall", "calibration", "utility"),
+    "Two or more models on the same cases": (
+        "paired", "mcnemar", "predictive_values", "clusters", "roc_permutation", "clusters_roc", "readers", "variance", "multiplicity"
+    ),
+    "Agreement and reliability": ("agreement.icc", "agreement.bland_altman", "agreement.kappa", "agreement.coefficients"),
+    "Sample size and power": ("power.paired", "power.precision"),
+    "Results": ("results",),
+}  # fmt: skip
+
+
+def statistics(page: str) -> str:
+    """statistics.md with a row for each public name: the first line of its docstring and the works it cites."""
+    lines = []
+    for heading, modules in STATISTICS.items():
+        lines += ["", f"### {heading}", "", "| name | what it is | source |", "| --- | --- | --- |"]
+        for module in modules:
+            for name in sorted(n for n, m in stats.MODULES.items() if m == module):
+                text = inspect.getdoc(getattr(stats, name)) or ""
+                sources = "; ".join(re.findall(r"^\.\. \[\d+\] (.*?\(\d{4}\))", text, re.MULTILINE))
+                lines.append(f"| `{name}` | {text.splitlines()[0]} | {sources} |")
+    table = "\n".join([*lines, ""])
+    return re.sub(
+        r"(<!-- public names -->\n).*?(<!-- end -->)", lambda m: m[1] + table + "\n" + m[2], page, flags=re.DOTALL
+    )
+
+
 def pages() -> dict[str, str]:
     """File below docs/ -> its text."""
     return {
@@ -210,6 +241,7 @@ def pages() -> dict[str, str]:
         "reference/files.md": files(),
         "reference/vocabulary.md": vocabulary_page(),
         "methods.md": methods((DOCS / "methods.md").read_text(encoding="utf-8")),
+        "statistics.md": statistics((DOCS / "statistics.md").read_text(encoding="utf-8")),
     }
 
 

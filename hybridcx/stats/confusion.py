@@ -115,14 +115,15 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 def count_metrics(
     tp: npt.ArrayLike, fn: npt.ArrayLike, fp: npt.ArrayLike, tn: npt.ArrayLike, only: Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """Metrics of confusion matrices: accuracy, sensitivity, PPV, F1, MCC, likelihood ratios and the others of `METRICS`.
+    """Metrics of confusion matrices, from sensitivity to the diagnostic odds ratio.
 
     Parameters
     ----------
     tp, fn, fp, tn : array_like of int
         Counts, which broadcast to one shape.
     only : iterable of str, optional
-        Names of the metrics to compute; all by default.
+        Names of the metrics to compute; by default all: accuracy, sensitivity, specificity, ppv, npv, f1, balanced_accuracy, mcc, youden_j,
+        lr_positive, lr_negative, diagnostic_odds_ratio.
 
     Returns
     -------
