@@ -18,7 +18,6 @@ PACKAGES = (
     "scikit-learn",
     "xgboost",
     "xgboost-cpu",
-    "statsmodels",
     "scipy",
     "numpy",
     "pandas",

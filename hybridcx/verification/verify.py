@@ -171,7 +171,7 @@ def _otherwise(record: Mapping[str, Any]) -> str:
     if then.get("hybridcx") != now["hybridcx"] or then.get("code_sha256") != now["code_sha256"]:
         different.append(f"other code of hybridcx ({then.get('hybridcx')})")
     packages, ours = then.get("packages", {}), provenance.package_versions()
-    numeric = ("numpy", "scipy", "statsmodels", "pandas")
+    numeric = ("numpy", "scipy", "pandas")
     different += [f"{name} {packages.get(name)}" for name in numeric if packages.get(name) != ours.get(name)]
     if then.get("python") != now["python"]:
         different.append(f"Python {then.get('python')}")

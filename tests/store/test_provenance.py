@@ -21,7 +21,7 @@ def test_environment_can_be_written_and_says_what_counts():
     assert found["hybridcx"] == provenance.version()
     assert found["python"] == platform.python_version()
     assert found["processor"]
-    assert {"numpy", "pandas", "scipy", "statsmodels", "torch"} <= set(found["packages"])
+    assert {"numpy", "pandas", "scipy", "torch"} <= set(found["packages"])
 
 
 def test_versions_are_those_of_the_installed_packages():
