@@ -28,7 +28,8 @@ _UNSAFE = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{00AD}\x{0600}-\x{0605}\x{061C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}"
     r"\x{2060}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
 )
-_NA_WORDS = frozenset({"na", "n/a", "nan", "none", "null", "<na>", "nil"})
+NA_WORDS = frozenset({"na", "n/a", "nan", "none", "null", "<na>", "nil"})
+"""Words of missing values, in lower case."""
 
 Row = int | None
 
@@ -212,7 +213,7 @@ def check_text(
     add(unsafe_characters(arr) & ~blank, "control, bidirectional or invisible characters", "remove them", once=True)
     add(padded(arr) & ~blank, "white space at the beginning or end, kept as it is", "remove it", "warning", once=True)
     if warn_na:
-        na = np.array([isinstance(u, str) and u.strip().casefold() in _NA_WORDS for u in uniques.tolist()], dtype=bool)
+        na = np.array([isinstance(u, str) and u.strip().casefold() in NA_WORDS for u in uniques.tolist()], dtype=bool)
         add(na, "stays text here; R and pandas read it as missing", "use another word", "warning", once=True)
     return out
 
@@ -220,15 +221,18 @@ def check_text(
 def without_missing(
     frame: pd.DataFrame, rows: np.ndarray, file: str, *, texts: Sequence[str]
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table with NA, as R writes missing values, as empty cells, and a warning for each column; `texts` are columns of ids and labels, in which
-    NA stays text."""
+    """The table with missing values as empty cells, and a warning for each column; `texts` are columns of ids and labels, in which they stay text.
+
+    Missing is NA, as R writes it; in patient ids, splits, seeds, folds and readings also what pandas, SQL and Excel write: nan, None, NULL, N/A.
+    """
     problems: list[Problem] = []
+    words = sorted({form for w in NA_WORDS for form in (w, w.upper(), w.capitalize(), "NaN")})
     for column in [c for c in frame.columns if c not in texts]:
-        missing = (frame[column] == "NA").to_numpy(dtype=bool)
+        known = column in ("patient_id", "split", "seed", "fold") or column.startswith(("reader_", "rating_"))
+        missing = frame[column].isin(words if known else ["NA", "NaN", "nan", "<NA>", "#N/A"]).to_numpy(dtype=bool)
         if missing.any():
-            problems += listed(
-                "NA, read as missing", rows[missing].tolist(), file=file, column=column, severity="warning"
-            )
+            what = f"{some(dict.fromkeys(frame[column][missing]))}, read as missing"
+            problems += listed(what, rows[missing].tolist(), file=file, column=column, severity="warning")
             frame = frame.assign(**{column: frame[column].mask(missing, "")})
     return frame, problems
 

@@ -54,7 +54,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "probapositive positiveprobability positiveprob posprob p logit logits output"
     ),
     "patient_id": _names(
-        "patientid patient patientno subjectid subject personid person participantid participant pid groupid clusterid"
+        "patientid patient patientno subjectid subject personid person participantid participant pid groupid clusterid "
+        "mrn usubjid ptid patid studyuid studyinstanceuid studyid study examid exam slideid slide recordid record accessionnumber "
+        "accession case caseid"
     ),
     "split": _names("split subset partition set"),
     "seed": _names("seed randomseed"),
@@ -81,8 +83,9 @@ _SCORE_WORDS = "y_score|y_prob|y_proba|pred_proba|pred_prob|probability|probabil
 _CALL_WORDS = (
     "y_pred|predicted_label|predicted_class|predictions|prediction|predicted|preds|pred|calls|call|class|label"
 )
+_WORDS = f"{_SCORE_WORDS}|{_CALL_WORDS}"
 _AFFIX = re.compile(
-    rf"(?:(?P<first>{_SCORE_WORDS}|{_CALL_WORDS})[_. :-]+(?:of[_. :-]+)?(?P<after>.+)|(?P<before>.+?)[_. :-]+(?P<last>{_SCORE_WORDS}|{_CALL_WORDS}))",
+    rf"\.?(?:(?P<first>{_WORDS})[_. :-]+(?:of[_. :-]+)?(?P<after>.+)|(?P<before>.+?)[_. :-]+(?P<last>{_WORDS}))",
     re.IGNORECASE,
 )
 _IS_SCORE = re.compile(_SCORE_WORDS, re.IGNORECASE)
@@ -93,7 +96,7 @@ _MANY_CLASSES = 50
 _COVARIATES = frozenset(
     _names(
         "sex gender male female age race ethnicity smoker smoking diabetes site center centre hospital scanner vendor view side laterality "
-        "width height weight bmi stage grade size"
+        "width height weight bmi stage grade size correct iscorrect error loss outcome index"
     )
 )
 """Names that are not taken for models where values alone would allow it."""
@@ -194,10 +197,17 @@ def arrange(
         if "case_id" not in frame.columns and not ids_needed and not {"seed", "fold"} & set(frame.columns):
             table, more = _numbered(table)
             problems += more
+        before = table.frame
         table, more = _with_models(table, several, model)
         problems += more
+        if table.frame is not before and not any(p.severity == "error" for p in more):
+            problems += _left_out(table, cluster)
     lacking = [c for c in REQUIRED if c not in table.frame.columns]
-    problems += name_problems(table.frame.columns.tolist(), table.file, _header_line(table), REQUIRED, OPTIONAL)
+    names = [c for c in table.frame.columns.tolist() if c != cluster]
+    problems += name_problems(names, table.file, _header_line(table), REQUIRED, ())
+    for p in name_problems(names, table.file, _header_line(table), (), OPTIONAL):
+        ours = next(o for o in OPTIONAL if squash(o) == squash(str(p.column)))
+        problems.append(replace(p, remedy=f"use --columns {shlex.quote(f'{ours}={p.column}')}, or --guess"))
     return Arranged(None if lacking else table, problems, sources, kind)
 
 
@@ -250,6 +260,8 @@ def _candidates(frame: pd.DataFrame, several: Mapping[str, tuple[str, ...]], clu
         ]
         if role == "score":
             fitting = _scores(frame, fitting, free)
+            # probabilities under the name of calls: Keras' `prediction`
+            fitting += [free[n] for n in SYNONYMS["y_pred"] if n in free and _is_continuous(frame[free[n]])]
         if fitting:
             out[role] = fitting[0]
     if "y_true" in out and "y_pred" in {*out, *frame.columns}:
@@ -280,6 +292,12 @@ def _scores(frame: pd.DataFrame, named: Sequence[str], free: Mapping[str, str]) 
     return [*within, *(others if len(others) == 1 else []), *([] if len(others) > 1 else named)]
 
 
+def _is_continuous(column: pd.Series) -> bool:
+    """Whether a column has numbers in 0 to 1, and others than 0 and 1."""
+    values = _numbers(column)
+    return values is not None and _is_within(column) and not set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}
+
+
 def _is_within(column: pd.Series) -> bool:
     values = _numbers(column)
     return values is not None and bool(np.nanmin(values) >= -1e-6 and np.nanmax(values) <= 1 + 1e-6)
@@ -287,6 +305,10 @@ def _is_within(column: pd.Series) -> bool:
 
 def _plausible(frame: pd.DataFrame, role: str, column: str) -> bool:
     """Whether the values of a column could be those of our column."""
+    if role == "case_id" and not {"model", "seed", "fold"} & set(frame.columns):
+        return bool(frame[column].is_unique) or squash(column) in ("caseid", "case")
+    if role == "y_pred":
+        return not _is_continuous(frame[column])
     if role == "score":
         return _numbers(frame[column]) is not None
     if role == "seed":
@@ -362,6 +384,7 @@ def _unused(
     out: dict[str, tuple[str, str]] = {}
     if "y_pred" in frame.columns or "y_pred" in several:
         looks = [str(c) for c in frame.columns if c not in (*REQUIRED, *OPTIONAL) and _LOOKS_LIKE_SCORE.search(str(c))]
+        looks = [c for c in looks if squash(c) not in CONFIDENCE]
         score = candidates.get("score") or next((c for c in looks if _numbers(frame[c]) is not None), None)
         if score is not None and "score" not in frame.columns and "score" not in several:
             out[score] = ("score", "the report has no AUROC, calibration or decision curve")
@@ -379,7 +402,8 @@ def _unused(
     problems = []
     for column, (role, consequence) in out.items():
         option = f"--cluster {shlex.quote(column)} or " if role == "patient_id" else ""
-        remedy = f"use {option}--columns {shlex.quote(f'{role}={column}')}"
+        confidence = " --score-kind confidence" if role == "score" and squash(column) in CONFIDENCE else ""
+        remedy = f"use {option}--columns {shlex.quote(f'{role}={column}')}{confidence}"
         rule = f"this column looks like {role} and is not used: {consequence}"
         problems.append(Problem(rule, table.file, column=column, remedy=remedy, severity="warning"))
     if "y_pred" in candidates and "score" in frame.columns:
@@ -426,6 +450,30 @@ def _with_models(table: Table, several: Mapping[str, tuple[str, ...]], model: st
     return _melted(table, chosen)
 
 
+def _left_out(table: Table, cluster: str | None) -> list[Problem]:
+    """A warning of the further columns that could hold a model's scores or calls: they are kept as columns of the cases."""
+    frame = table.frame
+    labels = set(frame["y_true"].unique())
+    left = []
+    for column in frame.columns:
+        known = column in (*REQUIRED, *OPTIONAL, cluster) or str(column).startswith(("reader_", "rating_"))
+        if known or squash(str(column)) in _COVARIATES:
+            continue
+        cells = frame[column]
+        if pd.api.types.is_numeric_dtype(cells.dtype):
+            numbers = 1.0
+        else:
+            text, _ = decimal_points(text_array(cells), np.zeros(len(cells), dtype=int), "", "")
+            numbers = float(np.mean(is_number(text)))
+        if cells.nunique() > 1 and (numbers > 0.5 or set(cells.unique()) - {"", "NA"} <= labels):
+            left.append(str(column))
+    if not left:
+        return []
+    rule = f"columns not taken as models: {some(left)}; they are further columns of the cases"
+    remedy = f"name those of models: --columns score={shlex.quote(left[0])},score=... (y_pred= for calls), every model's column"
+    return [Problem(rule, table.file, severity="warning", remedy=remedy)]
+
+
 def _model_of(column: str) -> str:
     match = _AFFIX.fullmatch(column)
     return (match["after"] or match["before"]) if match else column
@@ -448,6 +496,9 @@ def _model_columns(frame: pd.DataFrame) -> list[_Column]:
         match, values = _AFFIX.fullmatch(name), _numbers(frame[name])
         cells = set(frame[name].unique()) - {"", "NA"}
         calls = bool(cells) and cells <= labels
+        if values is None and not calls and squash(name) not in _COVARIATES and _mostly_scores(frame[name]):
+            plain.append(_Column(name, _model_of(name), True))  # its other cells are then reported
+            continue
         within = values is not None and np.nanmin(values) >= -1e-6 and np.nanmax(values) <= 1 + 1e-6
         continuous = values is not None and within and not set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}
         if match and (values is not None or calls):
@@ -479,8 +530,20 @@ def _with_score_of_class(table: Table, positive: str | None) -> tuple[Table, lis
     by_label = [named.get(squash(label)) for label in labels]
     by_number = [named.get(str(i)) for i in range(len(labels))]
     columns = next(([c for c in found if c is not None] for found in (by_label, by_number) if None not in found), None)
-    if columns is None or not _add_up(frame, columns):
+    if columns is None or any(_numbers(frame[c]) is None for c in columns):
         return table, []
+    if not _add_up(frame, columns):
+        if not any(re.search("logit|prob|score|conf", c, re.IGNORECASE) for c in columns):
+            return table, []
+        rule = f"the columns {some(columns)} are named after the classes and do not add up to 1 in every row"
+        remedy = (
+            "give probabilities (the softmax of logits), or the positive class's score alone by --columns score=..."
+        )
+        return table, [Problem(rule, table.file, _header_line(table), remedy=remedy)]
+    numbers = np.array([_numbers(frame[c]) for c in columns])
+    if len(frame) >= 10 and np.all(np.diff(numbers, axis=0) <= 1e-12):
+        rule = f"the columns {some(columns)} fall in every row: these are the most probable classes in their order, not class 0, 1, ..."
+        return table, [Problem(rule, table.file, _header_line(table), remedy="give the probability of each class")]
     pair, problems = two_labels(labels, positive, file=table.file, column="y_true", one_vs_rest=True)
     if pair is None:
         return table, [p for p in problems if p.severity == "error"]
@@ -501,6 +564,17 @@ def _add_up(frame: pd.DataFrame, columns: Sequence[str]) -> bool:
         and np.all((numbers >= 0) & (numbers <= 1))
         and np.ptp(numbers[0]) > 0
     )
+
+
+def _mostly_scores(column: pd.Series) -> bool:
+    """Whether nine in ten cells of a column of text are numbers in 0 to 1, among them others than 0 and 1."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    text, _ = decimal_points(text_array(column), np.zeros(len(column), dtype=int), "", "")
+    values = to_float(text)
+    with np.errstate(invalid="ignore"):
+        inside = (values >= 0) & (values <= 1)
+    return bool(inside.mean() >= 0.9 and np.any(inside & (values > 0) & (values < 1)))
 
 
 def _melted(table: Table, chosen: Sequence[_Column]) -> tuple[Table, list[Problem]]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from hybridcx.errors import Problem, printable
 from hybridcx.records.cells import (
+    NA_WORDS,
     Coded,
     check_spellings,
     check_text,
@@ -90,6 +91,8 @@ def check_predictions(
     blank = is_blank(text_array(truth.values))
     known = [str(v) for v, n, b in zip(truth.values.tolist(), truth.counts, blank, strict=True) if n and not b]
     out.problems += misspelt_labels(truth, rows[true], file=file, column="y_true")
+    if len(known) > 2:
+        out.problems += _missing_truth(truth, rows[true], file)
     pair, problems = two_labels(known, positive, file=file, column="y_true", one_vs_rest=True)
     out.problems += problems
     if has_calls:
@@ -102,6 +105,11 @@ def check_predictions(
     if out.failed or pair is None:
         return out
 
+    if "patient_id" in coded and len(coded["case_id"].values) > 1 and len(coded["patient_id"].values) == 1:
+        rule = "every case has the same patient_id: all cases are of one patient, and no interval between patients can be computed"
+        out.problems.append(
+            Problem(rule, file, column="patient_id", remedy="check the column, or leave it out", severity="warning")
+        )
     out.labels = pair
     if has_score and score_kind != "rank":
         out.problems += _meaning(frame, coded, pair[1], len(known), score_kind, file)
@@ -120,6 +128,14 @@ def check_predictions(
     test = (frame["split"] == "test").to_numpy()
     out.n_cases = int(np.count_nonzero(coded["case_id"].where(test).counts))
     return out
+
+
+def _missing_truth(truth: Coded, rows: np.ndarray, file: str) -> list[Problem]:
+    """The problem of missing values among more than two labels; of two labels one may well be called NA."""
+    words = [str(v) for v in truth.values.tolist() if str(v).strip().casefold() in NA_WORDS]
+    at = np.flatnonzero(np.any([_equal(truth, w) for w in words], axis=0)) if words else np.empty(0, dtype=np.int64)
+    remedy = "leave these rows out, or give the class another name"
+    return listed("a missing truth", rows[at].tolist(), words[:1], file=file, column="y_true", remedy=remedy)
 
 
 def _no_prediction(extra: list[str], file: str) -> Problem:
@@ -171,7 +187,7 @@ def _meaning(
             return [Problem("--score-kind confidence needs the predicted class", file, column="y_pred", remedy=remedy)]
         frame["score"] = of_predicted_class(frame["score"].to_numpy(), called)
         return []
-    if score_kind != "probability":
+    if score_kind not in ("probability", "percent", "logit"):
         return []
     test = (frame["split"] == "test").to_numpy()
     return meaning_warnings(

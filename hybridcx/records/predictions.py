@@ -371,7 +371,7 @@ def _build(
         table, more = _clustered_by(table, cluster)
         problems += more
     # A column that was not recognised may be the seed, fold or split that tells rows of one case apart.
-    hidden = name_problems(table.frame.columns.tolist(), None, None, (), OPTIONAL)
+    hidden = name_problems([c for c in table.frame.columns if c != cluster], None, None, (), OPTIONAL)
     checked = check_predictions(
         table, positive=positive, threshold=threshold, score_kind=score_kind, all_columns_known=not hidden
     )

@@ -22,6 +22,8 @@ OVERSHOOT = 1e-6
 """Rounding of float32 may leave a probability this far outside 0 to 1."""
 _MANY = 10
 """Rows from which a pattern of all scores says something."""
+_SLIPS = 0.02
+"""Share of scores below 0.5 that confidences may have by rounding or a slip."""
 _SHARE = 0.25
 """Share of scores outside 0 to 1 from which they probably have another unit; a single one is probably a slip."""
 _SAMPLE = 50_000
@@ -86,8 +88,12 @@ def to_probabilities(
         out.append(Problem(f"scores read as {done[kind]}", file, column=name, severity="warning"))
     if kind == "logit":
         return expit(values), out
-    if kind == "percent":
+    finite = values[np.isfinite(values)]
+    percent = kind == "confidence" and finite.size > 0 and 20 < finite.max() <= 100 and finite.min() >= 0
+    if kind == "percent" or percent:
         values = values / 100
+    if percent:
+        out.append(Problem("the confidences are percentages, divided by 100", file, column=name, severity="warning"))
     with np.errstate(invalid="ignore"):
         outside = (values < 0) | (values > 1)
         slight = outside & (values >= -OVERSHOOT) & (values <= 1 + OVERSHOOT)
@@ -117,7 +123,7 @@ def _remedy_outside(values: np.ndarray) -> str:
     outside = float(np.mean((values < 0) | (values > 1)))
     if outside < _SHARE:
         return general
-    if values.min() >= 0 and np.median(values) > 1 and values.max() <= 100:
+    if values.min() >= 0 and np.median(values) > 1 and 20 < values.max() <= 100:
         return "these look like percentages: read them by --score-kind percent, or divide them by 100"
     if values.min() < 0:
         return (
@@ -125,6 +131,14 @@ def _remedy_outside(values: np.ndarray) -> str:
             "for any other scale"
         )
     return general
+
+
+def _is_confidence(scores: np.ndarray, called: np.ndarray | None) -> bool:
+    """Whether a model's scores are probably the probability of the predicted class: hardly any is below 0.5, although not all cases were called
+    positive (`called`, None where the file has no calls)."""
+    if len(scores) < _MANY or scores.max() <= 0.5 or np.mean(scores < 0.5) > _SLIPS:
+        return False
+    return called is None or bool(np.mean(~called) > 2 * _SLIPS)
 
 
 def of_predicted_class(values: np.ndarray, called_positive: np.ndarray) -> np.ndarray:
@@ -142,25 +156,27 @@ def meaning_warnings(
     """
     if not len(scores):
         return []
-    out = []
-    if len(scores) >= _MANY and scores.min() >= 0.5 and scores.max() > 0.5:
-        calls = called is None or not called.all()
-        if calls:
-            rule = "no score of any model is below 0.5: score is probably the confidence in the predicted class, not the positive class's probability"
-            remedy = "use --score-kind confidence, which takes 1 - score where the negative class is predicted"
-            if called is None:
-                remedy += " (it needs the column y_pred)"
-            out.append(Problem(rule, file, column="score", remedy=remedy, severity="warning"))
-            return out
-    reversed_models = []
+    confident, reversed_models = [], []
     for code, name in enumerate(model.values.tolist()):
         at = np.flatnonzero(model.codes == code)[:_SAMPLE]
         y, s = positive[at], scores[at]
-        if not len(at) or y.all() or not y.any():
-            continue
-        area = delong(y, s)
-        if area.conf_high < 0.5 or (area.estimate < 0.05 and len(at) >= _MANY):
-            reversed_models.append(f"{name} (AUROC {area.estimate:.2f})")
+        if _is_confidence(s, None if called is None else called[at]):
+            confident.append(name)
+        elif y.any() and not y.all():
+            area = delong(y, s)
+            if area.conf_high < 0.5 or (area.estimate < 0.05 and len(at) >= _MANY):
+                reversed_models.append(f"{name} (AUROC {area.estimate:.2f})")
+    out = []
+    if confident:
+        whose = "" if len(confident) == len(model.values) else f" of {some(confident)}"
+        rule = (
+            f"no score{whose or ' of any model'} is below 0.5: score{whose} is probably the confidence in the predicted class, not the positive "
+            "class's probability"
+        )
+        remedy = "use --score-kind confidence, which takes 1 - score where the negative class is predicted"
+        remedy += " (it needs the column y_pred)" if called is None else ""
+        remedy += "; other models' scores must be confidences too" if whose else ""
+        out.append(Problem(rule, file, column="score", remedy=remedy, severity="warning"))
     if reversed_models:
         rule = f"the AUROC is below 0.5, with its upper limit: score is probably the other class's probability: {some(reversed_models)}"
         remedy = "use --score-kind other-class, which takes 1 - score, or name the other class with --positive"

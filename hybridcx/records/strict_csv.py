@@ -62,12 +62,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a file is written: its separator, the line of its header, whether a line `sep=` stands above it, whether Arrow may parse it."""
+    """How a file is written: its separator, the line of its header, whether a line `sep=` stands above it, whether Arrow may parse it, and whether a
+    space follows each separator."""
 
     separator: str
     line: int
     declared: bool
     fast: bool
+    spaced: bool = False
 
 
 def read_csv(path: str | Path, required: Sequence[str], optional: Sequence[str] = ()) -> Table:
@@ -212,8 +214,11 @@ def _header(path: Path) -> tuple[list[str], _Form]:
         text = ",".join(header)
         separator = max(_SEPARATORS, key=text.count) if any(text.count(mark) for mark in _SEPARATORS) else ","
         header = next(csv.reader([text], strict=True, delimiter=separator))
-    fast = line == 1 and path.stat().st_size >= FAST_BYTES and _is_plain(path)
-    return header, _Form(separator, line, declared is not None, fast)
+    spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
+    if spaced:
+        header = [name.strip() for name in header]
+    fast = line == 1 and not spaced and path.stat().st_size >= FAST_BYTES and _is_plain(path)
+    return header, _Form(separator, line, declared is not None, fast, spaced)
 
 
 def _semicolons_beside_commas(header: list[str]) -> bool:
@@ -257,6 +262,8 @@ def _header_problems(
         separator = _SEPARATORS.get(form.separator, repr(form.separator))
         rule = f"read as separated by {separator}{' (as its line sep= states)' if form.declared else ''}, not by commas"
         out.append(Problem(rule, file, severity="warning"))
+    if form.spaced:
+        out.append(Problem("the spaces after the separators are not read", file, severity="warning"))
     if len(header) == 1 and (spaces := _by_spaces(header[0], file, form.line)):
         return [spaces]
     first: dict[str, int] = {}
@@ -301,7 +308,7 @@ def _records(path: Path, form: _Form) -> Iterator[tuple[int, list[str]]]:
         above = int(form.declared)
         if above:
             fh.readline()
-        reader = csv.reader(fh, strict=True, delimiter=form.separator)
+        reader = csv.reader(fh, strict=True, delimiter=form.separator, skipinitialspace=form.spaced)
         line = 1 + above
         for record in reader:
             if record:

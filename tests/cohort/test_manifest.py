@@ -53,10 +53,10 @@ def test_the_hash_covers_the_manifest_and_the_images(write_manifest, tmp_path):
 
 
 def test_ids_stay_text_and_na_is_a_label(write_manifest):
-    path = write_manifest(["007,1e5,images/1.png,NA", "1e5,null,images/2.png,1"])
+    path = write_manifest(["007,1e5,images/1.png,NA", "1e5,zero,images/2.png,1"])
     c = read_manifest(path)
     assert c.frame["case_id"].tolist() == ["007", "1e5"]
-    assert c.frame["patient_id"].tolist() == ["1e5", "null"]
+    assert c.frame["patient_id"].tolist() == ["1e5", "zero"]
     assert c.labels == ("NA", "1")
     assert any("R and pandas" in str(w) for w in c.warnings)
 

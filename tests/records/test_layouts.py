@@ -288,6 +288,61 @@ def test_a_score_named_after_its_class_and_no_ids():
     np.testing.assert_array_equal(read(frame, guess=True).matrices().y_score, [SCORES["rf"]])
 
 
+def test_no_model_is_lost_without_a_word():
+    damaged = np.array([f"{v}" for v in SCORES["cnn"]], dtype=object)
+    damaged[4] = "error"
+    assert "column cnn: a score that is no finite number (found: 'error')" in refused(
+        CASES | {"rf": SCORES["rf"], "cnn": damaged}
+    )
+    for other in (100 * SCORES["cnn"], np.log(SCORES["cnn"])):
+        text = warned(read(CASES | {"rf": SCORES["rf"], "cnn": other}))
+        assert "columns not taken as models: cnn" in text
+        assert "--columns score=cnn" in text
+    assert "not taken as models: rf, cnn" in warned(read(CASES | {"y_pred": CALLS["rf"]} | SCORES))
+    assert "not taken" not in warned(read(CASES | {"rf": SCORES["rf"], "sex": "F", "note": IDS}))
+
+
+def test_columns_of_classes_that_are_none():
+    logits = {"logit_0": np.log(SCORES["rf"]), "logit_1": -np.log(SCORES["rf"])}
+    assert "do not add up to 1" in refused(CASES | {"y_true": POSITIVE} | logits)
+    top = {"prob_0": np.maximum(SCORES["rf"], 1 - SCORES["rf"]), "prob_1": np.minimum(SCORES["rf"], 1 - SCORES["rf"])}
+    assert "the most probable classes in their order" in refused({"case_id": IDS, "y_true": POSITIVE} | top)
+
+
+def test_tidymodels_and_keras():
+    tidy = {
+        ".pred_class": CALLS["rf"],
+        ".pred_abnormal": SCORES["rf"],
+        ".pred_normal": 1 - SCORES["rf"],
+        "truth": TRUTH,
+    }
+    guessed = read(tidy, guess=True)
+    np.testing.assert_array_equal(guessed.matrices().y_score, [SCORES["rf"]])
+    keras = {"filename": IDS, "class": POSITIVE, "prediction": SCORES["rf"]}
+    assert "score=prediction" in refused(keras)
+    np.testing.assert_array_equal(read(keras, guess=True).matrices().y_score, [SCORES["rf"]])
+
+
+def test_the_confidence_of_many_classes_is_not_advised():
+    classes = np.array(["a", "b", "c"], dtype=object)
+    frame = {
+        "case_id": IDS,
+        "y_true": classes[np.arange(N) % 3],
+        "model": "m",
+        "y_pred": classes[np.arange(N) // 3 % 3],
+        "confidence": 0.7,
+    }
+    assert "score=confidence" not in warned(read(frame, positive="a"))
+
+
+@pytest.mark.parametrize("name", ["PatientID", "mrn", "StudyInstanceUID", "slide"])
+def test_other_columns_that_group_cases(name):
+    frame = CASES | {"model": "m", "score": SCORES["rf"], name: np.repeat(np.arange(N // 3), 3)}
+    if name != "PatientID":
+        assert f"--columns patient_id={name}" in warned(read(frame))
+    assert read(frame, cluster=name).clustered
+
+
 # Several files
 
 

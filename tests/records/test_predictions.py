@@ -632,5 +632,28 @@ def test_a_readers_call_that_is_no_label(tmp_path):
 
 def test_no_row_with_a_known_split_is_told_by_its_rows(tmp_path):
     """Found by fuzzing: without a row that is kept the checks on cases had nothing to take the maximum of."""
-    text = "case_id,y_true,model,score,split\nc0,normal,A,0.1,null\nc1,abnormal,A,0.9,null\n"
+    text = "case_id,y_true,model,score,split\nc0,normal,A,0.1,nul\nc1,abnormal,A,0.9,nul\n"
     assert "line 2, column split: an unknown split" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "NULL", "N/A", "<NA>"])
+def test_missing_patients_and_truths(tmp_path, word):
+    head = "case_id,y_true,model,score,patient_id\n"
+    rows = [f"c{i},{('normal', 'abnormal')[i % 2]},m,0.{i},{word}" for i in range(1, 9)]
+    p = read(tmp_path, head + "\n".join(rows) + "\n")
+    assert p.frame["patient_id"].isna().all()
+    assert f"{word}, read as missing (8 rows" in "\n".join(map(str, p.warnings))
+    mixed = [r.replace(word, "p1") if i < 3 else r for i, r in enumerate(rows)]
+    assert "column patient_id: blank (5 rows" in refused(tmp_path, head + "\n".join(mixed) + "\n")
+    truth = [
+        r.replace("normal", word) if i == 0 else r.replace(word, "")
+        for i, r in enumerate(r.replace(f",{word}", ",") for r in rows)
+    ]
+    text = refused(tmp_path, head + "\n".join([f"c9,{word},m,0.5,", *truth[1:]]) + "\n", positive="abnormal")
+    assert "a missing truth" in text
+
+
+def test_a_single_patient_is_reported(tmp_path):
+    rows = "".join(f"c{i},{('normal', 'abnormal')[i % 2]},m,0.{i},0\n" for i in range(1, 9))
+    p = read(tmp_path, "case_id,y_true,model,score,patient_id\n" + rows)
+    assert "all cases are of one patient" in "\n".join(map(str, p.warnings))

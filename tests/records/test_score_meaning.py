@@ -57,6 +57,24 @@ def test_probabilities_are_not_suspected():
     assert message(np.full(N, 0.5)) == ""  # no information, no suspicion
 
 
+def test_one_model_of_confidences_among_several_is_named():
+    both = pd.concat(
+        [pd.DataFrame(BASE | CALLS | {"model": m, "score": s}) for m, s in (("a", CONFIDENCE), ("b", PROBABILITY))]
+    )
+    text = "\n".join(map(str, predictions_from_frame(both).warnings))
+    assert "no score of a is below 0.5: score of a is probably the confidence" in text
+
+
+def test_confidences_in_percent():
+    converted = read(100 * CONFIDENCE, "confidence", True)
+    np.testing.assert_allclose(converted.matrices().y_score[0], PROBABILITY, rtol=0, atol=1e-12)
+    assert "--score-kind confidence" in message(100 * CONFIDENCE, kind="percent", calls=True)
+
+
+def test_ratings_of_1_to_5_are_no_percentages():
+    assert "percent" not in message(np.arange(N) % 5 + 1.0)
+
+
 def test_a_chance_model_is_not_called_reversed():
     suspected = ["other class" in message(np.random.default_rng(seed).random(N)) for seed in range(200)]
     assert np.mean(suspected) < 0.1  # the upper limit of 95 % fails in 2.5 %

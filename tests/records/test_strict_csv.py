@@ -57,6 +57,12 @@ def test_another_separator_is_read_where_a_header_also_has_a_comma(tmp_path):
     assert table.frame["a,b"].tolist() == ["3,4"]
 
 
+def test_a_space_after_each_separator_is_not_read(tmp_path):
+    table = read_csv(write(tmp_path, 'case_id, label\na, x y\n"b", " z"\n'), REQUIRED)
+    assert table.frame.to_numpy().tolist() == [["a", "x y"], ["b", " z"]]
+    assert "spaces after the separators" in str(table.warnings[0])
+
+
 def test_spaces_as_separators_are_named(tmp_path):
     text = refused(write(tmp_path, '"case_id" "label"\n"1" "a" "b"\n'))
     assert "separated by spaces" in text
