@@ -54,15 +54,18 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "probapositive positiveprobability positiveprob posprob p logit logits output"
     ),
     "patient_id": _names(
-        "patientid patient patientno subjectid subject personid person participantid participant pid groupid clusterid "
-        "mrn usubjid ptid patid studyuid studyinstanceuid studyid study examid exam slideid slide recordid record accessionnumber "
-        "accession case caseid"
+        "patientid patient patientno subjectid subject personid person participantid participant pid groupid clusterid mrn usubjid ptid patid"
     ),
     "split": _names("split subset partition set"),
     "seed": _names("seed randomseed"),
     "fold": _names("fold foldid cvfold kfold"),
 }
 """Usual names of our columns, without case and separators, the likeliest first."""
+
+GROUPS = _names(
+    "studyuid studyinstanceuid studyid study examid exam slideid slide recordid record accessionnumber accession case caseid"
+)
+"""Names of what several cases may share, where no column has patients."""
 
 CONFIDENCE = (
     "confidence",
@@ -255,8 +258,9 @@ def _candidates(frame: pd.DataFrame, several: Mapping[str, tuple[str, ...]], clu
     for role, names in SYNONYMS.items():
         if role in frame.columns or role in several or (role == "patient_id" and cluster is not None):
             continue
+        known = (*names, *GROUPS) if role == "patient_id" else names
         fitting = [
-            free[n] for n in names if n in free and free[n] not in out.values() and _plausible(frame, role, free[n])
+            free[n] for n in known if n in free and free[n] not in out.values() and _plausible(frame, role, free[n])
         ]
         if role == "score":
             fitting = _scores(frame, fitting, free)

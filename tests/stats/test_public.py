@@ -184,6 +184,7 @@ q: float = cochran_q(np.ones((3, 2), dtype=np.bool_)).statistic
 """
 
 
+@pytest.mark.slow  # half a minute
 def test_an_example_passes_mypy_strict(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "example.py").write_text(EXAMPLE, encoding="utf-8")
