@@ -155,13 +155,21 @@ def _scan_dataset(
         dataset = ds.dataset([str(p) for p in sorted(files)], format=names.pop(), partitioning=ds.partitioning(flavor="hive"),
                              partition_base_dir=str(path))  # fmt: skip
         table = dataset.to_table()
+        table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as e:
         return None, [Problem(f"this dataset cannot be read ({str(e)[:120]})", str(path), remedy="write it again")]
     return scan_arrow(table, path.name, required, optional, numeric, path=path)
 
 
 def _feather(path: Path, name: str) -> pa.Table:
-    return feather.read_table(path, memory_map=False)
+    """Damaged offsets would crash later reading, so every buffer is validated first."""
+    try:
+        table = feather.read_table(path, memory_map=False)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        rule = f"this Feather file is damaged ({str(e)[:120]})"
+        raise InputError(Problem(rule, name, remedy=f"write it again, or {EXPORT}")) from None
+    return table
 
 
 def _stata(path: Path, name: str) -> pd.DataFrame:

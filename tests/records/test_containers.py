@@ -14,6 +14,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pyreadstat
 import pytest
@@ -211,6 +212,25 @@ def test_damaged_notes_of_pandas(wide, tmp_path):
         pq.write_table(table.replace_schema_metadata({b"pandas": notes}), tmp_path / "p.parquet")
         with pytest.raises(InputError, match="pandas' notes in this Parquet file are damaged"):
             read_predictions(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize("offset", [0, 1, 4, 29, 30])
+@pytest.mark.parametrize("value", [b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x00\x00\x01\x00\x00\x00\x00\x00"])
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_damaged_offsets_in_feather_are_refused(tmp_path, offset, value, as_dataset):
+    words = [f"case{i:03d}" for i in range(N)]
+    table = pa.table({"case_id": pa.array(words, pa.large_string()), "y_true": ["0", "1"] * (N // 2)})
+    path = tmp_path / "parts" / "p.feather"
+    path.parent.mkdir()
+    pa.feather.write_feather(table, path, compression="uncompressed")
+    content = path.read_bytes()
+    offsets = np.arange(0, 7 * N + 1, 7, dtype="<i8").tobytes()
+    assert content.count(offsets) == 1
+    at = content.index(offsets) + 8 * offset
+    path.write_bytes(content[:at] + value + content[at + 8 :])
+    read, problems = scan_file(path.parent if as_dataset else path)
+    assert read is None
+    assert ("dataset cannot be read" if as_dataset else "this Feather file is damaged") in str(problems[0])
 
 
 def test_a_long_text_in_a_dictionary_is_refused_before_it_is_repeated(tmp_path):
