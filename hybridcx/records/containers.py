@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,8 +24,8 @@ import pyarrow.feather as feather
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.file_kinds import EXPORT, READ, container_of, not_a_file
-from hybridcx.records.memory import check_memory
-from hybridcx.records.strict_csv import Table, scan_csv
+from hybridcx.records.memory import Size, check_memory, check_size
+from hybridcx.records.strict_csv import MAX_COLUMNS, Table, scan_csv
 from hybridcx.records.tables import scan_arrow, scan_frame, scan_parquet
 from hybridcx.store.machine import gb, memory_there
 
@@ -34,6 +34,7 @@ PARQUET = (".parquet", ".pq")
 DATASET_PARTS = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 """Endings of the files of a dataset folder, and their format."""
 _CHUNK = 1 << 22
+_ROWS_BETWEEN_CHECKS = 1000
 _ZIPPED_LIMIT = 50
 """The contents of a workbook may be this many times larger than its file, beyond 200 MB; ordinary ones are about ten times."""
 
@@ -202,12 +203,67 @@ def _workbook(path: Path, name: str) -> pd.DataFrame:
     if find_spec("openpyxl") is None:
         remedy = "install the extra `excel` (pip install hybridcx[excel]), or save the sheet as CSV UTF-8"
         raise InputError(Problem("an Excel workbook, which needs the package openpyxl", name, remedy=remedy))
-    sheets = pd.read_excel(
-        path, sheet_name=None, dtype=object, keep_default_na=False, na_filter=False, engine="openpyxl"
-    )
-    filled = {sheet: frame for sheet, frame in sheets.items() if frame.size}
+    import openpyxl
+
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    try:
+        sheets = {sheet.title: _filled_rows(sheet, name) for sheet in book.worksheets}
+    finally:
+        book.close()
+    filled = {title: rows for title, rows in sheets.items() if len(rows) > 1}
     if len(filled) != 1:
         rule = f"a workbook with {len(filled)} sheets that hold a table: {', '.join(filled)}"
         raise InputError(Problem(rule, name, remedy="keep the sheet of the predictions alone, or save it as CSV UTF-8"))
-    frame = next(iter(filled.values()))
-    return frame.replace("", None)
+    return _frame_of_sheet(next(iter(filled.values())), name)
+
+
+def _filled_rows(sheet: Any, name: str) -> dict[int, dict[int, object]]:
+    """The filled cells of a sheet by row and column (from 1): its declared size may be far beyond them."""
+    sheet.reset_dimensions()
+    rows: dict[int, dict[int, object]] = {}
+    text = 0
+    for at, row in enumerate(sheet.iter_rows(), 1):
+        cells = {i: _cell(cell) for i, cell in enumerate(row, 1) if cell.value is not None and cell.data_type != "e"}
+        cells = {i: value for i, value in cells.items() if not isinstance(value, str) or value.strip()}
+        if not cells:
+            continue
+        rows[at] = cells
+        text += sum(len(value) if isinstance(value, str) else 8 for value in cells.values())
+        if len(rows) % _ROWS_BETWEEN_CHECKS == 0:
+            check_size(Size(len(rows), len(cells), text), name)
+    return rows
+
+
+def _cell(cell: Any) -> object:
+    """The value of a cell; whole numbers without a decimal point."""
+    value = cell.value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _frame_of_sheet(rows: dict[int, dict[int, object]], name: str) -> pd.DataFrame:
+    """The table below the first filled row, which is its header. Empty rows are left out; refused are cells beside and below the table."""
+    line, first = next(iter(rows.items()))
+    width = max(first)
+    if width > MAX_COLUMNS:
+        rule = f"a header that reaches to cell {_address(line, width)}; at most {MAX_COLUMNS:,} columns are read"
+        raise InputError(Problem(rule, name, remedy="give the columns that are needed"))
+    stray = [(row, i) for row, cells in rows.items() for i in (min(cells), max(cells)) if i > width]
+    if not stray and len(first) > 2:  # a single cell below empty rows
+        stray = [(row, min(rows[row])) for row in rows if row > line and len(rows[row]) == 1 and row - 1 not in rows]
+    if stray:
+        top, bottom = min(r for r, _ in stray), max(r for r, _ in stray)
+        left, right = min(i for _, i in stray), max(i for _, i in stray)
+        begin, end = _address(top, left), _address(bottom, right)
+        rule = f"cells outside the table, whose header is in row {line} and ends in cell {_address(line, width)}"
+        remedy = "remove them; the header is the first row that is not empty, and each column needs a name"
+        raise InputError(Problem(rule, name, value=begin if begin == end else f"{begin}:{end}", remedy=remedy))
+    header = [str(first.get(i, f"Unnamed: {i - 1}")) for i in range(1, width + 1)]
+    body = [[cells.get(i) for i in range(1, width + 1)] for row, cells in rows.items() if row != line]
+    return pd.DataFrame(body, columns=header, dtype=object)
+
+
+def _address(row: int, column: int) -> str:
+    """The name of a cell as spreadsheets show it: `C7` for row 7, column 3."""
+    from openpyxl.utils import get_column_letter
+
+    return f"{get_column_letter(column)}{row}"

@@ -74,10 +74,16 @@ def _of_parquet(path: Path) -> Size:
 
 def check_memory(path: Path, memory: Memory | None = None, *, name: str | None = None) -> None:
     """Raise InputError, with the size that fits, for predictions that would need more memory than the machine has (bad_input.md 50)."""
-    size, total = size_of(path), (memory or memory_there()).total
-    if size is None or size.memory <= total:
+    if (size := size_of(path)) is not None:
+        check_size(size, name or path.name, memory)
+
+
+def check_size(size: Size, name: str, memory: Memory | None = None) -> None:
+    """Raise InputError for a table of this size, as `check_memory` does for a file."""
+    total = (memory or memory_there()).total
+    if size.memory <= total:
         return
     fits = int(size.rows * max(0, total - LIBRARIES) / (size.memory - LIBRARIES))
     rule = f"about {size.rows:,} rows of {size.columns} columns need about {gb(size.memory)} of memory, and there are {gb(total)}"
     remedy = f"about {fits:,} such rows fit: give fewer models at a time, leave out columns that are not needed, or take a machine with more memory"
-    raise InputError(Problem(rule, name or path.name, remedy=remedy))
+    raise InputError(Problem(rule, name, remedy=remedy))

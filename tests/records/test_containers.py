@@ -197,6 +197,41 @@ def test_workbooks_that_are_not_read(wide, tmp_path):
         read_predictions(tmp_path / "bomb.xlsx")
 
 
+@pytest.mark.parametrize(("cell", "words"), [("XFD1048576", "XFD1048576"), ("A1048576", "A1048576"), ("F3", "F3")])
+def test_a_cell_far_outside_the_table_of_a_workbook_is_named(wide, tmp_path, cell, words):
+    workbook(wide, tmp_path / "far.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "far.xlsx")
+    book.active[cell] = "x"
+    book.save(tmp_path / "far.xlsx")
+    start = time.perf_counter()
+    table, problems = scan_file(tmp_path / "far.xlsx")
+    assert time.perf_counter() - start < 20
+    assert table is None
+    assert len(problems) == 1
+    assert words in str(problems[0])
+    assert "row 1 and ends in cell D1" in str(problems[0])
+
+
+def test_empty_rows_of_a_workbook_are_left_out(wide, expected, tmp_path):
+    workbook(wide, tmp_path / "gaps.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "gaps.xlsx")
+    sheet = book.active
+    sheet.insert_rows(5)
+    sheet.insert_rows(1, 2)
+    sheet["C9000"].font = openpyxl.styles.Font(bold=True)
+    sheet["H9000"] = " "
+    book.save(tmp_path / "gaps.xlsx")
+    assert len(scan_file(tmp_path / "gaps.xlsx")[0].frame) == N
+    np.testing.assert_array_equal(read_predictions(tmp_path / "gaps.xlsx").matrices().y_score, expected.y_score)
+
+
+def test_a_workbook_larger_than_memory_is_refused_while_it_is_read(tmp_path, monkeypatch):
+    workbook(pd.DataFrame({"case_id": [f"c{i}" for i in range(2500)], "x": "y" * 2000}), tmp_path / "p.xlsx")
+    monkeypatch.setattr("hybridcx.records.memory.memory_there", lambda: Memory(253_000_000, None))
+    _, problems = scan_file(tmp_path / "p.xlsx")
+    assert "1,000 rows of 2 columns need about" in str(problems[0])
+
+
 @pytest.mark.parametrize("package", ["openpyxl", "pyreadstat"])
 def test_an_absent_package_is_named_with_its_extra(wide, tmp_path, monkeypatch, package):
     name, extra = {"openpyxl": ("book.xlsx", "excel"), "pyreadstat": ("spss.sav", "spss")}[package]
