@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hybridcx.errors import InputError, Problem
+from hybridcx.records.tables import MAX_CELL, mean_bytes, text_columns
 from hybridcx.store.machine import Memory, gb, memory_there
 
 LIBRARIES = 250_000_000
@@ -19,6 +21,9 @@ CELL = 12
 """Bytes of a cell without its characters."""
 TEXT = 1.5
 """Copies of a file's text in memory: the text read, and part of it during the checks."""
+_UNPACKED_LIMIT, _PACKED_LIMIT = 1 << 31, 5000
+"""A file may need this many bytes of memory, or this many times its size; ordinary predictions need up to about 200 times their size."""
+_BUFFER = 1 << 16
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 4096
 
 
@@ -60,22 +65,38 @@ def _of_csv(path: Path) -> Size | None:
 
 
 def _of_parquet(path: Path) -> Size:
+    """Texts too long by the footer are not sampled: their reader refuses them. Texts of a dictionary are not repeated."""
     with pq.ParquetFile(path) as file:
         rows, columns = file.metadata.num_rows, file.metadata.num_columns
-        first = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
+        texts = [c for c in text_columns(file.schema_arrow) if mean_bytes(file, c) <= MAX_CELL]
+    with pq.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER) as coded:
+        first = next(coded.iter_batches(batch_size=_SAMPLE_ROWS, columns=texts), None) if texts else None
         text = 0.0
         for column in first.columns if first is not None else ():
-            kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-                plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-                text += plain.nbytes / len(plain)
+            lengths = pc.binary_length(column.dictionary if pa.types.is_dictionary(column.type) else column)
+            if (pc.max(lengths).as_py() or 0) > MAX_CELL:
+                continue  # its reader refuses it
+            if pa.types.is_dictionary(column.type):
+                lengths = lengths.take(column.indices)
+            text += 8 + (pc.sum(lengths).as_py() or 0) / len(column)
     return Size(rows, columns, int(rows * text))
 
 
 def check_memory(path: Path, memory: Memory | None = None, *, name: str | None = None) -> None:
     """Raise InputError, with the size that fits, for predictions that would need more memory than the machine has (bad_input.md 50)."""
     if (size := size_of(path)) is not None:
+        _check_ratio(size, path, name or path.name)
         check_size(size, name or path.name, memory)
+
+
+def _check_ratio(size: Size, path: Path, name: str) -> None:
+    """Raise InputError for a small file that unpacks to far more than predictions do: they take some bits per row."""
+    n_bytes = path.stat().st_size
+    if size.memory > max(_UNPACKED_LIMIT, _PACKED_LIMIT * n_bytes):
+        rule = f"a file of {n_bytes:,} bytes with {size.rows:,} rows that would need about {gb(size.memory)} of memory; no predictions are so alike"
+        raise InputError(
+            Problem(rule, name, remedy="check how it was written, and leave out columns that are not needed")
+        )
 
 
 def check_size(size: Size, name: str, memory: Memory | None = None) -> None:

@@ -98,9 +98,13 @@ def damaged_notes(schema: pa.Schema, name: str) -> Problem | None:
 
 def long_text(path: Path, file: pq.ParquetFile, name: str) -> Problem | None:
     """The problem of a text too long for a name, found in the dictionaries of the parts: few bytes can repeat it on every row."""
-    texts = [f.name for f in file.schema_arrow if _is_text(_value_type(f.type))]
+    texts = text_columns(file.schema_arrow)
     if not texts:
         return None
+    for column in texts:
+        if (mean := mean_bytes(file, column)) > MAX_CELL:
+            rule = f"texts of about {mean:,.0f} bytes; at most {MAX_CELL:,} are read"
+            return Problem(rule, name, column=column, remedy="leave out this column")
     with pq.ParquetFile(path, read_dictionary=texts) as coded:
         for part in range(coded.num_row_groups):
             first = next(coded.iter_batches(batch_size=1, row_groups=[part], columns=texts), None)
@@ -111,6 +115,21 @@ def long_text(path: Path, file: pq.ParquetFile, name: str) -> Problem | None:
                     rule = f"a text of {longest:,} bytes; at most {MAX_CELL:,} are read"
                     return Problem(rule, name, column=column, remedy="leave out this column")
     return None
+
+
+def text_columns(schema: pa.Schema) -> list[str]:
+    """The columns of text or bytes, plain or with a dictionary."""
+    return [f.name for f in schema if _is_text(_value_type(f.type))]
+
+
+def mean_bytes(file: pq.ParquetFile, column: str) -> float:
+    """The largest mean of unpacked bytes per value that the footer states for a part of a column; nothing is decoded."""
+    meta = file.metadata
+    parts = [meta.row_group(i) for i in range(meta.num_row_groups)]
+    at = next((i for i in range(meta.num_columns) if meta.schema.column(i).path == column), None)
+    if at is None:
+        return 0.0
+    return max((p.column(at).total_uncompressed_size / max(1, p.column(at).num_values) for p in parts), default=0.0)
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

@@ -8,9 +8,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hybridcx.errors import InputError
+from hybridcx.records.containers import scan_file
 from hybridcx.records.memory import LIBRARIES, check_memory, size_of
 from hybridcx.store.machine import Memory
 
@@ -78,6 +80,42 @@ def test_what_is_no_table_is_left_to_the_reader(tmp_path):
         (tmp_path / name).write_bytes(text)
         check_memory(tmp_path / name, Memory(1, None))
     check_memory(tmp_path / "absent.csv", Memory(1, None))
+
+
+def repeated(n: int, text: str) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([text]))
+
+
+BOMBS = {
+    "a long text in a dictionary": ({"case_id": ["a", "b"] * 30, "note": repeated(60, "x" * 50_000_000)}, "about 833,"),
+    "long plain texts": ({"note": pa.array(["x" * 3_000_000] * 20, pa.large_string())}, "about 3,000,"),
+    "a text on many rows": ({"note": repeated(100_000, "y" * 100_000)}, "100,000 rows that would need about"),
+    "many equal rows": ({"model": repeated(10_000_000, "m")}, "10,000,000 rows that would need about"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_parquet_file_that_unpacks_to_much_is_refused_without_unpacking(kind, tmp_path, monkeypatch):
+    columns, words = BOMBS[kind]
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=kind != "long plain texts")
+    assert path.stat().st_size < 1_000_000
+    before = pa.total_allocated_bytes()
+    peak = pa.default_memory_pool().max_memory()
+    try:
+        _, problems = scan_file(path)
+    except InputError as error:
+        problems = error.problems
+    assert words in str(problems[0])
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    assert pa.default_memory_pool().max_memory() <= peak + 50_000_000
+
+
+def test_predictions_that_compress_well_are_no_bomb(tmp_path):
+    path = tmp_path / "p.parquet"
+    made = frame(100_000, 8).assign(score=lambda t: t.score.round(1))
+    made.to_parquet(path, compression="zstd", compression_level=19)
+    assert size_of(path).memory - LIBRARIES < 1000 * path.stat().st_size  # refused beyond 5,000
 
 
 MEASURED = """
