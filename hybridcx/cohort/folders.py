@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,19 @@ from hybridcx.cohort.folder_files import Header, ImageFile, list_images, without
 from hybridcx.cohort.label_tables import PATIENT, LabelRows, match_labels
 from hybridcx.cohort.patient_tokens import patient_token_warnings, proposed_pattern
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.records.cells import check_text, fold_spelling, looks_like_formula, nearest, some, squash, text_array
+from hybridcx.records.cells import (
+    Coded,
+    check_text,
+    fold_spelling,
+    looks_like_formula,
+    means_missing,
+    nearest,
+    some,
+    squash,
+    text_array,
+)
 from hybridcx.records.containers import scan_file
+from hybridcx.records.labels import misspelt_labels
 from hybridcx.records.layouts import SYNONYMS
 from hybridcx.records.strict_csv import Table
 from hybridcx.store.artefacts import write_atomic
@@ -203,7 +214,8 @@ def _places(draft: _Draft, *, with_labels: bool) -> None:
             draft.splits[i] = SPLIT_NAMES[folders[at].lower()]
             folders = folders[:at] + folders[at + 1 :]
         if with_labels and folders:
-            draft.labels[i] = folders[0].strip()
+            name = folders[0].strip()
+            draft.labels[i] = "" if means_missing(text_array([name])).any() else name
 
 
 def _patients(draft: _Draft, folder: Path, pattern: re.Pattern[str] | None) -> None:
@@ -289,9 +301,14 @@ def _without_label(draft: _Draft, folder: Path, table: Table | None) -> None:
     has_label = np.asarray(draft.labels, dtype=object) != ""
     if not has_label.any():
         rule = "no labels: the images lie in no class folders (FOLDER/<class>/ or FOLDER/<split>/<class>/)"
+        if table is not None:
+            raise InputError(Problem("no labels: all cells are blank or NA", table.file, remedy="fill them in"))
         raise InputError(Problem(rule, str(folder), remedy="give a table of labels with --labels"))
     has_split = np.asarray(draft.splits, dtype=object) != ""
     why = f"no label in {table.file}" if table is not None else "no label, since they lie in no class folder"
+    parts = [part for i in np.flatnonzero(~has_label).tolist() for part in draft.images[i].path.split("/")[:-1]]
+    if table is None and means_missing(text_array(parts)).any():
+        why += " (NA, nan and None are no class)"
     reasons = [(~has_label, why)]
     if (has_split & has_label).any():
         reasons.append((has_label & ~has_split, "no split, where others have one"))
@@ -321,12 +338,30 @@ def _independent(draft: _Draft, folder: Path) -> None:
     draft.notes = [n for n in draft.notes if not (whole and n.startswith("patient ids"))]
 
 
+def _one_spelling(draft: _Draft, folder: Path) -> None:
+    """Refuse class folders that differ only in case or by a typing error: one class would become two, or count as the rest of `positive`."""
+    used, lines = Coded.of(pd.Series(draft.labels, dtype="str")), np.arange(len(draft.labels))
+    names: dict[str, list[str]] = {}
+    for name in Counter(draft.labels):
+        names.setdefault(fold_spelling(name), []).append(name)
+    problems = [
+        Problem(f"{len(same)} spellings of one class: the folders {some(same)}", str(folder), remedy="rename them")
+        for same in names.values()
+        if len(same) > 1
+    ]
+    problems += [
+        replace(p, row=None) for p in misspelt_labels(used, lines, file=str(folder), column="label", unit="images")
+    ]
+    raise_if_any(problems)
+
+
 def _two_classes(draft: _Draft, folder: Path, positive: str | None, *, from_folders: bool) -> None:
     """Check the labels; with `positive`, more than two become that class against the rest, and the original stays in a further column."""
     counts = Counter(draft.labels)
     source = "the folders" if from_folders else "the labels"
     if from_folders:
         draft.notes.insert(0, "labels: names of the class folders")
+        _one_spelling(draft, folder)
         patients: dict[str, set[str]] = {}
         for label, patient in zip(draft.labels, draft.patients, strict=True):
             patients.setdefault(label, set()).add(patient)

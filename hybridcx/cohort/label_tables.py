@@ -12,7 +12,8 @@ import pandas as pd
 
 from hybridcx.cohort.folder_files import ImageFile, without_ending
 from hybridcx.errors import InputError, Problem, raise_if_any
-from hybridcx.records.cells import listed, nearest, some, squash
+from hybridcx.records.cells import Coded, check_spellings, listed, means_missing, nearest, some, squash, text_array
+from hybridcx.records.labels import misspelt_labels
 from hybridcx.records.layouts import SYNONYMS
 from hybridcx.records.strict_csv import Table
 
@@ -58,7 +59,10 @@ def match_labels(
     path may begin higher or lower than the folder does. Patient ids ("" where not known) are a key where no other fits half as many
     images. A key that fits several images or several patients fits none.
 
-    Raises InputError: no column of labels, no key that fits, rows of one image or patient that contradict each other.
+    Rows whose label is missing (blank, NA, nan, None) are left out and counted.
+
+    Raises InputError: no column of labels, no key that fits, rows of one image or patient that contradict each other, labels that differ in case
+    or by a typing error.
     """
     label = _label_column(table, label_column)
     match = _best(table, label, images, case_ids, patients)
@@ -71,7 +75,7 @@ def match_labels(
         )
         raise InputError(Problem(rule, table.file, remedy=remedy))
     labels = table.frame[label].str.strip()
-    filled = (labels != "").to_numpy()
+    filled = ~means_missing(text_array(labels))
     frame = pd.DataFrame({"image": match.images, "label": labels, "line": table.rows, "at": np.arange(len(labels))})
     frame = frame[(match.images >= 0) & filled]
     what = "patient" if match.by == PATIENT else "image"
@@ -83,6 +87,9 @@ def match_labels(
             remedy=f"keep one row for each {what}",
         )
     )  # fmt: skip
+    used, lines = Coded.of(frame["label"]), frame["line"].to_numpy()
+    problems = check_spellings(used, lines, file=table.file, column=label, what="label")
+    raise_if_any(problems + misspelt_labels(used, lines, file=table.file, column=label))
     first = frame.drop_duplicates("image").set_index("image")["at"]
     problems = listed(
         f"further rows of one {what} with the same label, of which the first is used",
@@ -92,8 +99,11 @@ def match_labels(
         f"rows without {'an image' if what == 'image' else 'a patient'} in the folder, left out",
         table.rows[match.images < 0].tolist(), file=table.file, column=match.column, severity="warning",
     )  # fmt: skip
-    problems += listed("rows without a label, left out", table.rows[(match.images >= 0) & ~filled].tolist(), file=table.file,
-                       column=label, severity="warning")  # fmt: skip
+    without = (match.images >= 0) & ~filled
+    words = [v for v in labels[without].tolist() if v]
+    remedy = "blank, NA, nan, None and null mean no label; a class needs another name"
+    problems += listed("rows without a label, left out", table.rows[without].tolist(), words[:1] or None, file=table.file,
+                       column=label, remedy=remedy if words else None, severity="warning")  # fmt: skip
     target = pd.factorize(np.asarray(patients, dtype=object))[0] if match.by == PATIENT else np.arange(len(images))
     row = pd.Series(target).map(first).fillna(-1).astype(np.int64).to_numpy()
     return LabelRows(row, match.column, label, match.by, problems)

@@ -17,6 +17,7 @@ from hybridcx.cohort.readers import reading_problems
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment.sections import LabelsSection
 from hybridcx.records.cells import (
+    Coded,
     check_spellings,
     check_text,
     is_blank,
@@ -28,7 +29,7 @@ from hybridcx.records.cells import (
     without_missing,
     without_names,
 )
-from hybridcx.records.labels import two_labels
+from hybridcx.records.labels import misspelt_labels, two_labels
 from hybridcx.records.strict_csv import Table, scan_csv
 
 SameBytes = Literal["refuse", "warn"]
@@ -76,11 +77,13 @@ def read_manifest(
 
     labels = raw["label"][analysed]
     known = labels[~is_blank(text_array(labels))].unique().tolist()
+    pair = None
     if analysed.any():
-        pair, more = two_labels(known, positive, file=file, column="label", one_vs_rest=False)
+        more = misspelt_labels(Coded.of(labels), rows[analysed], file=file, column="label")
+        if not more:
+            pair, more = two_labels(known, positive, file=file, column="label", one_vs_rest=False)
         problems += more
     else:
-        pair = None
         problems.append(
             Problem("every case is excluded", file, column="excluded", remedy="leave it empty for the cases to analyse")
         )
@@ -90,7 +93,7 @@ def read_manifest(
     problems += more
     problems = without_names(problems, rows, raw["case_id"], ("image", "patient_id"))
     raise_if_any(problems)
-    if pair is None:  # two_labels and the branch above give none only together with an error
+    if pair is None:  # only together with an error
         raise InputError(problems)
 
     columns = {c: raw[c] for c in REQUIRED} | crop | {"split": split, "excluded": excluded}

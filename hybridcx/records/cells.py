@@ -113,6 +113,12 @@ def is_blank(values: pa.Array) -> np.ndarray:
     return as_mask(pc.equal(pc.utf8_trim_whitespace(pc.fill_null(values, "")), ""))
 
 
+def means_missing(values: pa.Array) -> np.ndarray:
+    """Return where a text is blank, or a word for a missing value (NA, nan, None, null)."""
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values, "")))
+    return as_mask(pc.is_in(words, value_set=text_array(["", *sorted(_NA_WORDS)])))
+
+
 def padded(values: pa.Array) -> np.ndarray:
     """Return where a text has white space before or after it."""
     return as_mask(pc.not_equal(pc.utf8_trim_whitespace(values), values))

@@ -54,6 +54,11 @@ def two_labels(
         return None, [
             Problem("the positive class is none of the labels", file, column=column, value=positive, remedy=remedy)
         ]
+    if len(distinct) > 2 and not one_vs_rest:
+        rule = f"{len(distinct)} labels where two are needed: {some(distinct)}"
+        return None, [
+            Problem(rule, file, column=column, remedy="recode the labels, or exclude the cases of the others")
+        ]
     if positive is None:
         positive = _default_positive(distinct)
         if positive is None:
@@ -65,11 +70,6 @@ def two_labels(
     rest = [name for name in distinct if name != positive]
     if len(rest) == 1:
         return (rest[0], positive), []
-    if not one_vs_rest:
-        rule = f"{len(distinct)} labels where two are needed: {some(distinct)}"
-        return None, [
-            Problem(rule, file, column=column, remedy="recode the labels, or exclude the cases of the others")
-        ]
     rule = f"{len(distinct)} labels: {printable(positive)} against the rest ({some(rest)})"
     return (f"not {positive}", positive), [Problem(rule, file, column=column, severity="warning")]
 
@@ -79,7 +79,9 @@ _WORD_CHARS = 5
 """Letters of the shortest word that is compared for misspellings."""
 
 
-def misspelt_labels(values: Coded, rows: np.ndarray, *, file: str | None, column: str) -> list[Problem]:
+def misspelt_labels(
+    values: Coded, rows: np.ndarray, *, file: str | None, column: str, unit: str = "rows"
+) -> list[Problem]:
     """Return a problem for two labels that differ by one typing error: a letter more, less, wrong, or two exchanged.
 
     Words of fewer than five letters, first letters (typical, atypical), and labels with digits or single capitals that differ (grade2, typeB)
@@ -95,7 +97,7 @@ def misspelt_labels(values: Coded, rows: np.ndarray, *, file: str | None, column
             if counts[i] and counts[j] and _one_error(first, labels[j]):
                 rare, other = (i, j) if counts[i] < counts[j] else (j, i)
                 line = int(rows[np.argmax(codes == rare)])
-                words = [f"{printable(labels[k])!r} ({counts[k]:,} rows)" for k in (rare, other)]
+                words = [f"{printable(labels[k])!r} ({counts[k]:,} {unit})" for k in (rare, other)]
                 rule = f"{words[0]} is probably a misspelling of {words[1]}"
                 remedy = (
                     "write the label the same way everywhere; if they are two classes, give them names that differ more"

@@ -135,6 +135,60 @@ def test_more_than_two_classes(tmp_path):
     assert "did you mean 'malignant'" in refused(tmp_path, positive="malignent").lower()
 
 
+def labelled_images(tmp_path, labels):
+    lines = [f"{i}.png,{label}" for i, label in enumerate(labels)]
+    for i in range(len(labels)):
+        picture(tmp_path / "d" / f"{i}.png")
+    return table(tmp_path / "labels.csv", "\n".join(["filename,label", *lines]))
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "", " n/a "])
+def test_missing_labels_are_left_out_and_counted(tmp_path, word):
+    labels = labelled_images(tmp_path, ["normal", "abnormal", word, "normal", word])
+    for positive in (None, "abnormal"):
+        result = hybridcx.cohort(tmp_path / "d", labels=labels, positive=positive)
+        assert result.frame["label"].tolist() == ["normal", "abnormal", "normal"]
+        assert "rows without a label, left out (2 rows: lines 4, 6)" in messages(result)
+        assert "2 images left out: no label in labels.csv" in messages(result)
+    labels = labelled_images(tmp_path, [word, word])
+    assert "labels.csv: no labels: all cells are blank or NA" in refused(tmp_path / "d", labels=labels)
+
+
+@pytest.mark.parametrize("positive", [None, "abnormal"])
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ("abnornal", "line 5, column label: 'abnornal' (1 rows) is probably a misspelling of 'abnormal' (2 rows)"),
+        ("Normal", "line 5, column label: 2 spellings of one label: 'normal' (line 2), 'Normal' (line 5)"),
+    ],
+)
+def test_misspelt_labels_of_a_table_are_refused(tmp_path, positive, odd, message):
+    labels = labelled_images(tmp_path, ["normal", "abnormal", "abnormal", odd, "benign"])
+    assert message in refused(tmp_path / "d", labels=labels, positive=positive)
+
+
+@pytest.mark.parametrize("positive", [None, "abnormal"])
+def test_misspelt_class_folders_are_refused(tmp_path, positive):
+    for label in ("normal", "abnormal", "abnornal"):
+        picture(tmp_path / "a" / label / f"{label}.png")
+    assert "'abnornal' (1 images) is probably a misspelling of 'abnormal' (1 images)" in refused(
+        tmp_path / "a", positive=positive
+    )
+    for split, label in (("train", "Normal"), ("test", "normal"), ("train", "abnormal")):
+        picture(tmp_path / "b" / split / label / f"{label}.png")
+    assert "2 spellings of one class: the folders normal, Normal" in refused(tmp_path / "b", positive=positive)
+
+
+def test_a_class_folder_named_na_is_no_class(tmp_path):
+    for label in ("normal", "abnormal", "NA"):
+        picture(tmp_path / label / f"{label}.png")
+    result = hybridcx.cohort(tmp_path)
+    assert set(result.frame["label"]) == {"normal", "abnormal"}
+    assert "1 image left out: no label, since they lie in no class folder (NA, nan and None are no class)" in messages(
+        result
+    )
+
+
 def test_files_left_out_are_counted_by_cause(tmp_path):
     d = tmp_path / "d"
     for label in ("normal", "abnormal"):

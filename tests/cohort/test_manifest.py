@@ -118,12 +118,22 @@ def test_three_spellings_of_a_label(write_manifest):
 def test_a_single_class_three_classes_and_no_known_positive(write_manifest):
     assert "single class" in refused(write_manifest(["c1,p1,images/1.png,1", "c2,p2,images/2.png,1"]))
     three = write_manifest(rows("c5,p5,images/5.png,unclear"))
-    assert "There are 3" in refused(three)
-    assert "3 labels where two are needed" in refused(three, positive="abnormal")
+    for positive in (None, "abnormal"):
+        assert "3 labels where two are needed: abnormal, normal, unclear. Recode the labels" in refused(
+            three, positive=positive
+        )
     two = write_manifest(["c1,p1,images/1.png,malignant", "c2,p2,images/2.png,benign"])
     assert "--positive" in refused(two)
     assert read_manifest(two, positive="malignant").labels == ("benign", "malignant")
     assert "none of the labels" in refused(two, positive="bad")
+
+
+@pytest.mark.parametrize("positive", [None, "abnormal"])
+def test_a_misspelt_label_is_named(write_manifest, positive):
+    text = refused(write_manifest(rows("c5,p5,images/5.png,abnornal")), positive=positive)
+    assert "line 6, column label: 'abnornal' (1 rows) is probably a misspelling of 'abnormal' (2 rows)" in text
+    assert "--positive" not in text
+    assert "needed" not in text
 
 
 def test_empty_and_header_alone(write_manifest, tmp_path):

@@ -55,8 +55,11 @@ def test_a_positive_class_that_does_not_occur(positive, remedy):
 def test_a_positive_class_that_cannot_be_known(labels, rest):
     rule = f"which label is the positive class? There are {len(labels)}: {', '.join(sorted(labels))}"
     remedy = "name it with --positive LABEL (in an experiment: cohort.positive)" + rest
-    for one_vs_rest in (True, False):
-        assert asked(labels, None, one_vs_rest) == (None, [Problem(rule, "f.csv", column="y_true", remedy=remedy)])
+    assert asked(labels, None, True) == (None, [Problem(rule, "f.csv", column="y_true", remedy=remedy)])
+    if rest:  # where no class can be one against the rest, --positive would not help
+        rule, remedy = "3 labels where two are needed", "recode the labels, or exclude the cases of the others"
+        rule += f": {', '.join(sorted(labels))}"
+    assert asked(labels, None, False) == (None, [Problem(rule, "f.csv", column="y_true", remedy=remedy)])
 
 
 def test_more_than_two_labels():
