@@ -7,6 +7,7 @@ One file says everything that decides a result. `Experiment.model_json_schema()`
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import re
 import tomllib
@@ -267,6 +268,15 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str
     return list(model.model_fields)
 
 
+MAX_BYTES = 1_000_000
+MAX_LINE_CHARS = 10_000
+MAX_KEY_PARTS = 20
+MAX_PROBLEMS = 100
+_PART = r"""(?:[\w-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_LONG_KEY = re.compile(rf"(?:^|[\[{{,])\s*{_PART}(?:\s*\.\s*{_PART}){{{MAX_KEY_PARTS}}}")
+"""A dotted key of more parts, at the beginning of a line, in a header, or in an inline table."""
+
+
 _TABLE = re.compile(r"^\s*\[\[?([^\]]+)\]")
 _ASSIGNED = re.compile(r"^\s*([\w.\"'-]+)\s*=")
 
@@ -339,7 +349,8 @@ def _toml_remedy(error: tomllib.TOMLDecodeError) -> str | None:
 
 def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
     found = []
-    for e in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    for e in errors[:MAX_PROBLEMS]:
         loc = e["loc"]
         name = ".".join(str(s) for s in loc)
         last = str(next((s for s in reversed(loc) if isinstance(s, str)), ""))
@@ -364,6 +375,8 @@ def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
             message = _expected(e["type"], e.get("ctx", {})) or e["msg"].removeprefix("Value error, ")
             value = None if isinstance(e["input"], dict) else e["input"]
             found.append(Problem(f"`{name}`: {message}" if name else message, file, row, value=value))
+    if len(errors) > MAX_PROBLEMS:
+        found.append(Problem(f"{len(errors) - MAX_PROBLEMS:,} more problems", file))
     return found
 
 
@@ -375,6 +388,7 @@ def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
     InputError
         with every problem of the file: bad TOML (line and column), unknown keys with the nearest known name, wrong types and values.
     """
+    _refuse_costly(text, file)
     try:
         data: dict[str, Any] = tomllib.loads(text)
         as_json = json.dumps(data, default=str)
@@ -395,21 +409,51 @@ def parse_experiment(text: str, file: str = "experiment.toml") -> Experiment:
         raise InputError(_problems(error, file, text)) from None
 
 
+def _too_large(file: str) -> Problem:
+    return Problem(f"more than {MAX_BYTES:,} bytes", file, remedy="check whether this is the experiment file")
+
+
+def _refuse_costly(text: str, file: str) -> None:
+    """Refuse what a parser of TOML would take minutes and gigabytes for: its time grows with the square of the parts of a key."""
+    if len(text) > MAX_BYTES:
+        raise InputError(_too_large(file))
+    for row, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE_CHARS:
+            rule, remedy = f"a line of more than {MAX_LINE_CHARS:,} characters", "break the list into lines"
+            raise InputError(Problem(rule, file, row, remedy=remedy))
+        if line.count(".") >= MAX_KEY_PARTS and _LONG_KEY.search(line):
+            rule, remedy = f"a key of more than {MAX_KEY_PARTS} parts", "no key needs more than four"
+            raise InputError(Problem(rule, file, row, remedy=remedy))
+
+
 def _too_deep(file: str) -> Problem:
     return Problem("values nested too deeply to be read", file, remedy="no key needs more than two levels")
 
 
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment file (UTF-8 TOML). Raises InputError as `parse_experiment` does, and for a missing or unreadable file."""
+    return parse_experiment(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of an experiment file. Raises InputError for what is no such file, and for text that would take too long to parse."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe or a device could wait for ever
+            rule = "a named pipe or a device, not a file"
+            raise InputError(Problem(rule, str(path), remedy="give the experiment as a file"))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(_too_large(str(path)))
+        text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
     except FileNotFoundError:
         raise InputError(Problem("the file does not exist", str(path))) from None
     except UnicodeDecodeError:
         raise InputError(Problem("the file is not UTF-8", str(path), remedy="save it as UTF-8")) from None
     except OSError as error:
         raise InputError(Problem(f"the file cannot be read ({error.strerror})", str(path))) from None
-    return parse_experiment(text, str(path))
+    _refuse_costly(text, str(path))
+    return text
 
 
 def with_changes(experiment: Experiment, changes: Mapping[str, object]) -> Experiment:

@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hybridcx.experiment.file import Experiment, keys_table
+from hybridcx.errors import InputError
+from hybridcx.experiment.file import MAX_PROBLEMS, Experiment, keys_table, read_text
 
 _ROUNDS = 20  # each takes out at least one key
 
@@ -35,14 +36,16 @@ class PartialExperiment:
 def partial_experiment(path: Path) -> PartialExperiment | None:
     """Read what can be read of an experiment file; None where it is no TOML, or its faults cannot be taken out."""
     try:
-        data: dict[str, Any] = json.loads(json.dumps(tomllib.loads(path.read_text(encoding="utf-8-sig")), default=str))
-    except (OSError, ValueError, RecursionError):
+        data: dict[str, Any] = json.loads(json.dumps(tomllib.loads(read_text(path)), default=str))
+    except (InputError, ValueError, RecursionError):
         return None
     doubts: set[str] = set()
     for _ in range(_ROUNDS):
         try:
             return PartialExperiment(Experiment.model_validate_json(json.dumps(data)), frozenset(doubts))
         except ValidationError as error:
+            if error.error_count() > MAX_PROBLEMS:
+                return None
             for e in error.errors(include_url=False):
                 doubts.update(_taken_out(data, e["type"], e["loc"]))
     return None

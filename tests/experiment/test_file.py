@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import tomllib
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment, keys_table, parse_experiment, read_experiment
+from hybridcx.experiment.partial import partial_experiment
 
 ROOT = Path(__file__).parents[2]
 BASE = 'name = "x"\n[cohort]\nmanifest = "m.csv"\n'
@@ -131,6 +134,41 @@ def test_files(tmp_path):
         with pytest.raises(InputError, match=text) as e:
             read_experiment(at)
         assert at.name in str(e.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name")
+def test_pipes_and_devices_are_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "e.toml")
+    for path in (tmp_path / "e.toml", Path("/dev/zero")):
+        with pytest.raises(InputError, match="a named pipe or a device, not a file"):
+            read_experiment(path)
+        assert partial_experiment(path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a" + ".a" * 50_000 + " = 1\n", "a line of more than 10,000 characters"),
+        ("[" + ".".join(["a"] * 4000) + "]\n", "a key of more than 20 parts"),
+        ("[[a" + ' . "\\"b"' * 500 + "]]\n", "a key of more than 20 parts"),
+        ("x = {b = 1, c" + ".'d'" * 20 + " = 1}\n", "a key of more than 20 parts"),
+        ("# long\n" * 150_000, "more than 1,000,000 bytes"),
+    ],
+)
+def test_files_that_would_take_minutes_to_parse_are_refused(tmp_path, text, message):
+    path = tmp_path / "e.toml"
+    path.write_text(text, encoding="utf-8")
+    begun = time.perf_counter()
+    with pytest.raises(InputError, match=message):
+        read_experiment(path)
+    assert partial_experiment(path) is None
+    assert time.perf_counter() - begun < 2
+
+
+def test_many_unknown_keys_are_counted():
+    found = refused(BASE + "".join(f"zz{i} = 1\n" for i in range(3000)))
+    assert len(found) == 101
+    assert found[-1].rule == "2,900 more problems"
 
 
 def test_the_correction_that_files_of_version_0_3_name_is_accepted_and_not_recorded():
