@@ -116,7 +116,7 @@ def is_blank(values: pa.Array) -> np.ndarray:
 def means_missing(values: pa.Array) -> np.ndarray:
     """Return where a text is blank, or a word for a missing value (NA, nan, None, null)."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values, "")))
-    return as_mask(pc.is_in(words, value_set=text_array(["", *sorted(_NA_WORDS)])))
+    return as_mask(pc.is_in(words, value_set=text_array(["", *sorted(NA_WORDS)])))
 
 
 def padded(values: pa.Array) -> np.ndarray:
