@@ -17,7 +17,7 @@ import pandas as pd
 from hybridcx.errors import InputError, Problem, printable, raise_if_any
 from hybridcx.records.cells import check_spellings, check_text, some
 from hybridcx.records.containers import scan_file
-from hybridcx.records.published_names import known_metric, not_used, qualified, suggestion, total
+from hybridcx.records.published_names import class_number, known_metric, not_used, qualified, suggestion, total
 from hybridcx.records.strict_csv import Table
 from hybridcx.records.tables import scan_frame
 from hybridcx.vocabulary import RATIOS
@@ -28,6 +28,7 @@ MODEL_COLUMNS = ("model", "method", "network", "classifier", "architecture", "al
 """Names of the column of models in a table with one column per metric; the first that is there counts."""
 MAX_CASES = 100_000
 
+_NUMBERED = "with a class 2 it is not known which class is the positive one; write (positive class) and (negative class) if there are two"
 _ABSENT = frozenset({"", "na", "n/a", "nan", "nr", "none", "null", "-", "–", "—", "--"})
 _INFINITE = frozenset({"inf", "infinity", "∞", "+inf"})
 _NUMBER = re.compile(r"[+-]?(?P<whole>[0-9]*)(\.(?P<decimals>[0-9]*))?")
@@ -38,10 +39,14 @@ _WITH_MORE = re.compile(
     re.IGNORECASE,
 )
 """A value with its fraction, its interval or its standard deviation: 92.0 (46/50), 92.0 [88.1-95.2], 92.0 ± 1.2."""
+_FRACTION = r"(?P<k>[0-9]{1,9})\s*/\s*(?P<n>[0-9]{1,9})"
+_IN_BRACKETS = re.compile(rf"[(\[]\s*{_FRACTION}\s*[)\]]")
+_FRACTION_FIRST = re.compile(rf"(?P<fraction>{_FRACTION})\s*[(\[]\s*(?P<value>{_ONE})\s*[)\]]")
 _COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+\s*%?)")
 _FORMS = (
     (re.compile(r"[<>≤≥~≈].*"), "a bound, not a value", "print the value that is meant, or leave the row out"),
     (re.compile(r"[+-]?[0-9]+,[0-9]+\s*%?"), "a comma that may separate decimals or thousands", "write a decimal point, or leave the comma out"),
+    (re.compile(_FRACTION), "a fraction alone", "write the percentage with it, as in 92.0 (46/50)"),
     (re.compile(r".*[0-9]\s*(±|\+/-|\(|\[|–|-|to\b|;|/).*"), "a range, or a value with its interval", "keep the value alone"),
     (re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+"), "an exponent", "write the number out, with the decimals that were printed"),
 )  # fmt: skip
@@ -191,6 +196,7 @@ def _rows(
     seen: dict[tuple[str, str], int] = {}
     partly: list[tuple[int, str]] = []
     file = table.file
+    numbers = {class_number(name) for name in table.frame["metric"]}
     for row, (model, name, text) in zip(
         table.rows.tolist(), table.frame[["model", "metric", "value"]].itertuples(index=False), strict=True
     ):
@@ -205,6 +211,8 @@ def _rows(
         known = known_metric(name)
         if which := total(name):
             stated[model, which] = (text, row)
+        elif "2" in numbers and class_number(name):
+            unused.append((model, name, text, _NUMBERED))
         elif known is None:
             if reason := not_used(name):
                 unused.append((model, name, text, reason))
@@ -261,6 +269,8 @@ def _read_as(values: Sequence[PrintedValue], file: str) -> list[Problem]:
 def _number(text: str, metric: str) -> tuple[float, int, bool, bool] | Problem:
     """The number, its decimals, whether it has a per cent sign, and whether more stood behind it; or the problem of the text."""
     plain = text.replace("−", "-").replace("·", ".").replace("\u00a0", " ")
+    if first := _FRACTION_FIRST.fullmatch(plain):  # 46/50 (92.0 %)
+        plain = f"{first['value']} ({first['fraction']})"
     more = _WITH_MORE.fullmatch(plain)
     if more:
         plain = more["value"] + more["sign"]
@@ -276,11 +286,28 @@ def _number(text: str, metric: str) -> tuple[float, int, bool, bool] | Problem:
     if match and (match["whole"] or match["decimals"]) and len(plain) <= 40:
         if percent and metric in RATIOS:
             return Problem("a percentage of a ratio", remedy="write the ratio as a plain number")
-        return float(plain), len(match["decimals"] or ""), percent, more is not None
+        value, decimals = float(plain), len(match["decimals"] or "")
+        return _fraction_problem(value, decimals, more["more"] if more else "") or (
+            value, decimals, percent, more is not None
+        )  # fmt: skip
     for form, rule, remedy in _FORMS:
         if form.fullmatch(plain):
             return Problem(rule, remedy=remedy)
     return Problem("no number", remedy="write the value as it is printed, or NA where none is")
+
+
+def _fraction_problem(value: float, decimals: int, more: str) -> Problem | None:
+    """The problem of a fraction that is not the value, neither rounded nor cut off, as a percentage or as a proportion."""
+    fraction = _IN_BRACKETS.search(more)
+    if fraction is None:
+        return None
+    k, n, unit = int(fraction["k"]), int(fraction["n"]), 10.0**-decimals
+    exact = [scale * k / n for scale in (1.0, 100.0)] if n else []
+    if any(-0.5 * unit - 1e-9 <= e - value < unit - 1e-9 for e in exact):
+        return None
+    percentage = f" = {100 * k / n:.{max(decimals, 1)}f} %" if n else ""
+    rule = f"the fraction contradicts the value: {k}/{n}{percentage}"
+    return Problem(rule, remedy="correct the one that is wrong, or leave the fraction out")
 
 
 def _totals(

@@ -70,10 +70,11 @@ _QUALIFIERS: Mapping[str, str] = MappingProxyType(
         "average": "average, avg, mean",
         "negative": "class 0, label 0, class negative, negative class, class neg, neg class, for class 0, of class 0, of the negative class",
         "positive": "class 1, label 1, class positive, positive class, class pos, pos class, for class 1, of class 1, of the positive class",
+        "class 2": "class 2, label 2, for class 2, of class 2",
     }
 )
 _IN_PARENTHESES: Mapping[str, str] = MappingProxyType(
-    {"negative": "0, negative, neg", "positive": "1, positive, pos, binary"}
+    {"negative": "0, negative, neg", "positive": "1, positive, pos, binary", "class 2": "2"}
 )
 """Further qualifiers, which are none without parentheses (positive predictive value)."""
 _HARMLESS = frozenset(
@@ -129,7 +130,12 @@ for _reason, _names in NOT_DETERMINED.items():
 _INSIDE: dict[str, str] = {}
 for _qualifier, _names in _QUALIFIERS.items():
     _INSIDE |= dict.fromkeys(_split(_names), _qualifier)
-_OUTSIDE = [*sorted(_INSIDE.items(), key=lambda pair: -len(pair[0])), ("0", "negative"), ("1", "positive")]
+_OUTSIDE = [
+    *sorted(_INSIDE.items(), key=lambda pair: -len(pair[0])),
+    ("0", "negative"),
+    ("1", "positive"),
+    ("2", "class 2"),
+]
 """Qualifiers before or after a name, the longest first."""
 for _qualifier, _names in _IN_PARENTHESES.items():
     _INSIDE |= dict.fromkeys(_split(_names), _qualifier)
@@ -160,6 +166,17 @@ def qualified(name: str) -> tuple[str, str] | None:
     """
     base, qualifiers = _parts(name)
     return (base[0], ", ".join(qualifiers)) if base is not None and qualifiers else None
+
+
+def class_number(name: str) -> str | None:
+    """The number of the class in a printed name, 0, 1 or 2; None where the name has none.
+
+    >>> class_number("Recall (class 1)"), class_number("F1_2"), class_number("F1 (positive class)")
+    ('1', '2', None)
+    """
+    parts = qualified(name)
+    number = None if parts is None else {"negative": "0", "positive": "1", "class 2": "2"}.get(parts[1])
+    return number if number and re.search(rf"(?<![a-z0-9.]){number}(?![0-9.])", name.casefold()) else None
 
 
 def _parts(name: str) -> tuple[tuple[str, bool] | None, list[str]]:

@@ -182,6 +182,7 @@ def test_further_columns_are_said(tmp_path):
         ("92.0 (46/50)", 92.0, 1, True), ("92.0 (88.1 to 95.2)", 92.0, 1, True), ("92.0 [88.1-95.2]", 92.0, 1, True),
         ("92.0% (95% CI: 88.1–95.2)", 92.0, 1, True), ("92.00 (88.10, 95.20) %", 92.0, 2, True), ("92.0 ± 1.2", 92.0, 1, True),
         ("92.0±1.2%", 92.0, 1, True), ("92.0 (1.2)", 92.0, 1, True), ("92.0 (46/50) [88.1; 95.2]", 92.0, 1, True),
+        ("44/50 (88%)", 88.0, 0, True), ("46/50 [92.0]", 92.0, 1, True), ("66.6 (2/3)", 66.6, 1, True), ("66.7% (2/3)", 66.7, 1, True),
         ("92,0 (88,1 to 95,2)", 92.0, 1, True), ("92·0", 92.0, 1, False), ("92·0 (88·1–95·2)", 92.0, 1, True), ("92,0", 92.0, 1, False),
         ("92,123", 92.123, 3, False), ("92.0%", 92.0, 1, False), ("92.0 %", 92.0, 1, False), ("−0.12", -0.12, 2, False),
     ],
@@ -201,6 +202,52 @@ def test_values_as_papers_print_them(text, value, decimals, partly):
 def test_values_that_can_mean_two_things_are_refused(text):
     with pytest.raises(InputError, match=r"rows counted from 1"):
         read_published(pd.DataFrame([("a", "Recall", text)], columns=["model", "metric", "value"]), 50, 50)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("92.0 (45/50)", "the fraction contradicts the value: 45/50 = 90.0 %"),
+        ("91.9 (46/50)", "the fraction contradicts the value: 46/50 = 92.0 %"),
+        ("0.92 (45/50)", "the fraction contradicts the value: 45/50 = 90.00 %"),
+        ("43/50 (88%)", "the fraction contradicts the value: 43/50 = 86.0 %"),
+        ("0 (0/0)", "the fraction contradicts the value: 0/0"),
+        ("46/50", "a fraction alone"),
+    ],
+)
+def test_a_fraction_that_contradicts_its_value_is_refused(tmp_path, text, message):
+    problem = refused(tmp_path, f"model,metric,value\na,Recall,{text}\n")
+    assert f"table.csv, line 2, column value: {message}" in problem
+
+
+def test_a_fraction_may_be_a_proportion():
+    (one,) = read_published(
+        pd.DataFrame([("a", "acc", "0.92 (46/50)")], columns=["model", "metric", "value"]), 50, 50
+    ).values
+    assert (one.value, one.decimals) == (0.92, 2)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Recall (class 1)", "Recall (class 2)"), ("Recall class 1", "Precision class 2"), ("F1_1", "F1_2"), ("f1-score (1)", "Recall (2)"),
+        ("Recall (class 0)", "Recall (class 1)", "Recall (class 2)"),
+    ],
+)  # fmt: skip
+def test_with_a_class_2_no_numbered_class_is_taken_as_positive(names):
+    rows = [("a", "Accuracy", "90"), *(("a", name, "92") for name in names)]
+    found = read_published(pd.DataFrame(rows, columns=["model", "metric", "value"]), 50, 50)
+    assert [v.metric for v in found.values] == ["accuracy"]
+    assert any(
+        w.rule.startswith(
+            f"not used: {', '.join(names)}; with a class 2 it is not known which class is the positive one"
+        )
+        for w in found.warnings
+    )
+    named = read_published(
+        pd.DataFrame([*rows, ("a", "F1 (positive class)", "91")], columns=["model", "metric", "value"]), 50, 50
+    )
+    assert [v.metric for v in named.values] == ["accuracy", "f1"]
 
 
 @pytest.mark.parametrize(
