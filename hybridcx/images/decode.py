@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.images import tiff
-from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, article, bands, room
+from hybridcx.images.decoded import FEW_LEVELS_CAUTION, Decoded, RefusedError, article, bands, few_levels, room
 from hybridcx.images.jpeg import check_complete, read_jpeg
 from hybridcx.images.png import Png, read_png
 
@@ -297,7 +297,7 @@ def _decoded(
     if orientation != 1:
         notes.append(f"EXIF orientation {orientation} applied")
     cautions = []
-    if bits > 8 and int(pixels.max()) - int(pixels.min()) + 1 < FEW_LEVELS:
+    if bits > 8 and few_levels(pixels):
         cautions.append(FEW_LEVELS_CAUTION)
     if trailing.strip(b"\0\xff \r\n"):
         cautions.append(_TRAILING)

@@ -19,6 +19,17 @@ FEW_LEVELS = 32
 FEW_LEVELS_CAUTION = f"the values fill fewer than {FEW_LEVELS} of the 256 grey levels of their declared range"
 
 
+def few_levels(pixels: np.ndarray) -> bool:
+    """Whether the pixels fill few grey levels, apart from the darkest and the brightest 0.1 %: a burned-in marker must not hide it.
+
+    At least one pixel of 100 or more is left out at each end.
+    """
+    n = pixels.size
+    out = max(n // 1000, min(n // 100, 1))
+    low, high = np.partition(pixels, (out, n - 1 - out), axis=None)[[out, n - 1 - out]]
+    return int(high) - int(low) + 1 < FEW_LEVELS
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A decoded image: `pixels` uint8, (height, width) for grey or (height, width, 3) for RGB, upright.

@@ -37,7 +37,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_color_lut, convert_color_space, get_decoder
 
-from hybridcx.images.decoded import FEW_LEVELS, FEW_LEVELS_CAUTION, Decoded, RefusedError, room
+from hybridcx.images.decoded import FEW_LEVELS_CAUTION, Decoded, RefusedError, few_levels, room
 from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
 from hybridcx.images.isolated import decode_apart
 from hybridcx.images.jpeg import check_complete, probed, read_jpeg
@@ -300,7 +300,7 @@ def _grey(ds: Any, stored: np.ndarray, index: int, notes: list[str], cautions: l
     if is_padding.any():
         pixels[is_padding] = 0
         notes.append("padding set to black")
-    if not windowed and bits > 8 and int(pixels.max()) - int(pixels.min()) + 1 < FEW_LEVELS:
+    if not windowed and bits > 8 and few_levels(pixels):
         cautions.append(f"no window, and {FEW_LEVELS_CAUTION}")
     return pixels
 

@@ -221,6 +221,16 @@ def test_few_grey_levels_without_a_window_are_said():
     )
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_marker_does_not_hide_few_grey_levels(photometric):
+    values = np.random.default_rng(0).integers(0, 4096, (40, 50)).astype(np.uint16)
+    values[3, 4] = 65535
+    d = decode_bytes(made(values, bits=16, PhotometricInterpretation=photometric), "x")
+    assert d.cautions == (
+        "no window, and the values fill fewer than 32 of the 256 grey levels of their declared range",
+    )
+
+
 def test_colour():
     rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     d = decode_bytes(made(rgb, bits=8), "x")

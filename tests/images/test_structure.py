@@ -173,6 +173,20 @@ def test_12_bit_values_in_a_16_bit_png_or_tiff_get_a_caution():
         assert d.cautions == (FEW,)
     assert decode_bytes(_png_16(values << 4), "x").cautions == ()
     assert decode_bytes(_png_16(np.dstack([values] * 3)), "x").cautions == (FEW,)
+    values[:, 0] = 65535  # more than 0.1 %: bright values are part of the image
+    assert decode_bytes(encoded(values, "TIFF"), "x").cautions == ()
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (200, 300)])
+@pytest.mark.parametrize("marker", [0, 65535])
+def test_a_marker_does_not_hide_12_bit_values_in_16_bits(shape, marker):
+    values = RNG.integers(0, 4096, shape).astype(np.uint16)
+    values = values if marker else 65535 - values
+    values.ravel()[: max(1, values.size // 1000)] = marker
+    for data in (_png_16(values), encoded(values, "TIFF")):
+        d = decode_bytes(data, "x")
+        assert np.array_equal(d.pixels, rounded(values, 65535))
+        assert d.cautions == (FEW,)
 
 
 def test_sbit_is_the_declared_range_of_values_that_were_not_scaled_up():
