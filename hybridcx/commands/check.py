@@ -10,7 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -46,7 +46,7 @@ from hybridcx.pipeline.costs.memory import Counts, drawn_counts
 from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
 from hybridcx.progress import Progress
 from hybridcx.records.cells import nearest, squash
-from hybridcx.records.containers import PARQUET
+from hybridcx.records.containers import PARQUET, is_stream, spooled
 from hybridcx.records.file_kinds import READ, container_of, not_a_file
 from hybridcx.records.layouts import SYNONYMS, Layout, parse_columns
 from hybridcx.records.predictions import AS_LONG, read_predictions
@@ -116,6 +116,14 @@ def check_file(
     An empty file, or one whose kind is not recognised, is a finding like any other (kind "unknown"). Raises InputError where
     there is no such file, which is no finding about one.
     """
+    if is_stream(path):
+        with spooled(path) as (copy, name):
+            if kind in ("experiment", "cohort") or (kind is None and _refers_to_files(copy)):
+                rule = "an experiment or a cohort manifest, which names files relative to its own folder"
+                raise InputError(Problem(rule, name, remedy="give its path instead of a pipe"))
+            found = check_file(copy, kind=kind, positive=positive, score_kind=score_kind, layout=layout, scale=scale)
+            found.problems = [_of_stream(p, copy, name) for p in found.problems]
+            return found
     if problem := not_a_file(path):
         raise InputError(problem)
     progress = progress or Progress(quiet=True)
@@ -133,6 +141,20 @@ def check_file(
         found.collect(lambda: _ratings(path, found, scale))
     found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
     return found
+
+
+def _refers_to_files(path: Path) -> bool:
+    """Whether a file is a cohort manifest; False where its kind is not recognised."""
+    try:
+        return recognise(path) == "cohort"
+    except InputError:
+        return False
+
+
+def _of_stream(problem: Problem, copy: Path, name: str) -> Problem:
+    """The problem of the temporary copy of a stream, with the name of the stream."""
+    prefix = next((p for p in (str(copy), copy.name) if (problem.file or "").startswith(p)), None)
+    return problem if prefix is None else replace(problem, file=name + str(problem.file)[len(prefix) :])
 
 
 def recognise(path: Path) -> Kind:

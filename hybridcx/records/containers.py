@@ -46,8 +46,8 @@ def scan_file(
 
     `numeric`: columns of scores, which stay float64 where the container holds numbers.
     """
-    if str(path) == STANDARD_INPUT or _is_pipe_of_the_shell(path):
-        with _spooled(path) as (copy, name):
+    if is_stream(path):
+        with spooled(path) as (copy, name):
             return _scan(copy, name, required, optional, numeric)
     if path.is_dir():
         return _scan_dataset(path, required, optional, numeric)
@@ -95,13 +95,13 @@ def _scan(
     return scan_frame(table, name, required, optional, numeric, path=path)
 
 
-def _is_pipe_of_the_shell(path: Path) -> bool:
-    """Whether the path is that of process substitution, `<(command)`: an open pipe of this process."""
-    return str(path.parent) in ("/dev/fd", "/proc/self/fd") or str(path) == "/dev/stdin"
+def is_stream(path: Path) -> bool:
+    """Whether the path is standard input or that of process substitution, `<(command)`: an open pipe of this process, which can be read once."""
+    return str(path) == STANDARD_INPUT or str(path.parent) in ("/dev/fd", "/proc/self/fd") or str(path) == "/dev/stdin"
 
 
 @contextmanager
-def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
+def spooled(path: Path) -> Iterator[tuple[Path, str]]:
     """Standard input or an open pipe as a temporary file, and its name for messages."""
     name = "standard input" if str(path) in (STANDARD_INPUT, "/dev/stdin") else str(path)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from dicom_files import made
@@ -112,6 +116,39 @@ def test_sound_predictions_and_ratings(tmp_path):
     assert found.table.empty
     (tmp_path / "r.csv").write_text(RATINGS, encoding="utf-8")
     assert hybridcx.check(tmp_path / "r.csv").holds == "2 readers, 20 cases, scale measurement"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="bash and /dev/fd")
+@pytest.mark.parametrize("content", ["csv", "parquet", "ratings"])
+def test_standard_input_and_process_substitution_are_checked_like_the_file(tmp_path, content):
+    if content == "ratings":
+        frame = pd.DataFrame({"case_id": list("abcd"), "reader_a": list("xyxy"), "reader_b": list("xyx ")})
+    else:
+        frame = pd.DataFrame(
+            {"case_id": list("abcd"), "y_true": list("0101"), "model": "m", "score": [0.1, 0.9, 0.2, 2]}
+        )
+    path = tmp_path / "p"
+    frame.to_parquet(path, index=False) if content == "parquet" else frame.to_csv(path, index=False)
+    command = f"{sys.executable} -m hybridcx check"
+    runs = [
+        subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+        for line in (f"{command} p", f"cat p | {command} -", f"{command} <(cat p)")
+    ]
+    assert {r.returncode for r in runs} == {0 if content == "ratings" else 1}, [r.stdout + r.stderr for r in runs]
+    assert len({r.stdout.splitlines()[-1] for r in runs}) == 1
+    if content != "ratings":
+        assert "- p" in runs[0].stdout
+        assert "- standard input" in runs[1].stdout
+        assert "- /dev/fd/" in runs[2].stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="bash")
+def test_a_manifest_from_a_pipe_is_refused(tmp_path):
+    line = f"printf 'patient_id,image,label\\np1,a.png,x\\n' | {sys.executable} -m hybridcx check -"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard input" in done.stderr
+    assert "give its path" in done.stderr.casefold()
 
 
 def test_every_problem_of_predictions_at_once(tmp_path):
