@@ -21,16 +21,19 @@ import pyarrow as pa
 
 from hybridcx.errors import InputError, Problem, printable, raise_if_any
 from hybridcx.records.cells import (
+    Coded,
     check_spellings,
     check_text,
     is_blank,
     is_number,
     listed,
+    means_missing,
     some,
     text_array,
     to_float,
 )
 from hybridcx.records.containers import scan_file
+from hybridcx.records.labels import misspelt_labels
 from hybridcx.records.strict_csv import Table
 from hybridcx.records.tables import scan_frame
 
@@ -121,7 +124,7 @@ def read_ratings(path: str | Path, scale: Scale | None = None) -> Ratings:
     """Read a ratings file: `case_id` and one column per reading, or one row per reading (`case_id`, `reader`, `rating`, perhaps `occasion`).
 
     Without `scale`, numbers are measurements and text is nominal; whole numbers from 0 to 10 could be codes too: a
-    warning, and `maybe_codes`. Empty cells and `NA` are cases that were not read.
+    warning, and `maybe_codes`. Empty cells and words for a missing value (NA, nan, None, NULL) are cases that were not read.
     An ordinal scale takes numbers (its categories in their order), for the order of words is not known.
 
     Raises InputError with every problem: what `strict_csv.read_csv` refuses; blank or repeated case ids; fewer than two
@@ -240,9 +243,7 @@ def build_ratings(
     kind, more = _kind(arrays, scale, lines, file)
     problems += more
     for c in columns:
-        problems += check_text(
-            raw[c.column], lines[c.column], file=file, column=c.column, blank_ok=True, warn_na=kind != "measurement"
-        )
+        problems += check_text(raw[c.column], lines[c.column], file=file, column=c.column, blank_ok=True)
     if kind != "measurement" and columns:
         stacked = pd.concat([raw[c.column] for c in columns], ignore_index=True)
         of_cells = np.concatenate([lines[c.column] for c in columns])
@@ -250,6 +251,10 @@ def build_ratings(
         problems += check_spellings(
             stacked[filled], of_cells[filled], file=file, column=_span(columns), what="category"
         )
+        misspelt = misspelt_labels(
+            Coded.of(stacked[filled]), of_cells[filled], file=file, column=_span(columns), unit="readings"
+        )
+        problems += [replace(p, severity="warning") for p in misspelt]
     raise_if_any(problems)
     problems += not_read
 
@@ -367,14 +372,18 @@ def _corrected(column: str, prefixes: Sequence[str]) -> str | None:
 
 
 def _without_na(raw: pd.DataFrame, columns: list[ReadingColumn], file: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table with blank cells for the text NA, on every scale, and the warning that counts them."""
-    words = {c.column: (raw[c.column].str.strip() == "NA").to_numpy() for c in columns}
-    counts = {c: int(w.sum()) for c, w in words.items() if w.any()}
+    """The table with blank cells for words that mean a missing value (NA, nan, None), on every scale, and the warning that counts them."""
+    arrays = {c.column: text_array(raw[c.column]) for c in columns}
+    masks = {c: means_missing(arr) & ~is_blank(arr) for c, arr in arrays.items()}
+    counts = {c: int(m.sum()) for c, m in masks.items() if m.any()}
     if not counts:
         return raw, []
+    words = some(dict.fromkeys(w for c in counts for w in raw[c][masks[c]].str.strip()))
     each = some([f"{c} ({n})" for c, n in counts.items()])
-    problem = Problem(f"{sum(counts.values())} times NA, taken as not read: {each}", file, severity="warning")
-    return raw.assign(**{c: raw[c].mask(words[c], "") for c in counts}), [problem]
+    rule = f"{sum(counts.values())} times {words}, taken as not read: {each}"
+    remedy = None if words == "NA" else "a category of this name needs another one"
+    problem = Problem(rule, file, remedy=remedy, severity="warning")
+    return raw.assign(**{c: raw[c].mask(masks[c], "") for c in counts}), [problem]
 
 
 def _kind(

@@ -140,6 +140,32 @@ def test_na_among_calls_is_not_read_and_counted_too(tmp_path, scale):
     assert "4 times NA, taken as not read: reader_a (2), reader_b (2)" in "\n".join(map(str, r.warnings))
 
 
+@pytest.mark.parametrize("word", ["nan", "NaN", "None", "N/A", "n/a", "NULL", "<NA>", "na", " NA "])
+def test_words_for_a_missing_reading_are_not_read_and_counted(tmp_path, word):
+    r = read(tmp_path, f"case_id,reader_a,reader_b\nc1,{word},x\nc2,x,y\nc3,x,{word}\nc4,y,y\n")
+    assert r.categories == ("x", "y")
+    assert r.frame["reader_a"].tolist() == [None, "x", "x", "y"]
+    assert r.frame["reader_b"].tolist() == ["x", "y", None, "y"]
+    said = "\n".join(map(str, r.warnings))
+    assert f"2 times {word.strip()}, taken as not read: reader_a (1), reader_b (1)" in said
+
+
+def test_words_for_a_missing_reading_among_measurements(tmp_path):
+    r = read(tmp_path, "case_id,reader_a,reader_b\nc1,nan,1.5\nc2,2.5,NULL\nc3,3.5,4.5\n")
+    assert r.scale == "measurement"
+    assert r.n_cases == 3
+    assert "2 times nan, NULL, taken as not read" in "\n".join(map(str, r.warnings))
+
+
+def test_a_misspelt_category_is_a_warning(tmp_path):
+    text = "case_id,reader_a,reader_b\nc1,malignant,malignant\nc2,benign,malignnt\nc3,benign,benign\n"
+    r = read(tmp_path, text)
+    assert r.categories == ("benign", "malignant", "malignnt")
+    (warning,) = [w for w in r.warnings if "misspelling" in str(w)]
+    assert "'malignnt' (1 readings) is probably a misspelling of 'malignant' (2 readings)" in str(warning)
+    assert (warning.severity, warning.row) == ("warning", 3)
+
+
 LONG = "case_id,reader,rating\nc2,b,3\nc1,a,1.5\nc1,b,2\nc3,a,NA\nc2,a,4\n"
 
 
