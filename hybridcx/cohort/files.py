@@ -62,7 +62,7 @@ def check_files(
     for why, at in reasons.items():
         remedy = (
             "check the path; it is relative to the manifest, upper and lower case count"
-            if why.startswith(("no such", "a folder", "an image file that"))
+            if why.startswith(("no such", "a folder", "a pipe", "an image file that"))
             else "copy it again, or exclude the case"
             if "zero" in why
             else "write image.dcm#frame=1 for the first"
@@ -117,7 +117,7 @@ def _unusable(target: Path, inside: Path, needed: bool) -> str | None:
         if not target.exists():
             return "no such image file"
         if not target.is_file():
-            return "a folder, not an image file"
+            return ("a folder" if target.is_dir() else "a pipe or a device") + ", not an image file"
         if not target.stat().st_size:
             return "an image file of zero bytes"
         with target.open("rb"):

@@ -124,8 +124,12 @@ def _warning(shared: _Shared, column: str, file: str | None, remedy: str, unknow
         + (", and training and test would share patients" if shared.n_across else "")
     )
     option = f'--patient-pattern "{shared.slot.pattern}"'
-    remedy = remedy or "if it is the patient, make it the patient_id (in `hybridcx cohort`:"
-    return Problem(rule, file, column=column, severity="warning", remedy=f"{remedy} {option})")
+    remedy = (
+        f"{remedy} {option} (its group is the patient)"
+        if remedy
+        else f"if it is the patient, make it the patient_id (in `hybridcx cohort`: {option})"
+    )
+    return Problem(rule, file, column=column, severity="warning", remedy=remedy)
 
 
 def _shared(names: list[str], patients: np.ndarray, splits: np.ndarray) -> _Shared | None:

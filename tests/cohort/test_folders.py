@@ -99,7 +99,7 @@ def test_splits_of_folders_and_patients_by_a_pattern(tmp_path, order):
     assert found.sound, found.table.to_string()
     without = hybridcx.cohort(tmp_path / "xray")
     assert "24 tokens that look like a patient" in messages(without)
-    assert r'run again with --patient-pattern "(person\d+)"' in messages(without)
+    assert r'run again with --patient-pattern "(person\d+)" (its group is the patient).' in messages(without)
 
 
 def test_patients_in_two_splits_are_counted(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -192,6 +193,16 @@ def test_missing_files_folders_and_zero_bytes(write_manifest, tmp_path):
     assert "line 6, column image: no such image file (found: 'images/none.png')" in text
     assert "line 7, column image: a folder" in text
     assert "line 8, column image: an image file of zero bytes" in text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name")
+def test_a_pipe_is_not_called_a_folder(write_manifest, tmp_path):
+    path = write_manifest(rows("c5,p5,images/pipe.png,normal"))
+    os.mkfifo(tmp_path / "images" / "pipe.png")
+    assert (
+        "line 6, column image: a pipe or a device, not an image file (found: 'images/pipe.png'). Check the path"
+        in refused(path)
+    )
 
 
 def test_excluded_cases_need_neither_label_nor_image(write_manifest):
