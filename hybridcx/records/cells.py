@@ -114,9 +114,9 @@ def is_blank(values: pa.Array) -> np.ndarray:
 
 
 def means_missing(values: pa.Array) -> np.ndarray:
-    """Return where a text is blank, or a word for a missing value (NA, nan, None, null)."""
+    """Return where a text is blank, or stands for a missing value: NA, nan, None, null, #N/A (spreadsheets), a point (SPSS, Stata, SAS)."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values, "")))
-    return as_mask(pc.is_in(words, value_set=text_array(["", *sorted(NA_WORDS)])))
+    return as_mask(pc.is_in(words, value_set=text_array(["", ".", "#n/a", *sorted(NA_WORDS)])))
 
 
 def padded(values: pa.Array) -> np.ndarray:

@@ -142,7 +142,7 @@ def labelled_images(tmp_path, labels):
     return table(tmp_path / "labels.csv", "\n".join(["filename,label", *lines]))
 
 
-@pytest.mark.parametrize("word", ["NA", "nan", "None", "", " n/a "])
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "", " n/a ", "#N/A", "."])
 def test_missing_labels_are_left_out_and_counted(tmp_path, word):
     labels = labelled_images(tmp_path, ["normal", "abnormal", word, "normal", word])
     for positive in (None, "abnormal"):
