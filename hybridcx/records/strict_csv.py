@@ -30,7 +30,7 @@ FAST_BYTES = 4_000_000
 _CHUNK_ROWS = 100_000
 _CHUNK_BYTES = 1 << 22
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-MAX_COLUMNS = 10_000
+MAX_COLUMNS = 2_500
 """A table of more columns is refused; it is a matrix of features or pixels, not predictions."""
 _BOMS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),

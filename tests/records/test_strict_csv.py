@@ -298,3 +298,11 @@ def test_text_after_blank_lines_that_begin_another_block(tmp_path, monkeypatch):
         assert slow == fast
     assert not strict_csv._is_plain(write(tmp_path, "abcdef\n\nx"))
     assert strict_csv._is_plain(write(tmp_path, "abcdef\n\n\n\n"))
+
+
+def test_too_many_columns_are_refused_before_they_are_read(tmp_path):
+    header = ["case_id", *(f"m{i}" for i in range(2500))]
+    (tmp_path / "p.csv").write_text(",".join(header) + "\n" + ",".join("1" * 2501) + "\n", encoding="utf-8")
+    table, problems = scan_csv(tmp_path / "p.csv", ())
+    assert table is None
+    assert "2,501 columns, of which at most 2,500 are read" in str(problems[0])
