@@ -114,9 +114,13 @@ def is_blank(values: pa.Array) -> np.ndarray:
 
 
 def means_missing(values: pa.Array) -> np.ndarray:
-    """Return where a text is blank, or stands for a missing value: NA, nan, None, null, #N/A (spreadsheets), a point (SPSS, Stata, SAS)."""
-    words = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values, "")))
-    return as_mask(pc.is_in(words, value_set=text_array(["", ".", "#n/a", *sorted(NA_WORDS)])))
+    """Return where a text is blank, or stands for a missing value: NA, nan, None (pandas), null, #N/A (spreadsheets), a point (SPSS, Stata, SAS).
+
+    "none" and "nil" are categories (none, mild, severe).
+    """
+    trimmed = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
+    words = text_array(["", ".", "#n/a", *sorted(NA_WORDS - {"none", "nil"})])
+    return as_mask(pc.or_(pc.is_in(pc.utf8_lower(trimmed), value_set=words), pc.equal(trimmed, "None")))
 
 
 def padded(values: pa.Array) -> np.ndarray:
@@ -232,10 +236,14 @@ def without_missing(
     Missing is NA, as R writes it; in patient ids, splits, seeds, folds and readings also what pandas, SQL and Excel write: nan, None, NULL, N/A.
     """
     problems: list[Problem] = []
-    words = sorted({form for w in NA_WORDS for form in (w, w.upper(), w.capitalize(), "NaN")})
+    labels = set(frame["y_true"].unique()) if "y_true" in frame else set()
+    written = ["NA", "NaN", "nan", "<NA>", "#N/A", "N/A", "n/a", "None", "NULL", "null"]
+    readings = [w for w in written if w == "NA" or w not in labels]
+    ids = sorted({form for w in NA_WORDS for form in (w, w.upper(), w.capitalize(), "NaN")})
     for column in [c for c in frame.columns if c not in texts]:
-        known = column in ("patient_id", "split", "seed", "fold") or column.startswith(("reader_", "rating_"))
-        missing = frame[column].isin(words if known else ["NA", "NaN", "nan", "<NA>", "#N/A"]).to_numpy(dtype=bool)
+        of_reader = column.startswith(("reader_", "rating_"))
+        words = ids if column in ("patient_id", "split", "seed", "fold") else readings if of_reader else written[:5]
+        missing = frame[column].isin(words).to_numpy(dtype=bool)
         if missing.any():
             what = f"{some(dict.fromkeys(frame[column][missing]))}, read as missing"
             problems += listed(what, rows[missing].tolist(), file=file, column=column, severity="warning")

@@ -303,3 +303,12 @@ def test_of_no_cases_and_of_no_columns_there_is_nothing_to_count():
     column = ReadingColumn("reader_a", "a", None)
     assert _coverage(pd.DataFrame({"reader_a": []}), [column], "f.csv") == []
     assert _coverage(pd.DataFrame({"x": [1]}), [], "f.csv") == []
+
+
+def test_none_is_a_category_and_pandas_none_is_not(tmp_path):
+    rows = "".join(f"c{i},{('none', 'mild', 'severe')[i % 3]},{('none', 'mild')[i % 2]}\n" for i in range(12))
+    path = tmp_path / "r.csv"
+    path.write_text("case_id,reader_a,reader_b\n" + rows + "x,None,mild\n", encoding="utf-8")
+    read = read_ratings(path)
+    assert read.categories == ("mild", "none", "severe")
+    assert read.frame.loc["x"].isna().tolist() == [True, False]
