@@ -47,7 +47,14 @@ def test_errors_keep_their_exit_code_and_never_go_to_standard_output(here, strea
     assert "fault of hybridcx" not in err
 
 
-@pytest.mark.parametrize("streams", ["| head -n 1", ">&-", pytest.param(">/dev/full", marks=FULL)])
+@pytest.mark.parametrize(
+    "streams",
+    [
+        ">&-",
+        pytest.param("| head -n 1", marks=pytest.mark.system),
+        pytest.param(">/dev/full", marks=[pytest.mark.system, FULL]),
+    ],
+)
 def test_a_finding_keeps_its_exit_code(here, call, streams):
     write(here / "p.csv", GOOD)
     assert call("compare", "p.csv", "--n-bootstrap", "100", "--out", "o")[0] == 0

@@ -120,6 +120,7 @@ def test_sound_predictions_and_ratings(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="bash and /dev/fd")
 @pytest.mark.parametrize("content", ["csv", "parquet", "ratings"])
+@pytest.mark.system  # processes of their own; test_containers has the same for compare
 def test_standard_input_and_process_substitution_are_checked_like_the_file(tmp_path, content):
     if content == "ratings":
         frame = pd.DataFrame({"case_id": list("abcd"), "reader_a": list("xyxy"), "reader_b": list("xyx ")})

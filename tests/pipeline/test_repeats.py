@@ -175,6 +175,7 @@ def test_stacking_without_validation_cases_is_refused_before_training(base):
     assert not (base / "two_parts").exists()
 
 
+@pytest.mark.system  # fifteen seconds
 def test_readers_stand_beside_folds_and_hold_out(base):
     """Cases in dispute are a stratum, and every rule has its rows, whatever the design."""
     manifest = pd.read_csv(base / "phantom" / "manifest.csv", dtype=str, keep_default_na=False)

@@ -589,6 +589,7 @@ def test_columns_levels_and_models_of_awkward_names_agree(tmp_path):
     agrees(tmp_path / "out")
 
 
+@pytest.mark.system  # nine seconds
 def test_a_small_parquet_file_of_huge_texts_is_refused_before_it_is_decoded(earlier, tmp_path):
     """A dictionary holds one text of 50 MB, the rows repeat it: 20 kB that would become 2 GB."""
     folder = copy_of(earlier, tmp_path)

@@ -237,6 +237,7 @@ def earlier_r(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.system  # ten seconds
 def test_names_that_read_as_missing_or_are_very_long_are_recomputed(tmp_path):
     frame = simulated(n=40).replace({"model": {"ties": "NA", "perfect": "m" * 10_000}, "y_true": {"abnormal": "NA"}})
     number = frame["case_id"].str[1:].astype(int)
