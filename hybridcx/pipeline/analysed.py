@@ -72,7 +72,7 @@ def analyse_run(
     """
     plan = data.plan
     predictions = predictions_from_frame(
-        data.ledger, positive=data.positive, threshold=plan.threshold, name=LEDGER_NAME
+        data.ledger, positive=data.positive, threshold=plan.threshold, name=LEDGER_NAME, own=True
     )
     tables = dict(analyse(predictions, plan, on_progress, workers))
     if data.averaged:

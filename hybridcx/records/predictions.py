@@ -237,10 +237,12 @@ def predictions_from_frame(
     layout: Layout = AS_LONG,
     model_names: Sequence[str] = (),
     name: str = "the DataFrame",
+    own: bool = False,
 ) -> Predictions:
     """Check a DataFrame as `read_predictions` checks a file; `name` stands for it in messages, rows are counted from 1.
 
-    Values become text: whole numbers without a decimal point, True and False as `true` and `false`.
+    Values become text: whole numbers without a decimal point, True and False as `true` and `false`. `own`: the ledger of a run, of which the
+    meaning of the scores is known.
 
     >>> df = pd.DataFrame({"case_id": ["a", "b"], "y_true": [0, 1], "model": "m", "score": [0.2, 0.7]})
     >>> p = predictions_from_frame(df)
@@ -250,7 +252,7 @@ def predictions_from_frame(
     table, problems = scan_frame(frame, name, (), numeric=_numeric(layout))
     return _build(
         table, problems, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster, layout=layout,
-        model=model_names[0] if model_names else "model",
+        model=model_names[0] if model_names else "model", own=own,
     )  # fmt: skip
 
 
@@ -355,6 +357,7 @@ def _build(
     layout: Layout,
     model: str,
     several: bool = False,
+    own: bool = False,
 ) -> Predictions:
     if score_kind not in get_args(ScoreKind):
         problems.append(Problem(f"the score kind must be one of {', '.join(get_args(ScoreKind))}", value=score_kind))
@@ -380,6 +383,8 @@ def _build(
         *problems,
         *(_of_cluster(replace(p, column=sources.get(p.column or "", p.column)), cluster) for p in checked.problems),
     ]
+    if own:
+        problems = [p for p in problems if p.severity == "error" or p.column != "score"]
     raise_if_any(problems)
     frame = checked.frame
     test = frame[frame["split"] == "test"]

@@ -249,7 +249,7 @@ def _run(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     result = Recomputed(out, options=plan_options(planned))
     ledger, configured = ledger_of(folder), options.get("experiment") or {}
     predictions = predictions_from_frame(
-        ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER_NAME
+        ledger, positive=options.get("positive"), threshold=planned.threshold, name=LEDGER_NAME, own=True
     )
     called = _called_again(ledger, predictions.labels, planned.threshold)
     write_table(out / "predictions.csv", called)

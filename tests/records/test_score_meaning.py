@@ -127,3 +127,9 @@ def test_decimal_commas_are_read_where_they_are_consistent(tmp_path):
 def test_commas_that_may_separate_thousands_are_not_read(tmp_path):
     with pytest.raises(InputError, match="no finite number"):
         read_predictions(csv(tmp_path / "p.csv", ["1,234"] * N), score_kind="rank")
+
+
+def test_the_ledger_of_a_run_is_not_suspected():
+    frame = pd.DataFrame(BASE | {"score": 1 - PROBABILITY})
+    assert predictions_from_frame(frame).warnings
+    assert predictions_from_frame(frame, own=True).warnings == ()
