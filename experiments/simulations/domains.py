@@ -289,7 +289,7 @@ def true_values(y: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     lines = [calibration.calibration_line(y, s) for s in scores]
     return {
         "auroc": np.array([roc.delong(y, s).estimate for s in scores]),
-        "auprc": np.array([precision_recall.average_precision(y, s) for s in scores]),
+        "auprc": np.array([roc.average_precision(y, s) for s in scores]),
         "brier": np.array([calibration.brier(y, s) for s in scores]),
         "log_loss": np.array([calibration.log_loss(y, s).estimate for s in scores]),
         "calibration_slope": np.array([line[0].estimate for line in lines]),

@@ -19,13 +19,12 @@ from hybridcx.cli.results import PRINTED, print_page
 from hybridcx.cli.signatures import arguments_of, callback, option_parameters, signature_of
 from hybridcx.cli.storage import cache_app, weights_app
 from hybridcx.cli.streams import standard_streams
-from hybridcx.commands.options import QUESTIONS
+from hybridcx.commands.options import DEFAULT_OUT, QUESTIONS
 from hybridcx.errors import HybridcxError
 from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
-DEFAULT_OUT = "reports/<name>"  # as commands.result has it, which loads pandas
 WRITES = ("compare", "agreement", "audit", "plan")
 """Commands that write nothing in Python unless `out` is given."""
 VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")

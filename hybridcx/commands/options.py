@@ -88,6 +88,8 @@ class Option:
 
 # What several commands share
 
+DEFAULT_OUT = "reports/<name>"
+"""The folder of a report where the command line names none; `<name>` becomes the name of the input."""
 Out = Annotated[
     str | Path | None,
     Option(

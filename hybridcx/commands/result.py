@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hybridcx.report.blocks import Page
     from hybridcx.report.content import Content
 
-DEFAULT_OUT = "reports/<name>"
-"""The folder of a report where the command line names none; `<name>` becomes the name of the input."""
 _NAME = "<name>"
 _REPR_CHARS = 600
 _FRAME_PX = 760

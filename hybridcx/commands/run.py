@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from hybridcx.commands.options import (
+    DEFAULT_OUT,
     Also,
     Base,
     Cache,
@@ -26,7 +27,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.commands.result import DEFAULT_OUT, Report, folder_of
+from hybridcx.commands.result import Report, folder_of
 from hybridcx.progress import Progress
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import Store, cache_root

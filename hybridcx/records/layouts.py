@@ -67,15 +67,8 @@ GROUPS = _names(
 )
 """Names of what several cases may share, where no column has patients."""
 
-CONFIDENCE = (
-    "confidence",
-    "conf",
-    "confidencescore",
-    "predictionconfidence",
-    "predconfidence",
-    "maxprob",
-    "maxprobability",
-    "maxproba",
+CONFIDENCE = _names(
+    "confidence conf confidencescore predictionconfidence predconfidence maxprob maxprobability maxproba"
 )
 """Names of a score that is usually the probability of the predicted class."""
 
@@ -326,15 +319,20 @@ def _plausible(frame: pd.DataFrame, role: str, column: str) -> bool:
     return True
 
 
-def _numbers(column: pd.Series) -> np.ndarray | None:
-    """The cells as float64, blanks as NaN; None where one is no number or all are blank."""
+def _cells(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The cells as float64, NaN where they are no numbers, and which of them are missing; decimal commas are read."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64)
-        return values if np.isfinite(values).any() else None
+        return values, np.isnan(values)
     text, _ = decimal_points(text_array(column), np.zeros(len(column), dtype=int), "", "")
-    number = is_number(text)
-    blank = is_blank(text) | as_mask(pc.equal(text, "NA"))
-    return to_float(text) if (number | blank).all() and number.any() else None
+    return to_float(text), is_blank(text) | as_mask(pc.equal(text, "NA"))
+
+
+def _numbers(column: pd.Series) -> np.ndarray | None:
+    """The cells as float64, missing ones as NaN; None where one is no number or all are missing."""
+    values, missing = _cells(column)
+    number = np.isfinite(values)
+    return values if (number | missing).all() and number.any() else None
 
 
 def _confidence(frame: pd.DataFrame, candidates: Mapping[str, str]) -> str | None:
@@ -359,8 +357,9 @@ def _asked(
     needed = [c for c in ("case_id", "y_true") if c not in names and c in candidates]
     if "model" not in names and "model" in candidates:
         needed.append("model")
-    wide = "y_true" in frame.columns and bool(_model_columns(frame))  # or the columns of the classes
-    if not wide and not names & {"score", "y_pred"} and set(candidates) & {"score", "y_pred"}:
+    single = set(candidates) & {"score", "y_pred"} and not names & {"score", "y_pred"}
+    wide = "y_true" in frame.columns and (single or needed) and bool(_model_columns(frame))
+    if single and not wide:
         needed += [c for c in ("y_pred", "score") if c in candidates]
     if not needed:
         return []
@@ -464,17 +463,13 @@ def _left_out(table: Table, cluster: str | None) -> list[Problem]:
         if known or squash(str(column)) in _COVARIATES:
             continue
         cells = frame[column]
-        if pd.api.types.is_numeric_dtype(cells.dtype):
-            numbers = 1.0
-        else:
-            text, _ = decimal_points(text_array(cells), np.zeros(len(cells), dtype=int), "", "")
-            numbers = float(np.mean(is_number(text)))
-        if cells.nunique() > 1 and (numbers > 0.5 or set(cells.unique()) - {"", "NA"} <= labels):
+        mostly_numbers = np.mean(np.isfinite(_cells(cells)[0])) > 0.5
+        if cells.nunique() > 1 and (mostly_numbers or set(cells.unique()) - {"", "NA"} <= labels):
             left.append(str(column))
     if not left:
         return []
     rule = f"columns not taken as models: {some(left)}; they are further columns of the cases"
-    remedy = f"name those of models: --columns score={shlex.quote(left[0])},score=... (y_pred= for calls), every model's column"
+    remedy = f"if they are models, name the columns of all models: --columns score={shlex.quote(left[0])},score=... (calls: y_pred=)"
     return [Problem(rule, table.file, severity="warning", remedy=remedy)]
 
 
@@ -503,8 +498,7 @@ def _model_columns(frame: pd.DataFrame) -> list[_Column]:
         if values is None and not calls and squash(name) not in _COVARIATES and _mostly_scores(frame[name]):
             plain.append(_Column(name, _model_of(name), True))  # its other cells are then reported
             continue
-        within = values is not None and np.nanmin(values) >= -1e-6 and np.nanmax(values) <= 1 + 1e-6
-        continuous = values is not None and within and not set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}
+        continuous = _is_continuous(frame[name])
         if match and (values is not None or calls):
             word = match["first"] or match["last"]
             affixed.append(_Column(name, _model_of(name), continuous or (not calls) or bool(_IS_SCORE.fullmatch(word))))
@@ -571,11 +565,8 @@ def _add_up(frame: pd.DataFrame, columns: Sequence[str]) -> bool:
 
 
 def _mostly_scores(column: pd.Series) -> bool:
-    """Whether nine in ten cells of a column of text are numbers in 0 to 1, among them others than 0 and 1."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return False
-    text, _ = decimal_points(text_array(column), np.zeros(len(column), dtype=int), "", "")
-    values = to_float(text)
+    """Whether nine in ten cells are numbers in 0 to 1, among them others than 0 and 1."""
+    values, _ = _cells(column)
     with np.errstate(invalid="ignore"):
         inside = (values >= 0) & (values <= 1)
     return bool(inside.mean() >= 0.9 and np.any(inside & (values > 0) & (values < 1)))

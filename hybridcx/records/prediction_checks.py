@@ -79,9 +79,8 @@ def check_predictions(
         return out
 
     true = (raw["split"] != "disputed").to_numpy() if "split" in raw.columns else np.ones(len(raw), dtype=bool)
-    coded = {
-        c: Coded.of(raw[c]) for c in raw.columns if c != "score"
-    }  # each column is coded once: that takes most of the time
+    # Each column is coded once: that takes most of the time.
+    coded = {c: Coded.of(raw[c]) for c in raw.columns if c != "score"}
     out.problems += _texts(coded, rows, file, extra, true)
     out.problems += _spellings(coded, rows, file, true)
     frame, problems = _typed(raw, rows, file, score_kind, extra)

@@ -169,8 +169,13 @@ def meaning_warnings(
     out = []
     if confident:
         whose = "" if len(confident) == len(model.values) else f" of {some(confident)}"
+        few = (
+            "no"
+            if not np.any(scores[np.isin(model.codes, [model.values.tolist().index(c) for c in confident])] < 0.5)
+            else "hardly any"
+        )
         rule = (
-            f"no score{whose or ' of any model'} is below 0.5: score{whose} is probably the confidence in the predicted class, not the positive "
+            f"{few} score{whose or ' of any model'} is below 0.5: score{whose} is probably the confidence in the predicted class, not the positive "
             "class's probability"
         )
         remedy = "use --score-kind confidence, which takes 1 - score where the negative class is predicted"

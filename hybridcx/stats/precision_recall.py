@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from math import nan, sqrt
 
-import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from hybridcx.stats.results import Interval
-from hybridcx.stats.score_inputs import check_one_score, check_truth, z_value
-
-
-def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
-    """Return the average precision: the mean over positives of the precision at their score; equal scores are called together.
-
-    NaN without a positive case.
-    """
-    y = check_truth(y_true)
-    score = check_one_score(y_score, y.size)
-    if not y.any():
-        return nan
-    order = np.argsort(-score, kind="stable")
-    truth, ordered = y[order], score[order]
-    last = np.r_[ordered[1:] != ordered[:-1], True]
-    hits, called = np.cumsum(truth)[last], np.flatnonzero(last) + 1
-    return float((np.diff(hits, prepend=0) * hits / called).sum() / hits[-1])
+from hybridcx.stats.roc import average_precision
+from hybridcx.stats.score_inputs import check_truth, z_value
 
 
 def auprc_logit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95) -> Interval:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from hybridcx.stats.precision_recall import auprc_logit, average_precision
+from hybridcx.stats.precision_recall import auprc_logit
+from hybridcx.stats.roc import average_precision
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "metric_pairs"
 EXACT = partial(pytest.approx, rel=1e-9, abs=1e-12)
