@@ -156,12 +156,13 @@ def meaning_warnings(
     """
     if not len(scores):
         return []
-    confident, reversed_models = [], []
+    confident, reversed_models, slips = [], [], False
     for code, name in enumerate(model.values.tolist()):
         at = np.flatnonzero(model.codes == code)[:_SAMPLE]
         y, s = positive[at], scores[at]
         if _is_confidence(s, None if called is None else called[at]):
             confident.append(name)
+            slips = slips or bool(np.any(s < 0.5))
         elif y.any() and not y.all():
             area = delong(y, s)
             if area.conf_high < 0.5 or (area.estimate < 0.05 and len(at) >= _MANY):
@@ -169,11 +170,7 @@ def meaning_warnings(
     out = []
     if confident:
         whose = "" if len(confident) == len(model.values) else f" of {some(confident)}"
-        few = (
-            "no"
-            if not np.any(scores[np.isin(model.codes, [model.values.tolist().index(c) for c in confident])] < 0.5)
-            else "hardly any"
-        )
+        few = "hardly any" if slips else "no"
         rule = (
             f"{few} score{whose or ' of any model'} is below 0.5: score{whose} is probably the confidence in the predicted class, not the positive "
             "class's probability"

@@ -65,6 +65,15 @@ def test_one_model_of_confidences_among_several_is_named():
     assert "no score of a is below 0.5: score of a is probably the confidence" in text
 
 
+def test_a_slip_among_confidences_is_not_denied():
+    rows = np.arange(100)
+    labels = np.where(rows % 2 == 0, "abnormal", "normal")
+    ids = [f"c{i:02d}" for i in rows]
+    score = np.where(rows == 3, 0.4999, 0.6 + rows / 1000)
+    frame = pd.DataFrame({"case_id": ids, "y_true": labels, "model": "m", "y_pred": labels, "score": score})
+    assert "hardly any score of any model is below 0.5" in "\n".join(map(str, predictions_from_frame(frame).warnings))
+
+
 def test_confidences_in_percent():
     converted = read(100 * CONFIDENCE, "confidence", True)
     np.testing.assert_allclose(converted.matrices().y_score[0], PROBABILITY, rtol=0, atol=1e-12)
