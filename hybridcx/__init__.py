@@ -1,8 +1,9 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
-`hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is
-`run --dry-run`. `hybridcx.stats` is the library of statistics on arrays. Each is loaded when it is first used, so that `import hybridcx` is fast.
+`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`.
+`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`; `hybridcx.stats` is the library of statistics on
+arrays. Each is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hybridcx import stats as stats
+    from hybridcx.commands import plan as plan
     from hybridcx.commands.agreement import agreement
     from hybridcx.commands.audit import audit
     from hybridcx.commands.check import check
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from hybridcx.commands.compare import compare
     from hybridcx.commands.estimate import Estimate, estimate
     from hybridcx.commands.phantom import phantom
-    from hybridcx.commands.plan import plan
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
@@ -45,11 +46,12 @@ MODULES = {  # the module of each public name
     "demo": "hybridcx.commands.run",
     "estimate": "hybridcx.commands.estimate",
     "phantom": "hybridcx.commands.phantom",
-    "plan": "hybridcx.commands.plan",
     "read_experiment": "hybridcx.experiment.file",
     "run": "hybridcx.commands.run",
     "verify": "hybridcx.verification.verify",
 }
+NAMESPACES = {"plan": "hybridcx.commands.plan", "stats": "hybridcx.stats"}
+"""The modules that are public as a whole."""
 
 __all__ = [
     "Estimate",
@@ -71,6 +73,7 @@ __all__ = [
     "plan",
     "read_experiment",
     "run",
+    "stats",
     "verify",
 ]
 
@@ -78,8 +81,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name in MODULES:
         return getattr(_import_module(MODULES[name]), name)
-    if name == "stats":
-        return _import_module("hybridcx.stats")
+    if name in NAMESPACES:
+        return _import_module(NAMESPACES[name])
     raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")
 
 

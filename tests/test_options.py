@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 
 import pytest
 
@@ -16,7 +17,7 @@ from hybridcx.commands.options import QUESTIONS, Option, choices_of, flag_of, op
 from hybridcx.errors import InputError
 from hybridcx.verification.recompute import _recorded_options
 
-FUNCTIONS = (*VERBS, "plan", "estimate")
+FUNCTIONS = (*VERBS, *(f"plan.{q}" for q in QUESTIONS), "estimate")
 HEADER = "case_id,y_true,model,score,sex\n"
 PREDICTIONS = HEADER + "".join(
     f"c{i},{('normal', 'abnormal')[i % 2]},{m},{(i * 7 + 3 * j + 4 * (i % 2)) % 11 / 11},{'fm'[i % 3 > 0]}\n"
@@ -31,33 +32,25 @@ def words(text):
 
 @pytest.mark.parametrize("verb", FUNCTIONS)
 def test_the_command_line_reads_the_signature_of_the_function(verb):
-    parameters = inspect.signature(getattr(hybridcx, verb)).parameters
+    parameters = inspect.signature(attrgetter(verb)(hybridcx)).parameters
     read = signature_of(verb).parameters
     assert list(read) == list(parameters)
     for name, parameter in parameters.items():
         assert read[name].alias == parameter.annotation, name
         assert read[name].default == (REQUIRED if parameter.default is parameter.empty else parameter.default), name
         assert read[name].positional == (parameter.kind is parameter.POSITIONAL_OR_KEYWORD), name
-    assert inspect.getdoc(getattr(hybridcx, verb)).startswith(signature_of(verb).help)
+    assert inspect.getdoc(attrgetter(verb)(hybridcx)).startswith(signature_of(verb).help)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, *(f"plan.{q}" for q in QUESTIONS)])
 def test_every_option_is_in_the_help_of_the_command_line(call, verb):
-    code, out, err = call(verb, "--help")
+    code, out, err = call(*verb.split("."), "--help")
     assert (code, err) == (0, "")
+    assert words(signature_of(verb).help) in words(out)
     for name, parameter in signature_of(verb).parameters.items():
         shown = name if parameter.positional else flag_of(name, parameter.option)
         assert (f" {shown}" in out or f"{{{shown}}}" in out) == parameter.option.cli, name
         assert (words(parameter.option.help)[:40] in words(out)) == parameter.option.cli, name
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_of_plan_has_its_own_options(call, question):
-    out = call("plan", question, "--help")[1]
-    for name, option in options_of(hybridcx.plan).items():
-        expected = name == "out" or name in QUESTIONS[question].options
-        assert (f" {flag_of(name, option)} " in out) == expected, name
-    assert set(QUESTIONS[question].required) <= set(QUESTIONS[question].options)
 
 
 def test_the_list_of_commands_is_not_truncated(call):
@@ -67,7 +60,7 @@ def test_the_list_of_commands_is_not_truncated(call):
 
 @pytest.mark.parametrize("verb", FUNCTIONS)
 def test_help_of_the_function_documents_every_parameter(verb):
-    function = getattr(hybridcx, verb)
+    function = attrgetter(verb)(hybridcx)
     text = inspect.getdoc(function)
     section = text.split("Parameters\n----------\n")[1].split("\n\n")[0]
     documented = [line.split(" : ")[0] for line in section.splitlines() if not line.startswith(" ")]
@@ -78,7 +71,7 @@ def test_help_of_the_function_documents_every_parameter(verb):
 
 def test_public_names():
     public = [n for n in dir(hybridcx) if not n.startswith("__")]
-    assert public == sorted(hybridcx.__all__) == sorted(hybridcx.MODULES)
+    assert public == sorted(hybridcx.__all__) == sorted([*hybridcx.MODULES, *hybridcx.NAMESPACES])
 
 
 def test_every_alias_is_used_and_has_a_default_within_its_range():
@@ -132,12 +125,6 @@ def test_ranges():
     assert [whole.contains(v) for v in (1, 2, 2.0, 2.5)] == [False, True, True, False]
     assert whole.range_words == "at least 2"
     assert Option("", float, low=0, high=2, open_ends="low").range_words == "above 0 and at most 2"
-
-
-def test_several_values_where_a_question_of_plan_has_one(here, call):
-    code, _, err = call("plan", "mcnemar", "--difference", 0.1, "--discordance", 0.2, "--discordance", 0.3)
-    assert code == 2
-    assert "--discordance has one value in the question mcnemar" in err
 
 
 # Provenance and its repetition
@@ -198,7 +185,6 @@ def test_provenance_records_every_option_of_the_other_commands(here, verb):
 
 def test_provenance_of_plan_repeats_the_call(here):
     values = {
-        "question": "mcnemar",
         "p10": 0.2,
         "p01": 0.1,
         "power": [0.8, 0.9],
@@ -206,7 +192,9 @@ def test_provenance_of_plan_repeats_the_call(here):
         "metric": "sensitivity",
         "prevalence": 0.4,
     }
-    report = hybridcx.plan(out="o", **values)
+    report = hybridcx.plan.mcnemar(out="o", **values)
     record = json.loads((report.folder / "provenance.json").read_text(encoding="utf-8"))["options"]
-    assert record == values == _recorded_options(hybridcx.plan, record)
+    assert record == {"question": "mcnemar", **values}
+    assert _recorded_options(hybridcx.plan.mcnemar, record) == values
     assert isinstance(record["power"], Sequence)
+    assert hybridcx.verify("o").agrees

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
+from operator import attrgetter
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -66,13 +67,14 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-def _call(verb: str, values: dict[str, Any], *positional: str) -> int:
+def _call(verb: str, values: dict[str, Any]) -> int:
     """Call `hybridcx.<verb>` with the options that were given, print its result, and return the exit code."""
-    if verb in WRITES and values["out"] is None:
+    command = verb.split(".")[0]
+    if command in WRITES and values["out"] is None:
         values = values | {"out": DEFAULT_OUT}
     with Progress(quiet=values["quiet"], verbose=values["verbose"]) as progress:
-        result = getattr(hybridcx, verb)(*positional, **arguments_of(verb, values), progress=progress)
-        return PRINTED.get(verb, print_page)(result, values)
+        result = attrgetter(verb)(hybridcx)(**arguments_of(verb, values), progress=progress)
+        return PRINTED.get(command, print_page)(result, values)
 
 
 def _run(values: dict[str, Any]) -> int:
@@ -98,10 +100,10 @@ def _add_commands() -> None:
         app.command(verb)(callback(verb, parameters, signature_of(verb).help, work))
         if verb == "audit":
             app.add_typer(plan_app, name="plan")
-    for name, question in QUESTIONS.items():
-        parameters = option_parameters("plan", question.options)
-        work = lambda values, name=name: _call("plan", values, name)  # noqa: E731
-        plan_app.command(name)(callback(name, parameters, question.help, work))
+    for name in QUESTIONS:
+        verb = f"plan.{name}"
+        work = lambda values, verb=verb: _call(verb, values)  # noqa: E731
+        plan_app.command(name)(callback(name, option_parameters(verb), signature_of(verb).help, work))
     app.add_typer(cache_app, name="cache")
     app.add_typer(weights_app, name="weights")
 

@@ -18,6 +18,7 @@ import typer
 
 import hybridcx
 from hybridcx.commands.options import Option, flag_of, help_of, option_of
+from hybridcx.errors import Problem, raise_if_any
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more messages.")]
@@ -43,7 +44,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The parameters of a command by name, and the first paragraph of its docstring."""
+    """The parameters of a command by name, and the first paragraph of its docstring (of a question of plan all of them)."""
 
     parameters: Mapping[str, Parameter]
     help: str
@@ -51,10 +52,11 @@ class Signature:
 
 @cache
 def signature_of(verb: str) -> Signature:
-    """The signature of `hybridcx.<verb>`, read from the source text. Defaults are literals."""
-    spec = find_spec_without_import(hybridcx.MODULES[verb])
+    """The signature of `hybridcx.<verb>`, such as compare or plan.mcnemar, read from the source text. Defaults are literals."""
+    owner, _, name = verb.rpartition(".")
+    spec = find_spec_without_import(hybridcx.NAMESPACES[owner] if owner else hybridcx.MODULES[name])
     tree = ast.parse(spec.read_text(encoding="utf-8"))
-    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == verb)
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
     arguments = function.args
     defaults: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults)) + list(
         arguments.defaults
@@ -66,7 +68,8 @@ def signature_of(verb: str) -> Signature:
     ]:
         value = REQUIRED if default is None else ast.literal_eval(default)
         parameters[argument.arg] = Parameter(ast.unparse(argument.annotation or ast.Constant(None)), value, positional)
-    return Signature(parameters, (ast.get_docstring(function) or "").split("\n\n")[0])
+    text = (ast.get_docstring(function) or "").split("\n\nRaises\n---")[0]
+    return Signature(parameters, text if owner else text.split("\n\n")[0])
 
 
 def find_spec_without_import(module: str) -> Path:
@@ -77,23 +80,25 @@ def find_spec_without_import(module: str) -> Path:
     return Path(spec.submodule_search_locations[0]).joinpath(*module.split(".")[1:]).with_suffix(".py")
 
 
-def option_parameters(verb: str, only: tuple[str, ...] | None = None) -> list[inspect.Parameter]:
-    """The parameters of a command as Typer reads them; of `only` these options, in this order, and the folder `out`."""
-    signature = signature_of(verb).parameters
-    names = [n for n in signature if signature[n].option.cli] if only is None else [*only, "out"]
-    return [_parameter(name, signature[name]) for name in names]
+def option_parameters(verb: str) -> list[inspect.Parameter]:
+    """The parameters of a command as Typer reads them."""
+    return [_parameter(name, p) for name, p in signature_of(verb).parameters.items() if p.option.cli]
 
 
 def _parameter(name: str, parameter: Parameter) -> inspect.Parameter:
     option, default = parameter.option, parameter.default
     kind: Any = list[option.parse] if option.repeatable else option.parse  # type: ignore[name-defined]
     if parameter.positional:
+        default = REQUIRED  # in Python arrays may stand instead
         info = typer.Argument(help=help_of(parameter.alias), metavar=option.metavar)
     else:
-        show = default not in (None, (), False) and default is not True
-        info = typer.Option(
-            flag_of(name, option), help=help_of(parameter.alias), metavar=option.metavar, show_default=show
-        )
+        show = default not in (None, (), False, REQUIRED) and default is not True
+        text = help_of(parameter.alias) + (" [required]" if default is REQUIRED else "")
+        info = typer.Option(flag_of(name, option), help=text, metavar=option.metavar, show_default=show)
+        if default is REQUIRED:  # `arguments_of` names all that are missing
+            default = None
+        if option.repeatable and isinstance(default, (int, float)):
+            default = [default]
         negative = option.parse is bool and default is True  # the flag --no-x sets it to False
         default = False if negative else None if default == () else default
         if option.parse is str and default is not None and default is not REQUIRED:
@@ -103,9 +108,14 @@ def _parameter(name: str, parameter: Parameter) -> inspect.Parameter:
 
 
 def arguments_of(verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the Python function; an option that was not given keeps the function's default."""
+    """The arguments of the Python function; an option that was not given keeps the function's default.
+
+    Raises InputError with every required option that is missing.
+    """
     signature = signature_of(verb).parameters
     given = {n: v for n, v in values.items() if n in signature and v is not None and v != []}
+    missing = [flag_of(n, p.option) for n, p in signature.items() if p.default is REQUIRED and n not in given]
+    raise_if_any([Problem(f"{flag} is missing") for flag in missing])
     return {n: not v if signature[n].default is True else v for n, v in given.items()}
 
 

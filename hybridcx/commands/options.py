@@ -312,13 +312,15 @@ TrustLocalUsers = Annotated[
 
 # plan
 
-QuestionName = Annotated[str, Option("The question: mcnemar, precision, noninferiority, auc or detectable.", cli=False)]
-PlanMetric = Annotated[
-    Literal["accuracy", "sensitivity", "specificity", "auroc"] | None,
-    Option(
-        "Metric; default accuracy, for the question auc auroc. Sizes for sensitivity or specificity count the cases of that class. auroc is "
-        "for auc and detectable."
-    ),
+QUESTIONS = ("mcnemar", "precision", "noninferiority", "auc", "detectable")
+"""The questions of `plan`, a function of `hybridcx.plan` each."""
+CountMetric = Annotated[
+    Literal["accuracy", "sensitivity", "specificity"],
+    Option("Metric. Sizes for sensitivity or specificity count the cases of that class."),
+]
+DetectableMetric = Annotated[
+    Literal["accuracy", "sensitivity", "specificity", "auroc"],
+    Option("Metric; for sensitivity or specificity `n` counts the cases of that class."),
 ]
 P10 = Annotated[float | None, Option("Share of cases that only the model classifies correctly.", float, low=0, high=1)]
 P01 = Annotated[
@@ -329,43 +331,48 @@ Difference = Annotated[
     Option("p10 - p01, the difference of the accuracies; default 0 for noninferiority.", float, low=-1, high=1, open_ends="both"),
 ]  # fmt: skip
 Discordance = Annotated[
+    float | None,
+    Option("p10 + p01, the share of cases that exactly one of the two classifies correctly.", float, low=0, high=1),
+]
+Discordances = Annotated[
     float | Sequence[float] | None,
     Option(
-        "p10 + p01, the share of cases that exactly one of the two classifies correctly. For detectable it may be repeated; default 0.05, 0.1, "
-        "0.2, 0.3 and 0.4.",
+        "Share of cases that exactly one of the two classifies correctly; default 0.05, 0.1, 0.2, 0.3 and 0.4. May be repeated.",
         float, low=0, high=1, repeatable=True,
     ),
 ]  # fmt: skip
 Power = Annotated[
-    float | Sequence[float] | None,
-    Option("Power; default 0.8. May be repeated.", float, low=0, high=1, open_ends="both", repeatable=True),
+    float | Sequence[float], Option("Power. May be repeated.", float, low=0, high=1, open_ends="both", repeatable=True)
 ]
-Alpha = Annotated[
-    float | None,
-    Option("Level of the test: two-sided, default 0.05; for noninferiority one-sided, default 0.025.", float, low=0, high=0.5, open_ends="both"),
-]  # fmt: skip
+Alpha = Annotated[float, Option("Two-sided level of the test.", float, low=0, high=0.5, open_ends="both")]
+OneSidedAlpha = Annotated[float, Option("One-sided level of the test.", float, low=0, high=0.5, open_ends="both")]
 PlanMargin = Annotated[
-    float | None, Option("Largest loss that is tolerated, such as 0.05.", float, low=0, high=1, open_ends="both")
+    float, Option("Largest loss that is tolerated, such as 0.05.", float, low=0, high=1, open_ends="both")
 ]
 Proportion = Annotated[
-    float | Sequence[float] | None,
+    float | Sequence[float],
     Option("Anticipated proportion. May be repeated.", float, low=0, high=1, repeatable=True),
 ]
 Halfwidth = Annotated[
-    float | Sequence[float] | None,
+    float | Sequence[float],
     Option("Half of the interval's width, such as 0.05. May be repeated.", float, low=0, high=0.5, open_ends="both", repeatable=True),
 ]  # fmt: skip
-PlanLevel = Annotated[
-    float | None,
-    Option("Confidence level of the interval; default 0.95.", float, low=0.5, high=1, open_ends="both"),
-]
-Auc = Annotated[float | None, Option("Anticipated AUROC of the model.", float, low=0, high=1, open_ends="both")]
-ComparatorAuc = Annotated[
-    float | None, Option("Anticipated AUROC of the comparator.", float, low=0, high=1, open_ends="both")
+PlanLevel = Annotated[float, Option("Confidence level of the interval.", float, low=0.5, high=1, open_ends="both")]
+Auc = Annotated[float, Option("Anticipated AUROC of the model.", float, low=0, high=1, open_ends="both")]
+ComparatorAuc = Annotated[float, Option("Anticipated AUROC of the comparator.", float, low=0, high=1, open_ends="both")]
+AssumedAuc = Annotated[
+    float | None, Option("Anticipated AUROC of the comparator; for auroc.", float, low=0, high=1, open_ends="both")
 ]
 Correlation = Annotated[
-    float | None,
+    float,
     Option("Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7.", float, low=-1, high=1, open_ends="high"),
+]  # fmt: skip
+SomeCorrelation = Annotated[
+    float | None,
+    Option(
+        "Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7; for auroc.",
+        float, low=-1, high=1, open_ends="high",
+    ),
 ]  # fmt: skip
 Ratio = Annotated[
     float | None,
@@ -379,58 +386,9 @@ PlanPrevalence = Annotated[
     ),
 ]  # fmt: skip
 NCases = Annotated[
-    int | None,
+    int,
     Option("Cases of the test set; for sensitivity or specificity those of the class.", int, low=2, high=1e7, open_ends="high"),
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of `plan`: its help, the options that it takes, those that it needs, its metrics (the default first), and default level."""
-
-    help: str
-    options: tuple[str, ...]
-    required: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ("accuracy", "sensitivity", "specificity")
-    several: tuple[str, ...] = ("power",)
-    alpha: float = 0.05
-
-
-_PAIR = ("p10", "p01", "difference", "discordance")
-_AREAS = ("comparator_auc", "correlation", "ratio")
-QUESTIONS: Mapping[str, Question] = {
-    "mcnemar": Question(
-        "Cases for McNemar's test of two models.\n\n"
-        "Exact and mid-p test, both models on the same cases. Give --p10 and --p01, or --difference and --discordance.",
-        (*_PAIR, "power", "alpha", "metric", "prevalence"),
-    ),
-    "precision": Question(
-        "Cases for a confidence interval of a given half-width.\n\nWilson and Clopper-Pearson intervals.",
-        ("proportion", "halfwidth", "confidence_level", "metric", "prevalence"),
-        required=("proportion", "halfwidth"),
-        several=("proportion", "halfwidth"),
-    ),
-    "noninferiority": Question(
-        "Cases to show that a model is not worse by a margin.\n\n"
-        "Tango's score test, both models on the same cases. Give --discordance (with --difference where the models differ), or --p10 and --p01.",
-        ("margin", *_PAIR, "power", "alpha", "metric", "prevalence"),
-        required=("margin",),
-        alpha=0.025,
-    ),
-    "auc": Question(
-        "Cases to show a difference of two AUROCs.\n\nBoth models on the same cases.",
-        ("auc", *_AREAS, "prevalence", "power", "alpha", "metric"),
-        required=("auc", "comparator_auc", "correlation"),
-        metrics=("auroc",),
-    ),
-    "detectable": Question(
-        "Smallest difference that a test set could have shown.",
-        ("n", "discordance", "power", "alpha", "metric", "prevalence", *_AREAS),
-        required=("n",),
-        metrics=("accuracy", "sensitivity", "specificity", "auroc"),
-        several=("power", "discordance"),
-    ),
-}  # fmt: skip
 
 
 # What follows from the options

@@ -19,11 +19,11 @@ import pandas as pd
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.record import cohort_of
 from hybridcx.cohort.splits import Split
+from hybridcx.commands import plan
 from hybridcx.commands.agreement import agreement
 from hybridcx.commands.audit import audit
 from hybridcx.commands.compare import compare
-from hybridcx.commands.options import options_of
-from hybridcx.commands.plan import plan
+from hybridcx.commands.options import QUESTIONS, options_of
 from hybridcx.commands.publish import plan_options
 from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort, analyse_run
@@ -232,7 +232,12 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
 
 
 def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
-    plan(out=new / "report", **_recorded_options(plan, record["options"]))
+    options = record["options"]
+    question = str(options.get("question"))
+    if question not in QUESTIONS:
+        raise ValueError(f"the recorded question is {question!r}, not one of {', '.join(QUESTIONS)}")
+    asked = getattr(plan, question)
+    asked(out=new / "report", **_recorded_options(asked, options))
     return _finished(new / "report", record, {})
 
 

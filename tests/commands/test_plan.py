@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import hybridcx
-from hybridcx.commands.plan import QUESTIONS
+from hybridcx.commands.options import QUESTIONS
 from hybridcx.errors import InputError
 from hybridcx.narrative.planning import sentence
 from hybridcx.stats import power
@@ -34,7 +34,7 @@ def answer(made, method=None):
 
 
 def pair(**options):
-    return hybridcx.plan("mcnemar", **options)
+    return hybridcx.plan.mcnemar(**options)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -92,7 +92,7 @@ def test_the_curve_over_the_assumption_goes_through_the_answer(here):
         ("auc", {"auc": 0.9, "comparator_auc": 0.8, "correlation": 0.33}, "correlation"),
         ("detectable", {"n": 80, "discordance": 0.27}, "discordance"),
     ):
-        table = hybridcx.plan(question, out=here / question, **options).tables["plan"]
+        table = getattr(hybridcx.plan, question)(out=here / question, **options).tables["plan"]
         curve = table.query("part == 'by_assumption'")
         row = table.query("part == 'answer'")
         row = row[row["method"] == curve["method"].iloc[0]].iloc[0]
@@ -111,7 +111,7 @@ def test_the_cases_of_both_classes(here):
 
 
 def test_a_prevalence_is_a_ratio_for_areas(here):
-    made = hybridcx.plan("auc", auc=0.9, comparator_auc=0.85, correlation=0.5, prevalence=0.25)
+    made = hybridcx.plan.auc(auc=0.9, comparator_auc=0.85, correlation=0.5, prevalence=0.25)
     row = answer(made, "obuchowski").iloc[0]
     assert row["ratio"] == 3
     assert row["n.negative"] == ceil(3 * row["n.positive"])
@@ -119,7 +119,7 @@ def test_a_prevalence_is_a_ratio_for_areas(here):
 
 
 def test_what_a_test_set_could_have_shown(here):
-    made = hybridcx.plan("detectable", n=49, discordance=[0.05, 0.3])
+    made = hybridcx.plan.detectable(n=49, discordance=[0.05, 0.3])
     rows = answer(made, "exact")
     assert rows["status"].tolist() == ["not_estimable", "ok"]
     assert rows["value"].iloc[1] == power.detectable_difference_mcnemar(49, 0.3)
@@ -129,7 +129,7 @@ def test_what_a_test_set_could_have_shown(here):
 
 
 def test_what_a_test_set_could_have_shown_of_areas(here):
-    made = hybridcx.plan("detectable", n=331, metric="auroc", comparator_auc=0.85, correlation=0.5)
+    made = hybridcx.plan.detectable(n=331, metric="auroc", comparator_auc=0.85, correlation=0.5)
     row = answer(made, "obuchowski").iloc[0]
     assert (row["n.positive"], row["n.negative"]) == (166, 165)
     assert power.auc_paired_power(166, 165, 0.85, 0.85 + row["value"], 0.5) == pytest.approx(0.8, abs=1e-9)
@@ -137,9 +137,9 @@ def test_what_a_test_set_could_have_shown_of_areas(here):
 
 
 def test_noninferiority_beyond_what_is_enumerated_uses_the_formula(here):
-    small = hybridcx.plan("noninferiority", margin=0.1, discordance=0.2)
+    small = hybridcx.plan.noninferiority(margin=0.1, discordance=0.2)
     assert set(answer(small)["method"]) == {"exact", "asymptotic"}
-    large = hybridcx.plan("noninferiority", margin=0.02, discordance=0.2)
+    large = hybridcx.plan.noninferiority(margin=0.02, discordance=0.2)
     assert set(answer(large)["method"]) == {"asymptotic"}
     assert "formula" in sentence(large.tables["plan"])[0]
 
@@ -155,6 +155,7 @@ def test_a_large_study_is_planned_in_seconds(here):
     [
         (("mcnemar",), ["discordant probabilities are missing"]),
         (("mcnemar", "--p10", 1.5, "--alpha", 0.7, "--power", 2, "--metric", "ppv"), ["--p10", "--alpha", "--power", "--metric"]),
+        (("mcnemar", "--p10", 0.2, "--p01", 0.1, "--margin", 0.1), ["No such option: --margin"]),
         (("mcnemar", "--p10", 0.1, "--p01", 0.1), ["must differ"]),
         (("mcnemar", "--p10", 0.7, "--p01", 0.6), ["exclusive"]),
         (("mcnemar", "--p10", 0.1, "--difference", 0.1, "--discordance", 0.2), ["not both"]),
@@ -170,7 +171,7 @@ def test_a_large_study_is_planned_in_seconds(here):
         (("auc", "--auc", 0.9, "--comparator-auc", 0.8, "--correlation", 0.5, "--ratio", 1, "--prevalence", 0.5), ["say the same"]),
         (("detectable",), ["--n is missing"]),
         (("detectable", "--n", 1), ["--n is at least 2"]),
-        (("detectable", "--n", 49, "--correlation", 0.5), ["--correlation has no part"]),
+        (("detectable", "--n", 49, "--correlation", 0.5, "--ratio", 2), ["--correlation has no part", "--ratio has no part"]),
         (("detectable", "--n", 49, "--metric", "auroc", "--discordance", 0.1), ["--discordance has no part", "--comparator-auc is missing"]),
     ],
 )  # fmt: skip
@@ -183,13 +184,14 @@ def test_bad_input_is_exit_2_with_every_problem(here, call, arguments, said):
     assert list(here.iterdir()) == []
 
 
-def test_what_the_question_has_no_use_for_is_refused():
-    with pytest.raises(InputError, match="--margin has no part in the question auc"):
-        hybridcx.plan("auc", auc=0.9, comparator_auc=0.8, correlation=0.5, margin=0.1)
-    with pytest.raises(InputError, match="unknown question"):
-        hybridcx.plan("mcnemer")
+def test_wrong_calls_from_python():
+    with pytest.raises(TypeError, match="margin"):
+        hybridcx.plan.auc(auc=0.9, comparator_auc=0.8, correlation=0.5, margin=0.1)  # type: ignore[call-arg]
     with pytest.raises(InputError, match="--p10 lies between"):
-        hybridcx.plan("mcnemar", p10="much", p01=0.1)  # type: ignore[arg-type]
+        hybridcx.plan.mcnemar(p10="much", p01=0.1)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="power must lie"):
+        hybridcx.plan.mcnemar(p10=0.2, p01=0.1, power=[])
+    assert dir(hybridcx.plan) == sorted(QUESTIONS)
 
 
 def test_the_same_plan_repeats_to_the_byte_and_another_command_keeps_its_folder(here, call):

@@ -41,7 +41,7 @@ def test_nothing_is_written_without_out(frame, tmp_path, monkeypatch):
         hybridcx.compare(frame, n_bootstrap=100),
         hybridcx.agreement("ratings.csv", n_bootstrap=100),
         hybridcx.audit(published, positives=10, negatives=10),
-        hybridcx.plan("mcnemar", p10=0.15, p01=0.05),
+        hybridcx.plan.mcnemar(p10=0.15, p01=0.05),
     ):
         assert (made.folder, made.page) == (None, None)
         assert made.summary()

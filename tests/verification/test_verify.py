@@ -229,7 +229,7 @@ def test_an_audit_and_a_plan_agree(tmp_path):
     (tmp_path / "t.csv").write_text(printed, encoding="utf-8")
     hybridcx.audit(tmp_path / "t.csv", positives=25, negatives=25, out=tmp_path / "audit")
     agrees(tmp_path / "audit")
-    hybridcx.plan("mcnemar", p10=0.2, p01=0.05, power=(0.8, 0.9), out=tmp_path / "plan")
+    hybridcx.plan.mcnemar(p10=0.2, p01=0.05, power=(0.8, 0.9), out=tmp_path / "plan")
     agrees(tmp_path / "plan")
 
 
@@ -549,7 +549,7 @@ DEEP = json.loads("[" * 900 + "]" * 900)
     "value", [None, [], {}, 7, "text", DEEP, [None], {"a": {"b": 1}}, 10**400], ids=lambda v: str(v)[:12]
 )
 def test_a_damaged_record_is_a_finding_or_refused(earlier, tmp_path, value):
-    folder = hybridcx.plan("precision", proportion=0.9, halfwidth=0.05, out=tmp_path / "out").page.parent
+    folder = hybridcx.plan.precision(proportion=0.9, halfwidth=0.05, out=tmp_path / "out").page.parent
     place = folder / "provenance.json"
     record = json.loads(place.read_text(encoding="utf-8"))
     for key in (*record, *(("options", k) for k in record["options"]), ("environment", "packages")):
