@@ -31,6 +31,7 @@ from hybridcx.commands.publish import (
 from hybridcx.commands.result import Report, folder_of, output
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
+from hybridcx.records.arrays import label_text
 from hybridcx.records.ratings import Ratings as ReadRatings
 from hybridcx.records.ratings import read_ratings
 from hybridcx.report.content import Content
@@ -64,6 +65,7 @@ def agreement(
     InputError
         for anything wrong with the ratings or the options, with every problem; nothing has been written.
     """
+    positive = label_text(positive)
     options = checked(agreement, locals())
     progress = progress or Progress(quiet=True)
     path, forms = Path(ratings), forms_of(also)

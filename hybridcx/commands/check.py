@@ -45,6 +45,7 @@ from hybridcx.pipeline import shortcuts
 from hybridcx.pipeline.costs.memory import Counts, drawn_counts
 from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
 from hybridcx.progress import Progress
+from hybridcx.records.arrays import label_text
 from hybridcx.records.cells import nearest, squash
 from hybridcx.records.containers import PARQUET, is_stream, spooled
 from hybridcx.records.file_kinds import READ, container_of, not_a_file
@@ -443,5 +444,11 @@ def check(
     checked(check, locals())
     layout = Layout(parse_columns(columns), guess)
     return check_file(
-        Path(file), kind=kind, positive=positive, score_kind=score_kind, layout=layout, scale=scale, progress=progress
+        Path(file),
+        kind=kind,
+        positive=label_text(positive),
+        score_kind=score_kind,
+        layout=layout,
+        scale=scale,
+        progress=progress,
     )

@@ -18,6 +18,7 @@ from hybridcx.commands.options import (
 )
 from hybridcx.images.headers import header_of
 from hybridcx.progress import Progress
+from hybridcx.records.arrays import label_text
 from hybridcx.store.disk import disk_faults
 
 
@@ -57,6 +58,6 @@ def cohort(
             labels=None if labels is None else Path(labels),
             label_column=label_column,
             patient_pattern=patient_pattern,
-            positive=positive,
+            positive=label_text(positive),
             on_progress=progress.track("reading headers"),
         )

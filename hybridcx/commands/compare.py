@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hybridcx.analysis.compare import analyse
 from hybridcx.analysis.plan import Plan
@@ -17,9 +18,11 @@ from hybridcx.commands.options import (
     AllPairs,
     Also,
     By,
+    CaseIds,
     Cluster,
     Columns,
     ConfidenceLevel,
+    Groups,
     Guess,
     Margin,
     ModelNames,
@@ -35,10 +38,14 @@ from hybridcx.commands.options import (
     Reference,
     ReportsProgress,
     ScoreKind,
+    Scores,
     Seed,
     SeedDesign,
     Stratified,
+    Subgroups,
     Threshold,
+    YPred,
+    YTrue,
     checked,
     documented,
 )
@@ -53,10 +60,12 @@ from hybridcx.commands.publish import (
     write_readings,
 )
 from hybridcx.commands.result import Report, folder_of, output
+from hybridcx.errors import InputError, Problem
 from hybridcx.narrative.caveats import caveats
 from hybridcx.narrative.comparison import READERS_METHOD, comparison_methods, comparison_question
 from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.progress import Progress
+from hybridcx.records.arrays import frame_of_arrays, label_text
 from hybridcx.records.layouts import Layout, parse_columns
 from hybridcx.records.predictions import Predictions as CheckedPredictions
 from hybridcx.records.ratings import Ratings
@@ -68,8 +77,14 @@ from hybridcx.store.report_folder import OutputFolder
 
 @documented
 def compare(
-    predictions: Predictions,
+    predictions: Predictions = None,
     *,
+    y_true: YTrue = None,
+    scores: Scores = None,
+    y_pred: YPred = None,
+    groups: Groups = None,
+    subgroups: Subgroups = None,
+    case_ids: CaseIds = None,
     out: Out = None,
     positive: Positive = None,
     threshold: Threshold = 0.5,
@@ -97,6 +112,9 @@ def compare(
 ) -> Report:
     """Compare models by their predictions: statistics and report.
 
+    Predictions are a file, a DataFrame, or arrays: `compare(y_true=y, scores={"forest": p1, "cnn": p2}, groups=patients)`. All arrays have the
+    order of `y_true`; those with a pandas index must have the same.
+
     Other layouts are brought to one row per model and case: other column names (`columns`, `guess`), a column per model, both columns of
     `predict_proba`, a file per model. What was inferred is a warning, and stands on the page.
 
@@ -115,12 +133,20 @@ def compare(
     InputError
         for anything wrong with the predictions or the options, with every problem; nothing has been written.
     """
+    positive, by = label_text(positive), (*by, *(subgroups or ()))
     options = checked(compare, locals())
     progress = progress or Progress(quiet=True)
     forms, rule = forms_of(also), parse_threshold(threshold)
     plan = Plan.of({**options, "threshold": rule.value})
+    if y_true is not None:
+        predictions = _of_arrays(predictions, y_true, scores, y_pred, groups, subgroups, case_ids, positive)
+    elif any(v is not None for v in (scores, y_pred, groups, subgroups, case_ids)):
+        raise InputError(Problem("arrays without y_true", remedy="give the labels of the cases as y_true"))
+    elif predictions is None:
+        raise InputError(Problem("nothing to compare", remedy="give predictions, or y_true with scores or y_pred"))
     source = compared(
-        predictions, positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster,
+        predictions, name="the DataFrame" if y_true is None else "the arrays",
+        positive=positive, threshold=rule.value, score_kind=score_kind, cluster=cluster,
         layout=Layout(parse_columns(columns), guess), model_names=model_names,
     )  # fmt: skip
     target = None if out is None else folder_of(out, source.name)
@@ -137,6 +163,30 @@ def compare(
         recorded = {**options, "readers_made_truth": readers_made_truth if data.ratings else None}
         write = _writer(data, plan, content, tables, forms, recorded, clock, progress)
         return Report(tables, content, _write=write).written(folder)
+
+
+def _of_arrays(
+    predictions: Predictions,
+    y_true: ArrayLike,
+    scores: Scores,
+    y_pred: YPred,
+    groups: Groups,
+    subgroups: Subgroups,
+    case_ids: CaseIds,
+    positive: str | None,
+) -> pd.DataFrame:
+    """The arrays as a DataFrame. Raises InputError where predictions are given besides."""
+    if predictions is not None:
+        raise InputError(Problem("predictions and y_true", remedy="give one of the two"))
+    return frame_of_arrays(
+        y_true,
+        scores=scores,
+        y_pred=y_pred,
+        groups=groups,
+        subgroups=subgroups,
+        case_ids=case_ids,
+        positive=positive,
+    )
 
 
 def _writer(

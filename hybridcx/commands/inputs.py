@@ -65,6 +65,7 @@ class Compared:
 def compared(
     predictions: Input,
     *,
+    name: str,
     positive: str | None,
     threshold: float,
     score_kind: ScoreKind,
@@ -72,7 +73,7 @@ def compared(
     layout: Layout,
     model_names: Sequence[str],
 ) -> Compared:
-    """Read and check the input; the options are those of `read_predictions`.
+    """Read and check the input; the options are those of `read_predictions`, and `name` stands for a DataFrame in messages.
 
     Raises InputError for everything that is wrong with it, and for files among folders of finished reports.
     """
@@ -83,7 +84,7 @@ def compared(
         "cluster": cluster,
     }
     if isinstance(predictions, pd.DataFrame):
-        read = predictions_from_frame(predictions, **options, layout=layout, model_names=model_names)
+        read = predictions_from_frame(predictions, **options, layout=layout, model_names=model_names, name=name)
         return Compared(read, "comparison", {})
     paths = [Path(predictions)] if isinstance(predictions, (str, Path)) else [Path(p) for p in predictions]
     files = [p for p in paths if not p.is_dir() or _is_dataset(p)]

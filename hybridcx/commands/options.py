@@ -20,6 +20,7 @@ from hybridcx.errors import Problem, raise_if_any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from hybridcx.experiment.file import Experiment
     from hybridcx.progress import Progress
@@ -105,7 +106,7 @@ SeedOfFile = Annotated[
     Option("Seed of all random draws; default the seed of the experiment file.", int, low=0, high=2**31 - 1),
 ]
 Positive = Annotated[
-    str | None,
+    str | float | bool | None,
     Option("The positive class; default abnormal, 1, true or positive, where exactly one of these is a label."),
 ]
 ConfidenceLevel = Annotated[
@@ -158,12 +159,38 @@ Scale = Annotated[
 # compare
 
 Predictions = Annotated[
-    "str | Path | pd.DataFrame | Sequence[str | Path]",
+    "str | Path | pd.DataFrame | Sequence[str | Path] | None",
     Option(
         "Predictions: a file (CSV, .csv.gz, .xlsx, Parquet, Feather, .dta, .sav, a dataset folder, - for standard input) with a row per model and "
-        "case or a column per model; or a file per model; or folders of finished reports of run or compare. In Python also a DataFrame.",
+        "case or a column per model; or a file per model; or folders of finished reports of run or compare. In Python also a DataFrame, or y_true "
+        "with scores or y_pred instead.",
         Path, repeatable=True, file=True,
     ),
+]  # fmt: skip
+YTrue = Annotated["ArrayLike | None", Option("Labels of the cases, shape (n,).", cli=False, recorded=False)]
+Scores = Annotated[
+    "Mapping[str, ArrayLike] | ArrayLike | None",
+    Option(
+        "Model -> scores, shape (n,), or as predict_proba gives them, shape (n, k), a column per label in sorted order; one array for a single "
+        "model.",
+        cli=False, recorded=False,
+    ),
+]  # fmt: skip
+YPred = Annotated[
+    "Mapping[str, ArrayLike] | ArrayLike | None",
+    Option("Model -> predicted labels, shape (n,); one array for a single model.", cli=False, recorded=False),
+]
+Groups = Annotated[
+    "ArrayLike | None",
+    Option("Patient, or other cluster of dependent cases, of each case, shape (n,).", cli=False, recorded=False),
+]
+Subgroups = Annotated[
+    "Mapping[str, ArrayLike] | None",
+    Option("Name -> values, shape (n,): variables that define subgroups.", cli=False, recorded=False),
+]
+CaseIds = Annotated[
+    "ArrayLike | None",
+    Option("Names of the cases, shape (n,); default the index of y_true where it is a Series, else 0 to n - 1.", cli=False, recorded=False),
 ]  # fmt: skip
 Threshold = Annotated[
     float | str,

@@ -1,7 +1,7 @@
 """`hybridcx.plan` and `hybridcx plan QUESTION`: how many cases a study needs, or what differences a finished test set could have shown.
 
 >>> from hybridcx import plan
->>> plan.mcnemar(p10=0.15, p01=0.05).plan["size"].iloc[0]
+>>> int(plan.mcnemar(p10=0.15, p01=0.05).plan["size"].iloc[0])
 168
 
 One function per question: `mcnemar` (a difference of two models' accuracies), `precision` (the half-width of a confidence interval),

@@ -219,6 +219,11 @@ def _arrow_as_text(pieces: list[pa.Array], kind: pa.DataType, numeric: bool) -> 
     return pa.table([whole], names=["column"]).to_pandas()["column"].astype("str")
 
 
+def text_of(column: pd.Series) -> pd.Series:
+    """The values as text; see `scan_frame`."""
+    return _as_text(column, False)
+
+
 def _as_text(column: pd.Series, numeric: bool) -> pd.Series:
     column = column.reset_index(drop=True)
     if numeric and pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
