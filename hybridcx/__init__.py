@@ -3,7 +3,7 @@
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
 `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`.
 `hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`; `hybridcx.stats` is the library of statistics on
-arrays. Each is loaded when it is first used, so that `import hybridcx` is fast.
+arrays; `hybridcx.read_predictions` reads what other programs exported. Each is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.compare import compare
     from hybridcx.commands.estimate import Estimate, estimate
     from hybridcx.commands.phantom import phantom
+    from hybridcx.commands.read_predictions import read_predictions
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
@@ -47,6 +48,7 @@ MODULES = {  # the module of each public name
     "estimate": "hybridcx.commands.estimate",
     "phantom": "hybridcx.commands.phantom",
     "read_experiment": "hybridcx.experiment.file",
+    "read_predictions": "hybridcx.commands.read_predictions",
     "run": "hybridcx.commands.run",
     "verify": "hybridcx.verification.verify",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "phantom",
     "plan",
     "read_experiment",
+    "read_predictions",
     "run",
     "stats",
     "verify",

@@ -33,7 +33,7 @@ from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
 from hybridcx.records.arrays import label_text
 from hybridcx.records.ratings import Ratings as ReadRatings
-from hybridcx.records.ratings import read_ratings
+from hybridcx.records.ratings import ratings_from_frame, read_ratings
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import sha256_file
@@ -68,20 +68,25 @@ def agreement(
     positive = label_text(positive)
     options = checked(agreement, locals())
     progress = progress or Progress(quiet=True)
-    path, forms = Path(ratings), forms_of(also)
-    target = None if out is None else folder_of(out, path.stem)
-    read = read_ratings(path, scale=scale)
+    forms, inputs = forms_of(also), dict[str, str]()
+    if isinstance(ratings, pd.DataFrame):
+        name, read = "ratings", ratings_from_frame(ratings, scale=scale)
+    else:
+        path = Path(ratings)
+        name, read = path.stem, read_ratings(path, scale=scale)
+        inputs = {path.name: sha256_file(path)} if path.is_file() else {}
+    target = None if out is None else folder_of(out, name)
     names = None if pseudonymise is None else pseudonyms(pseudonymise, target)
     read = read if names is None else names.ratings(read)
     for warning in read.warnings:
         progress.say(f"Warning: {warning}")
-    clock, inputs = Clock(), {path.name: sha256_file(path)} if path.is_file() else {}
-    with output(target, path.stem, "agreement", progress) as folder:
+    clock = Clock()
+    with output(target, name, "agreement", progress) as folder:
         table = agreement_table(
             read, positive=positive, confidence_level=confidence_level, n_resamples=n_bootstrap, seed=seed
         )
         tables = {"agreement": table}
-        content = _content(path.stem, read, tables, confidence_level, page_provenance(seed, inputs))
+        content = _content(name, read, tables, confidence_level, page_provenance(seed, inputs))
 
         def write(folder: OutputFolder) -> None:
             write_readings(folder.begin(), read)

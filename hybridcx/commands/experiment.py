@@ -23,6 +23,7 @@ from hybridcx.pipeline.run_state import check_same_run
 from hybridcx.pipeline.units import divisions_sha256
 from hybridcx.progress import Progress
 from hybridcx.report.checklists.evidence import checklist
+from hybridcx.report.content import Content
 from hybridcx.report.formats.csv import write_table
 from hybridcx.store.artefacts import Store, write_atomic
 from hybridcx.store.report_folder import OutputFolder, open_output
@@ -46,8 +47,8 @@ def run_experiment(
     forms: Sequence[str] = (),
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     file: str = "the experiment",
-) -> dict[str, pd.DataFrame]:
-    """Run an experiment into the folder `target` and return the tables of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
+) -> tuple[dict[str, pd.DataFrame], Content]:
+    """Run an experiment into the folder `target` and return the tables and the contents of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
     `forms`: its `also`; `workers`: its `jobs` or `scheduler`.
 
     `file` stands for the experiment in messages. Bad input is refused with all problems that `check` finds, whichever step met the first one.
@@ -81,8 +82,8 @@ def run_experiment(
         casebook = _casebook(run, data, results, new, names, with_images=with_images)
         results.tables.update(casebook.tables)
         _write_records(new, run, results)
-        _write_report(folder, run, data, results, casebook, names, forms, clock)
-    return results.tables
+        content = _write_report(folder, run, data, results, casebook, names, forms, clock)
+    return results.tables, content
 
 
 def _casebook(
@@ -124,8 +125,8 @@ def _write_report(
     names: Pseudonyms | None,
     forms: Sequence[str],
     clock: Clock,
-) -> None:
-    """Write tables, page and provenance; they replace the folder's earlier report together."""
+) -> Content:
+    """Write tables, page and provenance; they replace the folder's earlier report together. Returns the contents of the page."""
     outcome, plan, lock, tables = results.outcome, results.plan, results.lock, results.tables
     provenance = page_provenance(run.experiment.seed, data.sha256)
     content = run_content(run.experiment, outcome, results.predictions, plan, tables, lock, provenance, casebook.view)
@@ -156,6 +157,7 @@ def _write_report(
         clock=clock,
         progress=run.progress,
     )
+    return content
 
 
 def _further_columns(results: RunResults) -> dict[tuple[str, str], Column]:

@@ -192,6 +192,26 @@ CaseIds = Annotated[
     "ArrayLike | None",
     Option("Names of the cases, shape (n,); default the index of y_true where it is a Series, else 0 to n - 1.", cli=False, recorded=False),
 ]  # fmt: skip
+Exported = Annotated[
+    "str | Path | pd.DataFrame | Sequence[str | Path]",
+    Option("A file in any container that predictions may have, a file per model, or a DataFrame.", Path, cli=False, recorded=False),
+]  # fmt: skip
+Truth = Annotated[
+    "str | Path | pd.DataFrame | pd.Series | Mapping[str, object] | None",
+    Option(
+        "Labels of the cases where the export has none: a table with the columns case_id and y_true, a Series whose index has the case ids, or a "
+        "mapping.",
+        cli=False, recorded=False,
+    ),
+]  # fmt: skip
+ReadScoreKind = Annotated[
+    Literal["probability", "percent", "logit", "confidence", "other-class"],
+    Option(
+        "What scores are: the positive class's probability, or what is converted to it: percentages, log odds (logit), the predicted class's "
+        "probability (confidence), or the other class's.",
+        cli=False, recorded=False,
+    ),
+]  # fmt: skip
 Threshold = Annotated[
     float | str,
     Option(
@@ -243,13 +263,12 @@ NTrain = Annotated[
 # agreement, audit, check, verify, phantom
 
 Ratings = Annotated[
-    str | Path,
+    "str | Path | pd.DataFrame",
     Option(
-        "Ratings (CSV): one column per reader (and occasion), or one row per reading: case_id, reader, rating.",
-        Path,
-        file=True,
+        "Ratings (CSV): one column per reader (and occasion), or one row per reading: case_id, reader, rating. In Python also a DataFrame.",
+        Path, file=True,
     ),
-]
+]  # fmt: skip
 Published = Annotated[
     "str | Path | pd.DataFrame",
     Option("A published table (CSV): model, metric, value as printed; or one column per metric. In Python also a DataFrame.", Path, file=True),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -12,16 +13,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridcx.progress import Progress
-from hybridcx.store.report_folder import OutputFolder, open_output
+from hybridcx.store.report_folder import INNER, OutputFolder, open_output
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hybridcx.report.blocks import Page
+    from hybridcx.commands.plots import Plots
     from hybridcx.report.content import Content
+    from hybridcx.report.manuscript_table import ManuscriptTable
 
 _NAME = "<name>"
 _REPR_CHARS = 600
+_HINT = " .summary(), .tables, .table(), .plot, .save(folder)"
 _FRAME_PX = 760
 _ON_FIRST_SCREEN = ("performance",)
 """Sections that a notebook shows below the first screen."""
@@ -34,12 +35,12 @@ class Report:
     Attributes
     ----------
     tables : the CSVs of the report as DataFrames; `report.metrics` is `report.tables["metrics"]`.
-    content : what the page is made of; None for `run`, whose report is in its folder.
+    content : what the page is made of.
     folder : the folder of the report, None where nothing was written.
     """
 
     tables: Mapping[str, pd.DataFrame]
-    content: Content | None = None
+    content: Content
     folder: Path | None = None
     _write: Callable[[OutputFolder], None] | None = None
 
@@ -63,10 +64,29 @@ class Report:
 
     def summary(self) -> str:
         """The title, the question, the answer and its caveats as text."""
-        if self.content is None:
-            return f"The report is in {self.folder}."
         lines = [self.content.title, self.content.question, "", *self._answers(), ""]
         return "\n".join([*lines, *(f"- {c}" for c in (*self.content.caveats, *self.content.warnings))]).strip()
+
+    def table(self, metrics: Sequence[str] | None = None, models: Sequence[str] | None = None) -> ManuscriptTable:
+        """A table for a manuscript: models in rows, metrics in columns, each with its interval, rounded as on the page.
+
+        Parameters
+        ----------
+        metrics : names as in the table `metrics`, in the order of the columns; default accuracy, sensitivity, specificity, ppv, npv, auroc.
+        models : the rows and their order; default all.
+
+        Returns
+        -------
+        ManuscriptTable: `to_frame()`, `to_html(path)`, `to_latex(path)`, `to_word(path)`. Of agreement, audit and plan the main table of the page.
+
+        Raises
+        ------
+        InputError
+            for metrics and models that the result does not have.
+        """
+        from hybridcx.report.manuscript_table import manuscript_table
+
+        return manuscript_table(self.content, metrics, models)
 
     def save(self, folder: str | Path) -> Report:
         """Write the report into a folder, the same files that the command writes, and return the result with its `folder`.
@@ -76,24 +96,31 @@ class Report:
         InputError
             where the folder has files that are not of a report of this command, or another process writes into it.
         """
-        if self._write is None or self.content is None:
-            raise ValueError(f"the report is in {self.folder}; copy that folder")
         with open_output(Path(folder), self.content.command, Progress(quiet=True).notice) as output:
-            self._write(output)
+            if self._write is not None:
+                self._write(output)
+            elif self.folder is not None:  # of a run: training is not repeated
+                shutil.copytree(self.folder, output.begin(), ignore=shutil.ignore_patterns(INNER), dirs_exist_ok=True)
+                output.commit()
         return replace(self, folder=Path(folder))
 
     def to_html(self, path: str | Path) -> Path:
         """Write the page alone, a single file that loads nothing from anywhere."""
+        if self.page is not None:
+            shutil.copyfile(self.page, path)
+            return Path(path)
         from hybridcx.report.formats.html import render
         from hybridcx.report.page import assemble
 
-        Path(path).write_text(render(assemble(self._content())), encoding="utf-8", newline="\n")
+        Path(path).write_text(render(assemble(self.content)), encoding="utf-8", newline="\n")
         return Path(path)
 
     @property
     def plot(self) -> Plots:
         """The figures of the page as matplotlib axes: `plot.forest()`, `roc()`, `calibration()`, `decision_curve()`."""
-        return Plots(self)
+        from hybridcx.commands.plots import Plots
+
+        return Plots(self.content)
 
     def written(self, folder: OutputFolder | None) -> Report:
         """Write the report into a folder that is held already; None writes nothing. For the commands."""
@@ -102,22 +129,13 @@ class Report:
         self._write(folder)
         return replace(self, folder=folder.path)
 
-    def _content(self) -> Content:
-        if self.content is None:
-            raise ValueError(f"the page is in {self.folder}")
-        return self.content
-
     def _answers(self) -> list[str]:
         from hybridcx.report.first_screen import sentences
 
-        return sentences(self._content())
+        return sentences(self.content)
 
     def __repr__(self) -> str:
-        if self.content is None:
-            return f"<hybridcx report in {self.folder}>"
-        more = (
-            f" Written to {self.folder}." if self.folder is not None else " .summary(), .tables, .plot, .save(folder)"
-        )
+        more = f" Written to {self.folder}." if self.folder is not None else _HINT
         text = self.content.title + ". " + " ".join(self._answers())
         room = _REPR_CHARS - len(more)
         return (text if len(text) <= room else text[: room - 1] + "…") + more
@@ -126,50 +144,11 @@ class Report:
         from hybridcx.report.formats.html import render
         from hybridcx.report.page import assemble
 
-        if self.content is None:
-            return f"<p>{escape(repr(self))}</p>"
-        page: Page = assemble(self.content, only=_ON_FIRST_SCREEN)
+        page = assemble(self.content, only=_ON_FIRST_SCREEN)
         # a frame keeps the styles of the page and of the notebook apart
         return (
             f'<iframe srcdoc="{escape(render(page))}" style="width: 100%; height: {_FRAME_PX}px; border: 0"></iframe>'
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Plots:
-    """The figures of a report's page."""
-
-    report: Report
-
-    def forest(self) -> Axes:
-        """The paired differences of the primary metric with their intervals."""
-        from hybridcx.report.first_screen import forest
-
-        figure = forest(self.report._content())
-        if figure is None:
-            raise ValueError("there is no pair of models to draw")
-        return figure.drawing.figure.axes[0]
-
-    def roc(self) -> Axes:
-        """The ROC curves."""
-        return self._of("roc")
-
-    def calibration(self) -> Axes:
-        """The calibration curves, one panel per model; the axes of the first, the others are in its `figure.axes`."""
-        return self._of("calibration")
-
-    def decision_curve(self) -> Axes:
-        """The decision curves."""
-        return self._of("decision_curve")
-
-    def _of(self, name: str) -> Axes:
-        from hybridcx.report.figures import plots
-
-        table = self.report.tables[name]
-        if table.empty:
-            raise ValueError(f"the table {name} is empty: the input has no scores")
-        models = self.report._content().primary_models or None
-        return getattr(plots, name)(table, models=models).figure.axes[0]
 
 
 @contextmanager

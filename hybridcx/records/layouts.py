@@ -207,6 +207,14 @@ def arrange(
     return Arranged(None if lacking else table, problems, sources, kind)
 
 
+def case_id_column(frame: pd.DataFrame, layout: Layout) -> str | None:
+    """The column of case ids: the one that the caller names, `case_id`, or with `guess` the one that probably is it."""
+    named = layout.columns.get("case_id", ("case_id",))[0]
+    if named in frame.columns:
+        return named
+    return _candidates(frame, {}, None).get("case_id") if layout.guess else None
+
+
 def _header_line(table: Table) -> int | None:
     return None if table.file.endswith(")") else 1
 

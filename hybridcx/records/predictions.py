@@ -22,6 +22,7 @@ from hybridcx.records.prediction_checks import check_predictions
 from hybridcx.records.score_meaning import ScoreKind
 from hybridcx.records.strict_csv import Table, name_problems
 from hybridcx.records.tables import scan_frame
+from hybridcx.records.truth import with_truth
 
 AS_LONG = Layout()
 """The layout of a file whose columns have our names."""
@@ -202,6 +203,7 @@ def read_predictions(
     cluster: str | None = None,
     layout: Layout = AS_LONG,
     model_names: Sequence[str] = (),
+    truth: pd.Series | None = None,
 ) -> Predictions:
     """Read predictions from a file, or from several files with one model each.
 
@@ -209,7 +211,7 @@ def read_predictions(
     against the rest. `threshold`: score at or above it is predicted positive, where the file has no y_pred. `score_kind`: "rank" takes any finite
     number as score, and y_pred is not made from it; the other kinds are converted to the probability of the positive class. `cluster`: the column
     that identifies clusters of cases, used instead of `patient_id`. `layout`: other column names. `model_names`: the models of the files that
-    have no column `model`, in the order of the files; by default the names of the files.
+    have no column `model`, in the order of the files; by default the names of the files. `truth`: labels by case id, for files without y_true.
 
     Memory: 0.2 to 0.3 kB a row, a comparison of them about 0.5 kB (docs/limits.md).
 
@@ -222,6 +224,8 @@ def read_predictions(
         "positive": positive, "threshold": threshold, "score_kind": score_kind, "cluster": cluster, "layout": layout
     }  # fmt: skip
     scanned = [scan_file(p, numeric=_numeric(layout)) for p in paths]
+    if truth is not None:
+        scanned = [_labelled(t, p, layout, truth) for t, p in scanned]
     if len(paths) == 1:
         return _build(*scanned[0], **options, model=names[0])
     return _build_several(scanned, names, **options)
@@ -236,6 +240,7 @@ def predictions_from_frame(
     cluster: str | None = None,
     layout: Layout = AS_LONG,
     model_names: Sequence[str] = (),
+    truth: pd.Series | None = None,
     name: str = "the DataFrame",
     own: bool = False,
 ) -> Predictions:
@@ -250,10 +255,23 @@ def predictions_from_frame(
     (('0', '1'), ['0', '1'])
     """
     table, problems = scan_frame(frame, name, (), numeric=_numeric(layout))
+    if truth is not None:
+        table, problems = _labelled(table, problems, layout, truth)
     return _build(
         table, problems, positive=positive, threshold=threshold, score_kind=score_kind, cluster=cluster, layout=layout,
         model=model_names[0] if model_names else "model", own=own,
     )  # fmt: skip
+
+
+def _labelled(
+    table: Table | None, problems: list[Problem], layout: Layout, truth: pd.Series
+) -> tuple[Table | None, list[Problem]]:
+    """The table with the labels of `truth`, and the problems."""
+    if table is None:
+        return None, problems
+    labelled, more = with_truth(table, layout, truth)
+    wrong = any(p.severity == "error" for p in more)
+    return None if wrong else labelled, [*problems, *more]
 
 
 def _numeric(layout: Layout) -> tuple[str, ...]:

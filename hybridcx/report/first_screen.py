@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from hybridcx import vocabulary
@@ -48,8 +50,18 @@ def _split(sentence: str) -> tuple[str, str]:
     return (subject + colon, rest) if colon and " against " in subject else ("", sentence)
 
 
-def forest(content: Content) -> Figure | None:
-    """The forest plot of the primary metric's pairs; None without a pair."""
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The rows of a forest plot: model, comparator, estimate, conf.low, conf.high."""
+
+    rows: pd.DataFrame
+    metric: str
+    margin: float | None
+    caption: str
+
+
+def forest_rows(content: Content) -> Forest | None:
+    """The pairs of the primary metric, as the forest plot shows them; None without a pair."""
     primary = content.primary_pairs
     if not primary:
         return None
@@ -69,4 +81,13 @@ def forest(content: Content) -> Figure | None:
     if rest > 0:
         caption += f" {rest} more are in the file."
         caption += f" Drawn are those of {answers.short_name(best)}, whose observed value is the best." if best else ""
-    return Figure("forest", plots.forest(rows, metric=metric, margin=margin), caption, "comparisons.csv")
+    return Forest(rows, metric, margin, caption)
+
+
+def forest(content: Content) -> Figure | None:
+    """The forest plot of the primary metric's pairs; None without a pair."""
+    found = forest_rows(content)
+    if found is None:
+        return None
+    drawn = plots.forest(found.rows, metric=found.metric, margin=found.margin)
+    return Figure("forest", drawn, found.caption, "comparisons.csv")

@@ -6,6 +6,7 @@ import filecmp
 import html
 import re
 
+import docx
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +41,7 @@ def test_nothing_is_written_without_out(frame, tmp_path, monkeypatch):
     for made in (
         hybridcx.compare(frame, n_bootstrap=100),
         hybridcx.agreement("ratings.csv", n_bootstrap=100),
+        hybridcx.agreement(ratings, n_bootstrap=100),
         hybridcx.audit(published, positives=10, negatives=10),
         hybridcx.plan.mcnemar(p10=0.15, p01=0.05),
     ):
@@ -98,11 +100,73 @@ def test_the_notebook_shows_the_first_screen(result, tmp_path):
     assert whole == (result.save(tmp_path / "r").page).read_text(encoding="utf-8")
 
 
-def test_plots_are_axes(result, frame):
+@pytest.fixture
+def pyplot():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.close("all")
+    yield plt
+    plt.close("all")
+
+
+def test_plots_are_axes(result, frame, pyplot):
     for name in ("forest", "roc", "calibration", "decision_curve"):
         axes = getattr(result.plot, name)()
         assert isinstance(axes, Axes)
         assert axes.has_data()
+        assert pyplot.fignum_exists(axes.figure.number)  # a notebook shows it
     calls = frame.assign(**{m: np.where(frame[m] >= 0.5, "abnormal", "normal") for m in ("rf", "cnn")})
-    with pytest.raises(ValueError, match="no scores"):
+    with pytest.raises(InputError, match="no scores"):
         hybridcx.compare(calls, n_bootstrap=100).plot.roc()
+    with pytest.raises(InputError, match="no pair of models"):
+        hybridcx.plan.mcnemar(p10=0.15, p01=0.05).plot.forest()
+
+
+def test_plots_draw_into_given_axes(result, pyplot):
+    figure, grid = pyplot.subplots(2, 2)
+    plot = result.plot
+    drawn = plot.forest(ax=grid[0, 0]), plot.roc(["rf"], ax=grid[0, 1]), plot.calibration("cnn", ax=grid[1, 0])
+    assert [*drawn, plot.decision_curve(ax=grid[1, 1])] == list(grid.flat)
+    assert pyplot.get_fignums() == [figure.number]
+    assert len([line for line in grid[0, 1].lines if line.get_gid() == "series"]) == 1
+    low, high = result.comparisons.query("metric == 'accuracy' and recommended == True").iloc[0][
+        ["conf.low", "conf.high"]
+    ]
+    ends = [x for line in grid[0, 0].lines for x in line.get_xdata()]
+    assert 100 * low in ends
+    assert 100 * high in ends
+    with pytest.raises(InputError, match="a panel of its own"):
+        plot.calibration(ax=grid[0, 0])
+    with pytest.raises(InputError, match="a model that the table does not have"):
+        plot.roc(["svm"])
+    with pytest.raises(InputError, match="at most 8 models"):
+        plot.roc(["rf"] * 9)
+
+
+def test_a_table_for_a_manuscript(result, tmp_path):
+    table = result.table(metrics=["auroc", "sensitivity", "brier"], models=["rf", "cnn"])
+    frame = table.to_frame()
+    assert frame.index.tolist() == ["rf", "cnn"]
+    assert frame.columns.tolist() == ["AUROC", "Sensitivity, %", "Brier score"]
+    own = result.rows("metrics", recommended=True).query("metric == 'auroc'").set_index("model")
+    assert frame.loc["cnn", "AUROC"].startswith(f"{own.loc['cnn', 'estimate']:.3f} ({own.loc['cnn', 'conf.low']:.3f}")
+    assert "2 models on 40 cases" in repr(table)
+    assert table.to_html() == table._repr_html_()
+    assert "MC error" not in table.to_html()
+    assert table.to_html(tmp_path / "t.html") in (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert r"\toprule" in table.to_latex(tmp_path / "t.tex")
+    document = docx.Document(str(table.to_word(tmp_path / "t.docx")))
+    assert [c.text for c in document.tables[0].rows[0].cells] == ["Model", *frame.columns]
+    assert document.tables[0].rows[1].cells[0].text == "rf"
+    assert result.table().to_frame().shape == (2, 6)
+    for wrong in ({"metrics": ["dice"]}, {"models": ["svm"]}):
+        with pytest.raises(InputError, match="that the result does not have"):
+            result.table(**wrong)
+
+
+def test_the_main_table_of_results_without_metrics():
+    ratings = pd.DataFrame({"case_id": range(20), "reader_a": ["x", "y"] * 10, "reader_b": ["x", "x"] * 10})
+    assert "Cohen's κ" in str(hybridcx.agreement(ratings, n_bootstrap=100).table())
+    planned = hybridcx.plan.mcnemar(p10=0.15, p01=0.05)
+    assert "168" in str(planned.table())
+    with pytest.raises(InputError, match="no metrics of models"):
+        planned.table(metrics=["auroc"])

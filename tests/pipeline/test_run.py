@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from shared import drawn_cohort
 from small_run import contents, run_experiment
 
@@ -71,6 +72,21 @@ def test_run_writes_every_file_and_names_models_as_the_contract_does(finished):
     }
     assert report.page == folder / "report.html"
     assert "store" not in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))  # whose cache it was
+
+
+def test_the_result_of_a_run_is_that_of_a_comparison(finished, tmp_path):
+    folder, _, report = finished
+    assert len(repr(report)) <= 600
+    assert "squeezenet1_1+l" in report.summary()
+    assert "srcdoc" in report._repr_html_()
+    assert report.plot.roc().has_data()
+    plt.close("all")
+    assert "squeezenet1_1" in report.table(["auroc"]).to_frame().index
+    assert report.to_html(tmp_path / "page.html").read_bytes() == report.page.read_bytes()
+    saved = report.save(tmp_path / "saved").folder
+    assert contents(saved) == contents(folder)
+    assert (saved / "provenance.json").read_bytes() == (folder / "provenance.json").read_bytes()
+    assert hybridcx.verify(saved).agrees
 
 
 def test_ledger_has_every_case_of_every_model_and_the_softmax_adds_up(finished, cohort):

@@ -47,7 +47,7 @@ MAX_RATE_DROPS = 12
 """With more drops than this the learning rate falls all the time, and no single drop is marked."""
 
 
-def _drawn_models(table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
+def drawn_models(table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
     """The models to draw: those of `models` that the table has, or all of them, at most `MAX_SERIES`."""
     available = list(dict.fromkeys(table["model"].astype(str)))
     return (available if models is None else [m for m in models if m in available])[:MAX_SERIES]
@@ -73,34 +73,15 @@ def forest(
     A row whose estimate is NaN is labelled "not estimable"; one without limits has a hollow mark. `margin` draws the band of equivalence.
     """
     kind = vocabulary.metric(metric)
-    scale = 100 if kind.unit == "percent" else 1
-    band = float("nan") if margin is None else margin
     n = len(rows)
     with style():
         longest = max((len(label(m)) for m in [*rows["model"], *rows["comparator"]]), default=0)
         left = 0.35 + 0.066 * longest
         figure = new_figure(left + 4.9, 0.55 + 0.38 * max(n, 1), (left, 0.05, 0.5, 0.05))
         ax, texts = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2.2), gridspec_kw={"wspace": 0.06})
-        ax.axvline(kind.null, color=INK, linewidth=0.9)
-        if isfinite(band):
-            ax.axvspan(-band * scale, band * scale, color=RULE, alpha=0.5, linewidth=0)
-        for y, row in enumerate(rows.to_dict("records")):
-            _interval_mark(ax, y, *(x * scale for x in limits(row)))
-            text = numbers.difference_interval(kind, *limits(row), band)
-            texts.text(0, y, text if isfinite(row["estimate"]) else "not estimable", va="center", fontsize=8.5)
-        ax.set_yticks(
-            range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]
-        )
-        for text in ax.get_yticklabels():
-            text.set_fontsize(8)
-        ax.tick_params(axis="y", length=0)
-        ax.set_ylim(n - 0.4, -0.6)
-        ax.spines["left"].set_visible(False)
-        ax.grid(axis="x")
-        ax.set_axisbelow(True)
-        ax.xaxis.set_major_locator(MaxNLocator(6))
-        unit = numbers.unit(kind, of_difference=True)
-        ax.set_xlabel(f"Difference in {in_sentence(metric)}" + (f", {unit}" if unit else ""))
+        draw_forest(ax, rows, metric, margin)
+        for y, text in enumerate(forest_texts(rows, metric, margin)):
+            texts.text(0, y, text, va="center", fontsize=8.5)
         texts.set_xlim(0, 1)
         texts.axis("off")
         description = "; ".join(
@@ -109,6 +90,39 @@ def forest(
         )
         title = title or f"Forest plot of paired differences in {in_sentence(metric)}"
         return drawing(figure, prefix, title, description)
+
+
+def draw_forest(ax: Axes, rows: pd.DataFrame, metric: str, margin: float | None) -> None:
+    """The intervals of a forest plot, the first row at the top."""
+    kind = vocabulary.metric(metric)
+    scale, n = 100 if kind.unit == "percent" else 1, len(rows)
+    ax.axvline(kind.null, color=INK, linewidth=0.9)
+    if margin is not None and isfinite(margin):
+        ax.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.5, linewidth=0)
+    for y, row in enumerate(rows.to_dict("records")):
+        _interval_mark(ax, y, *(x * scale for x in limits(row)))
+    ax.set_yticks(
+        range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]
+    )
+    for text in ax.get_yticklabels():
+        text.set_fontsize(8)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(n - 0.4, -0.6)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    unit = numbers.unit(kind, of_difference=True)
+    ax.set_xlabel(f"Difference in {in_sentence(metric)}" + (f", {unit}" if unit else ""))
+
+
+def forest_texts(rows: pd.DataFrame, metric: str, margin: float | None) -> list[str]:
+    """The estimate and interval of each row in words."""
+    kind, band = vocabulary.metric(metric), float("nan") if margin is None else margin
+    return [
+        numbers.difference_interval(kind, *limits(row), band) if isfinite(row["estimate"]) else "not estimable"
+        for row in rows.to_dict("records")
+    ]
 
 
 def _interval_mark(ax: Axes, y: int, estimate: float, low: float, high: float) -> None:
@@ -124,25 +138,29 @@ def _interval_mark(ax: Axes, y: int, estimate: float, low: float, high: float) -
 
 def roc(table: pd.DataFrame, *, models: Sequence[str] | None = None, prefix: str = "roc") -> Drawing:
     """ROC curves as steps through every threshold; columns model, sensitivity, specificity."""
-    names = _drawn_models(table, models)
+    names = drawn_models(table, models)
     with style():
         figure = new_figure(6.4, 4.2, (0.55, 2.25, 0.5, 0.1))
-        ax = figure.subplots()
-        ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
-        for i, name in enumerate(names):
-            rows = table[table["model"].astype(str) == name]
-            x, y = 1 - rows["specificity"].to_numpy(float), rows["sensitivity"].to_numpy(float)
-            order = np.lexsort((y, x))
-            add_line(ax, i, x[order], y[order], drawstyle="steps-post")
-        _unit_square(ax, "1 − specificity", "Sensitivity")
-        add_legend(ax, names)
+        draw_roc(figure.subplots(), table, names)
         description = "Sensitivity against one minus specificity for " + ", ".join(label(n) for n in names)
         return drawing(figure, prefix, "ROC curves", description)
 
 
+def draw_roc(ax: Axes, table: pd.DataFrame, names: Sequence[str], *, legend: str = "") -> None:
+    """ROC curves with a legend beside the axes, or at a `legend` location of matplotlib's."""
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
+    for i, name in enumerate(names):
+        rows = table[table["model"].astype(str) == name]
+        x, y = 1 - rows["specificity"].to_numpy(float), rows["sensitivity"].to_numpy(float)
+        order = np.lexsort((y, x))
+        add_line(ax, i, x[order], y[order], drawstyle="steps-post")
+    _unit_square(ax, "1 − specificity", "Sensitivity")
+    add_legend(ax, names, location=legend)
+
+
 def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, prefix: str = "calibration") -> Drawing:
     """Reliability curves with confidence limits, one panel per model; columns model, score.mean, fraction, conf.low, conf.high."""
-    names = _drawn_models(table, models)
+    names = drawn_models(table, models)
     columns = min(4, max(len(names), 1))
     lines = ceil(max(len(names), 1) / columns)
     with style():
@@ -152,14 +170,7 @@ def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, pre
             if i >= len(names):
                 ax.axis("off")
                 continue
-            rows = table[table["model"].astype(str) == names[i]].sort_values("score.mean")
-            x, y = rows["score.mean"].to_numpy(float), rows["fraction"].to_numpy(float)
-            low, high = rows["conf.low"].to_numpy(float), rows["conf.high"].to_numpy(float)
-            ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
-            ax.vlines(x, low, high, color=SERIES[i], linewidth=1)
-            ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
-            _unit_square(ax, "", "")
-            ax.set_title(label(names[i], 24), fontsize=8.5)
+            draw_calibration(ax, table, names[i], i)
         outer_labels(figure, "Mean score in the bin", "Fraction positive")
         description = "Fraction of positive cases against mean score, with confidence limits, for " + ", ".join(
             map(label, names)
@@ -167,34 +178,52 @@ def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, pre
         return drawing(figure, prefix, "Calibration", description)
 
 
+def draw_calibration(ax: Axes, table: pd.DataFrame, name: str, i: int = 0) -> None:
+    """The reliability curve of one model, in the colour of series `i`."""
+    rows = table[table["model"].astype(str) == name].sort_values("score.mean")
+    x, y = rows["score.mean"].to_numpy(float), rows["fraction"].to_numpy(float)
+    low, high = rows["conf.low"].to_numpy(float), rows["conf.high"].to_numpy(float)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
+    ax.vlines(x, low, high, color=SERIES[i], linewidth=1)
+    ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
+    _unit_square(ax, "", "")
+    ax.set_title(label(name, 24), fontsize=8.5)
+
+
 def decision_curve(table: pd.DataFrame, *, models: Sequence[str] | None = None, prefix: str = "decision") -> Drawing:
     """Net benefit against threshold probability, with the models `treat_all` and `treat_none`; columns model, threshold, net_benefit."""
     own = table[~table["model"].isin(list(REFERENCE_CURVES))]
-    names = _drawn_models(own, models)
+    names = drawn_models(own, models)
     with style():
         figure = new_figure(6.4, 3.6, (0.65, 2.25, 0.5, 0.1))
-        ax = figure.subplots()
-        for i, name in enumerate(names):
-            rows = own[own["model"].astype(str) == name].sort_values("threshold")
-            add_line(ax, i, rows["threshold"].to_numpy(float), rows["net_benefit"].to_numpy(float))
-        entries = list(names)
-        for (name, entry), dash in zip(REFERENCE_CURVES.items(), ((0, (1, 1)), "solid"), strict=True):
-            rows = table[table["model"] == name].sort_values("threshold")
-            if len(rows):
-                x, y = rows["threshold"].to_numpy(float), rows["net_benefit"].to_numpy(float)
-                ax.plot(x, y, color=MUTED, linewidth=1, linestyle=dash, gid="series")
-                entries.append(entry)
-        benefit = own[own["model"].isin(names)]["net_benefit"].to_numpy(float)
-        top = float(np.nanmax(benefit)) if np.isfinite(benefit).any() else 1.0
-        ax.set_ylim(-0.15 * max(top, 0.1), 1.1 * max(top, 0.1))  # the line of treat_all has no lower bound
-        ax.set_xlim(0, 1)
-        ax.grid()
-        ax.set_axisbelow(True)
-        ax.set_xlabel("Threshold probability")
-        ax.set_ylabel("Net benefit")
-        add_legend(ax, entries)
+        entries = draw_decision_curve(figure.subplots(), table, names)
         description = "Net benefit against threshold probability for " + ", ".join(label(n) for n in entries)
         return drawing(figure, prefix, "Decision curves", description)
+
+
+def draw_decision_curve(ax: Axes, table: pd.DataFrame, names: Sequence[str], *, legend: str = "") -> list[str]:
+    """Decision curves with a legend beside the axes, or at a `legend` location of matplotlib's; returns its entries."""
+    own = table[~table["model"].isin(list(REFERENCE_CURVES))]
+    for i, name in enumerate(names):
+        rows = own[own["model"].astype(str) == name].sort_values("threshold")
+        add_line(ax, i, rows["threshold"].to_numpy(float), rows["net_benefit"].to_numpy(float))
+    entries = list(names)
+    for (name, entry), dash in zip(REFERENCE_CURVES.items(), ((0, (1, 1)), "solid"), strict=True):
+        rows = table[table["model"] == name].sort_values("threshold")
+        if len(rows):
+            x, y = rows["threshold"].to_numpy(float), rows["net_benefit"].to_numpy(float)
+            ax.plot(x, y, color=MUTED, linewidth=1, linestyle=dash, gid="series")
+            entries.append(entry)
+    benefit = own[own["model"].isin(names)]["net_benefit"].to_numpy(float)
+    top = float(np.nanmax(benefit)) if np.isfinite(benefit).any() else 1.0
+    ax.set_ylim(-0.15 * max(top, 0.1), 1.1 * max(top, 0.1))  # the line of treat_all has no lower bound
+    ax.set_xlim(0, 1)
+    ax.grid()
+    ax.set_axisbelow(True)
+    ax.set_xlabel("Threshold probability")
+    ax.set_ylabel("Net benefit")
+    add_legend(ax, entries, location=legend)
+    return entries
 
 
 def rate_drops(history: pd.DataFrame) -> list[float]:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from hybridcx.errors import printable
 from hybridcx.report.blocks import Page
+from hybridcx.report.tables import Table
 
 SORT_ROWS = 3
 """Tables with fewer rows are not sortable."""
@@ -36,6 +37,20 @@ def render(page: Page) -> str:
         script=Markup(script),
         script_hash=_hash(script),
         filtered=FILTERED,
+    )
+
+
+def render_table(table: Table) -> str:
+    """One table as an HTML fragment."""
+    macro = _environment().get_template("table.html.j2").make_module({"filtered": ()}).table  # type: ignore[attr-defined]
+    return str(macro(table, "")).strip() + "\n"
+
+
+def render_table_page(table: Table) -> str:
+    """One table as an HTML document."""
+    template = _environment().get_template("table_page.html.j2")
+    return template.render(
+        caption=table.caption, table=Markup(render_table(table)), style=Markup(_resource("style.css"))
     )
 
 

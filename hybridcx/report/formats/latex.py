@@ -115,6 +115,12 @@ def latex(page: Page) -> dict[str, str]:
     }
 
 
+def single_table(t: Table) -> str:
+    """One table for a document of its own; the lines of the preamble that it needs stand before it as a comment."""
+    needs = "\n".join(f"% {line}" for line in PREAMBLE.splitlines() if not line.startswith("%"))
+    return f"% A table by hybridcx. It needs these lines in the preamble:\n{needs}\n{table(t, '')}"
+
+
 def table(t: Table, number: str) -> str:
     """One table with its caption, remark and notes."""
     columns = "".join("r" if n else _text_column(t, i) for i, n in enumerate(t.numeric))

@@ -57,6 +57,13 @@ def word(page: Page) -> bytes:
     return _packed(document)
 
 
+def word_of_table(table: Table) -> bytes:
+    """The bytes of a document with one table."""
+    document = _new_document(table.caption)
+    _table(document, table, "")
+    return _packed(document)
+
+
 def _new_document(title: str) -> Document:
     import docx
     from docx.enum.section import WD_ORIENT
@@ -143,7 +150,10 @@ def _table(document: Document, t: Table, number: str) -> None:
     _caption(document, number, t.caption, above=True)
     table: Any = document.add_table(len(t.rows) + 1, len(t.head))
     points = next((p for n, p in _POINTS.items() if len(t.head) <= n), _SMALLEST_POINTS)
-    for tag, value in (("w:tblCaption", f"{number}. {t.caption}"), ("w:tblDescription", t.remark)):
+    for tag, value in (
+        ("w:tblCaption", f"{number}. {t.caption}" if number else t.caption),
+        ("w:tblDescription", t.remark),
+    ):
         description = OxmlElement(tag)
         description.set(qn("w:val"), literal(value))
         table._tbl.tblPr.append(description)
