@@ -1,9 +1,10 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
-`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`.
-`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`; `hybridcx.stats` is the library of statistics on
-arrays; `hybridcx.read_predictions` reads what other programs exported. Each is loaded when it is first used, so that `import hybridcx` is fast.
+`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`, and
+`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`. Python alone has `hybridcx.compare_estimators`
+(scikit-learn), `hybridcx.read_predictions` (what other programs exported) and `hybridcx.stats` (statistics on arrays). Each is loaded when it is
+first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.check import check
     from hybridcx.commands.cohort import cohort
     from hybridcx.commands.compare import compare
+    from hybridcx.commands.compare_estimators import compare_estimators
     from hybridcx.commands.estimate import Estimate, estimate
     from hybridcx.commands.phantom import phantom
     from hybridcx.commands.read_predictions import read_predictions
@@ -44,6 +46,7 @@ MODULES = {  # the module of each public name
     "check": "hybridcx.commands.check",
     "cohort": "hybridcx.commands.cohort",
     "compare": "hybridcx.commands.compare",
+    "compare_estimators": "hybridcx.commands.compare_estimators",
     "demo": "hybridcx.commands.run",
     "estimate": "hybridcx.commands.estimate",
     "phantom": "hybridcx.commands.phantom",
@@ -69,6 +72,7 @@ __all__ = [
     "check",
     "cohort",
     "compare",
+    "compare_estimators",
     "demo",
     "estimate",
     "phantom",

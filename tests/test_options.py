@@ -17,7 +17,7 @@ from hybridcx.commands.options import QUESTIONS, Option, choices_of, flag_of, op
 from hybridcx.errors import InputError
 from hybridcx.verification.recompute import _recorded_options
 
-FUNCTIONS = (*VERBS, *(f"plan.{q}" for q in QUESTIONS), "estimate", "read_predictions")
+FUNCTIONS = (*VERBS, *(f"plan.{q}" for q in QUESTIONS), "estimate", "read_predictions", "compare_estimators")
 HEADER = "case_id,y_true,model,score,sex\n"
 PREDICTIONS = HEADER + "".join(
     f"c{i},{('normal', 'abnormal')[i % 2]},{m},{(i * 7 + 3 * j + 4 * (i % 2)) % 11 / 11},{'fm'[i % 3 > 0]}\n"

@@ -47,9 +47,10 @@ def run_experiment(
     forms: Sequence[str] = (),
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     file: str = "the experiment",
-) -> tuple[dict[str, pd.DataFrame], Content]:
-    """Run an experiment into the folder `target` and return the tables and the contents of its report. See `hybridcx.run`; `key`: its `pseudonymise`;
-    `forms`: its `also`; `workers`: its `jobs` or `scheduler`.
+) -> tuple[dict[str, pd.DataFrame], Content, pd.DataFrame]:
+    """Run an experiment into the folder `target` and return the tables and contents of its report, and its predictions.
+
+    See `hybridcx.run`; `key`: its `pseudonymise`; `forms`: its `also`; `workers`: its `jobs` or `scheduler`.
 
     `file` stands for the experiment in messages. Bad input is refused with all problems that `check` finds, whichever step met the first one.
     """
@@ -83,7 +84,7 @@ def run_experiment(
         results.tables.update(casebook.tables)
         _write_records(new, run, results)
         content = _write_report(folder, run, data, results, casebook, names, forms, clock)
-    return results.tables, content
+    return results.tables, content, results.outcome.ledger
 
 
 def _casebook(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hybridcx.commands.finished_runs import joined
 from hybridcx.errors import InputError, Problem
 from hybridcx.records.containers import DATASET_PARTS
 from hybridcx.records.layouts import Layout
+from hybridcx.records.lineage import Lineage
 from hybridcx.records.predictions import Predictions, predictions_from_frame, read_predictions
 from hybridcx.records.ratings import Ratings, ratings_from_frame, read_ratings
 from hybridcx.records.score_meaning import ScoreKind
@@ -24,7 +25,8 @@ Input = str | Path | pd.DataFrame | Sequence[str | Path]
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Checked predictions, the name of their report, hashes of the input files; for folders also their differences (`tables`) and notes;
-    for several files the models of each."""
+    for several files the models of each; for estimators that were fitted here their lineage, and how they were fitted, in words (`methods`) and
+    for provenance.json (`estimators`)."""
 
     read: Predictions
     name: str
@@ -34,6 +36,9 @@ class Compared:
     notes: tuple[str, ...] = ()
     file: str | None = None
     models_of_files: dict[str, list[str]] = field(default_factory=dict)
+    lineage: Lineage | None = None
+    methods: tuple[str, ...] = ()
+    estimators: Mapping[str, object] | None = None
 
     def title(self, read: Predictions) -> str:
         """The title of the report."""
@@ -52,6 +57,7 @@ class Compared:
             "calls": "as given" if not read.threshold_rule and read.threshold is None else "by threshold",
             "threshold_rule": read.threshold_rule or None,
             "input_warnings": [str(w) for w in read.warnings],
+            **({} if self.estimators is None else {"estimators": self.estimators}),
         }
 
     def check_target(self, target: Path) -> None:

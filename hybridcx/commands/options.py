@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -21,6 +21,8 @@ from hybridcx.errors import Problem, raise_if_any
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+    from sklearn.model_selection import BaseCrossValidator
 
     from hybridcx.experiment.file import Experiment
     from hybridcx.progress import Progress
@@ -259,6 +261,42 @@ NTrain = Annotated[
         int, low=1,
     ),
 ]  # fmt: skip
+
+# compare_estimators
+
+Estimators = Annotated[
+    "Mapping[str, BaseEstimator]",
+    Option("Name -> classifier with scikit-learn's fit, predict and get_params; none of them is changed.", cli=False, recorded=False),
+]  # fmt: skip
+Features = Annotated[
+    "ArrayLike | pd.DataFrame",
+    Option("Features, n rows: an array, a sparse matrix or a DataFrame; or a list, of image files for example.", cli=False, recorded=False),
+]  # fmt: skip
+Target = Annotated["ArrayLike", Option("Labels of the cases, shape (n,).", cli=False, recorded=False)]
+Cv = Annotated[
+    "int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]]",
+    Option(
+        "A number of folds, stratified by class, with groups kept whole; or a splitter of scikit-learn; or pairs of positions (training, test).",
+        cli=False, recorded=False,
+    ),
+]  # fmt: skip
+Repeats = Annotated[
+    int,
+    Option("How often the folds are drawn; each repeat is a seed.", int, low=1, high=1000, cli=False, recorded=False),
+]
+OwnThreshold = Annotated[
+    float | None,
+    Option(
+        "A score at or above the threshold is called positive; default the calls of predict.",
+        float,
+        low=0,
+        high=1,
+        cli=False,
+    ),
+]
+NJobs = Annotated[
+    int | None, Option("Number of processes for the fits, as joblib reads it.", int, cli=False, recorded=False)
+]
 
 # agreement, audit, check, verify, phantom
 

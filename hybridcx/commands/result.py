@@ -24,6 +24,8 @@ _NAME = "<name>"
 _REPR_CHARS = 600
 _HINT = " .summary(), .tables, .table(), .plot, .save(folder)"
 _FRAME_PX = 760
+_PARTS = ("subgroup", "seed", "label.rule")
+"""Columns that name a part of the cases, the seeds or other labels; NA in the rows of the whole."""
 _ON_FIRST_SCREEN = ("performance",)
 """Sections that a notebook shows below the first screen."""
 
@@ -43,6 +45,7 @@ class Report:
     content: Content
     folder: Path | None = None
     _write: Callable[[OutputFolder], None] | None = None
+    _ledger: Callable[[], pd.DataFrame] | None = None
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         if not name.startswith("_") and name in self.tables:
@@ -53,14 +56,27 @@ class Report:
         return sorted({*super(Report, self).__dir__(), *self.tables})
 
     @property
+    def predictions(self) -> pd.DataFrame:
+        """The predictions of every case, as in predictions.csv; AttributeError where the command has none."""
+        if self._ledger is None:
+            raise AttributeError(f"a result of {self.content.command} has no predictions")
+        return self._ledger()
+
+    @property
     def page(self) -> Path | None:
         """The page of the written report."""
         return None if self.folder is None else self.folder / "report.html"
 
     def rows(self, table: str, *, recommended: bool = False) -> pd.DataFrame:
-        """A table, or with `recommended` its recommended rows alone: one per model and metric, or per pair and metric."""
+        """A table, or with `recommended` its recommended rows of all cases, all seeds and the given labels alone.
+
+        These are one row per model and metric, or per pair and metric (two where the interval and the test are two methods).
+        """
         frame = self.tables[table]
-        return frame[frame["recommended"].eq(True)].reset_index(drop=True) if recommended else frame
+        if not recommended:
+            return frame
+        parts = frame[[c for c in _PARTS if c in frame]].notna().any(axis=1)
+        return frame[frame["recommended"].eq(True) & ~parts].reset_index(drop=True)
 
     def summary(self) -> str:
         """The title, the question, the answer and its caveats as text."""

@@ -92,7 +92,7 @@ def run(
         root, folder = root.absolute(), folder.absolute()
     store = Store(root, progress.say, progress.notice)
     with store.in_use(), team(read.compute, take_part, elsewhere=workers.several):
-        tables, content = run_experiment(
+        tables, content, ledger = run_experiment(
             read,
             folder,
             target,
@@ -105,7 +105,7 @@ def run(
             workers=workers,
             file=file,
         )
-    return Report(tables, content, folder=target)
+    return Report(tables, content, folder=target, _ledger=lambda: ledger)
 
 
 @documented

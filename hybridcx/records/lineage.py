@@ -17,7 +17,7 @@ from hybridcx.errors import InputError, Problem, printable
 if TYPE_CHECKING:
     pass
 
-FitKind = Literal["network", "scaler", "head", "threshold", "calibration", "early_stopping"]
+FitKind = Literal["network", "scaler", "head", "threshold", "calibration", "early_stopping", "estimator"]
 SCHEMA = 1
 _NAMED = 5
 

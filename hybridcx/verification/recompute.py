@@ -42,6 +42,7 @@ _FORM = "another form of the page and the tables"
 REASONS: Mapping[str, str] = {
     "learning_curves.csv": _TRAINED,
     "heads.csv": _TRAINED,
+    "tuning.csv": _TRAINED,
     "ensembles.csv": _TRAINED,
     "lineage.json": "result of training, which is not repeated; its fits were compared with the test cases",
     "near_duplicates.csv": _IMAGES,
@@ -208,8 +209,10 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     )
     recomputed = _finished(new / "report", record, copies)
     recomputed.options |= {name: options[name] for name in READING if name in options}
-    if options.get("runs"):  # the configurations of the runs, on the page and in runs.csv, are not here
-        recomputed.page, recomputed.options["runs"] = False, options["runs"]
+    for name in ("runs", "estimators"):  # what was trained, on the page and in tables of its own, is not here
+        if options.get(name):
+            recomputed.page, recomputed.options[name] = False, options[name]
+    if not recomputed.page:
         for name in ("data_dictionary.csv", "checklist.csv"):
             (recomputed.folder / name).unlink()
     return recomputed

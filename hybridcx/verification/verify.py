@@ -88,7 +88,7 @@ def verify(folder: ReportFolder, *, progress: ReportsProgress = None) -> Verific
         report, differences = _recomputed(path, record, Path(scratch).resolve())
         compared, not_recomputed = _compared(path, record, report, exact=why == "")
     differences += [d for c in compared.values() for d in c.differences]
-    if record["command"] == "run":
+    if record["command"] == "run" or record["options"].get("estimators"):
         differences += _lineage(path)
     columns = ["file", "row", "column", "found", "recomputed"]
     return Verification(

@@ -113,5 +113,15 @@ PRINTED = Table(
         "half.unit": Column("half of the last printed decimal, as a proportion", "", None),
     },
 )
-FINISHED_RUNS = (RUNS, CHECKLIST)
+TUNING = Table(
+    "tuning",
+    {
+        "model": Column("the estimator, a search over parameters", "as named in the input"),
+        "seed": Column("seed of the repeat", "integer"),
+        "fold": Column("fold of the cross-validation, from 1; NA in random splits", "whole number from 1, or NA"),
+        "parameters": Column("the parameters that the search chose within the training cases of this fold", "JSON"),
+        "inner.score": Column("their mean score in the inner folds, by the search's own scoring", "number"),
+    },
+)
+FINISHED_RUNS = (RUNS, CHECKLIST, TUNING)
 TRAININGS = (LEARNING_CURVES, HEADS, PUBLISHED_VALUES, PRINTED)

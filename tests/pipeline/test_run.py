@@ -77,7 +77,7 @@ def test_run_writes_every_file_and_names_models_as_the_contract_does(finished):
 def test_the_result_of_a_run_is_that_of_a_comparison(finished, tmp_path):
     folder, _, report = finished
     assert len(repr(report)) <= 600
-    assert "squeezenet1_1+l" in report.summary()
+    assert "squeezenet1_1" in report.summary()
     assert "srcdoc" in report._repr_html_()
     assert report.plot.roc().has_data()
     plt.close("all")
