@@ -59,7 +59,7 @@ def brier(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
 
     References
     ----------
-    .. [1] Brier (1950). Monthly Weather Review 78:1-3.
+    .. [1] Brier (1950). Monthly Weather Review 78:1-3. doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 
     Examples
     --------

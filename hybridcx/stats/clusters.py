@@ -59,7 +59,7 @@ def mcnemar_cluster(
 
     References
     ----------
-    .. [1] Obuchowski (1998). Statistics in Medicine 17:1495-1507.
+    .. [1] Obuchowski (1998). Statistics in Medicine 17:1495-1507. doi:10.1002/(SICI)1097-0258(19980715)17:13<1495::AID-SIM863>3.0.CO;2-I
 
     Examples
     --------

@@ -40,7 +40,7 @@ def auprc_logit(y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level:
 
     References
     ----------
-    .. [1] Boyd, Eng and Page (2013). Machine Learning and Knowledge Discovery in Databases, 451-466.
+    .. [1] Boyd, Eng and Page (2013). Machine Learning and Knowledge Discovery in Databases, 451-466. doi:10.1007/978-3-642-40994-3_29
 
     Examples
     --------

@@ -515,7 +515,7 @@ def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
 
     References
     ----------
-    .. [1] Boyd, Eng and Page (2013). Machine Learning and Knowledge Discovery in Databases, 451-466.
+    .. [1] Boyd, Eng and Page (2013). Machine Learning and Knowledge Discovery in Databases, 451-466. doi:10.1007/978-3-642-40994-3_29
 
     Examples
     --------

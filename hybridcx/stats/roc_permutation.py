@@ -75,7 +75,7 @@ def permutation_paired_auroc(
 
     References
     ----------
-    .. [1] Bandos, Rockette and Gur (2005). Statistics in Medicine 24:2873-2893.
+    .. [1] Bandos, Rockette and Gur (2005). Statistics in Medicine 24:2873-2893. doi:10.1002/sim.2149
 
     Examples
     --------

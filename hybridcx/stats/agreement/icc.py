@@ -258,7 +258,7 @@ def sem(ratings: ArrayLike, method: ErrorKind = "anova", confidence_level: float
 
     References
     ----------
-    .. [1] Graybill and Wang (1980). Journal of the American Statistical Association 75:869-873.
+    .. [1] Graybill and Wang (1980). Journal of the American Statistical Association 75:869-873. doi:10.1080/01621459.1980.10477565
 
     Examples
     --------
