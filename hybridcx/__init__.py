@@ -2,7 +2,8 @@
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
 `hybridcx.plan`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is
-`run --dry-run`. `hybridcx.stats` is the library of statistics on arrays. Each is loaded when it is first used, so that `import hybridcx` is fast.
+`run --dry-run`. `hybridcx.stats` is the library of statistics on arrays; `hybridcx.FineTunedNetwork` and `hybridcx.PenultimateFeatures` are
+estimators for scikit-learn. Each is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
+    from hybridcx.estimators.features import PenultimateFeatures
+    from hybridcx.estimators.network import FineTunedNetwork
     from hybridcx.experiment.file import Experiment, read_experiment
     from hybridcx.verification.verify import Verification, verify
 
 MODULES = {  # the module of each public name
     "Estimate": "hybridcx.commands.estimate",
     "Experiment": "hybridcx.experiment.file",
+    "FineTunedNetwork": "hybridcx.estimators.network",
     "HybridcxError": "hybridcx.errors",
     "InputError": "hybridcx.errors",
+    "PenultimateFeatures": "hybridcx.estimators.features",
     "Problem": "hybridcx.errors",
     "Report": "hybridcx.commands.result",
     "StoppedError": "hybridcx.errors",
@@ -54,8 +59,10 @@ MODULES = {  # the module of each public name
 __all__ = [
     "Estimate",
     "Experiment",
+    "FineTunedNetwork",
     "HybridcxError",
     "InputError",
+    "PenultimateFeatures",
     "Problem",
     "Report",
     "StoppedError",

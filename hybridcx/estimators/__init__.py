@@ -1,0 +1,1 @@
+"""Estimators for scikit-learn: fine-tuned networks as a classifier, penultimate features as a transformer."""
