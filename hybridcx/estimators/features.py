@@ -24,7 +24,6 @@ from hybridcx.vocabulary.networks import NETWORKS
 if TYPE_CHECKING:
     from hybridcx.estimators.images import ImagesLike
 
-FITTED = ("n_features_in_", "feature_names_in_")
 OF_THE_NETWORK = ("weights", "image_size_px", "image_shape", "pixel_range", "pad", "resample", "device", "threads")
 """Parameters that a FineTunedNetwork has itself."""
 
@@ -181,7 +180,7 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
         """Write the fitted estimator into `folder`, as `FineTunedNetwork.save` does, with its errors."""
         reader = self._fitted_reader()
         parameters = self.get_params(deep=False)
-        content = {"fitted": saved.fitted_out(self, FITTED)}
+        content = {"fitted": saved.fitted_out(self, ())}
         if isinstance(reader, FineTunedNetwork):
             parameters["network"] = type(self.network).__name__
             content |= {f"network_{part}": values for part, values in reader._content().items()}
@@ -204,7 +203,7 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
             else:
                 estimator._experiment()
                 estimator.weights_ = read.weights
-            saved.set_fitted(estimator, read.content["fitted"], FITTED)
+            saved.set_fitted(estimator, read.content["fitted"], ())
         except (KeyError, TypeError, ValueError):
             raise saved.foreign(folder) from None
         return estimator

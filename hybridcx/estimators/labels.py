@@ -24,6 +24,9 @@ def two_classes(y: ArrayLike | None, estimator: str) -> tuple[np.ndarray, np.nda
     if y is None:
         raise refused(f"{estimator} requires y to be passed, but the target y is None")
     labels = column_or_1d(y, warn=True)
+    missing = np.flatnonzero(pd.isna(labels))
+    if missing.size:
+        raise refused("a label is missing", where=f"row {missing[0]} of y", remedy="leave the case out")
     assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
     kind = type_of_target(labels, input_name="y", raise_unknown=True)

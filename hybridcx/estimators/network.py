@@ -15,19 +15,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from hybridcx.errors import InputError
 from hybridcx.estimators import saved
 from hybridcx.estimators.extraction import extract_images
 from hybridcx.estimators.images import check_form, image_options, prepare_all
 from hybridcx.estimators.labels import hold_out, two_classes
 from hybridcx.estimators.parameters import experiment_of, initial_weights, seed_of
-from hybridcx.estimators.refusal import require_torch
+from hybridcx.estimators.refusal import RefusedInputError, refused, require_torch
 from hybridcx.experiment.file import Experiment
 
 if TYPE_CHECKING:
     from hybridcx.estimators.images import ImagesLike
 
-FITTED = ("classes_", "n_features_in_", "feature_names_in_", "n_iter_", "history_", "validation_indices_", "notes_")
-"""The fitted attributes besides the weights."""
+FITTED = ("classes_", "n_iter_", "history_", "validation_indices_", "notes_")
+"""The fitted attributes besides the weights and `saved.OF_TABLES`."""
 
 
 class FineTunedNetwork(ClassifierMixin, BaseEstimator):
@@ -190,41 +191,53 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         """
         experiment = self._experiment()
         require_torch()
-        options = image_options(self, experiment)
-        images = check_form(self, X, options, reset=True)
+        reading, options = image_options(self, experiment), experiment.train_of(self.network)
+        images = check_form(self, X, reading, reset=True)
         classes, coded = two_classes(y, type(self).__name__)
         check_consistent_length(images, coded)
         seed = seed_of(self.random_state)
         train, validation = hold_out(coded, groups, self.validation_fraction, seed)
+        if not len(validation) and (options.early_stopping or options.keep == "best_validation"):
+            found = f"validation_fraction={self.validation_fraction}, {len(coded)} cases"
+            raise refused(
+                "early_stopping and keep='best_validation' need validation cases", found, "raise validation_fraction"
+            )
         start = initial_weights(self.network, self.weights)
-        pixels = prepare_all(images, options)
+        pixels = prepare_all(images, reading)
 
         from hybridcx.deep.augment import FILL
         from hybridcx.deep.features import read_state
         from hybridcx.deep.finetune import finetune
         from hybridcx.deep.model import arrays_of
 
-        with tempfile.TemporaryDirectory(prefix="hybridcx-") as folder:
-            training = finetune(
-                self.network,
-                pixels,
-                coded,
-                train,
-                validation,
-                experiment.train_of(self.network),
-                experiment.compute,
-                seed=seed,
-                weights=start,
-                folder=Path(folder),
-                fill=FILL[self.pad],
-                checkpoint_every_s=float("inf"),
-            )
-            self.weights_ = arrays_of(read_state(training.weights_path))
+        try:
+            with tempfile.TemporaryDirectory(prefix="hybridcx-") as folder:
+                training = finetune(
+                    self.network,
+                    pixels,
+                    coded,
+                    train,
+                    validation,
+                    options,
+                    experiment.compute,
+                    seed=seed,
+                    weights=start,
+                    folder=Path(folder),
+                    fill=FILL[self.pad],
+                    checkpoint_every_s=float("inf"),
+                )
+                self.weights_ = arrays_of(read_state(training.weights_path))
+        except InputError as error:  # options that exclude each other
+            raise RefusedInputError(error.problems) from None
         self.classes_ = classes
         self.n_iter_ = training.n_iterations
         self.history_ = {name: np.array(values) for name, values in training.history.items()}
         self.validation_indices_ = validation
         self.notes_ = list(training.notes)
+        if self.validation_fraction and not len(validation):
+            self.notes_.append(
+                f"No case validates: {self.validation_fraction:g} of these {len(coded)} cases is no whole case or group."
+            )
         for note in self.notes_:
             warnings.warn(note, UserWarning, stacklevel=2)
         return self

@@ -144,4 +144,4 @@ def _plain(value: object) -> object:
 
 def _parameter(match: re.Match[str]) -> str:
     key = match[1]
-    return f"`{PARAMETERS[key]}`" if key in PARAMETERS else f"`train_options`, key `{key.removeprefix('train.')}`"
+    return f"`{PARAMETERS[key]}`" if key in PARAMETERS else f"`train_options[{key.removeprefix('train.')!r}]`"

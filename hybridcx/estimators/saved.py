@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ SCHEMA = 1
 META, WEIGHTS = "estimator.json", "weights.safetensors"
 TUPLES = ("image_shape", "pixel_range")
 KINDS = "biufUO"
+OF_TABLES = ("n_features_in_", "feature_names_in_")
+"""Fitted attributes where X was a table or a column."""
 Json = Mapping[str, object]
 
 
@@ -52,7 +54,7 @@ def write(
         "weights_sha256": hashlib.sha256(data).hexdigest(),
         "content": content,
     }
-    text = json.dumps({**meta, "sha256": _hash(meta)}, indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps({**meta, "sha256": _hash(meta)}, indent=1, allow_nan=False)
     (place / META).unlink(missing_ok=True)  # until the new one is complete, there is none
     write_atomic(place / WEIGHTS, data)
     write_atomic(place / META, text + "\n")
@@ -118,7 +120,7 @@ def parameters_out(parameters: Mapping[str, object]) -> dict[str, object]:
             out[name] = json.loads(json.dumps(plain, allow_nan=False, default=_scalar))
         except (TypeError, ValueError):
             remedy = (
-                f"set_params({name}=None) before saving"
+                f"call set_params({name}=None) before saving"
                 if name == "random_state"
                 else "give numbers, texts, tuples and mappings"
             )
@@ -131,15 +133,22 @@ def parameters_in(parameters: Mapping[str, object]) -> dict[str, object]:
     return {k: tuple(v) if k in TUPLES and isinstance(v, list) else v for k, v in parameters.items()}
 
 
-def fitted_out(estimator: BaseEstimator, names: Iterable[str]) -> dict[str, object]:
-    """Those of the fitted attributes `names` that the estimator has, as JSON values; NaN is null."""
-    return {name: _out(getattr(estimator, name)) for name in names if hasattr(estimator, name)}
+def fitted_out(estimator: BaseEstimator, names: Sequence[str]) -> dict[str, object]:
+    """The fitted attributes `names`, and those of `OF_TABLES` that the estimator has, as JSON values; NaN is null."""
+    return {
+        name: _out(getattr(estimator, name))
+        for name in (*names, *OF_TABLES)
+        if name in names or hasattr(estimator, name)
+    }
 
 
-def set_fitted(estimator: BaseEstimator, fitted: Mapping[str, object], names: Iterable[str]) -> None:
-    """Give an estimator the fitted attributes that `fitted_out` wrote. Raises KeyError, TypeError or ValueError for others."""
-    if unknown := set(fitted) - set(names):
-        raise KeyError(sorted(unknown)[0])
+def set_fitted(estimator: BaseEstimator, fitted: Mapping[str, object], names: Sequence[str]) -> None:
+    """Give an estimator the fitted attributes that `fitted_out` wrote: all of `names`, and of `OF_TABLES` those that are there.
+
+    Raises KeyError, TypeError or ValueError for others.
+    """
+    if missing_or_unknown := set(names) ^ (set(fitted) - set(OF_TABLES)):
+        raise KeyError(sorted(missing_or_unknown)[0])
     for name, value in fitted.items():
         setattr(estimator, name, _in(value))
 
