@@ -229,11 +229,10 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
             raise refused("network is no network", type(network).__name__, remedy)
         defaults = PenultimateFeatures()
         for name in OF_THE_NETWORK:
-            if getattr(self, name) != getattr(defaults, name):
+            given = getattr(self, name)
+            if isinstance(given, np.ndarray) or given != getattr(defaults, name):
                 rule = f"{name} is a parameter of the FineTunedNetwork in `network`"
-                raise refused(
-                    rule, getattr(self, name), f"give it there (network__{name} in a search), and keep the default here"
-                )
+                raise refused(rule, given, f"give it there (network__{name} in a search), and keep the default here")
         return network
 
     def _fitted_reader(self) -> PenultimateFeatures | FineTunedNetwork:

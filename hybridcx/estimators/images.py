@@ -60,7 +60,10 @@ class ImageOptions:
 def image_options(estimator: BaseEstimator, experiment: Experiment) -> ImageOptions:
     """The options of an estimator, whose other parameters the experiment has checked."""
     images = experiment.images
-    return ImageOptions(images.size_px, images.pad, images.resample, estimator.image_shape, estimator.pixel_range)
+    shape, values = (
+        v.tolist() if isinstance(v, np.ndarray) else v for v in (estimator.image_shape, estimator.pixel_range)
+    )
+    return ImageOptions(images.size_px, images.pad, images.resample, shape, values)
 
 
 def check_form(

@@ -109,15 +109,8 @@ def parameters_out(parameters: Mapping[str, object]) -> dict[str, object]:
     """
     out: dict[str, object] = {}
     for name, value in parameters.items():
-        plain = (
-            value.item()
-            if isinstance(value, np.generic)
-            else os.fspath(value)
-            if isinstance(value, os.PathLike)
-            else value
-        )
         try:
-            out[name] = json.loads(json.dumps(plain, allow_nan=False, default=_scalar))
+            out[name] = json.loads(json.dumps(value, allow_nan=False, default=_plain))
         except (TypeError, ValueError):
             remedy = (
                 f"call set_params({name}=None) before saving"
@@ -202,7 +195,9 @@ def _hash(meta: Json) -> str:
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 
-def _scalar(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     raise TypeError(type(value).__name__)

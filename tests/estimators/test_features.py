@@ -38,13 +38,13 @@ def test_they_are_the_features_of_hybridcx(tmp_path):
 
 def test_names_and_frames(tmp_path):
     transformer = features().set_output(transform="pandas")
-    paths = pd.Series(written(X, tmp_path), index=[f"case{i}" for i in range(24)])
+    paths = pd.DataFrame({"image": written(X, tmp_path)}, index=[f"case{i}" for i in range(24)])
     found = transformer.fit_transform(paths)
     assert found.columns[[0, -1]].tolist() == ["squeezenet1_1_0000", "squeezenet1_1_0511"]
     assert found.index.tolist() == paths.index.tolist()
     assert (found.dtypes == np.float32).all()
     assert np.array_equal(found.to_numpy(), direct(X))
-    assert np.array_equal(transformer.transform(paths.tolist()).to_numpy(), found.to_numpy())
+    assert np.array_equal(transformer.transform(paths["image"].tolist()).to_numpy(), found.to_numpy())
     assert transformer.get_feature_names_out().tolist() == found.columns.tolist()
 
 

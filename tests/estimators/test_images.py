@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from dicom_files import made
 from estimator_samples import network, pictures, written
 from PIL import Image
 from sklearn.base import clone
@@ -14,6 +15,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from hybridcx.errors import InputError
 from hybridcx.estimators.images import check_form, grey_levels, image_options, prepare_all
+from hybridcx.images.decode import decode
 from hybridcx.images.prepare import prepare
 
 
@@ -57,6 +59,7 @@ def test_other_types_by_their_range():
     assert np.array_equal(read((X / 255).astype(np.float32)), expected)
     assert np.array_equal(read(X.astype(np.int64), pixel_range=(0, 255)), expected)
     assert np.array_equal(read(X.astype(np.int16) * 16 - 1000, pixel_range=(-1000, 3080)), expected)
+    assert np.array_equal(read(X.astype(float), pixel_range=np.array([0.0, 255.0])), expected)
     assert not np.array_equal(read(X, pixel_range=(0, 200)), expected)
 
 
@@ -64,6 +67,16 @@ def test_grey_levels_are_rounded_half_up_and_clipped():
     values = np.array([-7.0, 0.0, 0.5, 1.5, 254.4, 255.0, 1e300])
     assert grey_levels(values, (0, 255)).tolist() == [0, 0, 1, 2, 254, 255, 255]
     assert grey_levels(np.array([False, True]), (0, 1)).tolist() == [0, 255]
+
+
+def test_files_of_every_kind_are_decoded_as_everywhere(tmp_path):
+    names = ["a.jpg", "a.png", "a.tif", "a.dcm"]
+    for name in names[:3]:
+        Image.fromarray(pictures(2, colour=True)[0][0]).save(tmp_path / name)
+    (tmp_path / "a.dcm").write_bytes(made())
+    found = read([tmp_path / name for name in names])
+    for image, name in zip(found, names, strict=True):
+        assert np.array_equal(image, prepare(decode(tmp_path / name).pixels, size_px=32))
 
 
 def test_a_frame_of_a_file_with_several(tmp_path):
