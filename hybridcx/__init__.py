@@ -2,9 +2,9 @@
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
 `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`, and
-`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`. Python alone has `hybridcx.compare_estimators`
-(scikit-learn), `hybridcx.read_predictions` (what other programs exported) and `hybridcx.stats` (statistics on arrays). Each is loaded when it is
-first used, so that `import hybridcx` is fast.
+`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`. Python alone has, for scikit-learn,
+`hybridcx.compare_estimators`, `hybridcx.FineTunedNetwork` and `hybridcx.PenultimateFeatures`; `hybridcx.read_predictions` (what other programs
+exported); and `hybridcx.stats` (statistics on arrays). Each is loaded when it is first used, so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
     from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
+    from hybridcx.estimators.features import PenultimateFeatures
+    from hybridcx.estimators.network import FineTunedNetwork
     from hybridcx.experiment.file import Experiment, read_experiment
     from hybridcx.verification.verify import Verification, verify
 
 MODULES = {  # the module of each public name
     "Estimate": "hybridcx.commands.estimate",
     "Experiment": "hybridcx.experiment.file",
+    "FineTunedNetwork": "hybridcx.estimators.network",
     "HybridcxError": "hybridcx.errors",
     "InputError": "hybridcx.errors",
+    "PenultimateFeatures": "hybridcx.estimators.features",
     "Problem": "hybridcx.errors",
     "Report": "hybridcx.commands.result",
     "StoppedError": "hybridcx.errors",
@@ -61,8 +65,10 @@ NAMESPACES = {"plan": "hybridcx.commands.plan", "stats": "hybridcx.stats"}
 __all__ = [
     "Estimate",
     "Experiment",
+    "FineTunedNetwork",
     "HybridcxError",
     "InputError",
+    "PenultimateFeatures",
     "Problem",
     "Report",
     "StoppedError",

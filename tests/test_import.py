@@ -51,6 +51,13 @@ def test_comparing_loads_no_torch(tmp_path):
     assert not {"torch", "torchvision", "xgboost"} & set(found)
 
 
+def test_the_estimators_load_no_torch_before_they_are_fitted(tmp_path):
+    code = """from sklearn.base import clone
+from hybridcx import FineTunedNetwork, PenultimateFeatures
+repr(clone(PenultimateFeatures(FineTunedNetwork())))"""
+    assert not {"torch", "torchvision", "xgboost"} & set(loaded(code, tmp_path))
+
+
 def test_the_public_names():
     for name in hybridcx.__all__:
         assert getattr(hybridcx, name) is not None

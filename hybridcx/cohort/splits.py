@@ -138,15 +138,7 @@ def place_patients(
 
     size = pd.crosstab(frame["patient_id"], frame["label"]).reindex(columns=list(cohort.labels)).sort_index()
     counts = size.to_numpy()
-    order = rng.permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    left = wanted.astype(np.int64).copy()
-    allowed = np.array(fractions) > 0
-    place = np.empty(len(counts), dtype=np.int64)
-    for p in order:
-        gain = np.where(allowed, (counts[p] * (2 * left - counts[p])).sum(axis=1), np.iinfo(np.int64).min)
-        place[p] = int(np.argmax(gain))
-        left[place[p]] -= counts[p]
+    place, left = place_groups(counts, wanted, np.array(fractions) > 0, rng)
     by_patient = dict(zip(size.index.tolist(), place.tolist(), strict=True))
     names = [SPLITS[by_patient[p]] for p in frame["patient_id"]]
     if not left.any():
@@ -158,6 +150,27 @@ def place_patients(
         if left[s, c]
     )
     return names, f"patients with several cases stay together, and so the split departs from its shares: {got}"
+
+
+def place_groups(
+    counts: np.ndarray, wanted: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place whole groups into splits: those with most cases first, each where it lowers the squared distance to the quotas of all classes most.
+
+    Parameters: `counts` (groups, classes), cases of each; `wanted` (splits, classes), the quotas; `allowed` (splits,), whether a split may have
+    any; `rng`, which draws the order of groups of the same size.
+
+    Returns the split of each group (groups,), and what the quotas still lack (splits, classes), all 0 where they are met.
+    """
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    left = wanted.astype(np.int64).copy()
+    place = np.empty(len(counts), dtype=np.int64)
+    for p in order:
+        gain = np.where(allowed, (counts[p] * (2 * left - counts[p])).sum(axis=1), np.iinfo(np.int64).min)
+        place[p] = int(np.argmax(gain))
+        left[place[p]] -= counts[p]
+    return place, left
 
 
 def _disputed(cohort: Cohort, of_case: dict[str, str], fractions: tuple[float, float, float], seed: int) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
@@ -129,6 +130,16 @@ def initial_state(
     if head is not None and head.shape[0] == N_CLASSES:
         return state
     return {**state, **new_last_layer(row, seed, last_layer_sd)}
+
+
+def arrays_of(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The tensors of a state dict as NumPy arrays of their own, for packages that know no torch."""
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
+
+
+def state_of(arrays: Mapping[str, np.ndarray]) -> State:
+    """The state dict of arrays that `arrays_of` made. Memory is shared, except where an array is read-only."""
+    return {name: torch.from_numpy(a if a.flags.writeable else a.copy()) for name, a in arrays.items()}
 
 
 def set_dropout(model: nn.Module, rate: float | None) -> int:

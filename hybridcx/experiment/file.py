@@ -347,7 +347,7 @@ def _toml_remedy(error: tomllib.TOMLDecodeError) -> str | None:
     return None
 
 
-def _problems(error: ValidationError, file: str, text: str) -> list[Problem]:
+def _problems(error: ValidationError, file: str | None, text: str) -> list[Problem]:
     found = []
     errors = error.errors(include_url=False)
     for e in errors[:MAX_PROBLEMS]:
@@ -456,12 +456,17 @@ def read_text(path: Path) -> str:
     return text
 
 
-def with_changes(experiment: Experiment, changes: Mapping[str, object]) -> Experiment:
-    """The experiment with some top-level keys replaced, checked again. Raises InputError for values that are not allowed."""
+def with_changes(
+    experiment: Experiment, changes: Mapping[str, object], source: str | None = "command line"
+) -> Experiment:
+    """The experiment with some top-level keys replaced, checked again.
+
+    Raises InputError for keys and values that are not allowed; `source` stands in its problems in place of the file.
+    """
     try:
         return Experiment.model_validate({**experiment.model_dump(), **changes})
     except ValidationError as error:
-        raise InputError(_problems(error, "command line", "")) from None
+        raise InputError(_problems(error, source, "")) from None
 
 
 def keys_table() -> list[tuple[str, str, str, str]]:

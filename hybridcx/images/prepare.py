@@ -34,6 +34,7 @@ def prepare(
     pad: Pad = "white",
     resample: Resample = "bicubic",
     channels: int = 3,
+    refuse_constant: bool = True,
 ) -> np.ndarray:
     """Return an image as uint8 (size_px, size_px, channels).
 
@@ -41,7 +42,7 @@ def prepare(
     exclusive, or None for the whole image; `pad`, what fills the image up to a square, equally at both sides (an odd pixel
     goes right or below): white, black, its own edge, or none, which stretches it instead; `resample`, Pillow's filter, whose
     support grows with the reduction, so that nothing is aliased; `channels` 3 (grey is repeated) or 1 (colour becomes luma,
-    ITU-R 601).
+    ITU-R 601); `refuse_constant`, whether an image or crop of one value is refused.
 
     Raises InputError: an image of one pixel; a box of no area or outside the image; a constant image or crop; a padded square of
     more than 400 million pixels; an unknown option.
@@ -58,7 +59,7 @@ def prepare(
             size = f"{width} x {height} pixels after its EXIF orientation"
             raise _refused(f"a crop box outside the image, which has {size}", box, "correct the box")
         pixels = pixels[top:bottom, left:right]
-    if pixels.min() == pixels.max():
+    if refuse_constant and pixels.min() == pixels.max():
         what = "image" if box is None else "image within its crop box"
         raise _refused(
             f"a constant {what}: every pixel is {pixels.flat[0]}", remedy="check the file, or exclude the case"
