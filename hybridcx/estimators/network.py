@@ -226,14 +226,14 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
                     fill=FILL[self.pad],
                     checkpoint_every_s=float("inf"),
                 )
-                self.weights_ = arrays_of(read_state(training.weights_path))
+                self.weights_: dict[str, np.ndarray] = arrays_of(read_state(training.weights_path))
         except InputError as error:  # options that exclude each other
             raise RefusedInputError(error.problems) from None
         self.classes_ = classes
-        self.n_iter_ = training.n_iterations
-        self.history_ = {name: np.array(values) for name, values in training.history.items()}
-        self.validation_indices_ = validation
-        self.notes_ = list(training.notes)
+        self.n_iter_: int = training.n_iterations
+        self.history_: dict[str, np.ndarray] = {name: np.array(values) for name, values in training.history.items()}
+        self.validation_indices_: np.ndarray = validation
+        self.notes_: list[str] = list(training.notes)
         if self.validation_fraction and not len(validation):
             self.notes_.append(
                 f"No case validates: {self.validation_fraction:g} of these {len(coded)} cases is no whole case or group."

@@ -35,8 +35,8 @@ class OutputFolder:
     def __init__(self, path: Path, command: str):
         self.path = path
         self.command = command
-        self.inner = path / INNER
-        self.new = self.inner / "new"
+        self.inner: Path = path / INNER
+        self.new: Path = self.inner / "new"
 
     def read_state(self) -> dict[str, object]:
         """The state that an earlier run wrote into this folder; empty without one."""
