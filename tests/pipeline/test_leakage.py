@@ -24,7 +24,7 @@ from hybridcx.errors import InputError
 from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, TrainSection
 from hybridcx.experiment.sections import RepeatSection
 from hybridcx.pipeline import stages as pipeline
-from hybridcx.pipeline.training import Cases
+from hybridcx.pipeline.cases import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
 KINDS = get_args(FitKind)
