@@ -12,6 +12,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -42,6 +43,7 @@ class Option:
     cli : False for a parameter that Python alone has.
     recorded : whether provenance.json records the value; it records no paths.
     file : the value is an input file; provenance.json records its name as `<parameter>_file`.
+    label : the value is a label of the data; a number or a logical stands for its text.
     """
 
     help: str
@@ -55,6 +57,7 @@ class Option:
     cli: bool = True
     recorded: bool = True
     file: bool = False
+    label: bool = False
 
     @property
     def range_words(self) -> str:
@@ -106,7 +109,9 @@ SeedOfFile = Annotated[
 ]
 Positive = Annotated[
     str | None,
-    Option("The positive class; default abnormal, 1, true or positive, where exactly one of these is a label."),
+    Option(
+        "The positive class; default abnormal, 1, true or positive, where exactly one of these is a label.", label=True
+    ),
 ]
 ConfidenceLevel = Annotated[
     float, Option("Confidence level of the intervals.", float, low=0.5, high=1, open_ends="both")
@@ -538,7 +543,33 @@ def documented(function: F) -> F:
     starts = [at for heading in ("Returns\n---", "Raises\n---") if (at := text.find(heading)) >= 0]
     at = min(starts, default=len(text))
     function.__doc__ = "\n".join([text[:at].rstrip(), "", *lines, "", text[at:]]).strip() + "\n"
-    return function
+    return _lenient(function)
+
+
+def _lenient(function: F) -> F:
+    """The function with options as other languages give them: R has 200.0 for 200, 1 for the label "1", and one name for a list of one."""
+    aliases = {n: str(p.annotation) for n, p in inspect.signature(function).parameters.items()}
+
+    @wraps(function)
+    def call(*arguments: object, **options: object) -> object:
+        given = {n: _plain(option_of(aliases[n])[0], v) if n in aliases else v for n, v in options.items()}
+        if isinstance(given.get("by"), str):
+            given["by"] = [given["by"]]
+        return function(*arguments, **given)
+
+    return call  # type: ignore[return-value]
+
+
+def _plain(option: Option, value: object) -> object:
+    if isinstance(value, list | tuple) and option.parse is int:
+        return [_plain(option, v) for v in value]
+    if option.parse is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if option.label and isinstance(value, Real):
+        if isinstance(value, bool):
+            return str(value).lower()  # as the labels of a column of logicals are read
+        return str(int(float(value))) if float(value).is_integer() else str(value)
+    return value
 
 
 def _type_words(kind: Any) -> str:

@@ -63,7 +63,7 @@ def by_case(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
 
 def by_patient(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """A fault in the code: one of the two test cases of a patient is counted in `part`."""
-    cases = pipeline._cases
+    cases = pipeline.cases_of
 
     def moved(*arguments: object) -> Cases:
         made = cases(*arguments)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def by_patient(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
         split[made.index("test")[0]] = part
         return replace(made, split=split)
 
-    monkeypatch.setattr(pipeline, "_cases", moved)
+    monkeypatch.setattr(pipeline, "cases_of", moved)
 
 
 STOPPING = TrainSection(early_stopping=3, **TRAIN)
