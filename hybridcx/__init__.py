@@ -91,7 +91,15 @@ __all__ = [
 ]
 
 
+_ESTIMATORS = ("FineTunedNetwork", "PenultimateFeatures")
+"""Classes of scikit-learn's kind, which cannot be loaded without it."""
+
+
 def __getattr__(name: str) -> object:
+    if name in _ESTIMATORS:
+        extras = _import_module("hybridcx.vocabulary.extras")
+        if extras.absent("sklearn"):
+            extras.need("deep", f"hybridcx.{name}")
     if name in MODULES:
         return getattr(_import_module(MODULES[name]), name)
     if name in NAMESPACES:
@@ -115,4 +123,5 @@ _sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+    absent = _ESTIMATORS if _import_module("hybridcx.vocabulary.extras").absent("sklearn") else ()
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))}.difference(absent))

@@ -99,6 +99,17 @@ class InputError(HybridcxError):
         return type(self), (self.problems,)  # every problem comes back from another process
 
 
+class MissingExtraError(InputError):
+    """Packages of an extra are not installed; `extra` is its name. Raised by `vocabulary.extras.need` alone. Nothing has been written."""
+
+    def __init__(self, rule: str, extra: str, remedy: str):
+        super().__init__(Problem(rule, remedy=remedy))
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:  # type: ignore[override]
+        return type(self), (self.problems[0].rule, self.extra, str(self.problems[0].remedy))
+
+
 class StoppedError(HybridcxError):
     """Stopped partway (training diverged, the disk is full). Finished work is kept and the same command continues."""
 

@@ -15,7 +15,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("dask", "dicom", "word")
+EXTRAS = ("deep", "dask", "dicom", "excel", "spss", "word")
 FREE = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|HPND|Unlicense|Zlib|public domain)", re.I
 )
@@ -62,7 +62,7 @@ def verdict(licence: str) -> str:
 
 
 def closure() -> dict[str, metadata.Distribution]:
-    """The installed packages that hybridcx needs when it runs, its extras for DICOM and Word with it."""
+    """The installed packages that hybridcx needs when it runs, all its extras for users with it."""
     found: dict[str, metadata.Distribution] = {}
     waiting = [("hybridcx", "")] + [("hybridcx", e) for e in EXTRAS]
     seen = set()

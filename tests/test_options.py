@@ -198,3 +198,22 @@ def test_provenance_of_plan_repeats_the_call(here):
     assert _recorded_options(hybridcx.plan.mcnemar, record) == values
     assert isinstance(record["power"], Sequence)
     assert hybridcx.verify("o").agrees
+
+
+def test_options_as_r_gives_them():
+    """R has doubles for whole numbers, numbers and logicals for labels, and one text for a list of one; a fraction is still refused."""
+    import pandas as pd
+
+    rows = [
+        (f"c{i}", i % 2, m, (i * 7 + 3 * j) % 10 / 10, "ab"[i % 3 == 0]) for j, m in enumerate("AB") for i in range(24)
+    ]
+    numbers = pd.DataFrame(rows, columns=["case_id", "y_true", "model", "score", "half"])
+    expected = hybridcx.compare(numbers, positive="1", n_bootstrap=100, by=["half"]).metrics
+    for truth, positive in ((int, 1), (float, 1.0), (bool, True)):
+        frame = numbers.assign(y_true=numbers["y_true"].astype(truth))
+        result = hybridcx.compare(frame, positive=positive, n_bootstrap=100.0, seed=0.0, by="half")
+        pd.testing.assert_frame_equal(result.metrics, expected)
+    with pytest.raises(InputError, match="bootstrap"):
+        hybridcx.compare(numbers, positive=1, n_bootstrap=100.5)
+    assert hybridcx.compare.__name__ == "compare"
+    assert "n_bootstrap" in inspect.signature(hybridcx.compare).parameters

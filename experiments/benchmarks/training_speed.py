@@ -12,10 +12,10 @@
         gpu          all of Table II on one card: seconds, images per second, share of the card's peak
         table        steps and extraction of hybridcx alone, written to hybridcx/pipeline/costs/speeds.csv, which `hybridcx run --dry-run` reads
 
-timm and fastai are no dependencies: install them beside hybridcx in an environment of its own (pip install -c constraints.txt -e . timm fastai) and
-run this there. Both sides are processes of their own that take turns step by step, so that another load on the machine meets both; the ratio
-is the median of the ratios of neighbours. On a machine that others use, set OMP_NUM_THREADS=1 (threads that wait for a busy core spin) and read the
-ratios of processor times. What each side does, and what is made easier for the rivals, stands in training_sides.py.
+timm and fastai are no dependencies: install them beside hybridcx in an environment of its own and run this there (pip install -c constraints.txt -e
+".[deep]" timm fastai). Both sides are processes of their own that take turns step by step, so that another load on the machine meets both; the
+ratio is the median of the ratios of neighbours. On a machine that others use, set OMP_NUM_THREADS=1 (threads that wait for a busy core spin) and
+read the ratios of processor times. What each side does, and what is made easier for the rivals, stands in training_sides.py.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from hybridcx.errors import HybridcxError, InputError, StoppedError, printable_path
+from hybridcx.errors import HybridcxError, InputError, MissingExtraError, StoppedError, printable_path
 from hybridcx.store.disk import FULL, QUOTA, READ_ONLY, disk_fault
 
 ISSUES = "the issue tracker of hybridcx"
@@ -17,7 +17,9 @@ def explain(error: HybridcxError, debug: bool = False) -> None:
     """Print every problem of the input, or why the command stopped."""
     if debug:
         traceback.print_exc()
-    if isinstance(error, InputError):
+    if isinstance(error, MissingExtraError):
+        print(error, file=sys.stderr)
+    elif isinstance(error, InputError):
         n = len(error.problems)
         print(f"hybridcx: {n} problem{'s' if n > 1 else ''}, nothing was written.", file=sys.stderr)
         for problem in error.problems:

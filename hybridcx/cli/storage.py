@@ -12,6 +12,7 @@ import typer
 
 from hybridcx.cli.signatures import Debug, Quiet, Verbose
 from hybridcx.progress import Progress
+from hybridcx.vocabulary.extras import need
 
 cache_app = typer.Typer(help="Cached results of the stages.", no_args_is_help=True, rich_markup_mode=None)
 weights_app = typer.Typer(help="Pretrained weights of the networks.", no_args_is_help=True, rich_markup_mode=None)
@@ -72,15 +73,16 @@ def _print_weights(rows: Any) -> bool:
 @weights_app.command("list")
 def weights_list(folder: WeightsDir = None, debug: Debug = False) -> None:
     """List which networks' weights are here, and the folder they belong in."""
-    from hybridcx.deep import weights
+    from hybridcx.deep.weights_list import default_folder, list_weights
 
-    print(f"folder: {folder or weights.default_folder()}")
-    _print_weights(weights.list_weights(folder))
+    print(f"folder: {folder or default_folder()}")
+    _print_weights(list_weights(folder))
 
 
 @weights_app.command("verify")
 def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
     """Check every file of weights by its hash and its shapes. Exit code 1 if one is refused."""
+    need("deep", "hybridcx weights verify")
     from hybridcx.deep import weights
 
     if not _print_weights(weights.verify(folder)):
@@ -103,11 +105,13 @@ def weights_fetch(
 
     HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured.
     """
-    from hybridcx.deep import weights
     from hybridcx.vocabulary.networks import network
 
     for name in networks:
         network(name)  # an unknown name is refused before anything is fetched
+    need("deep", "hybridcx weights fetch")  # it checks names and shapes, and keeps them as safetensors
+    from hybridcx.deep import weights
+
     with Progress(quiet=quiet, verbose=verbose) as progress:
         for name in networks:
             found = weights.fetch(name, folder, url_base=url, on_progress=progress.track(f"fetching {name}"))

@@ -21,6 +21,7 @@ from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.records.cells import some
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.extras import need
 
 Method = Literal["stratified", "manifest", "file", "fold", "subset"]
 
@@ -251,6 +252,7 @@ def grouped_stratified_folds(
 
     Raises InputError: fewer than two folds, a class with fewer groups than folds, a fold without one of the classes.
     """
+    need("deep", "drawing the folds of a cross-validation")
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels, groups = np.asarray(labels), np.asarray(groups)

@@ -33,7 +33,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, MissingExtraError, Problem
 from hybridcx.experiment.file import Experiment, read_experiment, with_changes
 from hybridcx.experiment.partial import PartialExperiment, partial_experiment
 from hybridcx.images.decode import decode_bytes
@@ -42,7 +42,11 @@ from hybridcx.images.near_duplicates import near_duplicates, warnings
 from hybridcx.images.prepare import prepare
 from hybridcx.images.store import ImageStore, prepare_store
 from hybridcx.pipeline import shortcuts
+from hybridcx.pipeline.cases import check_heads
+from hybridcx.pipeline.cohort import load_cohort
+from hybridcx.pipeline.costs.limits import counts_of, limit_messages
 from hybridcx.pipeline.costs.memory import Counts, drawn_counts
+from hybridcx.pipeline.planned_models import check_plan, model_names
 from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
 from hybridcx.progress import Progress
 from hybridcx.records.arrays import label_text
@@ -54,6 +58,8 @@ from hybridcx.records.predictions import AS_LONG, read_predictions
 from hybridcx.records.ratings import PREFIXES, long_columns, read_ratings
 from hybridcx.records.strict_csv import MAX_COLUMNS, scan_csv
 from hybridcx.store.artefacts import Store, cache_root
+from hybridcx.vocabulary import networks
+from hybridcx.vocabulary.extras import absent, remedy
 
 Kind = Literal["experiment", "cohort", "predictions", "ratings"]
 KINDS = ("experiment", "cohort", "predictions", "ratings")
@@ -74,12 +80,16 @@ _TRIAL_PX = 128  # side of the images that are prepared to see whether they can 
 
 @dataclass
 class Checked:
-    """What was found: the kind of file, what it holds in a line, every problem, errors first, and what an experiment needs (`limits`)."""
+    """What was found: the kind of file, what it holds in a line, every problem, errors first, and what an experiment needs (`limits`).
+
+    `unchecked`: what could not be looked at, since the extra `deep` is not installed.
+    """
 
     kind: Kind | Literal["unknown"]
     holds: str = ""
     problems: list[Problem] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -140,6 +150,12 @@ def check_file(
         found.collect(lambda: _predictions(path, found, positive, score_kind, layout))
     elif found.kind == "ratings":
         found.collect(lambda: _ratings(path, found, scale))
+    if names := absent("deep"):
+        what = f"not checked without {', '.join(names)}: {', '.join(found.unchecked)}" if found.unchecked else ""
+        if found.kind == "experiment":
+            what = "`hybridcx run` needs packages that are not installed" + (f"; {what}" if what else "")
+        if what:
+            found.problems.append(Problem(what, path.name, remedy=remedy("deep"), severity="warning"))
     found.problems.sort(key=lambda p: (p.severity != "error", p.file or "", p.row or 0))
     return found
 
@@ -254,7 +270,10 @@ def _cohort(path: Path, found: Checked, read: Callable[[], Cohort], progress: Pr
             patients = everyone.analysed.set_index("case_id")["patient_id"]
             pairs = near_duplicates(store, labels, splits, patients=patients)
             found.problems += warnings(pairs, file=path.name)
-            found.problems += shortcuts.warnings_of(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
+            if absent("deep"):
+                found.unchecked.append("marks that predict the label")
+            else:
+                found.problems += shortcuts.warnings_of(shortcuts.shortcuts(cohort, store, seed=0), file=path.name)
     return cohort
 
 
@@ -291,9 +310,10 @@ def _experiment(path: Path, found: Checked, progress: Progress) -> None:
     if found.collect(lambda: read.append(read_experiment(path))):
         counts = _of_experiment(PartialExperiment(read[0], frozenset()), path.parent, str(path), found, progress)
         if counts is not None:
-            from hybridcx.pipeline.costs.limits import limit_messages  # torch
-
-            found.collect(lambda: found.needs.extend(limit_messages(read[0], counts, cache_root(), Path())))
+            if absent("deep"):
+                found.unchecked.append("memory and disk")
+            else:
+                found.collect(lambda: found.needs.extend(limit_messages(read[0], counts, cache_root(), Path())))
         return
     if (partial := partial_experiment(path)) is not None:
         _of_experiment(partial, path.parent, str(path), found, progress)
@@ -304,11 +324,6 @@ def _of_experiment(
     partial: PartialExperiment, base: Path, file: str, found: Checked, progress: Progress
 ) -> Counts | None:
     """Check what an experiment says and names, as far as its keys are known; how many cases it has, where that can be told."""
-    from hybridcx.pipeline.cohort import load_cohort  # torch
-    from hybridcx.pipeline.costs.limits import counts_of
-    from hybridcx.pipeline.planned_models import check_plan, model_names
-    from hybridcx.pipeline.stages import check_heads
-
     experiment, sure = partial.experiment, partial.sure_of
     if sure("networks.names", "heads", "train.enabled", "analysis.comparisons"):
         found.collect(lambda: check_plan(experiment))
@@ -338,7 +353,11 @@ def _of_experiment(
     counts: list[Counts] = []
 
     def split() -> None:
-        units = make_units(experiment, cohort)
+        try:
+            units = make_units(experiment, cohort)
+        except MissingExtraError:
+            found.unchecked.append("the folds that are drawn")
+            return
         counts.append(counts_of(units))
         found.problems.extend(dict.fromkeys(p for split in divisions_of(units) for p in split.warnings))
         check_heads(experiment, cohort, [*units, *make_size_units(experiment, cohort, units)])
@@ -393,13 +412,15 @@ def with_every_problem(experiment: Experiment, base: Path, file: str, progress: 
 
 def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     """Weights (hash, content, names and shapes), sizes of images, and the device."""
-    from hybridcx.deep import devices, weights
-    from hybridcx.pipeline.stages import locate_weights
-    from hybridcx.vocabulary import networks
-
     experiment, sure = partial.experiment, partial.sure_of
     for name in experiment.networks.names if sure("networks.names", "images.size_px") else ():
         found.collect(lambda n=name: networks.check_size(networks.network(n), experiment.images.size_px))  # type: ignore[misc]
+    if absent("deep"):
+        found.unchecked += ["the device", *(["the weights"] if experiment.networks.weights != "none" else [])]
+        return
+    from hybridcx.deep import devices, weights
+    from hybridcx.pipeline.stages import locate_weights
+
     if sure("compute"):
         found.collect(lambda: devices.resolve(experiment.compute))
     if not sure("networks"):

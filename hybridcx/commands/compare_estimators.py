@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,6 @@ from hybridcx.commands.options import (
 )
 from hybridcx.commands.result import Report
 from hybridcx.errors import InputError, Problem
-from hybridcx.estimators.out_of_fold import OutOfFold, Part, divisions, n_rows, out_of_fold
 from hybridcx.progress import Progress
 from hybridcx.records.arrays import frame_of_arrays, label_text
 from hybridcx.records.labels import two_labels
@@ -48,6 +48,10 @@ from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.tables import text_of
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.provenance import versions_of
+from hybridcx.vocabulary import extras
+
+if TYPE_CHECKING:
+    from hybridcx.estimators.out_of_fold import OutOfFold, Part
 
 _NAME = "estimators"
 
@@ -114,6 +118,9 @@ def compare_estimators(
     >>> result.predictions.shape
     (400, 7)
     """
+    extras.need("sklearn", "compare_estimators")
+    from hybridcx.estimators.out_of_fold import divisions, out_of_fold
+
     positive, by = label_text(positive), tuple(subgroups or ())
     options = checked(compare_estimators, locals())
     progress = progress or Progress(quiet=True)
@@ -174,10 +181,9 @@ def _cases(
             Problem("estimators is a mapping of names to estimators", remedy='write {"forest": forest, ...}')
         )
     cases = frame_of_arrays(y, y_pred=y, groups=groups, subgroups=subgroups, case_ids=case_ids)
-    if n_rows(X) != len(cases):
-        raise InputError(
-            Problem(f"X has {n_rows(X):,} rows and y {len(cases):,} labels", remedy="give one row per case")
-        )
+    n = X.shape[0] if hasattr(X, "shape") else len(cast(Sized, X))
+    if n != len(cases):
+        raise InputError(Problem(f"X has {n:,} rows and y {len(cases):,} labels", remedy="give one row per case"))
     if (
         isinstance(X, pd.DataFrame | pd.Series)
         and isinstance(y, pd.DataFrame | pd.Series)

@@ -12,6 +12,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -580,7 +581,29 @@ def documented(function: F) -> F:
     starts = [at for heading in ("Returns\n---", "Raises\n---") if (at := text.find(heading)) >= 0]
     at = min(starts, default=len(text))
     function.__doc__ = "\n".join([text[:at].rstrip(), "", *lines, "", text[at:]]).strip() + "\n"
-    return function
+    return _lenient(function)
+
+
+def _lenient(function: F) -> F:
+    """The function with options as other languages give them: R has 200.0 for 200, and one name for a list of one."""
+    aliases = {n: str(p.annotation) for n, p in inspect.signature(function).parameters.items()}
+
+    @wraps(function)
+    def call(*arguments: object, **options: object) -> object:
+        given = {n: _plain(option_of(aliases[n])[0], v) if n in aliases else v for n, v in options.items()}
+        if isinstance(given.get("by"), str):
+            given["by"] = [given["by"]]
+        return function(*arguments, **given)
+
+    return call  # type: ignore[return-value]
+
+
+def _plain(option: Option, value: object) -> object:
+    if isinstance(value, list | tuple) and option.parse is int:
+        return [_plain(option, v) for v in value]
+    if option.parse is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _type_words(kind: Any) -> str:

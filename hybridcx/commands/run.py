@@ -31,6 +31,7 @@ from hybridcx.commands.result import Report, folder_of
 from hybridcx.progress import Progress
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import Store, cache_root
+from hybridcx.vocabulary.extras import need
 from hybridcx.workers.dask import Workers
 
 
@@ -76,6 +77,7 @@ def run(
         when training diverges, a task ends its worker processes or the disk is full; finished work is kept and the same call continues.
     """
     checked(run, locals())
+    need("deep", "hybridcx run")
     progress = progress or Progress(quiet=True)
     workers, forms = Workers(jobs, scheduler, trust_local_users), forms_of(also)
     from hybridcx.commands.check import asked_for
@@ -128,6 +130,7 @@ def demo(
         as `run`.
     """
     checked(demo, locals())
+    need("deep", "hybridcx demo")
     progress = progress or Progress(quiet=True)
     packaged = resources.files("hybridcx.commands") / "demo.toml"
     with resources.as_file(packaged) as path:

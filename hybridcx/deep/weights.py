@@ -18,9 +18,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -30,52 +28,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hybridcx.deep.weights_file import ENVIRONMENT_VARIABLE, WeightsFile, by_hand, is_published, published_as, sha256_of
+from hybridcx.deep.weights_file import WeightsFile, by_hand, is_published, published_as, sha256_of
+from hybridcx.deep.weights_list import WeightsStatus, default_folder, find, status_of
 from hybridcx.deep.weights_names import CONTAINERS, torchvision_names
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.vocabulary.networks import NETWORKS, Network, network
 
 WeightsSource = Literal["imagenet", "folder", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsStatus:
-    """One line of `hybridcx weights list` or `verify`. `status` is `present` (not hashed), `ok`, `refused` or `absent`."""
-
-    network: str
-    file: str
-    status: Literal["present", "ok", "refused", "absent"]
-    size_bytes: int | None
-    sha256: str | None
-    message: str
-
-
-def default_folder() -> Path:
-    """The folder for weights: the environment variable HYBRIDCX_WEIGHTS, else `hybridcx/weights` in the user's cache folder.
-
-    That is %LOCALAPPDATA% on Windows, ~/Library/Caches on macOS, and $XDG_CACHE_HOME or ~/.cache elsewhere.
-    """
-    configured = os.environ.get(ENVIRONMENT_VARIABLE)
-    if configured:
-        return Path(configured).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "hybridcx" / "weights"
-
-
-def file_names(row: Network) -> tuple[str, ...]:
-    """The possible file names of a network's weights, in the order of the search."""
-    return (row.weights_file, f"{row.name}.safetensors", f"{row.name}.pth")
-
-
-def find(row: Network, folder: Path) -> Path | None:
-    """The first of `file_names` that is in `folder`, or None."""
-    return next((folder / name for name in file_names(row) if (folder / name).is_file()), None)
 
 
 def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile | None:
@@ -313,24 +273,16 @@ def expected_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
         return {k: tuple(v.shape) for k, v in get_model(name, weights=None).state_dict().items()}
 
 
-def list_weights(folder: Path | None = None) -> list[WeightsStatus]:
-    """The state of each network's weights in `folder` (default: `default_folder()`), without hashing the files."""
-    return [_status(row, folder or default_folder(), hashed=False) for row in NETWORKS.values()]
-
-
 def verify(folder: Path | None = None) -> list[WeightsStatus]:
     """As `list_weights`; every file is hashed, opened and compared with the names and shapes of its network."""
-    return [_status(row, folder or default_folder(), hashed=True) for row in NETWORKS.values()]
+    return [_verified(row, folder or default_folder()) for row in NETWORKS.values()]
 
 
-def _status(row: Network, folder: Path, *, hashed: bool) -> WeightsStatus:
+def _verified(row: Network, folder: Path) -> WeightsStatus:
     path = find(row, folder)
     if path is None:
-        return WeightsStatus(row.name, row.weights_file, "absent", None, None, by_hand(row, folder))
-    size = path.stat().st_size
-    if not hashed:
-        return WeightsStatus(row.name, path.name, "present", size, None, "")
-    sha256 = sha256_of(path)
+        return status_of(row, folder)
+    size, sha256 = path.stat().st_size, sha256_of(path)
     try:
         file = WeightsFile(row.name, path, sha256, _origin(row, path, sha256))
         load_state_dict(file, row.name)

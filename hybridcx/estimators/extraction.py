@@ -22,7 +22,7 @@ def extract_images(experiment: Experiment, weights: Mapping[str, np.ndarray], im
     ------
     InputError
         for weights that are not those of the experiment's network.
-    ImportError
+    MissingExtraError
         without torch.
     """
     require_torch()

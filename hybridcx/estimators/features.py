@@ -114,7 +114,7 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
 
         Raises
         ------
-        RefusedInputError, InputError, DivergedError, ImportError
+        RefusedInputError, InputError, DivergedError, MissingExtraError
             as `FineTunedNetwork.fit` does.
         """
         reader = self._reader()

@@ -186,7 +186,7 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
             for weights that are refused.
         DivergedError
             where the loss is no longer finite.
-        ImportError
+        MissingExtraError
             without torch.
         """
         experiment = self._experiment()

@@ -323,12 +323,6 @@ def rows_of(X: object, at: np.ndarray) -> object:
     return [X[i] for i in at]  # type: ignore[index]
 
 
-def n_rows(X: object) -> int:
-    """The number of rows of X."""
-    shape = getattr(X, "shape", None)
-    return int(shape[0]) if shape else len(X)  # type: ignore[arg-type]
-
-
 def _plain(value: object) -> object:
     """A parameter as JSON: numbers, texts and None as they are, all else in words."""
     if isinstance(value, np.generic):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from hybridcx.errors import InputError, Problem
-
-WITHOUT_TORCH = 'networks need torch and torchvision, which are not installed: run pip install "hybridcx[deep]"'
+from hybridcx.vocabulary import extras
 
 
 class RefusedInputError(InputError, ValueError):
@@ -21,6 +20,6 @@ def refused(
 
 
 def require_torch() -> None:
-    """Raise ImportError, with the command that installs it, where torch or torchvision is absent."""
+    """Raise MissingExtraError, with the command that installs it, where torch or torchvision is absent."""
     if find_spec("torch") is None or find_spec("torchvision") is None:
-        raise ImportError(WITHOUT_TORCH)
+        extras.need("deep", "a network")

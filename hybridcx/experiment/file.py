@@ -430,9 +430,9 @@ def _too_deep(file: str) -> Problem:
     return Problem("values nested too deeply to be read", file, remedy="no key needs more than two levels")
 
 
-def read_experiment(path: Path) -> Experiment:
+def read_experiment(path: str | Path) -> Experiment:
     """Read an experiment file (UTF-8 TOML). Raises InputError as `parse_experiment` does, and for a missing or unreadable file."""
-    return parse_experiment(read_text(path), str(path))
+    return parse_experiment(read_text(Path(path)), str(path))
 
 
 def read_text(path: Path) -> str:

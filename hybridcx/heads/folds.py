@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from hybridcx.errors import InputError, Problem
 
@@ -67,6 +66,8 @@ def _enough(splits: list[Split]) -> list[Split]:
 
 
 def _shuffled(y: NDArray[np.int64], groups: NDArray[Any], k: int, random_state: int) -> list[Split]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
     with warnings.catch_warnings():
         # scikit-learn warns of a class with fewer cases than folds; here the caller looks at the folds themselves.
         warnings.simplefilter("ignore", UserWarning)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from hybridcx.heads.folds import grouped_splits
 
@@ -23,6 +22,8 @@ def out_of_fold(
 
     Raises InputError where no folds with both classes exist.
     """
+    from sklearn.ensemble import RandomForestClassifier  # here, so that `check` loads without scikit-learn
+
     scores, fold_of = np.full(len(y), np.nan), np.zeros(len(y), np.int64)
     for fold, (train, held) in enumerate(grouped_splits(y, groups, folds, random_state, [])):
         forest = RandomForestClassifier(TREES, min_samples_leaf=LEAF, random_state=random_state, n_jobs=1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 C = 1.0
 """Inverse strength of the L2 penalty, on logits with unit variance: fixed, since validation cases are too few to tune it on."""
@@ -36,6 +35,8 @@ def fit_stack(logits: NDArray[np.float64], y: NDArray[np.int64]) -> Stack:
 
     Raises ValueError where `y` has one class alone.
     """
+    from sklearn.linear_model import LogisticRegression
+
     center, scale = logits.mean(axis=0), logits.std(axis=0)
     constant = scale < MIN_SPREAD
     model = LogisticRegression(C=C, solver="lbfgs", max_iter=1000, tol=1e-10)

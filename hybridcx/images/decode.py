@@ -22,6 +22,7 @@ from hybridcx.images import tiff
 from hybridcx.images.decoded import FEW_LEVELS_CAUTION, Decoded, RefusedError, article, bands, few_levels, room
 from hybridcx.images.jpeg import check_complete, read_jpeg
 from hybridcx.images.png import Png, read_png
+from hybridcx.vocabulary.extras import remedy
 
 MAX_PIXELS = 80_000_000
 """Images of more pixels are refused before they are decoded; a large mammogram has 30 million."""
@@ -221,7 +222,7 @@ def _decode_dicom(data: bytes, frame: int | None, max_pixels: int) -> Decoded:
     try:
         from hybridcx.images.dicom import decode_dicom  # pydicom: only where a DICOM file is met
     except ImportError:
-        refusal = RefusedError("a DICOM file, and pydicom is not installed", "run pip install 'hybridcx[dicom]'")
+        refusal = RefusedError("a DICOM file, and pydicom is not installed", remedy("dicom"))
     else:
         return decode_dicom(data, frame=frame, max_pixels=max_pixels)
     raise refusal

@@ -41,6 +41,7 @@ from hybridcx.images.decoded import FEW_LEVELS_CAUTION, Decoded, RefusedError, f
 from hybridcx.images.gdcm import HEADER_TAGS, OVERLAY_BIT_POSITIONS
 from hybridcx.images.isolated import decode_apart
 from hybridcx.images.jpeg import check_complete, probed, read_jpeg
+from hybridcx.vocabulary.extras import install_line
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _YBR = ("YBR_FULL", "YBR_FULL_422")
@@ -173,7 +174,7 @@ def _stored(ds: Any, syntax: uid.UID, data: bytes, index: int, n_frames: int) ->
         package = (
             "pylibjpeg pylibjpeg-openjpeg"
             if "High-Throughput" in syntax.name
-            else "python-gdcm (or 'hybridcx[dicom]', which brings it)"
+            else f"python-gdcm ({install_line('dicom')} brings it)"
         )
         raise RefusedError(
             f"pixels compressed as {syntax.name}, for which no codec is installed",

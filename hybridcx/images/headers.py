@@ -10,6 +10,7 @@ from hybridcx.cohort.folder_files import Header
 from hybridcx.images import tiff
 from hybridcx.images.decode import image_kind
 from hybridcx.images.decoded import RefusedError
+from hybridcx.vocabulary.extras import remedy
 
 _HEAD_BYTES = 4096
 
@@ -37,9 +38,7 @@ def header_of(path: Path) -> Header:
     except RefusedError as e:
         return Header("", refused=e.rule, remedy=e.remedy)
     except ImportError:
-        return Header(
-            "", refused="a DICOM file, and pydicom is not installed", remedy="run pip install 'hybridcx[dicom]'"
-        )
+        return Header("", refused="a DICOM file, and pydicom is not installed", remedy=remedy("dicom"))
     except OSError as e:
         return Header("", refused=f"cannot be read: {e.strerror or type(e).__name__}")
 

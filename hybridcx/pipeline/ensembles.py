@@ -14,7 +14,7 @@ from hybridcx.analysis.repeats.ensembles import MEAN
 from hybridcx.cohort.cohort import Cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.heads.stack import fit_stack
-from hybridcx.pipeline.training import Cases
+from hybridcx.pipeline.cases import Cases
 from hybridcx.pipeline.units import Unit
 from hybridcx.records.lineage import Fit, Lineage
 from hybridcx.vocabulary.repeats import ENSEMBLES

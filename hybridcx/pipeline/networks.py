@@ -14,9 +14,10 @@ from hybridcx.deep.features import softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME
 from hybridcx.experiment.file import FeatureSet
 from hybridcx.heads.persist import load_head
+from hybridcx.pipeline.cases import DISPUTED, UNUSED
 from hybridcx.pipeline.heads import HeadWork
 from hybridcx.pipeline.outcome import NetworkFeatures
-from hybridcx.pipeline.training import DISPUTED, FEATURES, HISTORY, LOGITS, TRAINING, UNUSED, NetworkWork
+from hybridcx.pipeline.training import FEATURES, HISTORY, LOGITS, TRAINING, NetworkWork
 from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
 from hybridcx.records.lineage import Fit, FitKind

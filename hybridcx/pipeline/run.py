@@ -18,6 +18,7 @@ from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.pipeline.analysed import AnalysisInput, DividedCohort, analyse_run
 from hybridcx.pipeline.casebook.lesions import lesion_file
+from hybridcx.pipeline.cases import check_heads
 from hybridcx.pipeline.cohort import load_cohort, prepare_images
 from hybridcx.pipeline.costs.limits import counts_of, limit_messages
 from hybridcx.pipeline.costs.memory import drawn_counts
@@ -25,7 +26,7 @@ from hybridcx.pipeline.outcome import Outcome
 from hybridcx.pipeline.plan_lock import Lock, lock_plan, network_keys, note_predictions
 from hybridcx.pipeline.planned_models import check_plan, run_plan
 from hybridcx.pipeline.pseudonyms import Pseudonyms
-from hybridcx.pipeline.stages import check_heads, run_stages
+from hybridcx.pipeline.stages import run_stages
 from hybridcx.pipeline.training_sizes import run_sizes
 from hybridcx.pipeline.units import Unit, divisions_of, make_size_units, make_units, scored_disputed, split_frame
 from hybridcx.progress import Progress

@@ -22,6 +22,7 @@ from hybridcx.stats.clusters_roc import delong_cluster_covariance
 from hybridcx.stats.score_inputs import z_value
 from hybridcx.streams import rng_for, seed_for
 from hybridcx.vocabulary.cohort import SHORTCUTS
+from hybridcx.vocabulary.extras import need
 
 FOLDS = 5
 MAX_CASES = 4000  # a forest on more gains nothing and takes minutes
@@ -45,7 +46,10 @@ def shortcuts(cohort: Cohort, store: ImageStore, *, seed: int) -> pd.DataFrame:
     `estimate` is the mean of the folds' AUROCs, its standard error sqrt(sum SE_k^2) / K with DeLong's variances in each fold (Obuchowski's where
     patients have several cases), conditional on the fitted probes; limits by normal approximation, clipped to 0 to 1. More than 4,000 cases
     are sampled.
+
+    Raises MissingExtraError without scikit-learn.
     """
+    need("deep", "looking for marks that predict the label")
     ids = pd.Index(cohort.analysed["case_id"])
     if len(ids) > MAX_CASES:
         drawn = rng_for(seed, "shortcuts", "sample").choice(len(ids), MAX_CASES, replace=False)

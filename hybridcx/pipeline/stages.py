@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from hybridcx.cohort.cohort import Cohort
@@ -20,13 +19,14 @@ from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.images import near_duplicates
 from hybridcx.images.store import ImageStore
+from hybridcx.pipeline.cases import DISPUTED, Cases, cases_of, check_unit_for_heads
 from hybridcx.pipeline.cohort import check_images
 from hybridcx.pipeline.ensembles import network_ensembles
 from hybridcx.pipeline.heads import fit_all
 from hybridcx.pipeline.networks import NetworkStage
 from hybridcx.pipeline.outcome import COPY, Outcome
 from hybridcx.pipeline.pseudonyms import Pseudonyms
-from hybridcx.pipeline.training import DISPUTED, UNUSED, Cases, NetworkWork, make_initial_features, train_and_extract
+from hybridcx.pipeline.training import NetworkWork, make_initial_features, train_and_extract
 from hybridcx.pipeline.units import Unit, divisions_of, shared_split
 from hybridcx.progress import Progress
 from hybridcx.records.lineage import Fit, Lineage
@@ -34,8 +34,6 @@ from hybridcx.records.model_names import CHOSEN
 from hybridcx.store.artefacts import Store, content_key
 from hybridcx.workers.dask import Workers
 from hybridcx.workers.local import run_tasks
-
-MIN_PATIENTS_FOR_HEADS = 3
 
 
 def run_stages(
@@ -114,9 +112,9 @@ def train_units(
 
     Raises InputError and StoppedError as `run_stages`.
     """
-    of_unit = {u.name: _cases(cohort, u, images.case_ids) for u in units}
+    of_unit = {u.name: cases_of(cohort, u, images.case_ids) for u in units}
     for unit in units:
-        _enough_for_heads(experiment, of_unit[unit.name], unit)
+        check_unit_for_heads(experiment, of_unit[unit.name], unit)
     located = locate_weights(experiment, base)
     works = [
         (u, NetworkWork(n, u.seed, experiment, of_unit[u.name], images.path, images.sha256, located[n], store.root))
@@ -246,50 +244,6 @@ def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.Weig
             problems += error.problems
     raise_if_any(problems)
     return located
-
-
-def check_heads(experiment: Experiment, cohort: Cohort, units: Sequence[Unit]) -> None:
-    """Refuse, before anything is trained, heads and stacking that would have too few cases to be fitted on. Raises InputError."""
-    for unit in units:
-        _enough_for_heads(experiment, _cases(cohort, unit, cohort.analysed["case_id"].tolist()), unit)
-
-
-def _enough_for_heads(experiment: Experiment, cases: Cases, unit: Unit) -> None:
-    of = f" of {unit.name}" if unit.name else ""
-    fitted = [
-        (
-            f"heads on {which.replace('_', '-')} features are tuned",
-            "train" if which == "pretrained" else "validation",
-            f"leave {which!r} out of heads.features",
-        )
-        for which in (experiment.heads.features if experiment.heads.names else ())
-        if which == "pretrained" or experiment.train.enabled
-    ]
-    if "stacking" in experiment.ensembles.networks:
-        fitted.append(("ensemble:stacking is fitted", "validation", "leave 'stacking' out of ensembles.networks"))
-    problems = []
-    for what, part, remedy in fitted:
-        rows = cases.index(part)
-        fewest = min(len(np.unique(cases.groups[rows][cases.y[rows] == label])) for label in (0, 1))
-        if fewest < MIN_PATIENTS_FOR_HEADS:
-            problems.append(
-                Problem(
-                    f"{what} on the {part} cases{of}, of which one class has {fewest} patients; {MIN_PATIENTS_FOR_HEADS} are needed",
-                    remedy=f"give more {part} cases, or {remedy}",
-                )
-            )
-    raise_if_any(problems)
-
-
-def _cases(cohort: Cohort, unit: Unit, case_ids: Sequence[str]) -> Cases:
-    table = cohort.frame.set_index("case_id").loc[list(case_ids)]
-    of_case = unit.split.of_case | dict.fromkeys(unit.split.disputed_test, DISPUTED)
-    return Cases(
-        case_ids=np.asarray(case_ids, dtype=object),
-        y=(table["label"] == cohort.positive).to_numpy().astype(np.int64),
-        groups=pd.factorize(table["patient_id"], sort=True)[0].astype(np.int64),
-        split=np.array([of_case.get(c, UNUSED) for c in case_ids], dtype=object),
-    )
 
 
 FINE_TUNED = "fine_tuned"

@@ -18,28 +18,13 @@ from hybridcx.deep.augment import FILL
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment.file import Experiment
+from hybridcx.pipeline.cases import Cases
 from hybridcx.progress import OnProgress
 from hybridcx.store.arrays import save_array
 from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.store.provenance import versions_of
 
-DISPUTED, UNUSED = "disputed", "unused"
-"""Parts besides train, validation and test: test cases without a label (scored, never fitted on, in no primary metric), and cases that have
-no part in a unit."""
 HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cases:
-    """The analysed cases as arrays, in the image store's order; `split` is that of one unit."""
-
-    case_ids: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray
-    split: np.ndarray
-
-    def index(self, name: str) -> np.ndarray:
-        return np.flatnonzero(self.split == name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hybridcx.cohort.cohort import Cohort
 from hybridcx.experiment.file import Experiment
 from hybridcx.images.store import ImageStore
 from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.size_ledger import size_ledger
 from hybridcx.pipeline.stages import check_lineage, fits_of, train_units
 from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
@@ -55,15 +56,3 @@ def run_sizes(
         notes=tuple(dict.fromkeys([*whole.notes, *(n for stage in stages for n in stage.notes)])),
         sizes=size_ledger(ledger, whole.ledger, n_train),
     )
-
-
-COLUMNS = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "share", "n_train")
-"""Those of the ledger, the share of the training cases, and their number."""
-
-
-def size_ledger(parts: pd.DataFrame, whole: pd.DataFrame, n_train: Mapping[int, int]) -> pd.DataFrame:
-    """The test rows of all sizes: those of the shares, and those of the same models trained on all training cases (`n_train` by seed)."""
-    own = whole[(whole["split"] == "test") & whole["model"].isin(parts["model"].unique())]
-    own = own.assign(share=1.0, n_train=own["seed"].astype(int).map(n_train))
-    columns = list(COLUMNS)
-    return pd.concat([parts[columns], own[columns]], ignore_index=True)

@@ -17,7 +17,7 @@ from hybridcx.cohort.cohort import SPLITS, Cohort
 from hybridcx.cohort.folds import fold_splits
 from hybridcx.cohort.splits import Split, manifest_split, stratified_split
 from hybridcx.cohort.subsets import training_subsets
-from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.errors import InputError, MissingExtraError, Problem, raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.records.lineage import unit_name
 
@@ -64,6 +64,8 @@ def make_units(experiment: Experiment, cohort: Cohort) -> tuple[Unit, ...]:
                     drawn[source] = fold_splits(cohort, options.folds, validation, seed=source)
                 else:
                     drawn[source] = (split_cohort(experiment, cohort, source),)
+            except MissingExtraError:
+                raise
             except InputError as error:
                 problems += [p for p in error.problems if p not in problems]
                 drawn[source] = ()

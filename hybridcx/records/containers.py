@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +27,7 @@ from hybridcx.records.memory import Size, check_memory, check_size
 from hybridcx.records.strict_csv import MAX_COLUMNS, Table, scan_csv
 from hybridcx.records.tables import scan_arrow, scan_frame, scan_parquet
 from hybridcx.store.machine import gb, memory_there
+from hybridcx.vocabulary import extras
 
 STANDARD_INPUT = "-"
 PARQUET = (".parquet", ".pq")
@@ -179,8 +179,8 @@ def _stata(path: Path, name: str) -> pd.DataFrame:
 
 
 def _spss(path: Path, name: str) -> pd.DataFrame:
-    if find_spec("pyreadstat") is None:
-        remedy = "install the extra `spss` (pip install hybridcx[spss]), or export the table as CSV"
+    if extras.absent("spss"):
+        remedy = f"{extras.remedy('spss')}, or export the table as CSV"
         raise InputError(Problem("an SPSS file, which needs the package pyreadstat", name, remedy=remedy))
     return pd.read_spss(path)
 
@@ -200,8 +200,8 @@ def _workbook(path: Path, name: str) -> pd.DataFrame:
     size = sum(m.file_size for m in members)
     if size > max(200_000_000, _ZIPPED_LIMIT * path.stat().st_size) or size > 1_000_000_000:
         raise InputError(Problem(f"a workbook that unpacks to {gb(size)}", name, remedy=EXPORT))
-    if find_spec("openpyxl") is None:
-        remedy = "install the extra `excel` (pip install hybridcx[excel]), or save the sheet as CSV UTF-8"
+    if extras.absent("excel"):
+        remedy = f"{extras.remedy('excel')}, or save the sheet as CSV UTF-8"
         raise InputError(Problem("an Excel workbook, which needs the package openpyxl", name, remedy=remedy))
     import openpyxl
 

@@ -27,7 +27,7 @@ from hybridcx.commands.options import QUESTIONS, options_of
 from hybridcx.commands.publish import plan_options
 from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort, analyse_run
-from hybridcx.pipeline.training_sizes import size_ledger
+from hybridcx.pipeline.size_ledger import size_ledger
 from hybridcx.pipeline.units import hashes_sha256
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.report_parquet import read_report_parquet

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from hybridcx.errors import InputError, Problem, StoppedError, raise_if_any
 from hybridcx.store.artefacts import code_hash, write_atomic
 from hybridcx.store.provenance import package_versions, version
+from hybridcx.vocabulary.extras import need
 
 T = TypeVar("T")
 ATTEMPTS = 3
@@ -240,10 +241,9 @@ def _reported(token: Path | None, machine: Callable[[], str] | None) -> Callable
 @contextlib.contextmanager
 def connected(workers: Workers) -> Iterator[tuple[Any, tuple[dict[str, str], Path | None, Callable[[], str] | None]]]:
     """A client of the scheduler with checked workers, and the expected state that every task compares with its worker's. Raises InputError."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(Problem("--scheduler needs Dask", remedy='pip install "hybridcx[dask]"')) from None
+    need("dask", "--scheduler")
+    from distributed import Client
+
     address = str(workers.scheduler)
 
     class Closing(Client):

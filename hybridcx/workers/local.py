@@ -25,7 +25,7 @@ PARENT_CHECK_S = 1.0
 
 def default_jobs() -> int:
     """The number of processors that this process may use: its affinity, and the quota of a container."""
-    from joblib import cpu_count  # loaded where a run starts
+    from loky import cpu_count  # loaded where a run starts
 
     return int(cpu_count())
 

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from torchvision.models import get_model
 
 from hybridcx.deep import weights, weights_names
-from hybridcx.deep.weights import default_folder, list_weights, load_state_dict, locate, verify
+from hybridcx.deep.weights import load_state_dict, locate, verify
+from hybridcx.deep.weights_list import default_folder, list_weights
 from hybridcx.errors import InputError
 from hybridcx.vocabulary.networks import NETWORKS
 

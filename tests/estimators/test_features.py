@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from hybridcx import InputError, PenultimateFeatures
 from hybridcx.deep.features import extract, untrained_state
+from hybridcx.errors import MissingExtraError
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.images.prepare import prepare
 
@@ -161,7 +162,7 @@ def test_without_torch_the_command_is_named(monkeypatch):
     fitted = features().fit(X)
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     for call in (lambda: features().fit(X), lambda: fitted.transform(X)):
-        with pytest.raises(ImportError, match=r'pip install "hybridcx\[deep\]"'):
+        with pytest.raises(MissingExtraError, match=r'pip install "hybridcx\[deep\]"'):
             call()
 
 

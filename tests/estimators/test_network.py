@@ -23,6 +23,7 @@ from hybridcx import FineTunedNetwork, InputError
 from hybridcx.deep.augment import FILL
 from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.finetune import finetune
+from hybridcx.errors import MissingExtraError
 from hybridcx.estimators import network as module
 from hybridcx.estimators.labels import hold_out
 from hybridcx.experiment.file import ComputeSection, TrainSection
@@ -325,7 +326,7 @@ def test_it_starts_from_a_folder_or_a_file(fitted, tmp_path):
 
 def test_without_torch_the_command_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(ImportError, match=r'pip install "hybridcx\[deep\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "hybridcx\[deep\]"'):
         network().fit(X, Y)
 
 

@@ -24,7 +24,7 @@ from hybridcx.errors import InputError
 from hybridcx.experiment.file import CohortSection, Experiment, HeadsSection, TrainSection
 from hybridcx.experiment.sections import RepeatSection
 from hybridcx.pipeline import stages as pipeline
-from hybridcx.pipeline.training import Cases
+from hybridcx.pipeline.cases import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
 KINDS = get_args(FitKind)
@@ -63,7 +63,7 @@ def by_case(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
 
 def by_patient(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """A fault in the code: one of the two test cases of a patient is counted in `part`."""
-    cases = pipeline._cases
+    cases = pipeline.cases_of
 
     def moved(*arguments: object) -> Cases:
         made = cases(*arguments)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def by_patient(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
         split[made.index("test")[0]] = part
         return replace(made, split=split)
 
-    monkeypatch.setattr(pipeline, "_cases", moved)
+    monkeypatch.setattr(pipeline, "cases_of", moved)
 
 
 STOPPING = TrainSection(early_stopping=3, **TRAIN)

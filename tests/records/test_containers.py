@@ -236,8 +236,8 @@ def test_a_workbook_larger_than_memory_is_refused_while_it_is_read(tmp_path, mon
 def test_an_absent_package_is_named_with_its_extra(wide, tmp_path, monkeypatch, package):
     name, extra = {"openpyxl": ("book.xlsx", "excel"), "pyreadstat": ("spss.sav", "spss")}[package]
     WRITERS[name](wide, tmp_path / name)
-    monkeypatch.setattr("hybridcx.records.containers.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=rf"pip install hybridcx\[{extra}\]"):
+    monkeypatch.setattr("hybridcx.vocabulary.extras.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=rf'pip install "hybridcx\[{extra}\]"'):
         read_predictions(tmp_path / name)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybridcx.deep import devices
 from hybridcx.errors import raise_if_any
 from hybridcx.experiment.file import Experiment
 from hybridcx.pipeline.costs.memory import Counts, check_run, head_problems, run_needs
@@ -28,6 +27,8 @@ def limit_messages(
 
     `jobs`: tasks at a time on this machine; 1 where a cluster does them.
     """
+    from hybridcx.deep import devices  # torch
+
     on_processor = devices.resolve(experiment.compute).torch_device == "cpu"
     needs = run_needs(experiment, counts, len(model_names(experiment)), on_processor=on_processor, jobs=jobs)
     messages, problems = check_run(needs, cache, out)

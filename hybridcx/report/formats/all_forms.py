@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.report.blocks import Page
 from hybridcx.report.content import Content
+from hybridcx.vocabulary.extras import EXTRAS, absent, remedy
 
 FORMS = {
     "word": "report.docx, the whole report for Word",
@@ -16,8 +16,6 @@ FORMS = {
     "figures": "figures/, every figure as SVG and PNG",
     "paper": "paper.md and references.bib, text for a paper's methods and results",
 }
-EXTRAS = {"word": ("docx", "python -m pip install 'hybridcx[word]'")}
-"""Form -> the module that it needs and the command that installs it."""
 REMOVED = {
     "markdown": "pandoc writes Markdown from report.html or report.docx",
     "parquet": "pandas writes Parquet from the CSVs: pandas.read_csv(...).to_parquet(...)",
@@ -38,11 +36,9 @@ def forms_of(also: str | Sequence[str]) -> tuple[str, ...]:
     ]
     forms = tuple(f for f in FORMS if f in names or "all" in names)
     for form in forms:
-        module, command = EXTRAS.get(form, ("", ""))
-        if module and importlib.util.find_spec(module) is None:
-            problems.append(
-                Problem(f"--also {form} needs a package that is not installed", remedy=f"install it: {command}")
-            )
+        if form in EXTRAS and absent(form):
+            rule = f"--also {form} needs {', '.join(absent(form))}, which is not installed"
+            problems.append(Problem(rule, remedy=remedy(form)))
     if problems:
         raise InputError(problems)
     return forms

@@ -42,8 +42,8 @@ def test_forms_that_were_removed_have_a_remedy(form: str, program: str) -> None:
 
 
 def test_a_missing_extra_is_reported_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'hybridcx\[word\]'"):
+    monkeypatch.setattr("hybridcx.vocabulary.extras.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'pip install "hybridcx\[word\]"'):
         hybridcx.compare(predictions(), positive="1", out=tmp_path / "r", also=["word"])
     assert not (tmp_path / "r").exists()
 
