@@ -59,7 +59,7 @@ repr(clone(PenultimateFeatures(FineTunedNetwork())))"""
 
 
 def test_the_public_names():
-    for name in hybridcx.__all__:
+    for name in hybridcx.MODULES:
         assert getattr(hybridcx, name) is not None
         assert name in dir(hybridcx)
     with pytest.raises(AttributeError, match="no attribute 'campare'"):
@@ -71,7 +71,7 @@ def test_only_the_package_cohort_has_the_name_of_a_public_function():
     import pkgutil
 
     modules = {m.name for m in pkgutil.iter_modules(hybridcx.__path__)}
-    assert modules & set(hybridcx.__all__) == {"cohort"}
+    assert modules & set(hybridcx.MODULES) == {"cohort"}
 
 
 @pytest.mark.parametrize(
