@@ -47,7 +47,7 @@ from hybridcx.commands.options import (
 from hybridcx.commands.result import Report
 from hybridcx.errors import InputError, Problem
 from hybridcx.progress import Progress
-from hybridcx.records.arrays import frame_of_arrays, label_text
+from hybridcx.records.arrays import frame_of_arrays, label_text, subgroup_names
 from hybridcx.records.layouts import Layout, parse_columns
 from hybridcx.report.formats.all_forms import forms_of
 
@@ -110,7 +110,7 @@ def compare(
     InputError
         for anything wrong with the predictions or the options, with every problem; nothing has been written.
     """
-    positive, by = label_text(positive), (*by, *(subgroups or ()))
+    positive, by = label_text(positive), (*by, *subgroup_names(subgroups))
     options = checked(compare, locals())
     progress = progress or Progress(quiet=True)
     forms, rule = forms_of(also), parse_threshold(threshold)

@@ -42,7 +42,7 @@ from hybridcx.commands.options import (
 from hybridcx.commands.result import Report
 from hybridcx.errors import InputError, Problem
 from hybridcx.progress import Progress
-from hybridcx.records.arrays import frame_of_arrays, label_text
+from hybridcx.records.arrays import frame_of_arrays, label_text, subgroup_names
 from hybridcx.records.labels import two_labels
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.tables import text_of
@@ -121,12 +121,17 @@ def compare_estimators(
     extras.need("sklearn", "compare_estimators")
     from hybridcx.estimators.out_of_fold import divisions, out_of_fold
 
-    positive, by = label_text(positive), tuple(subgroups or ())
+    if not isinstance(estimators, Mapping) or not estimators:
+        raise InputError(
+            Problem("estimators is a mapping of names to estimators", remedy='write {"forest": forest, ...}')
+        )
+    estimators = {str(name): estimator for name, estimator in estimators.items()}
+    positive, by = label_text(positive), subgroup_names(subgroups)
     options = checked(compare_estimators, locals())
     progress = progress or Progress(quiet=True)
     forms, rule = forms_of(also), parse_threshold(0.5 if threshold is None else threshold)
     plan = Plan.of({**options, "by": by, "threshold": rule.value})
-    labels, cases, pair = _cases(estimators, X, y, groups, subgroups, case_ids, positive)
+    labels, cases, pair = _cases(X, y, groups, subgroups, case_ids, positive)
     of_groups = cases["patient_id"].to_numpy() if "patient_id" in cases else None
     parts = divisions(cv, repeats, X, labels, of_groups, seed)
     fitted = out_of_fold(
@@ -167,7 +172,6 @@ def compare_estimators(
 
 
 def _cases(
-    estimators: Estimators,
     X: Features,
     y: ArrayLike,
     groups: Groups,
@@ -176,10 +180,6 @@ def _cases(
     positive: str | None,
 ) -> tuple[np.ndarray, pd.DataFrame, tuple[str, str]]:
     """The labels as an array, a row per case (case_id, y_true, patient_id, subgroups), and the two classes as text."""
-    if not isinstance(estimators, Mapping) or not estimators:
-        raise InputError(
-            Problem("estimators is a mapping of names to estimators", remedy='write {"forest": forest, ...}')
-        )
     cases = frame_of_arrays(y, y_pred=y, groups=groups, subgroups=subgroups, case_ids=case_ids)
     n = X.shape[0] if hasattr(X, "shape") else len(cast(Sized, X))
     if n != len(cases):

@@ -188,7 +188,7 @@ Groups = Annotated[
     Option("Patient, or other cluster of dependent cases, of each case, shape (n,).", cli=False, recorded=False),
 ]
 Subgroups = Annotated[
-    "Mapping[str, ArrayLike] | None",
+    "Mapping[str, ArrayLike] | pd.DataFrame | None",
     Option("Name -> values, shape (n,): variables that define subgroups.", cli=False, recorded=False),
 ]
 CaseIds = Annotated[

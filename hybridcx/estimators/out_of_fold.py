@@ -12,7 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn import get_config
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.model_selection import (
     BaseCrossValidator,
     GroupShuffleSplit,
@@ -187,6 +187,10 @@ def out_of_fold(
     if lacking:
         remedy = "give estimators with fit, predict and get_params, as scikit-learn's classifiers have them"
         raise InputError(Problem(f"these are no classifiers: {some(lacking)}", remedy=remedy))
+    if regressors := [name for name, e in estimators.items() if _predicts_numbers(e)]:
+        raise InputError(
+            Problem(f"these are regressors, which predict numbers: {some(regressors)}", remedy="give classifiers")
+        )
     jobs = [(name, part) for part in parts for name in estimators]
     several = parts[-1].repeat > 0
     fitted: list[_Fitted] = []
@@ -244,6 +248,14 @@ def _notes(
                 "cv=GroupKFold() in the search keeps groups whole."
             )
     return notes
+
+
+def _predicts_numbers(estimator: BaseEstimator) -> bool:
+    """Whether an estimator is a regressor by its tags; one without tags is taken as a classifier."""
+    try:
+        return bool(is_regressor(estimator))
+    except AttributeError:
+        return False
 
 
 def _is_search(estimator: BaseEstimator) -> bool:

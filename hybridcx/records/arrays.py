@@ -29,13 +29,18 @@ def label_text(label: str | float | bool | None) -> str | None:
     return None if label is None else str(text_of(pd.Series([label]))[0])
 
 
+def subgroup_names(subgroups: Mapping[str, ArrayLike] | pd.DataFrame | None) -> tuple[str, ...]:
+    """The names of the subgroup variables as text."""
+    return () if subgroups is None else tuple(map(str, subgroups))
+
+
 def frame_of_arrays(
     y_true: ArrayLike,
     *,
     scores: Mapping[str, ArrayLike] | ArrayLike | None = None,
     y_pred: Mapping[str, ArrayLike] | ArrayLike | None = None,
     groups: ArrayLike | None = None,
-    subgroups: Mapping[str, ArrayLike] | None = None,
+    subgroups: Mapping[str, ArrayLike] | pd.DataFrame | None = None,
     case_ids: ArrayLike | None = None,
     positive: str | None = None,
 ) -> pd.DataFrame:
@@ -62,7 +67,8 @@ def frame_of_arrays(
     of_scores, of_calls = _models(scores, "scores", index), _models(y_pred, "y_pred", index)
     models = list(dict.fromkeys([*of_scores, *of_calls]))
     problems = _model_problems(of_scores, of_calls)
-    further = {str(name): _column(values, f"subgroups[{name!r}]", index) for name, values in (subgroups or {}).items()}
+    of_names = () if subgroups is None else subgroups.items()
+    further = {str(name): _column(values, f"subgroups[{name!r}]", index) for name, values in of_names}
     problems += [
         Problem(f"a subgroup cannot have the name {name!r}", remedy="rename it") for name in further if name in RESERVED
     ]

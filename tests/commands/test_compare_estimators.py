@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -229,6 +229,11 @@ def test_kinds_of_features_and_labels():
     assert rest.confusion["positive"].eq("1").all()
 
 
+def test_names_may_be_anything():
+    result = hybridcx.compare_estimators({3: GaussianNB(), "../x": logistic()}, X, Y, cv=3, **FEW)  # type: ignore[dict-item]
+    assert set(result.predictions["model"]) == {"3", "../x"}
+
+
 def test_a_threshold_of_its_own():
     result = hybridcx.compare_estimators({"bayes": GaussianNB()}, X, Y, cv=3, threshold=0.9, **FEW)
     found = of(result, "bayes")
@@ -240,6 +245,7 @@ def test_a_threshold_of_its_own():
     [
         ({"estimators": [GaussianNB()]}, "a mapping of names"),
         ({"estimators": {"a": "GaussianNB"}}, "no classifiers: a"),
+        ({"estimators": {"ridge": Ridge()}}, "these are regressors, which predict numbers: ridge"),
         ({"X": X[:-1]}, "X has 89 rows and y 90 labels"),
         ({"X": pd.DataFrame(X), "y": pd.Series(Y).iloc[::-1]}, "X has another index than y"),
         ({"y": np.ones(N)}, "a single class"),

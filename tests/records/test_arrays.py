@@ -36,6 +36,8 @@ def test_the_numbers_are_those_of_the_long_table():
     arrays = hybridcx.compare(y_true=Y, scores=P, groups=PATIENTS, subgroups={"sex": SEX}, positive=1, **FEW)
     table = hybridcx.compare(long_table(patient_id=PATIENTS, sex=SEX), by=["sex"], positive="1", **FEW)
     same(arrays, table)
+    frame = pd.DataFrame({"sex": SEX})
+    same(arrays, hybridcx.compare(y_true=Y, scores=P, groups=PATIENTS, subgroups=frame, positive=1, **FEW))
     assert arrays.metrics["subgroup"].eq("sex").any()
     assert arrays.metrics["n.clusters"].max() == N / 2
 
