@@ -27,7 +27,7 @@ from hybridcx.pipeline import stages as pipeline
 from hybridcx.pipeline.cases import Cases
 from hybridcx.records.lineage import Fit, FitKind, Lineage
 
-KINDS = get_args(FitKind)
+KINDS = [k for k in get_args(FitKind) if k != "estimator"]  # a run has no fits of that kind
 TRAIN = {"epochs": 1, "learning_rate": 0.003, "validate_every": 4}
 FINE_TUNED = HeadsSection(names=["logistic", "lda"], folds=3, features=["fine_tuned"])
 PRETRAINED = HeadsSection(names=["logistic", "lda"], folds=3, features=["pretrained"])

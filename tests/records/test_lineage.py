@@ -158,7 +158,7 @@ def test_incomplete_fits_are_refused(make, words):
             Problem(
                 "unknown kind of fit",
                 value="guess",
-                remedy="one of network, scaler, head, threshold, calibration, early_stopping",
+                remedy="one of network, scaler, head, threshold, calibration, early_stopping, estimator",
             ),
         ),
         (("", "head", ["a"]), Problem("a fit needs the name of its model", value="given")),
