@@ -102,6 +102,8 @@ def __getattr__(name: str) -> object:
             extras.need("deep", f"hybridcx.{name}")
     if name in MODULES:
         return getattr(_import_module(MODULES[name]), name)
+    if name == "__version__":
+        return _import_module("hybridcx.store.provenance").version()
     if name in NAMESPACES:
         return _import_module(NAMESPACES[name])
     raise AttributeError(f"module 'hybridcx' has no attribute {name!r}")

@@ -99,7 +99,7 @@ class InputError(HybridcxError):
         return type(self), (self.problems,)  # every problem comes back from another process
 
 
-class MissingExtraError(InputError):
+class MissingExtraError(InputError, ImportError):
     """Packages of an extra are not installed; `extra` is its name. Raised by `vocabulary.extras.need` alone. Nothing has been written."""
 
     def __init__(self, rule: str, extra: str, remedy: str):

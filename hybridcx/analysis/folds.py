@@ -16,6 +16,12 @@ NOT_POOLED = (
     "folds is the mean of the folds' AUROCs, whose limits are resampled"
 )
 SHARED_TRAINING = "the models of the folds share training cases, so that the folds are not independent; the interval does not account for that"
+OUT_OF_FOLD = (
+    "no verdict on out-of-fold predictions: the models of the folds share training cases, and in simulations of two equally good procedures "
+    "McNemar's mid-p test rejected in up to 10.5 % at the 5 % level (5 folds, 50 to 400 cases); random splits have a test that corrects for it "
+    "(Nadeau and Bengio 2003; there 4 to 6 %)"
+)
+"""Measured by experiments/simulations/cross_validation.py."""
 NOT_INDEPENDENT = (
     "folds of one cross-validation are not independent splits: their training sets overlap by design, and no unbiased estimate of the "
     "variance over them exists (Bengio and Grandvalet 2004); for this test give random splits, each as a seed of its own"

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridcx.analysis.domains import no_interval, outside
+from hybridcx.analysis.folds import OUT_OF_FOLD
 from hybridcx.analysis.methods import Pair, verdict_method
 from hybridcx.analysis.plan import Plan
 from hybridcx.analysis.rows import Row, also, without_limits
@@ -122,6 +123,8 @@ def interval_at(
 
 def outside_domain(part: Slice, metric: str, i: int, j: int, joint: Replicates | OverSeeds | None) -> str:
     """Why the method of the pair's verdict is outside the domain that the simulations give it; "" where it holds."""
+    if part.folds is not None:
+        return OUT_OF_FOLD
     if joint is not None and not isinstance(joint, Replicates):
         return joint.outside(metric, i, j)
     if metric == "log_loss" and part.clipped(metric, i, j)[0] != "ok":

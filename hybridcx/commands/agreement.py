@@ -29,6 +29,7 @@ from hybridcx.commands.publish import (
     write_readings,
 )
 from hybridcx.commands.result import Report, folder_of, output
+from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.pseudonyms import pseudonyms
 from hybridcx.progress import Progress
 from hybridcx.records.arrays import label_text
@@ -67,6 +68,9 @@ def agreement(
     """
     positive = label_text(positive)
     options = checked(agreement, locals())
+    if positive is not None and scale == "measurement":
+        raise InputError(Problem("--positive is for calls, not for measurements", value=positive))
+    scale = "nominal" if positive is not None and scale is None else scale
     progress = progress or Progress(quiet=True)
     forms, inputs = forms_of(also), dict[str, str]()
     if isinstance(ratings, pd.DataFrame):

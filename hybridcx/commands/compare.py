@@ -110,6 +110,8 @@ def compare(
     InputError
         for anything wrong with the predictions or the options, with every problem; nothing has been written.
     """
+    if y_true is not None and isinstance(positive, bool):
+        positive = int(positive)  # booleans in arrays are 0 and 1
     positive, by = label_text(positive), (*by, *subgroup_names(subgroups))
     options = checked(compare, locals())
     progress = progress or Progress(quiet=True)

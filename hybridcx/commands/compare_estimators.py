@@ -39,7 +39,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.commands.result import Report
+from hybridcx.commands.result import Report, output
 from hybridcx.errors import InputError, Problem
 from hybridcx.progress import Progress
 from hybridcx.records.arrays import frame_of_arrays, label_text, subgroup_names
@@ -125,15 +125,20 @@ def compare_estimators(
         raise InputError(
             Problem("estimators is a mapping of names to estimators", remedy='write {"forest": forest, ...}')
         )
-    estimators = {str(name): estimator for name, estimator in estimators.items()}
-    positive, by = label_text(positive), subgroup_names(subgroups)
+    named = {str(name): estimator for name, estimator in estimators.items()}
+    if len(named) < len(estimators) or "" in named or "None" in named:
+        raise InputError(Problem("estimators have names that are equal or empty", remedy="give each a name of its own"))
+    estimators = named
+    positive = label_text(int(positive) if isinstance(positive, bool) else positive)
+    by = subgroup_names(subgroups)
     options = checked(compare_estimators, locals())
     progress = progress or Progress(quiet=True)
     forms, rule = forms_of(also), parse_threshold(0.5 if threshold is None else threshold)
     plan = Plan.of({**options, "by": by, "threshold": rule.value})
     labels, cases, pair = _cases(X, y, groups, subgroups, case_ids, positive)
     of_groups = cases["patient_id"].to_numpy() if "patient_id" in cases else None
-    parts = divisions(cv, repeats, X, labels, of_groups, seed)
+    parts = divisions(5 if cv is None else cv, repeats, X, labels, of_groups, seed)
+    _check_before_fits(tuple(sorted(estimators)), plan, out, parts)
     fitted = out_of_fold(
         estimators,
         X,
@@ -171,6 +176,17 @@ def compare_estimators(
     return comparison_report(source, plan, rule, {**options, "by": list(by)}, out=out, forms=forms, progress=progress)
 
 
+def _check_before_fits(models: tuple[str, ...], plan: Plan, out: Out, parts: list[Part]) -> None:
+    """Refuse names, a reference and a folder that would be refused after the fits."""
+    plan.resolved_pairs(models)
+    frame = pd.DataFrame({"case_id": ["a", "b"] * len(models), "y_true": ["0", "1"] * len(models)})
+    frame["model"] = np.repeat(models, 2)
+    predictions_from_frame(frame.assign(score=[0.2, 0.8] * len(models)), name="the estimators", own=True)
+    if out is not None:
+        with output(out, _NAME, "compare", Progress(quiet=True)):
+            pass
+
+
 def _cases(
     X: Features,
     y: ArrayLike,
@@ -192,8 +208,9 @@ def _cases(
         raise InputError(
             Problem("X has another index than y", remedy="put its rows into the order of y, X.loc[y.index]")
         )
-    if cases[["y_true", "case_id"]].isna().any(axis=None):
-        raise InputError(Problem("a label or a case id is missing", remedy="leave out these cases"))
+    checked_columns = [c for c in ("y_true", "case_id", "patient_id") if c in cases]
+    if cases[checked_columns].isna().any(axis=None):
+        raise InputError(Problem("a label, a case id or a group is missing", remedy="leave out these cases"))
     if not cases["case_id"].is_unique:
         raise InputError(Problem("case ids that occur twice", remedy="give every row of X an id of its own"))
     pair, problems = two_labels(

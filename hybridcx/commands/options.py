@@ -9,15 +9,16 @@ the call. This module imports neither pandas nor typer, so that `hybridcx --help
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from hybridcx.errors import Problem, raise_if_any
+from hybridcx.errors import InputError, Problem, raise_if_any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -585,20 +586,55 @@ def documented(function: F) -> F:
 
 
 def _lenient(function: F) -> F:
-    """The function with options as other languages give them: R has 200.0 for 200, and one name for a list of one."""
+    """The function as Python and R call it: 200.0 stands for 200, one value for a list of one, and messages have the names of parameters.
+
+    The command line passes `progress` and gets the names of its own options.
+    """
     aliases = {n: str(p.annotation) for n, p in inspect.signature(function).parameters.items()}
+    options = {n: option_of(alias)[0] for n, alias in aliases.items()}
+    flags = {flag_of(n, o): n for n, o in options.items() if o.cli}
+    named = re.compile(
+        "|".join(rf"{re.escape(flag)}(?![\w-])" for flag in sorted(flags, key=len, reverse=True)) or "(?!)"
+    )
+
+    def plainly(text: str) -> str:
+        return named.sub(lambda m: flags[m.group()], text)
 
     @wraps(function)
-    def call(*arguments: object, **options: object) -> object:
-        given = {n: _plain(option_of(aliases[n])[0], v) if n in aliases else v for n, v in options.items()}
-        if isinstance(given.get("by"), str):
-            given["by"] = [given["by"]]
-        return function(*arguments, **given)
+    def call(*arguments: object, **given: object) -> object:
+        values = {n: _plain(options[n], v) if n in options else v for n, v in given.items()}
+        try:
+            return function(*arguments, **values)
+        except InputError as error:
+            if "progress" in given or isinstance(error, ImportError):
+                raise
+            error.problems = tuple(
+                replace(p, rule=plainly(p.rule), remedy=p.remedy and plainly(p.remedy)) for p in error.problems
+            )
+            error.args = ("\n".join(map(str, error.problems)),)
+            raise
 
+    call.__signature__ = _readable(function)  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
 
 
+def _readable(function: Callable[..., object]) -> inspect.Signature:
+    """The signature with types in place of the names of options."""
+    signature = inspect.signature(function)
+    parameters = [
+        p.replace(annotation=_type_words(option_of(str(p.annotation))[1])) for p in signature.parameters.values()
+    ]
+    return signature.replace(parameters=parameters)
+
+
 def _plain(option: Option, value: object) -> object:
+    if (
+        option.repeatable
+        and option.parse in (str, float)
+        and isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+    ):
+        return [value]
     if isinstance(value, list | tuple) and option.parse is int:
         return [_plain(option, v) for v in value]
     if option.parse is int and isinstance(value, float) and value.is_integer():

@@ -19,6 +19,7 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
+from hybridcx.errors import InputError, Problem
 from hybridcx.records import predictions as records
 from hybridcx.records.arrays import label_text
 from hybridcx.records.layouts import Layout, parse_columns
@@ -61,10 +62,15 @@ def read_predictions(
     """
     positive = label_text(positive)
     checked(read_predictions, locals())
+    if hasattr(predictions, "__array__") and not isinstance(predictions, pd.DataFrame):
+        remedy = "give arrays to compare(y_true=..., scores=...)"
+        raise InputError(Problem("an array has no case ids and no labels", remedy=remedy))
     layout, labels = Layout(parse_columns(columns), guess), None if truth is None else read_truth(truth)
     if isinstance(predictions, pd.DataFrame):
         named = "case_id" in predictions.columns or "case_id" in layout.columns
-        if labels is not None and not named and not predictions.index.equals(pd.RangeIndex(len(predictions))):
+        same = isinstance(truth, pd.Series) and predictions.index.equals(truth.index)
+        own_index = same or not predictions.index.equals(pd.RangeIndex(len(predictions)))
+        if labels is not None and not named and own_index:
             predictions = predictions.rename_axis("case_id").reset_index()
         read = records.predictions_from_frame(
             predictions,

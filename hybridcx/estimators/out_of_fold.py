@@ -96,8 +96,8 @@ def divisions(
         for a case, or a group, in the training and the test cases of one split, and for repeats that do not test the same cases.
     """
     if isinstance(cv, int | np.integer):
-        if cv < 2 or repeats < 1:
-            raise InputError(Problem("cv is at least 2 folds and repeats at least 1", value=(cv, repeats)))
+        if cv < 2:
+            raise InputError(Problem("cv is at least 2 folds", value=int(cv)))
         splits: list[tuple[np.ndarray, np.ndarray]] = []
         for repeat in range(repeats):
             kind = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -105,21 +105,23 @@ def divisions(
             splits += list(folds.split(np.zeros(len(y)), y, groups))
     else:
         if repeats != 1:
-            remedy = "give cv as a number of folds, or a splitter that repeats itself"
+            remedy = "use RepeatedStratifiedKFold(n_splits=..., n_repeats=...), or give cv as a number"
             raise InputError(Problem("repeats is for a number of folds", value=repeats, remedy=remedy))
-        found = cv if isinstance(cv, Iterable) else cv.split(X, y, groups)
-        splits = [(np.asarray(train), np.asarray(test)) for train, test in found]
+        if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+            remedy = "give a number of folds, a splitter, or pairs of positions (training, test)"
+            raise InputError(Problem("cv is no cross-validation", value=cv, remedy=remedy))
+        found = cv.split(X, y, groups) if hasattr(cv, "split") else cv
+        splits = [(_positions(train, len(y)), _positions(test, len(y))) for train, test in found]
+        if not splits:
+            raise InputError(Problem("cv gives no split"))
     random = isinstance(cv, RANDOM_SPLITS)
     parts = [Part(i, None, *split) for i, split in enumerate(splits)] if random else _arranged(splits, len(y))
-    raise_if_any(_split_problems(parts, groups))
+    raise_if_any(_split_problems(parts, y, groups))
     return parts
 
 
 def _arranged(splits: Sequence[tuple[np.ndarray, np.ndarray]], n: int) -> list[Part]:
     """The splits as folds of one or more repeats, or as random splits."""
-    splits = [tuple(np.flatnonzero(p) if p.dtype == bool else p for p in split) for split in splits]  # type: ignore[misc]
-    if not splits:
-        raise InputError(Problem("cv gives no split"))
     parts: list[Part] = []
     repeat, fold, tested = 0, 1, np.zeros(n, dtype=int)
     for train, test in splits:
@@ -137,8 +139,25 @@ def _arranged(splits: Sequence[tuple[np.ndarray, np.ndarray]], n: int) -> list[P
     return parts if len(parts) > 1 else [Part(0, None, *splits[0])]
 
 
-def _split_problems(parts: Sequence[Part], groups: np.ndarray | None) -> list[Problem]:
-    """Splits with a case, or a group, on both sides, or with nothing on one of them."""
+def _positions(part: ArrayLike, n: int) -> np.ndarray:
+    """The positions of the cases of a part, from 0; a mask is taken as its positions. Raises InputError for positions that are none of 0 to n - 1."""
+    at = np.asarray(part)
+    if at.dtype == bool and at.shape == (n,):
+        return np.flatnonzero(at)
+    if at.ndim != 1 or (len(at) and not np.issubdtype(at.dtype, np.integer)):
+        raise InputError(
+            Problem("cv has positions that are no whole numbers", remedy="give pairs of positions (training, test)")
+        )
+    if len(at) and (at.min() < 0 or at.max() >= n):
+        wrong = at[(at < 0) | (at >= n)][0]
+        raise InputError(Problem(f"cv has positions outside 0 to {n - 1}", value=int(wrong)))
+    if len(np.unique(at)) < len(at):
+        raise InputError(Problem("cv has a position twice in one part of a split"))
+    return at.astype(np.int64)
+
+
+def _split_problems(parts: Sequence[Part], y: np.ndarray, groups: np.ndarray | None) -> list[Problem]:
+    """Splits with a case, or a group, on both sides, with nothing on one of them, or with a class that is not trained on."""
     for i, part in enumerate(parts, 1):
         if not len(part.train) or not len(part.test):
             return [Problem(f"split {i} of cv has no {'training' if not len(part.train) else 'test'} cases")]
@@ -151,6 +170,9 @@ def _split_problems(parts: Sequence[Part], groups: np.ndarray | None) -> list[Pr
             return [
                 Problem(f"split {i} of cv divides {len(shared)} group{'s' if len(shared) > 1 else ''}", remedy=remedy)
             ]
+        if len(absent := np.setdiff1d(y, y[part.train])):
+            remedy = "use stratified folds, or fewer of them"
+            return [Problem(f"split {i} of cv has no training case of the class {absent[0]!r}", remedy=remedy)]
     return []
 
 
@@ -222,15 +244,24 @@ def out_of_fold(
         lineage,
         pd.DataFrame(tuning, columns=list(TUNING_COLUMNS)),
         kind,
-        tuple(_notes(estimators, without, ranks, groups)),
+        tuple(_notes(estimators, without, ranks, groups, [len(np.unique(y[p.test])) for p in parts])),
     )
 
 
 def _notes(
-    estimators: Mapping[str, BaseEstimator], without: Sequence[str], ranks: Sequence[str], groups: np.ndarray | None
+    estimators: Mapping[str, BaseEstimator],
+    without: Sequence[str],
+    ranks: Sequence[str],
+    groups: np.ndarray | None,
+    classes: Sequence[int],
 ) -> list[str]:
-    """What the predictions lack, and searches whose inner folds divide groups."""
+    """What the predictions lack, and searches whose inner folds divide groups. `classes`: the number of classes that each part tests."""
     notes = []
+    if single := sum(n < 2 for n in classes):
+        notes.append(
+            f"{single} of the {len(classes)} splits test cases of one class alone: AUROC, which is computed in each split, does not exist there. "
+            "Fewer and stratified folds have both classes."
+        )
     if without:
         notes.append(
             f"No scores: {', '.join(without)} has neither predict_proba nor decision_function. Only calls are compared."
@@ -284,13 +315,15 @@ def _fit_and_predict(
         "" if part.fold is None else f", fold {part.fold}"
     )
     try:
-        own = {} if groups is None else _group_argument(estimator, groups[part.train])
+        own: dict[str, np.ndarray] = {} if groups is None else _group_argument(estimator, groups[part.train])
         estimator.fit(rows_of(X, part.train), y[part.train], **own)
         test = rows_of(X, part.test)
         calls = np.asarray(estimator.predict(test))
         score, scored_by = _scores(estimator, test, positive)
     except Exception as error:
         error.add_note(f"In the fit {place}.")
+        if groups is not None and "groups" in str(error):
+            error.add_note("Inside a pipeline groups arrive with sklearn.set_config(enable_metadata_routing=True).")
         raise
     chosen = getattr(estimator, "best_params_", None)
     return _Fitted(
@@ -328,6 +361,8 @@ def _group_argument(estimator: BaseEstimator, groups: np.ndarray) -> dict[str, n
 
 def rows_of(X: object, at: np.ndarray) -> object:
     """The rows of X at these positions."""
+    if hasattr(X, "tocsr") and not hasattr(X, "__getitem__"):  # sparse formats without rows
+        X = X.tocsr()
     if hasattr(X, "iloc"):
         return X.iloc[at]
     if hasattr(X, "shape"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -62,9 +62,10 @@ def frame_of_arrays(
     InputError
         for arrays of different lengths or with different indexes, models without scores that others have, and names that a column has already.
     """
-    truth = _column(y_true, "y_true")
+    truth = _whole(_column(y_true, "y_true"))
     index = truth.index
-    of_scores, of_calls = _models(scores, "scores", index), _models(y_pred, "y_pred", index)
+    of_scores = _models(scores, "scores", index)
+    of_calls = {m: _whole(v) for m, v in _models(y_pred, "y_pred", index).items() if isinstance(v, pd.Series)}
     models = list(dict.fromkeys([*of_scores, *of_calls]))
     problems = _model_problems(of_scores, of_calls)
     of_names = () if subgroups is None else subgroups.items()
@@ -91,13 +92,24 @@ def frame_of_arrays(
     return pd.concat(parts, ignore_index=True)
 
 
+def _whole(values: pd.Series) -> pd.Series:
+    """Booleans as 1 and 0, so that calls such as `score > 0.5` are calls of the labels 0 and 1; others as they are."""
+    return values.astype(np.int64) if pd.api.types.is_bool_dtype(values.dtype) and not values.isna().any() else values
+
+
 def _column(values: ArrayLike, name: str, index: pd.Index | None = None) -> pd.Series:
     """The values as a Series; arrays get the index of y_true where they have its length. Raises InputError unless they have one dimension."""
     if isinstance(values, pd.Series):
         return values
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         return values.iloc[:, 0]
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        raise InputError(Problem(f"{name} is no array", remedy="give one value per case")) from None
+    if hasattr(values, "predict") or (array.dtype == object and any(hasattr(v, "predict") for v in array.ravel()[:1])):
+        remedy = "give its scores, such as model.predict_proba(X), or use compare_estimators"
+        raise InputError(Problem(f"{name} is an estimator, not its predictions", remedy=remedy))
     if array.ndim == 2 and array.shape[1] == 1:  # as Keras gives them
         array = array[:, 0]
     if array.ndim != 1:
@@ -113,18 +125,29 @@ def _models(
         return {}
     if isinstance(values, pd.DataFrame):
         values = {str(c): values.iloc[:, i] for i, c in enumerate(values.columns)}
+    elif isinstance(values, Sequence) and values and all(isinstance(v, tuple) and len(v) == 2 for v in values):
+        raise InputError(Problem(f"{name} is a list of pairs", remedy=f"give a mapping: dict({name})"))
     elif not isinstance(values, Mapping):
         values = {ONE_MODEL: values}
     found: dict[str, pd.Series | pd.DataFrame] = {}
     for model, array in values.items():
         label = f"{name}[{model!r}]"
-        if name == "scores" and np.ndim(array) == 2 and np.shape(array)[1] > 1:
+        if name == "scores" and _is_matrix(array):
             matrix = array if isinstance(array, pd.DataFrame) else pd.DataFrame(np.asarray(array))
             own = isinstance(array, pd.DataFrame) or len(matrix) != len(index)
             found[str(model)] = matrix if own else matrix.set_axis(index)
         else:
             found[str(model)] = _column(array, label, index)
     return found
+
+
+def _is_matrix(values: ArrayLike) -> bool:
+    """Whether scores have a column per label."""
+    try:
+        shape = np.shape(values)
+    except ValueError:  # rows of different lengths
+        return False
+    return len(shape) == 2 and shape[1] > 1
 
 
 def _model_problems(scores: Mapping[str, object], calls: Mapping[str, object]) -> list[Problem]:
@@ -173,13 +196,15 @@ def _positive_scores(values: pd.Series | pd.DataFrame, model: str, truth: pd.Ser
     """The positive class's score: the values, or its column where there is one per label, in sorted order as scikit-learn has them."""
     if isinstance(values, pd.Series):
         return values
-    name, matrix = f"scores[{model!r}]", values.to_numpy()
+    name, matrix = f"scores[{model!r}]", values.to_numpy(dtype=np.float64)
+    if not np.isfinite(matrix).all():
+        raise InputError(Problem(f"{name} has values that are no finite numbers"))
     labels = np.unique(truth.dropna().to_numpy())
     texts = [str(t) for t in text_of(pd.Series(labels))]
     if matrix.shape[1] != len(labels):
         rule = f"{name} has {matrix.shape[1]} columns and y_true {len(labels)} labels"
         raise InputError(Problem(rule, remedy="give the positive class's scores, shape (n,)"))
-    if np.abs(matrix.astype(float).sum(axis=1) - 1).max() > SUM_TOLERANCE:
+    if np.abs(matrix.sum(axis=1) - 1).max() > SUM_TOLERANCE:
         rule = f"the rows of {name} do not sum to 1"
         raise InputError(Problem(rule, remedy="give probabilities, or the positive class's scores, shape (n,)"))
     pair, problems = two_labels(texts, positive, file=None, column="y_true", one_vs_rest=True)

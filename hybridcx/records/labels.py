@@ -48,6 +48,7 @@ def two_labels(
     if len(distinct) == 1:
         rule = "a single class: every case has the same label"
         return None, [Problem(rule, file, column=column, value=distinct[0], remedy="both classes are needed")]
+    positive = _SAME.get((positive or "", frozenset(distinct)), positive)
     if positive is not None and positive not in distinct:
         guess = nearest(positive, distinct)
         remedy = f"did you mean {printable(guess)!r}?" if guess else f"the labels are {some(distinct)}"
@@ -74,6 +75,11 @@ def two_labels(
     return (f"not {positive}", positive), [Problem(rule, file, column=column, severity="warning")]
 
 
+_SAME = {
+    **{(text, frozenset(("false", "true"))): same for text, same in (("1", "true"), ("0", "false"))},
+    **{(text, frozenset(("0", "1"))): same for text, same in (("true", "1"), ("false", "0"))},
+}
+"""(the label that is named, the labels that there are) -> the one that is meant: True and 1 are one label."""
 _MANY_LABELS = 50
 _WORD_CHARS = 5
 """Letters of the shortest word that is compared for misspellings."""

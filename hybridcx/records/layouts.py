@@ -35,10 +35,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "y_true": _names(
         "ytrue true truth truelabel truelabels trueclass groundtruth gt gtlabel reference referencestandard goldstandard target targets label "
         "labels actual actuallabel actualclass yactual ytest gtclass groundtruthlabel labeltrue classtrue "
-        "labelnumeric labelencoded labelid labelidx labelcode expected observed outcome diagnosis class y"
+        "targ targs labelnumeric labelencoded labelid labelidx labelcode expected observed outcome diagnosis class y"
     ),
     "case_id": _names(
-        "caseid case imageid imageindex image imagename imagefile imagepath img imgid imgname imgpath filename file filepath path samplename "
+        "caseid case fname imageid imageindex image imagename imagefile imagepath img imgid imgname imgpath filename file filepath path samplename "
         "sampleid sample samplenumber slide slideid scan scanid volume video examid exam "
         "accessionnumber accession studyid study sopinstanceuid instanceid recordid record id idx uid key name index"
     ),

@@ -123,7 +123,7 @@ def _remedy_outside(values: np.ndarray) -> str:
     outside = float(np.mean((values < 0) | (values > 1)))
     if outside < _SHARE:
         return general
-    if values.min() >= 0 and np.median(values) > 1 and 20 < values.max() <= 100:
+    if len(values) and values.min() >= 0 and np.median(values) > 1 and 20 < values.max() <= 100:
         return "these look like percentages: read them by --score-kind percent, or divide them by 100"
     if values.min() < 0:
         return (

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
@@ -17,7 +18,9 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    KFold,
     LeaveOneGroupOut,
+    LeaveOneOut,
     PredefinedSplit,
     RepeatedStratifiedKFold,
     StratifiedGroupKFold,
@@ -249,15 +252,25 @@ def test_a_threshold_of_its_own():
         ({"X": X[:-1]}, "X has 89 rows and y 90 labels"),
         ({"X": pd.DataFrame(X), "y": pd.Series(Y).iloc[::-1]}, "X has another index than y"),
         ({"y": np.ones(N)}, "a single class"),
-        ({"y": np.where(Y, np.nan, 1.0)}, "a label or a case id is missing"),
+        ({"y": np.where(Y, np.nan, 1.0)}, "a label, a case id or a group is missing"),
         ({"cv": 1}, "at least 2 folds"),
         ({"cv": GroupKFold(3), "repeats": 2}, "repeats is for a number of folds"),
         ({"cv": StratifiedKFold(3), "groups": PATIENTS}, "divides"),
         ({"cv": [(np.arange(N), np.arange(10))]}, "cases in training and test"),
         ({"cv": []}, "no split"),
+        ({"cv": [(np.arange(60), np.arange(-30, 0))]}, "positions outside 0 to 89"),
+        ({"cv": [(np.arange(60), np.arange(60, 91))]}, "positions outside 0 to 89"),
+        ({"cv": [(np.arange(60) / 2, np.arange(60, 90))]}, "no whole numbers"),
+        ({"cv": [(np.arange(60), np.repeat(70, 3))]}, "twice in one part"),
+        ({"cv": "loo"}, "cv is no cross-validation"),
+        ({"y": np.arange(N) < 2, "cv": KFold(3)}, "no training case of the class"),
+        ({"groups": [None, *PATIENTS[1:]]}, "a group is missing"),
+        ({"reference": "typo"}, "reference"),
+        ({"estimators": {"": GaussianNB()}}, "names that are equal or empty"),
+        ({"estimators": {"a": GaussianNB(), "A": GaussianNB()}}, "model"),
         ({"case_ids": ["a"] * N}, "case ids that occur twice"),
         ({"positive": "x"}, "the positive class is none of the labels"),
-        ({"repeats": 0}, "--repeats lies between"),
+        ({"repeats": 0}, "repeats lies between"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_before_any_fit(options, message):
@@ -268,6 +281,37 @@ def test_what_cannot_be_used_is_refused_before_any_fit(options, message):
     given = {"estimators": {"a": Never()}, "X": X, "y": Y, **options}
     with pytest.raises(InputError, match=message):
         hybridcx.compare_estimators(given.pop("estimators"), given.pop("X"), given.pop("y"), **given)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_fit(tmp_path):
+    (tmp_path / "mine.txt").touch()
+
+    class Never(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("fitted")
+
+    with pytest.raises(InputError, match="hybridcx did not make it"):
+        hybridcx.compare_estimators({"a": Never()}, X, Y, out=tmp_path)
+
+
+def test_no_verdict_rests_on_folds():
+    noise = np.random.default_rng(0).normal(size=(N, 1))
+    models = {
+        "good": logistic(),
+        "useless": make_pipeline(ColumnTransformer([("noise", "passthrough", [6])]), GaussianNB()),
+    }
+    folds = hybridcx.compare_estimators(models, np.hstack([X, noise]), Y, cv=5, **FEW).verdicts
+    assert set(folds["verdict"]) == {"inconclusive"}
+    assert folds["warning"].str.contains("share training cases").all()
+    splits = hybridcx.compare_estimators(
+        models, np.hstack([X, noise]), Y, cv=StratifiedShuffleSplit(15, test_size=0.2, random_state=1), **FEW
+    ).verdicts
+    assert "superior" in set(splits["verdict"])
+
+
+def test_a_fold_of_one_class_is_said():
+    result = hybridcx.compare_estimators({"a": GaussianNB()}, X, Y, cv=LeaveOneOut(), **FEW)
+    assert f"{N} of the {N} splits test cases of one class alone" in result.summary()
 
 
 def test_an_error_names_the_fit():

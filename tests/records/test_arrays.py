@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import hybridcx
 from hybridcx.errors import InputError
@@ -68,6 +69,14 @@ def test_the_column_of_predict_proba_is_that_of_the_positive_class():
     assert frame_of_arrays(three, scores=shares, positive="b")["score"].eq(0.3).all()
 
 
+def test_booleans_are_zero_and_one():
+    of_numbers = hybridcx.compare(y_true=Y, y_pred={"cnn": (P["cnn"] > 0.5).astype(int)}, positive=1, **FEW)
+    for truth, positive in ((Y, True), (Y == 1, 1), (Y == 1, True), (Y == 1, None)):
+        same(hybridcx.compare(y_true=truth, y_pred={"cnn": P["cnn"] > 0.5}, positive=positive, **FEW), of_numbers)
+    frame = long_table().assign(y_true=lambda f: f["y_true"] == 1)
+    assert hybridcx.compare(frame, positive=1, **FEW).confusion["positive"].eq("true").all()
+
+
 def test_calls_alone_and_one_model():
     result = hybridcx.compare(y_true=Y, y_pred={"a": Y, "b": 1 - Y}, **FEW)
     accuracy = result.rows("metrics", recommended=True).query("metric == 'accuracy'").set_index("model")["estimate"]
@@ -127,6 +136,11 @@ def test_an_index_in_another_order_is_refused():
         ({"scores": {"a": np.ones((N, 3)) / 3}}, r"has 3 columns and y_true 2 labels"),
         ({"scores": {"a": np.ones((N, 2))}}, r"the rows of scores\['a'\] do not sum to 1"),
         ({"scores": {"a": np.ones((N, 2, 2))}}, r"has the shape \(60, 2, 2\)"),
+        ({"scores": list(P.items())}, "a list of pairs"),
+        ({"scores": {"a": [[0.1], [0.2, 0.3]]}}, "is no array"),
+        ({"scores": {"a": LogisticRegression()}}, "is an estimator, not its predictions"),
+        ({"scores": {"a": np.full((N, 2), np.inf)}}, "no finite numbers"),
+        ({"scores": {"a": np.full(N, np.inf)}}, "no finite number"),
         ({"scores": P, "subgroups": {"model": SEX}}, "a subgroup cannot have the name 'model'"),
         ({"scores": {"a": np.full(N, np.nan)}}, "score"),
         ({"scores": {"a": P["cnn"] * 4 - 2}}, "score"),
