@@ -49,7 +49,8 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
     random_state : int, RandomState or None, default=None
         Seed of random weights (`weights="none"`); nothing else is random.
     image_shape, pixel_range, pad, resample, threads
-        As for `FineTunedNetwork`.
+        How rows of pixels and other numbers become images, how they are brought to the square, and the number of threads: as for
+        `FineTunedNetwork`.
 
     Attributes
     ----------
@@ -177,7 +178,17 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
         return np.array([f"{name}_{i:04d}" for i in range(NETWORKS[name].feature_dim)], dtype=object)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator into `folder`, as `FineTunedNetwork.save` does, with its errors."""
+        """Write the fitted estimator: weights.safetensors and estimator.json, the same bytes for the same estimator.
+
+        Parameters
+        ----------
+        folder : made if absent
+
+        Raises
+        ------
+        NotFittedError, RefusedInputError, OSError
+            as `FineTunedNetwork.save`.
+        """
         reader = self._fitted_reader()
         parameters = self.get_params(deep=False)
         content = {"fitted": saved.fitted_out(self, ())}
@@ -190,7 +201,17 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read an estimator that `save` wrote, as `FineTunedNetwork.load` does, with its errors."""
+        """Read an estimator that `save` wrote. Both files are checked against their hashes, and neither can execute code.
+
+        Parameters
+        ----------
+        folder : that `save` wrote into
+
+        Raises
+        ------
+        RefusedInputError
+            as `FineTunedNetwork.load`.
+        """
         read = saved.read(folder, cls.__name__)
         try:
             parameters = saved.parameters_in(read.content["parameters"])

@@ -260,7 +260,17 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         return logits[:, 1] - logits[:, 0]
 
     def predict_proba(self, X: ImagesLike) -> np.ndarray:
-        """Probabilities of the two classes, (n, 2), float64: the softmax. Parameters and errors as for `decision_function`."""
+        """Probabilities of the two classes, (n, 2), float64: the softmax.
+
+        Parameters
+        ----------
+        X : images, see Notes of the class
+
+        Raises
+        ------
+        NotFittedError, RefusedInputError, MissingExtraError
+            as `decision_function`.
+        """
         logits = self._logits(X)
 
         from hybridcx.deep.features import softmax_positive
@@ -268,14 +278,28 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         return np.column_stack([softmax_positive(logits[:, ::-1]), softmax_positive(logits)])
 
     def predict(self, X: ImagesLike) -> np.ndarray:
-        """The more probable class of each image, (n,); the first where they are equal. Parameters and errors as for `decision_function`."""
+        """The more probable class of each image, (n,); the first where they are equal.
+
+        Parameters
+        ----------
+        X : images, see Notes of the class
+
+        Raises
+        ------
+        NotFittedError, RefusedInputError, MissingExtraError
+            as `decision_function`.
+        """
         positive = self.decision_function(X) > 0
         return self.classes_[positive.astype(np.intp)]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator into `folder` (made if absent): weights.safetensors and estimator.json, the same bytes for the same estimator.
+        """Write the fitted estimator: weights.safetensors and estimator.json, the same bytes for the same estimator.
 
         What `set_fit_request` asked for is not kept.
+
+        Parameters
+        ----------
+        folder : made if absent
 
         Raises
         ------
@@ -292,6 +316,10 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Read an estimator that `save` wrote. Both files are checked against their hashes, and neither can execute code.
+
+        Parameters
+        ----------
+        folder : that `save` wrote into
 
         Raises
         ------

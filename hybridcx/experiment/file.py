@@ -431,7 +431,17 @@ def _too_deep(file: str) -> Problem:
 
 
 def read_experiment(path: str | Path) -> Experiment:
-    """Read an experiment file (UTF-8 TOML). Raises InputError as `parse_experiment` does, and for a missing or unreadable file."""
+    """Read an experiment file.
+
+    Parameters
+    ----------
+    path : the file, TOML in UTF-8.
+
+    Raises
+    ------
+    InputError
+        with every problem of the file: keys and values that are unknown or contradict each other, no TOML, a missing or unreadable file.
+    """
     return parse_experiment(read_text(Path(path)), str(path))
 
 

@@ -120,10 +120,12 @@ def to_probabilities(
 def _remedy_outside(values: np.ndarray) -> str:
     """What scores outside 0 to 1 probably are, and the command that reads them."""
     general = "give the positive class's probability, or use --score-kind rank"
+    if not len(values):
+        return "a score is a finite number"
     outside = float(np.mean((values < 0) | (values > 1)))
     if outside < _SHARE:
         return general
-    if len(values) and values.min() >= 0 and np.median(values) > 1 and 20 < values.max() <= 100:
+    if values.min() >= 0 and np.median(values) > 1 and 20 < values.max() <= 100:
         return "these look like percentages: read them by --score-kind percent, or divide them by 100"
     if values.min() < 0:
         return (

@@ -12,6 +12,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.report.content import Content
 from hybridcx.report.metrics_table import MAIN, MC_REMARK, metrics_table
 from hybridcx.report.tables import Cell, Table
+from hybridcx.vocabulary import extras
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,7 +31,12 @@ class ManuscriptTable:
         return self._frame(lambda cell: cell.text)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """The table as an HTML fragment; with `path` also written there, as a page of its own."""
+        """The table as an HTML fragment.
+
+        Parameters
+        ----------
+        path : where the table is also written, as a page of its own; None writes nothing.
+        """
         from hybridcx.report.formats.html import render_table, render_table_page
 
         if path is not None:
@@ -38,7 +44,12 @@ class ManuscriptTable:
         return render_table(self.table)
 
     def to_latex(self, path: str | Path | None = None) -> str:
-        r"""The table for LaTeX (booktabs); with `path` also written there. A comment at its head names the lines that the preamble needs."""
+        r"""The table for LaTeX (booktabs). A comment at its head names the lines that the preamble needs.
+
+        Parameters
+        ----------
+        path : where the text is also written; None writes nothing.
+        """
         from hybridcx.report.formats.latex import single_table
 
         text = single_table(self.table)
@@ -47,10 +58,18 @@ class ManuscriptTable:
         return text
 
     def to_word(self, path: str | Path) -> Path:
-        """Write the table into a Word document. Raises InputError where python-docx is not installed, with the command that installs it."""
-        from hybridcx.report.formats.all_forms import forms_of
+        """Write the table into a Word document.
 
-        forms_of("word")
+        Parameters
+        ----------
+        path : the document, .docx.
+
+        Raises
+        ------
+        InputError
+            where python-docx is not installed, with the command that installs it.
+        """
+        extras.need("word", "to_word")
         from hybridcx.report.formats.word import word_of_table
 
         Path(path).write_bytes(word_of_table(self.table))
