@@ -157,7 +157,11 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
         return extract_images(experiment, reader.weights_, images).features
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Names of the features, (d,), such as `resnet101_0000`; `input_features` is only compared with the columns of X.
+        """Names of the features, (d,), such as `resnet101_0000`.
+
+        Parameters
+        ----------
+        input_features : columns of X, which are only compared with those of the fitted X
 
         Raises
         ------
