@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -23,7 +24,8 @@ _PANELS_PER_ROW = 4
 class Plots:
     """The figures of a report. Each draws into `ax`, or into a new figure of pyplot, and returns the axes.
 
-    InputError is raised where the result has nothing to draw.
+    A new figure has the fonts of the report, `ax` those of your own settings. Of several seeds or folds the first is drawn, as on the page, and
+    the title names it. InputError is raised where the result has nothing to draw.
     """
 
     content: Content
@@ -36,55 +38,68 @@ class Plots:
         found = forest_rows(self.content)
         if found is None:
             raise InputError(Problem("there is no pair of models to draw"))
-        ax = _axes(ax, 7.0, 1.0 + 0.42 * len(found.rows))
-        plots.draw_forest(ax, found.rows, found.metric, found.margin)
-        for y, text in enumerate(plots.forest_texts(found.rows, found.metric, found.margin)):
-            ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
-        return ax
+        with _look(ax is None):
+            ax = _axes(ax, 7.0, 0.9 + 0.38 * len(found.rows))
+            plots.draw_forest(ax, found.rows, found.metric, found.margin)
+            for y, text in enumerate(plots.forest_texts(found.rows, found.metric, found.margin)):
+                ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+        return _finished(ax)
 
     def roc(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
         """The ROC curves of these models; by default of the report's, at most eight."""
         from hybridcx.report.figures import plots
 
-        table = self._table("roc")
+        table, which = self._table("roc")
         names = self._models(table, models)
-        ax = _axes(ax, 4.6, 4.4)
-        plots.draw_roc(ax, table, names, legend="lower right")
-        return ax
+        with _look(ax is None):
+            ax = _axes(ax, 4.6, 4.4)
+            plots.draw_roc(ax, table, names, legend="lower right")
+            ax.set_title(which, fontsize=8.5)
+        return _finished(ax)
 
     def calibration(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
         """The calibration of these models, a panel each; with `ax` of one model. Returns the first axes; `.figure.axes` has all."""
         from hybridcx.report.figures import plots
 
-        table = self._table("calibration")
+        table, which = self._table("calibration")
         names = self._models(table, models)
         if ax is not None and len(names) > 1:
             raise InputError(Problem("each model has a panel of its own", remedy="name one model for `ax`"))
-        panels = [ax] if ax is not None else _panels(len(names))
-        for i, (panel, name) in enumerate(zip(panels, names, strict=False)):
-            plots.draw_calibration(panel, table, name, i)
-            panel.set_xlabel("Mean score in the bin")
-            panel.set_ylabel("Fraction positive" if i % _PANELS_PER_ROW == 0 else "")
-        return panels[0]
+        with _look(ax is None):
+            panels = [ax] if ax is not None else _panels(len(names))
+            for i, (panel, name) in enumerate(zip(panels, names, strict=False)):
+                plots.draw_calibration(panel, table, name, i)
+                panel.set_title(", ".join(filter(None, (panel.get_title(), which))), fontsize=8.5)
+                panel.set_xlabel("Mean score in the bin")
+                panel.set_ylabel("Fraction positive" if i % _PANELS_PER_ROW == 0 else "")
+        drawn = [_finished(panel) for panel in panels[: len(names)]]
+        return drawn[0]
 
     def decision_curve(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
         """The decision curves of these models, with those of treating all and none; by default of the report's models, at most eight."""
         from hybridcx.report.figures import plots
 
-        table = self._table("decision_curve")
+        table, which = self._table("decision_curve")
         own = table[~table["model"].isin(list(plots.REFERENCE_CURVES))]
         names = self._models(own, models)
-        ax = _axes(ax, 5.6, 4.0)
-        plots.draw_decision_curve(ax, table, names, legend="upper right")
-        return ax
+        with _look(ax is None):
+            ax = _axes(ax, 5.6, 4.0)
+            plots.draw_decision_curve(ax, table, names, legend="best")
+            ax.set_title(which, fontsize=8.5)
+        return _finished(ax)
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _table(self, name: str) -> tuple[pd.DataFrame, str]:
+        """The rows of the first seed and fold, and their names: "seed 0, fold 1"; "" where there is only one."""
+        from hybridcx.report import shown_rows
+
         table = self.content.table(name)
         if table.empty:
             raise InputError(
                 Problem(f"the table {name} is empty: the input has no scores, or the command has no models")
             )
-        return table
+        table, seed = shown_rows.one_seed(table)
+        table, fold = shown_rows.one_seed(table, "fold")
+        return table, ", ".join(f"{n} {value}" for n, value in (("seed", seed), ("fold", fold)) if value is not None)
 
     def _models(self, table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
         from hybridcx.report.figures import plots
@@ -102,6 +117,37 @@ class Plots:
                 Problem(f"at most {plots.MAX_SERIES} models can be told apart in a figure", value=len(names))
             )
         return plots.drawn_models(table, names or self.content.models_of(table))
+
+
+@contextmanager
+def _look(own: bool) -> Iterator[None]:
+    """The settings for drawing: those of the report in a figure of our own, otherwise the user's, with our lines.
+
+    The ground of our own figure is white, since a notebook may be dark.
+    """
+    import matplotlib as mpl
+
+    from hybridcx.report.figures.svg import style
+
+    if own:
+        white = {"figure.facecolor": "white", "axes.facecolor": "white"}
+        kept = {k: mpl.rcParams[k] for k in ("interactive", "figure.dpi")}
+        with style(), mpl.rc_context(cast(Any, white | kept)):
+            yield
+        return
+    with mpl.rc_context({"text.parse_math": False, "legend.frameon": False}):
+        yield
+
+
+def _finished(ax: Axes) -> Axes:
+    """The axes without a box and with a light grid, and with names as text in labels that the user's settings made."""
+    from hybridcx.report.figures.svg import RULE
+
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(grid_color=RULE, grid_linewidth=0.6)
+    for text in (*ax.get_yticklabels(), ax.title):
+        text.set_parse_math(False)
+    return ax
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> Axes:

@@ -7,27 +7,41 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridcx.errors import InputError, Problem
 from hybridcx.progress import Progress
 from hybridcx.store.report_folder import INNER, OutputFolder, open_output
 
 if TYPE_CHECKING:
     from hybridcx.commands.plots import Plots
+    from hybridcx.report.blocks import Page
     from hybridcx.report.content import Content
     from hybridcx.report.manuscript_table import ManuscriptTable
 
 _NAME = "<name>"
 _REPR_CHARS = 600
 _HINT = " .summary(), .tables, .table(), .plot, .save(folder)"
-_FRAME_PX = 760
+_FRAME_PX = (240, 900)
+_FIT = (
+    "const f=this,d=f.contentDocument?.documentElement,fit=()=>{f.style.height=d.offsetHeight+2+'px'};"
+    "if(d){d.style.overflow='hidden';fit();new ResizeObserver(()=>setTimeout(fit)).observe(d)}"
+)
+"""Gives the frame the height of its content where a notebook runs scripts; elsewhere it keeps its estimated height and scrolls."""
 _PARTS = ("subgroup", "seed", "label.rule")
 """Columns that name a part of the cases, the seeds or other labels; NA in the rows of the whole."""
-_ON_FIRST_SCREEN = ("performance",)
-"""Sections that a notebook shows below the first screen."""
+_TABLES_SHOWN = {
+    "run": "performance",
+    "compare": "performance",
+    "agreement": "agreement",
+    "audit": "audit",
+    "plan": "plan",
+}
+"""The section of each command whose first table a notebook shows below the answer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -71,10 +85,20 @@ class Report:
         """A table, or with `recommended` its recommended rows of all cases, all seeds and the given labels alone.
 
         These are one row per model and metric, or per pair and metric (two where the interval and the test are two methods).
+
+        Raises
+        ------
+        InputError
+            for a table that the result does not have, and with `recommended` for one that recommends no method.
         """
+        if table not in self.tables:
+            raise InputError(Problem("no such table", value=table, remedy=f"choose {', '.join(self.tables)}"))
         frame = self.tables[table]
         if not recommended:
             return frame
+        if "recommended" not in frame:
+            remedy = "call rows without `recommended`, and choose by the column method"
+            raise InputError(Problem("the table recommends no method", value=table, remedy=remedy))
         parts = frame[[c for c in _PARTS if c in frame]].notna().any(axis=1)
         return frame[frame["recommended"].eq(True) & ~parts].reset_index(drop=True)
 
@@ -160,11 +184,26 @@ class Report:
         from hybridcx.report.formats.html import render
         from hybridcx.report.page import assemble
 
-        page = assemble(self.content, only=_ON_FIRST_SCREEN)
-        # a frame keeps the styles of the page and of the notebook apart
+        page = assemble(self.content, only=(_TABLES_SHOWN[self.content.command],))
+        first = [replace(s, blocks=[b for b in s.blocks if b.table is not None][:1]) for s in page.sections]
+        page = replace(page, sections=tuple(s for s in first if s.blocks))
+        # a frame keeps the styles of the page and of the notebook apart, and runs no script
         return (
-            f'<iframe srcdoc="{escape(render(page))}" style="width: 100%; height: {_FRAME_PX}px; border: 0"></iframe>'
+            f'<iframe srcdoc="{escape(render(page, embedded=True))}" title="{escape(page.title)}" sandbox="allow-same-origin" '
+            f'onload="{escape(_FIT)}" style="width: 100%; height: {_height(page)}px; border: 0"></iframe>'
         )
+
+
+def _height(page: Page) -> int:
+    """The height that the page takes in a notebook of usual width, in pixels."""
+    first, line = page.first, 110
+    text = [*first.before, *(a + b for a, b in first.answers), *first.caveats, *first.warnings]
+    height = 170 + 30 * ceil(len(first.lead) / 80) + 24 * sum(ceil(len(t) / line) for t in text)
+    height += 0 if first.forest is None else 110 + 38 * len(first.forest.drawing.figure.axes[0].get_yticks())
+    for _, table in page.tables:
+        subs = any(c.sub for row in table.rows for c in row)
+        height += 150 + (44 if subs else 28) * len(table.rows) + 20 * len(table.notes)
+    return min(max(height, _FRAME_PX[0]), _FRAME_PX[1])
 
 
 @contextmanager

@@ -137,7 +137,8 @@ def _say_detectable(rows: Sequence[Row]) -> str:
                 "none" if isnan(d) else rounded.fixed(d) if area else rounded.fixed(d, 1, scale=100) for d in pair
             )
             unit = "" if area or listed_parts else " percentage points"
-            listed_parts.append(f"{one}{unit} ({other}) at {at}")
+            sizes = f"none ({other}{unit})" if one == "none" else f"{one}{unit} ({other})"
+            listed_parts.append(f"{sizes} at {at}")
     varied = (
         "a correlation of the estimates of" if area else "a discordance (cases that exactly one model has right) of"
     )

@@ -16,6 +16,9 @@ from hybridcx.report.shown_rows import Pair, Row, number
 
 MAX_SENTENCES = 12
 MAX_NAME_CHARS = 80
+_OF_MEASUREMENTS = (("icc2", "anova"), ("sem", "anova"))
+_OF_CATEGORIES = (("percent_agreement", "wilson"), ("cohen_kappa", "unweighted"), ("gwet_ac1", "unweighted"))
+"""Coefficients and methods of the answer where there are too many to list."""
 
 
 def answers(tables: Mapping[str, pd.DataFrame], metric: str | None = None, *, changed: bool = False) -> list[str]:
@@ -286,10 +289,20 @@ def _with_interval(metric: vocabulary.Metric, row: Row) -> str:
 
 
 def _agreement_sentences(agreement: pd.DataFrame) -> list[str]:
+    """One sentence per coefficient; of more than the page lists, those that name the question most often asked."""
+    rows = agreement.to_dict("records")
+    if len(rows) > MAX_SENTENCES:
+        metrics = set(agreement["metric"])
+        # two categories have an ICC too, which is not the one to report
+        main = _OF_CATEGORIES + (_OF_MEASUREMENTS if "sem" in metrics or "percent_agreement" not in metrics else ())
+        rows = [r for r in rows if (r["metric"], r["method"]) in main] or rows
+    between = agreement[agreement["scope"] == "between"]
+    several = "occasion" in agreement and between["occasion"].nunique() > 1
     sentences = []
-    for r in agreement.to_dict("records")[:MAX_SENTENCES]:
+    for r in rows[:MAX_SENTENCES]:
         metric = vocabulary.coefficient(str(r["metric"]))
-        readers = "" if pd.isna(r["readers"]) else f" ({r['readers']})"
+        when = f", occasion {r['occasion']}" if several and r["scope"] == "between" and pd.notna(r["occasion"]) else ""
+        readers = "" if pd.isna(r["readers"]) else f" ({r['readers']}{when})"
         reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""
         value = _with_interval(metric, {str(k): v for k, v in r.items()})
         sentences.append(f"{metric.label} {r['scope']} observers{readers}: {value}{reason}.")

@@ -234,3 +234,9 @@ def test_chromium_shows_the_page_without_complaint(here, call, question):
     )  # fmt: skip
     assert "CONSOLE" not in r.stderr
     assert r.stdout.count("<svg") == 2
+
+
+def test_the_unit_stands_with_the_first_size_that_exists():
+    answer = hybridcx.plan.detectable(n=156).summary().replace("\u00a0", " ")
+    assert "could have shown is none (4.6 percentage points) at a discordance" in answer
+    assert ", 7.2 (6.8) at 10 %" in answer

@@ -100,6 +100,43 @@ def test_the_notebook_shows_the_first_screen(result, tmp_path):
     assert whole == (result.save(tmp_path / "r").page).read_text(encoding="utf-8")
 
 
+def test_the_frame_of_a_notebook_runs_no_script_and_keeps_its_links(result):
+    frame = result._repr_html_()
+    assert frame.startswith("<iframe srcdoc=")
+    assert 'sandbox="allow-same-origin"' in frame
+    page = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])
+    for left_out in ("<script", "script-src", "<nav", "<footer", "Skip to the answer"):
+        assert left_out not in page
+    assert '<base href="about:srcdoc">' in page  # otherwise a footnote would load the notebook into the frame
+    assert "base-uri about:" in page
+
+
+def test_the_frame_shows_the_main_table_of_every_command_and_is_as_high_as_it(result):
+    ratings = pd.DataFrame({"case_id": range(20), "reader_a": ["x", "y"] * 10, "reader_b": ["x", "x"] * 10})
+    published = pd.DataFrame({"model": ["a"], "metric": ["accuracy"], "value": ["90.0"]})
+    made = {
+        "Performance on the test set": result,
+        "Agreement and reliability of the readers": hybridcx.agreement(ratings, n_bootstrap=100),
+        "Readings under which": hybridcx.audit(published, positives=10, negatives=10),
+        "The answer by each method": hybridcx.plan.mcnemar(p10=0.15, p01=0.05),
+    }
+    heights = []
+    for caption, report in made.items():
+        frame = report._repr_html_()
+        assert caption in frame
+        assert html.unescape(frame).count("<table") == 1
+        heights.append(int(re.search(r"height: (\d+)px; border", frame)[1]))
+    assert 240 <= min(heights) < heights[0] <= 900
+
+
+def test_rows_of_tables_that_do_not_exist_or_recommend_nothing(result):
+    with pytest.raises(InputError, match=r"no such table .*Choose metrics"):
+        result.rows("metric")
+    with pytest.raises(InputError, match="recommends no method"):
+        result.rows("confusion", recommended=True)
+    assert result.rows("confusion") is result.confusion
+
+
 @pytest.fixture
 def pyplot():
     plt = pytest.importorskip("matplotlib.pyplot")
@@ -140,6 +177,44 @@ def test_plots_draw_into_given_axes(result, pyplot):
         plot.roc(["svm"])
     with pytest.raises(InputError, match="at most 8 models"):
         plot.roc(["rf"] * 9)
+
+
+def test_plots_of_several_seeds_and_folds_show_the_first_and_say_so(frame, pyplot):
+    rng = np.random.default_rng(1)
+    long = frame.melt(["case_id", "y_true"], var_name="model", value_name="score")
+    seeds = pd.concat([long.assign(seed=s, score=rng.permutation(long["score"])) for s in (3, 5)])
+    folds = seeds.assign(fold=seeds["case_id"].str[-1].astype(int) // 5)
+    plot = hybridcx.compare(folds, n_bootstrap=100).plot
+    for axes, title in (
+        (plot.roc(), "seed 3, fold 0"),
+        (plot.decision_curve(), "seed 3"),
+        (plot.calibration("rf"), "rf, seed 3"),
+    ):
+        assert axes.get_title() == title
+    for line in [
+        line for axes in (plot.roc(), plot.decision_curve()) for line in axes.lines if line.get_gid() == "series"
+    ]:
+        assert (np.diff(line.get_xdata()) >= 0).all()  # one curve, not several in one line
+
+
+def test_plots_look_like_the_page_and_leave_the_settings_alone(frame, pyplot):
+    named = frame.rename(columns={"rf": "$a$", "cnn": "$b$"})
+    before = dict(pyplot.rcParams)
+    result = hybridcx.compare(named, n_bootstrap=100)
+    own, (given, _) = result.plot.forest(), pyplot.subplots(1, 2)[1]
+    for axes in (own, result.plot.forest(ax=given), result.plot.roc(), result.plot.calibration("$a$")):
+        assert not axes.spines["top"].get_visible()
+        legend = axes.get_legend()
+        texts = [*axes.get_yticklabels(), axes.title, *(legend.get_texts() if legend else ())]
+        assert not any(text.get_parse_math() for text in texts)
+    assert own.figure.get_facecolor() == (1, 1, 1, 1)  # a notebook may be dark
+    assert dict(pyplot.rcParams) == before
+
+
+def test_a_fragment_of_a_table_stands_without_our_styles(result):
+    fragment = result.table(["accuracy"]).to_html()
+    assert '<small style="display: block">' in fragment
+    assert "text-align: left" in fragment
 
 
 def test_a_table_for_a_manuscript(result, tmp_path):

@@ -133,8 +133,30 @@ def test_one_model_has_its_metrics_and_readers_have_their_coefficients() -> None
     value = f"accuracy {100 * row['estimate']:.1f}% (95% CI {low:.1f} to {high:.1f})"
     assert sentence.startswith(f"only: {value}, sensitivity")
     first = answers.answers({"agreement": sample.agreement()})[0]
-    assert first == "ICC(1,1) between observers (a, b): 0.920 (95% CI 0.900 to 0.935)."
+    assert first == "ICC(2,1) between observers (a, b): 0.918 (95% CI 0.898 to 0.933)."
+    few = answers.answers({"agreement": sample.agreement().head(4)})
+    assert few[0] == "ICC(1,1) between observers (a, b): 0.920 (95% CI 0.900 to 0.935)."
     assert answers.answers({}) == []
+
+
+def test_the_answer_of_two_occasions_names_them_and_keeps_to_the_main_coefficients() -> None:
+    metrics = (
+        ("percent_agreement", "wilson"),
+        ("cohen_kappa", "unweighted"),
+        ("fleiss_kappa", "unweighted"),
+        ("icc2", "anova"),
+    )
+    rows = [
+        {"metric": m, "method": how, "estimate": 0.8, "conf.low": 0.7, "conf.high": 0.9, "conf.level": 0.95, "status": "ok"}
+        | {"scope": scope, "readers": readers, "occasion": occasion, "warning": None}
+        for scope, readers, occasion in (("between", "a, b", "1"), ("between", "a, b", "2"), ("within", "a", "1, 2"), ("within", "b", "1, 2"))
+        for m, how in metrics
+    ]  # fmt: skip
+    found = answers.answers({"agreement": pd.DataFrame(rows)})
+    assert len(found) == 8
+    assert found[1] == "Cohen's κ between observers (a, b, occasion 1): 0.800 (95% CI 0.700 to 0.900)."
+    assert found[3].startswith("Cohen's κ between observers (a, b, occasion 2)")
+    assert found[5].startswith("Cohen's κ within observers (a):")
 
 
 def test_very_long_names_are_cut_in_sentences() -> None:

@@ -26,8 +26,11 @@ FILTERED = ("cases",)
 """Tables of cases, which the page's script can filter by any text in them."""
 
 
-def render(page: Page) -> str:
-    """The page as one HTML document (UTF-8 text, line feeds); equal pages give equal text."""
+def render(page: Page, *, embedded: bool = False) -> str:
+    """The page as one HTML document (UTF-8 text, line feeds); equal pages give equal text.
+
+    `embedded` is for a frame inside another page: without script, contents and footer.
+    """
     template = _environment().get_template("report.html.j2")
     script = _resource("page.js")
     return template.render(
@@ -37,12 +40,13 @@ def render(page: Page) -> str:
         script=Markup(script),
         script_hash=_hash(script),
         filtered=FILTERED,
+        embedded=embedded,
     )
 
 
 def render_table(table: Table) -> str:
-    """One table as an HTML fragment."""
-    macro = _environment().get_template("table.html.j2").make_module({"filtered": ()}).table  # type: ignore[attr-defined]
+    """One table as an HTML fragment, which stands on a page without our styles too."""
+    macro = _environment().get_template("table.html.j2").make_module({"filtered": (), "alone": True}).table  # type: ignore[attr-defined]
     return str(macro(table, "")).strip() + "\n"
 
 

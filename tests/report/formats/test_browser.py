@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import sample
 
+import hybridcx
+
 pytestmark = pytest.mark.browser
 WIDTHS = (390, 768, 1280)
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
@@ -170,3 +172,31 @@ def test_on_paper_all_details_are_open_and_headings_repeat(html: str, tmp_path: 
     with_cases = [p for p in pages if len(re.findall(r"^ *case\d+", p, re.MULTILINE)) > 3]
     assert len(with_cases) > 0
     assert all(re.search(r"Case +Truth", p) for p in with_cases)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1100, False), (480, True)])
+def test_the_view_in_a_notebook_fits_its_frame_and_keeps_its_footnotes(tmp_path, width, dark):
+    rows = pd.DataFrame(
+        {"case_id": range(40), "y_true": [0, 1] * 20, "a": [0.2, 0.9] * 20, "b": [0.3, 0.8, 0.6, 0.4] * 10}
+    )
+    view = hybridcx.compare(rows, n_bootstrap=100)._repr_html_()
+    script = (
+        "const wait = ms => new Promise(done => setTimeout(done, ms)); window.onload = async () => {"
+        "await wait(500); const f = document.querySelector('iframe'), d = f.contentDocument.documentElement;"
+        "const fits = [f.clientHeight - d.offsetHeight, d.scrollHeight - f.clientHeight, d.scrollWidth - f.clientWidth];"
+        "const note = f.contentDocument.querySelector('sup a'); note?.click(); await wait(500);"
+        "out.textContent = JSON.stringify([...fits, !!note, f.contentWindow.location.href.split('#')[0]]); }"
+    )
+    (tmp_path / "notebook.html").write_text(
+        f'<meta charset="utf-8"><div style="width:{width}px">{view}</div><p id="out">null</p><script>{script}</script>',
+        encoding="utf-8",
+    )
+    colours = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    address = (tmp_path / "notebook.html").as_uri()
+    done = _chromium(
+        tmp_path, *colours, "--window-size=1400,1000", "--virtual-time-budget=30000", "--dump-dom", address
+    )
+    out = re.search(r'<p id="out">(.*?)</p>', done.stdout, re.DOTALL)
+    assert out
+    assert json.loads(escapes.unescape(out[1])) == [2, 0, 0, True, "about:srcdoc"]
+    assert "CONSOLE" not in done.stderr
