@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.read_predictions import read_predictions
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
-    from hybridcx.errors import HybridcxError, InputError, Problem, StoppedError
+    from hybridcx.errors import HybridcxError, InputError, InputWarning, Problem, StoppedError
     from hybridcx.estimators.features import PenultimateFeatures
     from hybridcx.estimators.network import FineTunedNetwork
     from hybridcx.experiment.file import Experiment, read_experiment
@@ -40,6 +40,7 @@ MODULES = {  # the module of each public name
     "FineTunedNetwork": "hybridcx.estimators.network",
     "HybridcxError": "hybridcx.errors",
     "InputError": "hybridcx.errors",
+    "InputWarning": "hybridcx.errors",
     "PenultimateFeatures": "hybridcx.estimators.features",
     "Problem": "hybridcx.errors",
     "Report": "hybridcx.commands.result",
@@ -68,6 +69,7 @@ __all__ = [
     "FineTunedNetwork",
     "HybridcxError",
     "InputError",
+    "InputWarning",
     "PenultimateFeatures",
     "Problem",
     "Report",

@@ -43,7 +43,7 @@ def printable_path(path: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of an input: the rule that is broken, the place, the value, and the remedy.
+    """One problem of an input: the `rule` that is broken, the place (`file`, `row`, `column`), the `value`, and the `remedy`.
 
     `row` is the line of the file as an editor counts it (the header is line 1).
     `severity` is "error" (refused) or "warning" (accepted with a message). `cases` are the case ids at the end of the message, a field of
@@ -108,6 +108,10 @@ class MissingExtraError(InputError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:  # type: ignore[override]
         return type(self), (self.problems[0].rule, self.extra, str(self.problems[0].remedy))
+
+
+class InputWarning(UserWarning):
+    """Something about the input that a user should know: what was inferred, what is missing, what is not used."""
 
 
 class StoppedError(HybridcxError):

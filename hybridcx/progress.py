@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from hybridcx.errors import InputWarning
+
 OnProgress = Callable[[int, int], None]
 DELAY_S = 2.0
+_WARNING = "Warning: "
 
 
 class Progress:
@@ -104,3 +108,24 @@ def _bar() -> Any:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+class OfPython(Progress):
+    """Prints nothing; a message that begins with "Warning: " becomes a Python warning at the line that called hybridcx."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def say(self, text: str) -> None:
+        """Add a message to the log, and warn."""
+        super().say(text)
+        if text.startswith(_WARNING):
+            warnings.warn(text.removeprefix(_WARNING), InputWarning, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """The stack level of the first frame outside the package, seen from the caller."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "hybridcx":
+        frame, level = frame.f_back, level + 1
+    return level

@@ -40,6 +40,11 @@ def methods_of(kind):
                     yield f"{kind.__name__}.{name}", function
 
 
+@pytest.mark.parametrize("name", [n for n in dir(hybridcx) if not n.startswith("__")])
+def test_help_of_every_public_name_says_something(name):
+    assert len(inspect.getdoc(getattr(hybridcx, name)) or "") > 40
+
+
 ALIASES = {
     name
     for name, value in vars(options).items()
@@ -64,3 +69,22 @@ def test_every_parameter_and_return_has_a_type_without_any(name):
         if text in ALIASES:
             text = str(option_of(text)[1])
         assert not re.search(r"\bAny\b", text), text
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if not n.endswith("__init__")])
+def test_help_documents_every_parameter(name):
+    function = FUNCTIONS[name]
+    text = inspect.getdoc(function) or ""
+    section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    documented = {n.strip() for line in section.splitlines() if " : " in line for n in line.split(" : ")[0].split(",")}
+    assert set(inspect.signature(function).parameters) - {"self", "cls"} <= documented
+
+
+@pytest.mark.parametrize("name", [n for n in hybridcx.__all__ if inspect.isclass(getattr(hybridcx, n))])
+def test_help_of_a_class_names_what_its_constructor_takes(name):
+    kind = getattr(hybridcx, name)
+    if issubclass(kind, Exception) or name == "Experiment":  # the keys of an experiment are in docs/experiment.md
+        return
+    text = inspect.getdoc(kind) or ""
+    taken = [p for p in inspect.signature(kind).parameters if not p.startswith("_")]
+    assert [p for p in taken if not re.search(rf"\b{p}\b", text)] == []

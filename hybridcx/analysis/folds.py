@@ -17,9 +17,8 @@ NOT_POOLED = (
 )
 SHARED_TRAINING = "the models of the folds share training cases, so that the folds are not independent; the interval does not account for that"
 OUT_OF_FOLD = (
-    "no verdict on out-of-fold predictions: the models of the folds share training cases, and in simulations of two equally good procedures "
-    "McNemar's mid-p test rejected in up to 10.5 % at the 5 % level (5 folds, 50 to 400 cases); random splits have a test that corrects for it "
-    "(Nadeau and Bengio 2003; there 4 to 6 %)"
+    "no verdict on out-of-fold predictions: the models of the folds share training cases, and tests that ignore it reject too often (up to 10.5 % "
+    "instead of 5 % in simulations); random splits have a test that corrects for it (Nadeau and Bengio 2003; 4 to 6 %)"
 )
 """Measured by experiments/simulations/cross_validation.py."""
 NOT_INDEPENDENT = (

@@ -31,7 +31,7 @@ from hybridcx.commands.publish import (
 from hybridcx.commands.result import Report, folder_of, output
 from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.pseudonyms import pseudonyms
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.records.arrays import label_text
 from hybridcx.records.ratings import Ratings as ReadRatings
 from hybridcx.records.ratings import ratings_from_frame, read_ratings
@@ -71,7 +71,7 @@ def agreement(
     if positive is not None and scale == "measurement":
         raise InputError(Problem("--positive is for calls, not for measurements", value=positive))
     scale = "nominal" if positive is not None and scale is None else scale
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     forms, inputs = forms_of(also), dict[str, str]()
     if isinstance(ratings, pd.DataFrame):
         name, read = "ratings", ratings_from_frame(ratings, scale=scale)

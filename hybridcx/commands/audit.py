@@ -29,7 +29,7 @@ from hybridcx.commands.publish import (
 from hybridcx.commands.result import Report, output
 from hybridcx.errors import InputError
 from hybridcx.narrative.audit import METHODS, caveats, sentences
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.records.published import read_published
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
@@ -63,7 +63,7 @@ def audit(
         for anything wrong with the table or the options, with every problem; nothing has been written.
     """
     options = checked(audit, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     forms = forms_of(also)
     units = units_of(unit) if isinstance(unit, Sequence) and not isinstance(unit, str) else unit
     name, inputs = "published", {}

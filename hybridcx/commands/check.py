@@ -48,7 +48,7 @@ from hybridcx.pipeline.costs.limits import counts_of, limit_messages
 from hybridcx.pipeline.costs.memory import Counts, drawn_counts
 from hybridcx.pipeline.planned_models import check_plan, model_names
 from hybridcx.pipeline.units import divisions_of, make_size_units, make_units
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython, Progress
 from hybridcx.records.arrays import label_text
 from hybridcx.records.cells import nearest, squash
 from hybridcx.records.containers import PARQUET, is_stream, spooled
@@ -137,7 +137,7 @@ def check_file(
             return found
     if problem := not_a_file(path):
         raise InputError(problem)
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     found = Checked(kind or "unknown")
     recognised: list[Kind] = []
     if kind is None and found.collect(lambda: recognised.append(recognise(path))):

@@ -17,7 +17,7 @@ from hybridcx.commands.options import (
     documented,
 )
 from hybridcx.images.headers import header_of
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.records.arrays import label_text
 from hybridcx.store.disk import disk_faults
 
@@ -48,7 +48,7 @@ def cohort(
         where there are no images or no labels, the table does not fit, or the manifest exists; nothing has been written.
     """
     checked(cohort, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     target = None if out is None else Path(out)
     with disk_faults(Path() if target is None else target.absolute().parent, "the manifest"):
         return cohort_of_folder(

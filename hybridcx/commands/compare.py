@@ -46,7 +46,7 @@ from hybridcx.commands.options import (
 )
 from hybridcx.commands.result import Report
 from hybridcx.errors import InputError, Problem
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.records.arrays import frame_of_arrays, label_text, subgroup_names
 from hybridcx.records.layouts import Layout, parse_columns
 from hybridcx.report.formats.all_forms import forms_of
@@ -114,7 +114,7 @@ def compare(
         positive = int(positive)  # booleans in arrays are 0 and 1
     positive, by = label_text(positive), (*by, *subgroup_names(subgroups))
     options = checked(compare, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     forms, rule = forms_of(also), parse_threshold(threshold)
     plan = Plan.of({**options, "threshold": rule.value})
     if y_true is not None:

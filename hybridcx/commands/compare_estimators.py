@@ -41,7 +41,7 @@ from hybridcx.commands.options import (
 )
 from hybridcx.commands.result import Report, output
 from hybridcx.errors import InputError, Problem
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython, Progress
 from hybridcx.records.arrays import frame_of_arrays, label_text, subgroup_names
 from hybridcx.records.labels import two_labels
 from hybridcx.records.predictions import predictions_from_frame
@@ -132,7 +132,7 @@ def compare_estimators(
     positive = label_text(int(positive) if isinstance(positive, bool) else positive)
     by = subgroup_names(subgroups)
     options = checked(compare_estimators, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     forms, rule = forms_of(also), parse_threshold(0.5 if threshold is None else threshold)
     plan = Plan.of({**options, "by": by, "threshold": rule.value})
     labels, cases, pair = _cases(X, y, groups, subgroups, case_ids, positive)

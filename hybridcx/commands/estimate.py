@@ -25,7 +25,7 @@ from hybridcx.pipeline.costs.limits import counts_of
 from hybridcx.pipeline.costs.memory import Counts, counts_by_shares
 from hybridcx.pipeline.planned_models import check_plan
 from hybridcx.pipeline.units import make_units
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython, Progress
 from hybridcx.store.artefacts import Store, cache_root
 
 
@@ -57,7 +57,7 @@ def estimate(
         as `run`, for what is wrong with the experiment, the manifest or the split.
     """
     checked(estimate, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     read, folder, _ = asked_for(experiment, base, seed, device, progress)
     check_plan(read)
     sizes = _sizes(read, folder, Store(cache_root()), progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from hybridcx.commands.options import NewFolder, Patients, ReportsProgress, Seed, checked, documented
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.store.disk import disk_faults
 from hybridcx.store.report_folder import new_folder
 
@@ -23,7 +23,7 @@ def phantom(
     DataFrame, the manifest.
     """
     checked(phantom, locals())
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     from hybridcx.cohort.manifest import read_manifest
     from hybridcx.phantoms.cohort import write_phantom
     from hybridcx.workers.local import default_jobs

@@ -49,7 +49,7 @@ from hybridcx.commands.publish import Clock, finish, page_provenance
 from hybridcx.commands.result import Report, output
 from hybridcx.errors import Problem, raise_if_any
 from hybridcx.narrative import planning as planning_words
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.report.content import Content
 from hybridcx.store.report_folder import OutputFolder
 
@@ -269,7 +269,7 @@ def detectable(
 def _report(assumptions: Assumptions, options: Mapping[str, object], out: Out, progress: ReportsProgress) -> Report:
     """The table, the page and, where `out` is given, the folder."""
     question = assumptions.question
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     clock = Clock()
     table = plan_table(assumptions)
     with output(out, f"plan_{question}", "plan", progress) as folder:

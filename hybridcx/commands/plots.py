@@ -30,8 +30,16 @@ class Plots:
 
     content: Content
 
-    def forest(self, ax: Axes | None = None) -> Axes:
-        """The paired differences of the primary metric with their intervals, and the margin where there is one."""
+    def __repr__(self) -> str:
+        return ".forest(), .roc(), .calibration(), .decision_curve()"
+
+    def forest(self, *, ax: Axes | None = None) -> Axes:
+        """The paired differences of the primary metric with their intervals, and the margin where there is one.
+
+        Parameters
+        ----------
+        ax : where to draw; default a new figure of pyplot.
+        """
         from hybridcx.report.figures import plots
         from hybridcx.report.first_screen import forest_rows
 
@@ -45,8 +53,14 @@ class Plots:
                 ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
         return _finished(ax)
 
-    def roc(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-        """The ROC curves of these models; by default of the report's, at most eight."""
+    def roc(self, models: str | Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
+        """The ROC curves.
+
+        Parameters
+        ----------
+        models : a name, or names, at most eight; default the report's.
+        ax : where to draw; default a new figure of pyplot.
+        """
         from hybridcx.report.figures import plots
 
         table, which = self._table("roc")
@@ -57,14 +71,22 @@ class Plots:
             ax.set_title(which, fontsize=8.5)
         return _finished(ax)
 
-    def calibration(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-        """The calibration of these models, a panel each; with `ax` of one model. Returns the first axes; `.figure.axes` has all."""
+    def calibration(self, models: str | Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
+        """The calibration, a panel per model. Returns the first axes; `.figure.axes` has all.
+
+        Parameters
+        ----------
+        models : a name, or names, at most eight; default the report's.
+        ax : where to draw a single model, as in `calibration("rf", ax=ax)`; default a new figure of pyplot.
+        """
         from hybridcx.report.figures import plots
 
         table, which = self._table("calibration")
         names = self._models(table, models)
         if ax is not None and len(names) > 1:
-            raise InputError(Problem("each model has a panel of its own", remedy="name one model for `ax`"))
+            raise InputError(
+                Problem("each model has a panel of its own", remedy=f"name one model: calibration({names[0]!r}, ax=ax)")
+            )
         with _look(ax is None):
             panels = [ax] if ax is not None else _panels(len(names))
             for i, (panel, name) in enumerate(zip(panels, names, strict=False)):
@@ -75,8 +97,14 @@ class Plots:
         drawn = [_finished(panel) for panel in panels[: len(names)]]
         return drawn[0]
 
-    def decision_curve(self, models: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-        """The decision curves of these models, with those of treating all and none; by default of the report's models, at most eight."""
+    def decision_curve(self, models: str | Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
+        """The decision curves, with those of treating all and none.
+
+        Parameters
+        ----------
+        models : a name, or names, at most eight; default the report's.
+        ax : where to draw; default a new figure of pyplot.
+        """
         from hybridcx.report.figures import plots
 
         table, which = self._table("decision_curve")
@@ -101,7 +129,7 @@ class Plots:
         table, fold = shown_rows.one_seed(table, "fold")
         return table, ", ".join(f"{n} {value}" for n, value in (("seed", seed), ("fold", fold)) if value is not None)
 
-    def _models(self, table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
+    def _models(self, table: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
         from hybridcx.report.figures import plots
 
         names = [models] if isinstance(models, str) else models

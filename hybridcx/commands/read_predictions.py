@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +19,7 @@ from hybridcx.commands.options import (
     documented,
 )
 from hybridcx.errors import InputError, Problem
+from hybridcx.progress import OfPython
 from hybridcx.records import predictions as records
 from hybridcx.records.arrays import label_text
 from hybridcx.records.layouts import Layout, parse_columns
@@ -91,7 +91,8 @@ def read_predictions(
             model_names=model_names,
             truth=labels,
         )
+    progress = OfPython()
     for problem in read.warnings:
-        warnings.warn(str(problem), UserWarning, stacklevel=2)
+        progress.say(f"Warning: {problem}")
     frame = read.frame.drop(columns=[c for c in read.frame if read.frame[c].isna().all()])
     return frame.drop(columns="y_pred") if read.threshold is not None else frame

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NAME = "<name>"
 _REPR_CHARS = 600
-_HINT = " .summary(), .tables, .table(), .plot, .save(folder)"
+_HINT = " Also .tables, .table(), .plot, .save(folder)."
 _FRAME_PX = (240, 900)
 _FIT = (
     "const f=this,d=f.contentDocument?.documentElement,fit=()=>{f.style.height=d.offsetHeight+2+'px'};"
@@ -63,18 +63,32 @@ class Report:
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         if not name.startswith("_") and name in self.tables:
-            return self.tables[name]
+            return self.tables[name].copy()  # what is changed in it never reaches a report
         raise AttributeError(f"no table and no attribute {name!r}; the tables are {', '.join(self.tables)}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super(Report, self).__dir__(), *self.tables})
+        return sorted({*super(Report, self).__dir__(), *self.tables} - {"content", "written", "page"})
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self.tables, self.content, self.folder, None, None  # functions that write are of this process
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        for name, value in zip(("tables", "content", "folder", "_write", "_ledger"), state, strict=True):
+            object.__setattr__(self, name, value)
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """The predictions of every case, as in predictions.csv; AttributeError where the command has none."""
+        """The predictions of every case, as in predictions.csv; whole numbers are numbers.
+
+        Raises
+        ------
+        InputError
+            where the command has none, and for a result that came out of a pickle.
+        """
         if self._ledger is None:
-            raise AttributeError(f"a result of {self.content.command} has no predictions")
-        return self._ledger()
+            raise InputError(Problem(f"this result of {self.content.command} has no predictions"))
+        ledger = self._ledger()
+        return ledger.assign(**{c: _numbers_of(ledger[c]) for c in ledger.columns if c != "score"})
 
     @property
     def page(self) -> Path | None:
@@ -84,7 +98,13 @@ class Report:
     def rows(self, table: str, *, recommended: bool = False) -> pd.DataFrame:
         """A table, or with `recommended` its recommended rows of all cases, all seeds and the given labels alone.
 
-        These are one row per model and metric, or per pair and metric (two where the interval and the test are two methods).
+        These are one row per model and metric, or per pair and metric (two where the interval and the test are two methods). Metrics for
+        which no method is shown to hold for these data have none.
+
+        Parameters
+        ----------
+        table : the name of a table, such as "metrics"; `tables` has all.
+        recommended : whether to leave out all rows but the recommended ones.
 
         Raises
         ------
@@ -93,7 +113,7 @@ class Report:
         """
         if table not in self.tables:
             raise InputError(Problem("no such table", value=table, remedy=f"choose {', '.join(self.tables)}"))
-        frame = self.tables[table]
+        frame = self.tables[table].copy()
         if not recommended:
             return frame
         if "recommended" not in frame:
@@ -131,29 +151,44 @@ class Report:
     def save(self, folder: str | Path) -> Report:
         """Write the report into a folder, the same files that the command writes, and return the result with its `folder`.
 
+        Parameters
+        ----------
+        folder : a new or an empty one, or one with an earlier report of the same command, which is replaced; `~` is your home.
+
         Raises
         ------
         InputError
             where the folder has files that are not of a report of this command, or another process writes into it.
+        ValueError
+            for a result that came out of a pickle, which has no predictions to write.
         """
-        with open_output(Path(folder), self.content.command, Progress(quiet=True).notice) as output:
+        if self._write is None and self.folder is None:
+            raise ValueError("this result came out of a pickle and has no predictions to write: save it before")
+        folder = Path(folder).expanduser()
+        with open_output(folder, self.content.command, Progress(quiet=True).notice) as output:
             if self._write is not None:
                 self._write(output)
             elif self.folder is not None:  # of a run: training is not repeated
                 shutil.copytree(self.folder, output.begin(), ignore=shutil.ignore_patterns(INNER), dirs_exist_ok=True)
                 output.commit()
-        return replace(self, folder=Path(folder))
+        return replace(self, folder=folder)
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the page alone, a single file that loads nothing from anywhere."""
+        """Write the page alone, a single file that loads nothing from anywhere.
+
+        Parameters
+        ----------
+        path : the file; `~` is your home.
+        """
+        path = Path(path).expanduser()
         if self.page is not None:
             shutil.copyfile(self.page, path)
-            return Path(path)
+            return path
         from hybridcx.report.formats.html import render
         from hybridcx.report.page import assemble
 
-        Path(path).write_text(render(assemble(self.content)), encoding="utf-8", newline="\n")
-        return Path(path)
+        path.write_text(render(assemble(self.content)), encoding="utf-8", newline="\n")
+        return path
 
     @property
     def plot(self) -> Plots:
@@ -163,7 +198,12 @@ class Report:
         return Plots(self.content)
 
     def written(self, folder: OutputFolder | None) -> Report:
-        """Write the report into a folder that is held already; None writes nothing. For the commands."""
+        """Write the report into a folder that is held already. For the commands.
+
+        Parameters
+        ----------
+        folder : None writes nothing.
+        """
         if folder is None or self._write is None:
             return self
         self._write(folder)
@@ -175,7 +215,9 @@ class Report:
         return sentences(self.content)
 
     def __repr__(self) -> str:
-        more = f" Written to {self.folder}." if self.folder is not None else _HINT
+        n = len(self.content.caveats) + len(self.content.warnings)
+        caveats = f" {n} caveat{'' if n == 1 else 's'} in .summary()." if n else ""
+        more = caveats + (f" Written to {self.folder}." if self.folder is not None else _HINT)
         text = self.content.title + ". " + " ".join(self._answers())
         room = _REPR_CHARS - len(more)
         return (text if len(text) <= room else text[: room - 1] + "…") + more
@@ -192,6 +234,16 @@ class Report:
             f'<iframe srcdoc="{escape(render(page, embedded=True))}" title="{escape(page.title)}" sandbox="allow-same-origin" '
             f'onload="{escape(_FIT)}" style="width: 100%; height: {_height(page)}px; border: 0"></iframe>'
         )
+
+
+def _numbers_of(column: pd.Series) -> pd.Series:
+    """A column of text as whole numbers where every value is one, as pandas reads it from the CSV; otherwise as it is."""
+    text = column.dropna().astype(str)
+    return (
+        column.astype("int64")
+        if len(text) == len(column) and text.str.fullmatch("0|-?[1-9][0-9]{0,17}").all()
+        else column
+    )
 
 
 def _height(page: Page) -> int:
@@ -223,4 +275,4 @@ def folder_of(out: str | Path, name: str) -> Path:
     'reports/my_predictions'
     """
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "report"
-    return Path(str(out).replace(_NAME, safe))
+    return Path(str(out).replace(_NAME, safe)).expanduser()

@@ -28,7 +28,7 @@ from hybridcx.commands.options import (
     documented,
 )
 from hybridcx.commands.result import Report, folder_of
-from hybridcx.progress import Progress
+from hybridcx.progress import OfPython
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import Store, cache_root
 from hybridcx.vocabulary.extras import need
@@ -78,7 +78,7 @@ def run(
     """
     checked(run, locals())
     need("deep", "hybridcx run")
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     workers, forms = Workers(jobs, scheduler, trust_local_users), forms_of(also)
     from hybridcx.commands.check import asked_for
 
@@ -131,7 +131,7 @@ def demo(
     """
     checked(demo, locals())
     need("deep", "hybridcx demo")
-    progress = progress or Progress(quiet=True)
+    progress = progress or OfPython()
     packaged = resources.files("hybridcx.commands") / "demo.toml"
     with resources.as_file(packaged) as path:
         # fresh: an updated hybridcx may run its own demo again without --fresh; results that still hold come from the cache

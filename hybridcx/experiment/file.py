@@ -240,7 +240,12 @@ class Experiment(_Section):
         return self
 
     def train_of(self, network: str) -> TrainSection:
-        """The options of fine-tuning for one network: the section's, with the network's own."""
+        """The options of fine-tuning for one network: the section's, with the network's own.
+
+        Parameters
+        ----------
+        network : its name.
+        """
         own = {
             k: v
             for name, o in self.train.network.items()

@@ -133,12 +133,27 @@ def _judged_p(p: Pair) -> float:
     return p.adjusted if isfinite(p.adjusted) else p.p
 
 
+def _deciding_p(p: Pair) -> tuple[float, bool]:
+    """The p-value that a verdict of a difference needs, and whether it is that of the exact test of the discordant cases."""
+    exact = isfinite(p.adjusted_exact)
+    return (p.adjusted_exact, True) if exact else (_judged_p(p), False)
+
+
+def _without_method(p: Pair) -> bool:
+    """Whether a comparison has no verdict although its p-value is below the level: no method is shown to hold for these data."""
+    alpha = 1 - p.conf_level if isfinite(p.conf_level) else 0.05
+    return p.verdict == "inconclusive" and bool(p.warnings) and _deciding_p(p)[0] < alpha
+
+
 def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> str:
     """The first sentence: how many comparisons show a difference, and what the others do and do not mean."""
     metrics = " and ".join(dict.fromkeys(in_sentence(p.metric) for p in chosen))
     n, n_shown = len(chosen), sum(shows_difference(p) for p in chosen)
+    n_open = sum(map(_without_method, chosen))
     kind = "planned" if planned else "exploratory"
-    if n == 1:
+    if n == n_open == 1:
+        start = f"No verdict on the {kind} comparison of {metrics}"
+    elif n == 1:
         start = f"The {kind} comparison of {metrics} {'shows' if n_shown else 'does not show'} a difference"
     elif not n_shown:
         start = f"None of the {n} {kind} comparisons of {metrics} shows a difference"
@@ -146,14 +161,19 @@ def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> 
         start = (
             f"{n_shown} of the {n} {kind} comparisons of {metrics} {'shows' if n_shown == 1 else 'show'} a difference"
         )
-    p_values = [x for x in map(_judged_p, chosen) if not isnan(x)]
-    adjusted = any(isfinite(p.adjusted) for p in chosen)
+    p_values = [x for x in map(_deciding_p, chosen) if not isnan(x[0])]
     if p_values and not n_shown:
-        start += f" (smallest {'adjusted ' if adjusted else ''}{numbers.p_equals(min(p_values))})"
+        value, exact = min(p_values)
+        adjusted = "adjusted " if any(isfinite(p.adjusted) for p in chosen) else ""
+        start += f" ({'smallest ' if n > 1 else ''}{adjusted}{numbers.p_equals(value, 'exact p' if exact else 'p')})"
+    if n_open == n == 1:
+        start += ": no method is shown to hold for these data, see the caution"
+    elif n_open:
+        start += f"; {n_open} of them {'has' if n_open == 1 else 'have'} no verdict, because no method is shown to hold for these data"
     n_equivalent = sum(p.verdict == "equivalent" for p in chosen)
     if n_equivalent:
         start += f"; {n_equivalent} {'shows' if n_equivalent == 1 else 'show'} equivalence within the margin"
-    elif not n_shown:
+    elif not n_shown and not n_open:
         with_margin = any(isfinite(p.margin) for p in chosen)
         start += (
             "; none shows equivalence within the margin"

@@ -29,6 +29,7 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort, analyse_run
 from hybridcx.pipeline.size_ledger import size_ledger
 from hybridcx.pipeline.units import hashes_sha256
+from hybridcx.progress import Progress
 from hybridcx.records.predictions import predictions_from_frame
 from hybridcx.records.report_parquet import read_report_parquet
 from hybridcx.records.tables import ROWS
@@ -36,6 +37,7 @@ from hybridcx.report.formats.csv import write_table, write_tables
 from hybridcx.store.artefacts import sha256_file
 from hybridcx.vocabulary.columns import Column
 
+SILENT = Progress(quiet=True)
 _TRAINED = "result of training, which is not repeated"
 _IMAGES = "computed from the images, which are not in the folder"
 _FORM = "another form of the page and the tables"
@@ -197,6 +199,7 @@ def _compare(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
         predictions,
         out=new / "report",
         readers=readers,
+        progress=SILENT,
         **_recorded_options(
             compare,
             {
@@ -222,7 +225,7 @@ def _agreement(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed
     options = record["options"]
     name = _inputs(record, "ratings").get("ratings", "ratings.csv")
     copy = _copy(read_written(folder / "ratings.csv"), name, new)
-    agreement(copy, out=new / "report", **_recorded_options(agreement, options))
+    agreement(copy, out=new / "report", progress=SILENT, **_recorded_options(agreement, options))
     return _finished(new / "report", record, {name: copy})
 
 
@@ -230,7 +233,7 @@ def _audit(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     options = record["options"]
     inputs, table = _inputs(record, "published"), read_written(folder / "published.csv")
     copies = {n: _copy(table, n, new) for n in inputs.values()}
-    audit(next(iter(copies.values()), table), out=new / "report", **_recorded_options(audit, options))
+    audit(next(iter(copies.values()), table), out=new / "report", progress=SILENT, **_recorded_options(audit, options))
     return _finished(new / "report", record, copies)
 
 
@@ -240,7 +243,7 @@ def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     if question not in QUESTIONS:
         raise ValueError(f"the recorded question is {question!r}, not one of {', '.join(QUESTIONS)}")
     asked = getattr(plan, question)
-    asked(out=new / "report", **_recorded_options(asked, options))
+    asked(out=new / "report", progress=SILENT, **_recorded_options(asked, options))
     return _finished(new / "report", record, {})
 
 

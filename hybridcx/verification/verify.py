@@ -44,10 +44,11 @@ MAX_SHOWN = 20
 MAX_NAMED = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verification:
     """The result of `verify`.
 
+    `folder`: the report.
     `files`: file, status (unchanged, changed, missing, added). `numbers`: file, numbers, words (cells recomputed), differences. `differences`:
     file, row (its key), column, found, recomputed. `not_recomputed`: file, reason; of these only the hash was checked. `agrees`: no file
     changed, missing or added and no difference. `how`: exactly or within which tolerance, and why.
@@ -59,6 +60,10 @@ class Verification:
     differences: pd.DataFrame
     not_recomputed: pd.DataFrame
     how: str
+
+    def __repr__(self) -> str:
+        """What the command line prints last."""
+        return lines_of(self)[-1]
 
     @property
     def agrees(self) -> bool:

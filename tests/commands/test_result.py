@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import html
+import pickle
 import re
+import warnings
 
 import docx
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib.axes import Axes
 
 import hybridcx
 from hybridcx.errors import InputError
+from hybridcx.progress import Progress
 
 N = 40
 
@@ -73,7 +76,7 @@ def test_the_command_line_writes_to_reports(frame, here, call):
 
 
 def test_tables_are_attributes(result):
-    assert result.metrics is result.tables["metrics"]
+    pd.testing.assert_frame_equal(result.metrics, result.tables["metrics"])
     assert "verdicts" in dir(result)
     own = result.rows("metrics", recommended=True)
     assert own["recommended"].all()
@@ -81,6 +84,55 @@ def test_tables_are_attributes(result):
     assert len(result.rows("metrics")) > len(own)
     with pytest.raises(AttributeError, match="the tables are metrics"):
         _ = result.nonsense
+
+
+def test_a_change_of_a_table_reaches_no_report(frame, tmp_path):
+    result = hybridcx.compare(frame, n_bootstrap=100)
+    before = result.metrics
+    for mine in (result.metrics, result.rows("metrics")):
+        mine.loc[:, "estimate"] = 0.5
+    pd.testing.assert_frame_equal(result.metrics, before)
+    assert hybridcx.verify(result.save(tmp_path / "r").folder).agrees
+
+
+def test_a_result_in_a_pickle_shows_itself(result, tmp_path):
+    again = pickle.loads(pickle.dumps(result))
+    assert repr(again) == repr(result)
+    pd.testing.assert_frame_equal(again.metrics, result.metrics)
+    with pytest.raises(ValueError, match="out of a pickle"):
+        again.save(tmp_path / "r")
+    with pytest.raises(InputError, match="no predictions"):
+        _ = again.predictions
+
+
+def test_the_home_folder_may_be_a_tilde(result, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert result.save("~/r").folder == tmp_path / "r"
+    assert result.to_html("~/page.html").is_file()
+
+
+def test_predictions_have_numbers_where_the_input_has(result):
+    assert set(result.predictions["y_true"]) == {"abnormal", "normal"}
+    of_numbers = hybridcx.compare(y_true=[0, 1] * 20, scores=[0.2, 0.9, 0.4, 0.7] * 10, n_bootstrap=100).predictions
+    assert of_numbers[["case_id", "y_true", "y_pred"]].dtypes.eq("int64").all()
+
+
+def test_warnings_of_the_input_are_python_warnings(frame):
+    with pytest.warns(hybridcx.InputWarning, match="read as a wide table") as caught:
+        hybridcx.compare(frame, n_bootstrap=100)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hybridcx.compare(frame, n_bootstrap=100, progress=Progress(quiet=True))
+
+
+def test_reprs_are_short(result, tmp_path):
+    assert len(repr(result.plot)) < 100
+    verification = hybridcx.verify(result.save(tmp_path / "r").folder)
+    assert "agrees" in repr(verification)
+    assert len(repr(verification)) < 200
+    assert not {"content", "written", "page"} & set(dir(result))
 
 
 def test_the_answer_in_text(result):
@@ -134,7 +186,7 @@ def test_rows_of_tables_that_do_not_exist_or_recommend_nothing(result):
         result.rows("metric")
     with pytest.raises(InputError, match="recommends no method"):
         result.rows("confusion", recommended=True)
-    assert result.rows("confusion") is result.confusion
+    pd.testing.assert_frame_equal(result.rows("confusion"), result.confusion)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def tables_of(rows: list[dict[str, object]], **verdict: object) -> dict[str, pd.
 def test_a_sentence_states_effect_interval_p_method_and_verdict() -> None:
     tables = tables_of(sample.pair_rows(), verdict="inconclusive", margin=0.05, **{"detectable.difference": 0.163})
     assert answers.answers(tables) == [
-        "The planned comparison of accuracy does not show a difference (smallest adjusted p = 0.540); "
+        "The planned comparison of accuracy does not show a difference (adjusted exact p = 0.540); "
         "this is not evidence of equivalence.",
         "a against b: accuracy 93.9% against 85.7% (46 and 42 of 49), difference +8.2 percentage points "
         "(95% CI −3.1 to +20.2, Tango; McNemar mid-p = 0.180; Holm-adjusted p = 0.540): inconclusive.",
@@ -204,3 +204,14 @@ def test_metrics_inside_a_sentence() -> None:
     names = ("accuracy", "auroc", "f1", "youden_j", "brier", "lr_positive", "net_benefit")
     labels = ["accuracy", "AUROC", "F1", "Youden's J", "Brier score", "LR+", "net benefit"]
     assert [answers.in_sentence(n) for n in names] == labels
+
+
+def test_a_small_p_without_a_method_that_holds_is_no_missing_difference() -> None:
+    """The lead never says "no difference" beside a p-value below the level."""
+    low = {"p.value": 0.001, "adj.p.value": 0.002, "status": "caution", "warning": "outside the domain"}
+    tables = tables_of(sample.pair_rows(**low), verdict="inconclusive")
+    lead = answers.answers(tables)[0]
+    assert lead.startswith(
+        "No verdict on the planned comparison of accuracy (adjusted exact p = 0.002): no method is shown to hold"
+    )
+    assert "does not show" not in lead
