@@ -16,6 +16,8 @@ from hybridcx.records.tables import text_of
 SUM_TOLERANCE = 1e-3
 """Rows of probabilities in single precision sum to 1 within this."""
 RESERVED = ("case_id", "y_true", "model", "y_pred", "score", "patient_id", "split", "seed", "fold")
+MAX_LEVELS = 20
+"""Different numbers with decimals that may be levels of a subgroup."""
 ONE_MODEL = "model"
 """The name of the model of a single array."""
 
@@ -73,6 +75,7 @@ def frame_of_arrays(
     problems += [
         Problem(f"a subgroup cannot have the name {name!r}", remedy="rename it") for name in further if name in RESERVED
     ]
+    problems += [_many_levels(name, v) for name, v in further.items() if _is_continuous(v)]
     if groups is not None:
         further["patient_id"] = _column(groups, "groups", index)
     ids = index.to_series() if case_ids is None else _column(case_ids, "case_ids", index)
@@ -90,6 +93,19 @@ def frame_of_arrays(
             part["score"] = of_scores[model].to_numpy()
         parts.append(pd.DataFrame({**part, **{n: v.to_numpy() for n, v in further.items()}}))
     return pd.concat(parts, ignore_index=True)
+
+
+def _is_continuous(values: pd.Series) -> bool:
+    """Whether a variable has so many different numbers, not whole ones, that its values are no subgroups."""
+    if not pd.api.types.is_float_dtype(values.dtype):
+        return False
+    known = values.dropna()
+    return known.nunique() > MAX_LEVELS and bool((known % 1 != 0).any())
+
+
+def _many_levels(name: str, values: pd.Series) -> Problem:
+    rule = f"subgroups[{name!r}] has {values.nunique():,} different numbers, which are no subgroups"
+    return Problem(rule, remedy="cut them into classes, with pandas.cut for example")
 
 
 def _whole(values: pd.Series) -> pd.Series:
@@ -195,7 +211,7 @@ def _alignment_problems(columns: Mapping[str, pd.Series | pd.DataFrame], n: int)
 def _positive_scores(values: pd.Series | pd.DataFrame, model: str, truth: pd.Series, positive: str | None) -> pd.Series:
     """The positive class's score: the values, or its column where there is one per label, in sorted order as scikit-learn has them."""
     if isinstance(values, pd.Series):
-        return values
+        return _whole(values)
     name, matrix = f"scores[{model!r}]", values.to_numpy(dtype=np.float64)
     if not np.isfinite(matrix).all():
         raise InputError(Problem(f"{name} has values that are no finite numbers"))

@@ -151,18 +151,20 @@ def of_predicted_class(values: np.ndarray, called_positive: np.ndarray) -> np.nd
 def meaning_warnings(
     model: Coded, positive: np.ndarray, scores: np.ndarray, called: np.ndarray | None, file: str
 ) -> list[Problem]:
-    """Warnings of scores that are probably not the positive class's probability: of the predicted class, or of the other class.
+    """Warnings of scores that are probably not the positive class's probability: calls, or of the predicted class, or of the other class.
 
     Parameters: `positive` and `called` (n,) bool, the truth and the calls of the file (None without calls); `scores` (n,) in 0 to 1. Of a
     large file the first rows of each model are examined.
     """
     if not len(scores):
         return []
-    confident, reversed_models, slips = [], [], False
+    confident, reversed_models, calls, slips = [], [], [], False
     for code, name in enumerate(model.values.tolist()):
         at = np.flatnonzero(model.codes == code)[:_SAMPLE]
         y, s = positive[at], scores[at]
-        if _is_confidence(s, None if called is None else called[at]):
+        if len(at) >= _MANY and set(np.unique(s)) == {0.0, 1.0}:
+            calls.append(name)
+        elif _is_confidence(s, None if called is None else called[at]):
             confident.append(name)
             slips = slips or bool(np.any(s < 0.5))
         elif y.any() and not y.all():
@@ -170,6 +172,10 @@ def meaning_warnings(
             if area.conf_high < 0.5 or (area.estimate < 0.05 and len(at) >= _MANY):
                 reversed_models.append(f"{name} (AUROC {area.estimate:.2f})")
     out = []
+    if calls:
+        whose = "" if len(calls) == len(model.values) else f" of {some(calls)}"
+        rule = f"every score{whose} is 0 or 1: these are calls, not probabilities, and AUROC and calibration are those of calls"
+        out.append(Problem(rule, file, column="score", remedy="give them as y_pred", severity="warning"))
     if confident:
         whose = "" if len(confident) == len(model.values) else f" of {some(confident)}"
         few = "hardly any" if slips else "no"

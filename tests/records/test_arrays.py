@@ -77,6 +77,11 @@ def test_booleans_are_zero_and_one():
     assert hybridcx.compare(frame, positive=1, **FEW).confusion["positive"].eq("true").all()
 
 
+def test_calls_given_as_scores_are_warned_of():
+    with pytest.warns(hybridcx.InputWarning, match="every score of cnn is 0 or 1: these are calls"):
+        hybridcx.compare(y_true=Y, scores={"cnn": P["cnn"] > 0.5, "forest": P["forest"]}, **FEW)
+
+
 def test_calls_alone_and_one_model():
     result = hybridcx.compare(y_true=Y, y_pred={"a": Y, "b": 1 - Y}, **FEW)
     accuracy = result.rows("metrics", recommended=True).query("metric == 'accuracy'").set_index("model")["estimate"]
@@ -137,6 +142,7 @@ def test_an_index_in_another_order_is_refused():
         ({"scores": {"a": np.ones((N, 2))}}, r"the rows of scores\['a'\] do not sum to 1"),
         ({"scores": {"a": np.ones((N, 2, 2))}}, r"has the shape \(60, 2, 2\)"),
         ({"scores": list(P.items())}, "a list of pairs"),
+        ({"scores": P, "subgroups": {"age": P["cnn"] * 80}}, r"subgroups\['age'\] has \d+ different numbers"),
         ({"scores": {"a": [[0.1], [0.2, 0.3]]}}, "is no array"),
         ({"scores": {"a": LogisticRegression()}}, "is an estimator, not its predictions"),
         ({"scores": {"a": np.full((N, 2), np.inf)}}, "no finite numbers"),
