@@ -495,7 +495,7 @@ def test_wrong_usage(tmp_path):
     assert "give the folder" in refused(tmp_path).lower()
     assert "is no regular expression" in refused(d, patient_pattern="(")
     assert 'in parentheses: "(\\d+)"' in refused(d, patient_pattern=r"\d+")
-    assert "--patient-pattern fits no file" in refused(d, patient_pattern=r"(person\d+)")
+    assert "patient_pattern fits no file" in refused(d, patient_pattern=r"(person\d+)")
     (tmp_path / "other").mkdir()
     assert "would not lie above the images" in refused(d, out=tmp_path / "other" / "m.csv")
     assert "would not lie above the images" in refused(d, out=d / "normal" / "m.csv")
