@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import warnings
@@ -14,6 +15,7 @@ from hybridcx.errors import InputWarning
 OnProgress = Callable[[int, int], None]
 DELAY_S = 2.0
 _WARNING = "Warning: "
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*[a-z])")
 
 
 class Progress:
@@ -111,7 +113,10 @@ def _bar() -> Any:
 
 
 class OfPython(Progress):
-    """Prints nothing; a message that begins with "Warning: " becomes a Python warning at the line that called hybridcx."""
+    """Prints nothing; a message that begins with "Warning: " becomes a Python warning at the line that called hybridcx.
+
+    Options of the command line in it get the names of parameters: `--score-kind` is `score_kind`.
+    """
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
@@ -120,7 +125,8 @@ class OfPython(Progress):
         """Add a message to the log, and warn."""
         super().say(text)
         if text.startswith(_WARNING):
-            warnings.warn(text.removeprefix(_WARNING), InputWarning, stacklevel=_outside())
+            plain = _FLAG.sub(lambda m: m[1].replace("-", "_"), text.removeprefix(_WARNING))
+            warnings.warn(plain, InputWarning, stacklevel=_outside())
 
 
 def _outside() -> int:

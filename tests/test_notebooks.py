@@ -219,7 +219,7 @@ def test_published_predictions(published: Executed) -> None:
     assert "25 confusion matrices" in published.prose
     assert "43 % to 100 %" in published.prose
 
-    assert "columns taken by --guess: y_true=label" in published.printed
+    assert "columns taken by guess: y_true=label" in published.printed
     assert len(published.shown("image/png")) == 1
     assert any("Performance of 1 model on 156 cases" in h for h in published.shown("text/html"))
     assert (published.folder / "table.docx").is_file()

@@ -122,6 +122,9 @@ def test_warnings_of_the_input_are_python_warnings(frame):
     with pytest.warns(hybridcx.InputWarning, match="read as a wide table") as caught:
         hybridcx.compare(frame, n_bootstrap=100)
     assert caught[0].filename == __file__
+    turned = frame.assign(rf=1 - frame["rf"])
+    with pytest.warns(hybridcx.InputWarning, match=r"use score_kind other-class|Use score_kind other-class"):
+        hybridcx.compare(turned, n_bootstrap=100)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         hybridcx.compare(frame, n_bootstrap=100, progress=Progress(quiet=True))

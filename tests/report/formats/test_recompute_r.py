@@ -157,6 +157,21 @@ def test_patients_seeds_readers_and_ranks(tmp_path):
 
 
 @pytest.mark.r
+def test_no_verdict_rests_on_folds_in_r_either(tmp_path):
+    frame = simulated()
+    frame["fold"] = frame["case_id"].str[1:].astype(int) % 4
+    folder = hybridcx.compare(frame, out=tmp_path / "r", n_bootstrap=200, margin=0.05).folder
+    passed, _ = passes(folder)
+    assert passed["verdicts.csv"] > 50
+    verdicts = pd.read_csv(folder / "verdicts.csv", keep_default_na=False)
+    assert set(verdicts["verdict"]) == {"inconclusive"}
+    verdicts.assign(verdict="superior").to_csv(folder / "verdicts.csv", index=False)
+    done = rscript(folder)
+    assert done.returncode == 1
+    assert "verdict: found superior, recomputed inconclusive" in done.stdout
+
+
+@pytest.mark.r
 @pytest.mark.parametrize("scale", ["measurement", "nominal", "ordinal", "either"])
 def test_agreement(tmp_path, scale):
     rng = rng_for(12, scale)

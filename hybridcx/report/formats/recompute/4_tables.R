@@ -13,7 +13,7 @@ verdict_rule <- function(low, high, margin, adjusted, alpha) {
 }
 # Why a method does not hold for the data, in the words of the warning: no verdict but inconclusive then
 OUTSIDE <- paste(c("outside the simulated domain", "no simulation shows", "no interval covers", "no interval for a difference of odds",
-                   "log loss depends on the value", "no method keeps its type I error"), collapse = "|")
+                   "log loss depends on the value", "no method keeps its type I error", "no verdict on out-of-fold predictions"), collapse = "|")
 size_named <- function(part, words) {
   counted <- c(cases = part$n, events = min(sum(part$y), sum(!part$y)), clusters = part$clusters)
   named <- regmatches(words, regexec("method: ([0-9]+) (cases in the smaller class|cases|patients), it holds from ([0-9]+) on", words))[[1]]
@@ -37,7 +37,8 @@ check_verdicts <- function(table, compared) {
     both <- num(c(row$conf.low.simultaneous, row$conf.high.simultaneous)); if (turned) both <- -rev(both)
     low <- both[1]; high <- both[2]; wide <- !is.na(low) && !is.na(high) && above(high, low)
     part <- slice_of_row(list(seed = "NA"))
-    outside <- grepl(OUTSIDE, row$warning)
+    folds <- if ("fold" %in% names(ledger)) length(setdiff(unique(ledger$fold), "NA")) else 1
+    outside <- grepl(OUTSIDE, row$warning) || folds > 1
     if (outside && !is.null(part) && !size_named(part, row$warning)) difference(key, where, "warning", row$warning, "other sizes of the data")
     hold_words(key, where, "verdict", row$verdict,
                if (outside) "inconclusive" else verdict_rule(low, high, margin, num(test$adj.p.value), 1 - settings$conf.level))
