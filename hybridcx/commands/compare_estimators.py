@@ -161,8 +161,10 @@ def compare_estimators(
         own=True,
     )
     holdout = parts[0].fold is None and len(parts) > 1
-    if holdout:
-        plan = Plan.of({**options, "by": by, "threshold": rule.value, "n_train": len(parts[0].train)})
+    if (
+        holdout
+    ):  # the smallest training set, where they differ: the correction for shared training cases is largest then
+        plan = Plan.of({**options, "by": by, "threshold": rule.value, "n_train": min(len(p.train) for p in parts)})
     source = Compared(
         read,
         _NAME,
