@@ -33,6 +33,9 @@ def test_the_function_stays_the_same(name):
     model = with_statistics(name)
     folded = copy.deepcopy(model)
     assert fold_batch_norm(folded) == FOLDED.get(name, 0)
+    if name not in FOLDED:  # nothing to fold, nothing changed
+        assert all(torch.equal(a, b) for a, b in zip(folded.parameters(), model.parameters(), strict=True))
+        return
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2)).double()
     with torch.inference_mode():
         torch.testing.assert_close(folded(x), model(x), rtol=1e-9, atol=1e-9)

@@ -11,7 +11,12 @@ import pytest
 from estimator_samples import pictures, written
 
 PAGE = Path(__file__).parents[2] / "docs/scikit_learn.md"
-SMALL = {'"resnet101"': '"squeezenet1_1", weights="none", image_size_px=32, threads=1', "epochs=5": "epochs=1"}
+SMALL = {
+    '"resnet101"': '"squeezenet1_1", weights="none", image_size_px=32, threads=1',
+    "epochs=5": "epochs=1",
+    "RandomForestClassifier(50)": "RandomForestClassifier(5)",
+    "    cv=5,\n    repeats=2,": "    cv=3,\n    repeats=2,",
+}
 
 
 @pytest.mark.filterwarnings("ignore:No case validates:UserWarning")
