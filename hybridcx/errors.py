@@ -79,7 +79,7 @@ class Problem:
 
 
 class HybridcxError(Exception):
-    """Base of the errors that users can act on. `exit_code` is what the command line ends with (see README, exit codes)."""
+    """Base of the errors that users can act on. `exit_code` is what the command line ends with (see docs/promises.md)."""
 
     exit_code = 70
 

@@ -85,6 +85,8 @@ def caveats(
     tables: dict[str, pd.DataFrame],
     outcome: Outcome | None = None,
     metric: str | None = None,
+    *,
+    splits_drawn: bool = False,
 ) -> list[str]:
     """Caveats placed before the numbers: few cases, one split, one seed, random initialisation."""
     caveat_texts = []
@@ -108,7 +110,7 @@ def caveats(
                 f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
             )
     if outcome is None:
-        caveat_texts += seed_caveats(predictions)
+        caveat_texts += seed_caveats(predictions, splits_drawn=splits_drawn)
     else:
         # Identical images, marks that tell the label: on the page without the manifest's column.
         texts = [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]

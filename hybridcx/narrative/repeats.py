@@ -89,12 +89,16 @@ def fold_methods(predictions: Predictions) -> list[str]:
     ]
 
 
-def seed_caveats(predictions: Predictions) -> list[str]:
-    """Caveats on seeds and folds placed before the numbers."""
+def seed_caveats(predictions: Predictions, *, splits_drawn: bool = False) -> list[str]:
+    """Caveats on seeds and folds placed before the numbers. `splits_drawn`: hybridcx drew the random splits itself."""
     total = len(predictions.seeds)
     texts = []
     if total < 2:
         texts.append(ONE_SEED)
+    elif predictions.repeated_holdout and splits_drawn:
+        texts.append(
+            f"The training cases of the {total} random splits overlap; the intervals of differences allow for that."
+        )
     elif predictions.repeated_holdout:
         texts.append(
             f"The test cases differ between the {total} seeds, which are read as random splits (repeated hold-out). If that is not what they are, "
