@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -160,11 +161,9 @@ def compare_estimators(
         name="the out-of-fold predictions",
         own=True,
     )
-    holdout = parts[0].fold is None and len(parts) > 1
-    if (
-        holdout
-    ):  # the smallest training set, where they differ: the correction for shared training cases is largest then
-        plan = Plan.of({**options, "by": by, "threshold": rule.value, "n_train": min(len(p.train) for p in parts)})
+    if parts[0].fold is None and len(parts) > 1:
+        # random splits: the smallest training set, for which the correction for shared training cases is largest
+        plan = replace(plan, n_train=min(len(p.train) for p in parts))
     source = Compared(
         read,
         _NAME,

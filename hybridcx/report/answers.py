@@ -124,9 +124,12 @@ def shows_difference(p: Pair) -> bool:
     if p.verdict:
         return p.verdict in ("superior", "inferior")
     null = vocabulary.metric(p.metric).null
-    alpha = 1 - p.conf_level if isfinite(p.conf_level) else 0.05
     excludes_null = p.low > null or p.high < null
-    return bool(excludes_null and _judged_p(p) < alpha)
+    return bool(excludes_null and _judged_p(p) < _alpha(p))
+
+
+def _alpha(p: Pair) -> float:
+    return 1 - p.conf_level if isfinite(p.conf_level) else 0.05
 
 
 def _judged_p(p: Pair) -> float:
@@ -139,10 +142,15 @@ def _deciding_p(p: Pair) -> tuple[float, bool]:
     return (p.adjusted_exact, True) if exact else (_judged_p(p), False)
 
 
+def _includes_null(p: Pair) -> bool:
+    """Whether the interval that a verdict of a difference needs, the simultaneous one where there is one, includes "no difference"."""
+    low, high = p.simultaneous if all(map(isfinite, p.simultaneous)) else (p.low, p.high)
+    return low <= vocabulary.metric(p.metric).null <= high
+
+
 def _without_method(p: Pair) -> bool:
-    """Whether a comparison has no verdict although its p-value is below the level: no method is shown to hold for these data."""
-    alpha = 1 - p.conf_level if isfinite(p.conf_level) else 0.05
-    return p.verdict == "inconclusive" and bool(p.warnings) and _deciding_p(p)[0] < alpha
+    """Whether interval and p-value show a difference and the verdict is withheld: no method is shown to hold for these data."""
+    return p.verdict == "inconclusive" and not _includes_null(p) and _deciding_p(p)[0] < _alpha(p)
 
 
 def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> str:
@@ -161,11 +169,16 @@ def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> 
         start = (
             f"{n_shown} of the {n} {kind} comparisons of {metrics} {'shows' if n_shown == 1 else 'show'} a difference"
         )
-    p_values = [x for x in map(_deciding_p, chosen) if not isnan(x[0])]
-    if p_values and not n_shown:
-        value, exact = min(p_values)
+    tested = [p for p in chosen if not isnan(_deciding_p(p)[0])]
+    if tested and not n_shown:
+        first = min(tested, key=_deciding_p)
+        value, exact = _deciding_p(first)
         adjusted = "adjusted " if any(isfinite(p.adjusted) for p in chosen) else ""
-        start += f" ({'smallest ' if n > 1 else ''}{adjusted}{numbers.p_equals(value, 'exact p' if exact else 'p')})"
+        start += f" ({'smallest ' if n > 1 else ''}{adjusted}{numbers.p_equals(value, 'exact p' if exact else 'p')}"
+        if value < _alpha(first) and _includes_null(first):
+            simultaneous = "simultaneous " if first.has_simultaneous else ""
+            start += f", but its {simultaneous}interval includes {vocabulary.metric(first.metric).null:g}"
+        start += ")"
     if n_open == n == 1:
         start += ": no method is shown to hold for these data, see the caution"
     elif n_open:

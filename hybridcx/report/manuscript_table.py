@@ -35,7 +35,7 @@ class ManuscriptTable:
 
         Parameters
         ----------
-        path : where the table is also written, as a page of its own; None writes nothing.
+        path : where the table is also written, as a page of its own; `~` is your home; None writes nothing.
         """
         from hybridcx.report.formats.html import render_table, render_table_page
 
@@ -48,7 +48,7 @@ class ManuscriptTable:
 
         Parameters
         ----------
-        path : where the text is also written; None writes nothing.
+        path : where the text is also written; `~` is your home; None writes nothing.
         """
         from hybridcx.report.formats.latex import single_table
 
@@ -62,7 +62,7 @@ class ManuscriptTable:
 
         Parameters
         ----------
-        path : the document, .docx.
+        path : the document, .docx; `~` is your home.
 
         Raises
         ------
@@ -72,8 +72,9 @@ class ManuscriptTable:
         extras.need("word", "to_word")
         from hybridcx.report.formats.word import word_of_table
 
-        Path(path).write_bytes(word_of_table(self.table))
-        return Path(path)
+        path = Path(path).expanduser()
+        path.write_bytes(word_of_table(self.table))
+        return path
 
     def _frame(self, text: Callable[[Cell], str]) -> pd.DataFrame:
         head = list(self.table.head)
@@ -156,4 +157,4 @@ def _for_a_manuscript(table: Table) -> Table:
 
 
 def _write(path: str | Path, text: str) -> None:
-    Path(path).write_text(text, encoding="utf-8", newline="\n")
+    Path(path).expanduser().write_text(text, encoding="utf-8", newline="\n")

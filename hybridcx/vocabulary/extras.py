@@ -57,7 +57,7 @@ def absent(extra: str) -> tuple[str, ...]:
 def _installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError):  # what stands in the place of a module
+    except (ImportError, ValueError):  # an import hook blocks the module, or the module has no __spec__
         return False
 
 

@@ -110,6 +110,11 @@ def test_the_home_folder_may_be_a_tilde(result, tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert result.save("~/r").folder == tmp_path / "r"
     assert result.to_html("~/page.html").is_file()
+    table = result.table()
+    table.to_html("~/t.html")
+    table.to_latex("~/t.tex")
+    assert table.to_word("~/t.docx") == tmp_path / "t.docx"
+    assert {"t.html", "t.tex", "t.docx"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_predictions_have_numbers_where_the_input_has(result):

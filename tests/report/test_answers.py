@@ -206,12 +206,32 @@ def test_metrics_inside_a_sentence() -> None:
     assert [answers.in_sentence(n) for n in names] == labels
 
 
+_REJECTED = {"p.value": 0.001, "adj.p.value": 0.002, "status": "caution", "warning": "outside the domain"}
+
+
 def test_a_small_p_without_a_method_that_holds_is_no_missing_difference() -> None:
-    """The lead never says "no difference" beside a p-value below the level."""
-    low = {"p.value": 0.001, "adj.p.value": 0.002, "status": "caution", "warning": "outside the domain"}
-    tables = tables_of(sample.pair_rows(**low), verdict="inconclusive")
+    """The lead never says "no difference" where interval and p-value reject and no method is shown to hold."""
+    tables = tables_of(sample.pair_rows(**_REJECTED, **{"conf.low": 0.02}), verdict="inconclusive")
     lead = answers.answers(tables)[0]
     assert lead.startswith(
         "No verdict on the planned comparison of accuracy (adjusted exact p = 0.002): no method is shown to hold"
     )
     assert "does not show" not in lead
+
+
+@pytest.mark.parametrize(
+    ("simultaneous", "words"),
+    [((nan, nan), "but its interval includes 0"), ((-0.01, 0.25), "but its simultaneous interval includes 0")],
+)
+def test_a_small_p_with_an_interval_that_includes_0_has_this_reason(
+    simultaneous: tuple[float, float], words: str
+) -> None:
+    """A caution of another kind is no reason to say that no method holds."""
+    limits = {} if isnan(simultaneous[0]) else {"conf.low": 0.02}
+    low, high = simultaneous
+    verdict = {"verdict": "inconclusive", "conf.low.simultaneous": low, "conf.high.simultaneous": high}
+    lead = answers.answers(tables_of(sample.pair_rows(**_REJECTED, **limits), **verdict))[0]
+    assert lead.startswith(
+        f"The planned comparison of accuracy does not show a difference (adjusted exact p = 0.002, {words})"
+    )
+    assert "no method" not in lead
