@@ -16,6 +16,7 @@ import typer
 
 import hybridcx
 from hybridcx.cli.faults import explain, our_fault, system_fault
+from hybridcx.cli.help import GroupedCommand, examples
 from hybridcx.cli.results import PRINTED, print_page
 from hybridcx.cli.signatures import arguments_of, callback, option_parameters, signature_of
 from hybridcx.cli.storage import cache_app, weights_app
@@ -35,27 +36,17 @@ Before a study, or for what a finished test set could have shown.
 
 Each question writes a report folder (report.html with a table, curves and a sentence for the protocol; plan.csv) and prints
 the path of the page, and the sentence.
-
-\b
-Examples:
-  hybridcx plan mcnemar --p10 0.15 --p01 0.05 --power 0.8 --power 0.9
-  hybridcx plan mcnemar --difference 0.1 --discordance 0.2 --metric sensitivity --prevalence 0.3
-  hybridcx plan precision --proportion 0.9 --halfwidth 0.05
-  hybridcx plan noninferiority --margin 0.05 --discordance 0.1
-  hybridcx plan auc --auc 0.90 --comparator-auc 0.85 --correlation 0.5 --prevalence 0.3
-  hybridcx plan detectable --n 49
-  hybridcx plan detectable --n 331 --metric auroc --comparator-auc 0.85 --correlation 0.5
 """
 app = typer.Typer(
     name="hybridcx",
     help="Evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.",
+    epilog=examples(""),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-plan_app = typer.Typer(help=PLAN_HELP, no_args_is_help=True, rich_markup_mode=None)
+plan_app = typer.Typer(help=PLAN_HELP, epilog=examples("plan"), no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -92,18 +83,21 @@ def _add_commands() -> None:
         parameters = option_parameters(verb)
         if verb == "run":
             help_text = "Train nothing: print an estimate of hours, memory and disk."
-            dry_run = Annotated[bool, typer.Option("--dry-run", help=help_text)]
+            dry_run = Annotated[bool, typer.Option("--dry-run", help=help_text, rich_help_panel="Computation")]
             keyword = inspect.Parameter.KEYWORD_ONLY
             parameters.append(inspect.Parameter("dry_run", keyword, default=False, annotation=dry_run))
         own = {"run": _run, "cohort": _cohort}
         work = own.get(verb, lambda values, verb=verb: _call(verb, values))
-        app.command(verb)(callback(verb, parameters, signature_of(verb).help, work))
+        app.command(verb, cls=GroupedCommand, epilog=examples(verb))(
+            callback(verb, parameters, signature_of(verb).help, work)
+        )
         if verb == "audit":
             app.add_typer(plan_app, name="plan")
     for name in QUESTIONS:
         verb = f"plan.{name}"
         work = lambda values, verb=verb: _call(verb, values)  # noqa: E731
-        plan_app.command(name)(callback(name, option_parameters(verb), signature_of(verb).help, work))
+        command = callback(name, option_parameters(verb), signature_of(verb).help, work)
+        plan_app.command(name, cls=GroupedCommand, epilog=examples(verb))(command)
     app.add_typer(cache_app, name="cache")
     app.add_typer(weights_app, name="weights")
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 import hybridcx
-from hybridcx.commands.options import Option, flag_of, help_of, option_of
+from hybridcx.commands.options import Option, choices_of, flag_of, help_of, option_of
 from hybridcx.errors import Problem, raise_if_any
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
@@ -27,6 +27,8 @@ COMMON: Mapping[str, Any] = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
 """The options that every command of the command line has besides its own."""
 
 REQUIRED = inspect.Parameter.empty
+VALUES: Mapping[type, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
+"""What the help shows for a value where the option has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,20 @@ def _parameter(name: str, parameter: Parameter) -> inspect.Parameter:
     kind: Any = list[option.parse] if option.repeatable else option.parse  # type: ignore[name-defined]
     if parameter.positional:
         default = REQUIRED  # in Python arrays may stand instead
-        info = typer.Argument(help=help_of(parameter.alias), metavar=option.metavar)
+        info = typer.Argument(help=help_of(parameter.alias), metavar=name)
     else:
+        choices = choices_of(parameter.alias)
+        metavar = option.metavar or ("CHOICE" if choices else VALUES.get(option.parse))
         show = default not in (None, (), False, REQUIRED) and default is not True
         text = help_of(parameter.alias) + (" [required]" if default is REQUIRED else "")
-        info = typer.Option(flag_of(name, option), help=text, metavar=option.metavar, show_default=show)
+        info = typer.Option(
+            flag_of(name, option),
+            help=text,
+            metavar=metavar,
+            show_default=show,
+            rich_help_panel=option.group,
+            autocompletion=(lambda incomplete: [c for c in choices if c.startswith(incomplete)]) if choices else None,
+        )
         if default is REQUIRED:  # `arguments_of` names all that are missing
             default = None
         if option.repeatable and isinstance(default, (int, float)):

@@ -10,15 +10,20 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from hybridcx.cli.help import GroupedCommand, examples
 from hybridcx.cli.signatures import Debug, Quiet, Verbose
 from hybridcx.progress import Progress
 from hybridcx.vocabulary.extras import need
 
-cache_app = typer.Typer(help="Cached results of the stages.", no_args_is_help=True, rich_markup_mode=None)
-weights_app = typer.Typer(help="Pretrained weights of the networks.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(
+    help="Cached results of the stages.", epilog=examples("cache"), no_args_is_help=True, rich_markup_mode=None
+)
+weights_app = typer.Typer(
+    help="Pretrained weights of the networks.", epilog=examples("weights"), no_args_is_help=True, rich_markup_mode=None
+)
 
 
-@cache_app.command("list")
+@cache_app.command("list", cls=GroupedCommand, epilog=examples("cache.list"))
 def cache_list(debug: Debug = False) -> None:
     """List the cached results, the longest unused first."""
     import datetime as dt
@@ -35,9 +40,18 @@ def cache_list(debug: Debug = False) -> None:
     print(f"{len(entries)} results, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
 
 
-@cache_app.command("prune")
+@cache_app.command("prune", cls=GroupedCommand, epilog=examples("cache.prune"))
 def cache_prune(
-    limit_mb: Annotated[float, typer.Option("--limit-mb", min=0, help="Keep at most so much; 0 clears everything.")],
+    limit_mb: Annotated[
+        float,
+        typer.Option(
+            "--limit-mb",
+            min=0,
+            metavar="NUMBER",
+            help="Keep at most so much; 0 clears everything.",
+            rich_help_panel="Input",
+        ),
+    ],
     debug: Debug = False,
 ) -> None:
     """Remove the longest unused results until the limit is met.
@@ -53,7 +67,13 @@ def cache_prune(
 
 
 WeightsDir = Annotated[
-    Path | None, typer.Option("--dir", help="Folder of the weights; default $HYBRIDCX_WEIGHTS or the cache's.")
+    Path | None,
+    typer.Option(
+        "--dir",
+        help="Folder of the weights; default $HYBRIDCX_WEIGHTS or the cache's.",
+        metavar="PATH",
+        rich_help_panel="Input",
+    ),
 ]
 
 
@@ -70,18 +90,21 @@ def _print_weights(rows: Any) -> bool:
     return all(r.status != "refused" for r in rows)
 
 
-@weights_app.command("list")
+@weights_app.command("list", cls=GroupedCommand, epilog=examples("weights.list"))
 def weights_list(folder: WeightsDir = None, debug: Debug = False) -> None:
-    """List which networks' weights are here, and the folder they belong in."""
+    """List which weights are here, and in which folder they belong."""
     from hybridcx.deep.weights_list import default_folder, list_weights
 
     print(f"folder: {folder or default_folder()}")
     _print_weights(list_weights(folder))
 
 
-@weights_app.command("verify")
+@weights_app.command("verify", cls=GroupedCommand, epilog=examples("weights.verify"))
 def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
-    """Check every file of weights by its hash and its shapes. Exit code 1 if one is refused."""
+    """Check every file of weights. Exit code 1 if one is refused.
+
+    Hash and shapes are compared.
+    """
     need("deep", "hybridcx weights verify")
     from hybridcx.deep import weights
 
@@ -89,21 +112,26 @@ def weights_verify(folder: WeightsDir = None, debug: Debug = False) -> None:
         raise typer.Exit(1)
 
 
-@weights_app.command("fetch")
+@weights_app.command("fetch", cls=GroupedCommand, epilog=examples("weights.fetch"))
 def weights_fetch(
-    networks: Annotated[list[str], typer.Argument(help="Networks, as torchvision names them.")],
+    networks: Annotated[list[str], typer.Argument(metavar="NETWORKS", help="Networks, as torchvision names them.")],
     folder: WeightsDir = None,
     url: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--from", help="Address of a mirror of torchvision's files; default torchvision's own server."),
+        typer.Option(
+            "--from",
+            help="Address of a mirror of torchvision's files; default torchvision's own server.",
+            metavar="ADDRESS",
+            rich_help_panel="Input",
+        ),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Download torchvision's weights, check their hash, keep them as safetensors. An interrupted download is continued.
+    """Download weights, or continue an interrupted download.
 
-    HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured.
+    They are torchvision's; their hash is checked, and they are kept as safetensors. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured.
     """
     from hybridcx.vocabulary.networks import network
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Group = Literal["Input", "Assumptions", "Analysis", "Output", "Computation", "General"]
+"""The headings of a command's help, in their order. General: what every command has (`hybridcx.cli.signatures`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -47,6 +50,7 @@ class Option:
     cli : False for a parameter that Python alone has.
     recorded : whether provenance.json records the value; it records no paths.
     file : the value is an input file; provenance.json records its name as `<parameter>_file`.
+    group : the heading under which the help of the command line lists it.
     """
 
     help: str
@@ -60,6 +64,7 @@ class Option:
     cli: bool = True
     recorded: bool = True
     file: bool = False
+    group: Group = "Analysis"
 
     @property
     def range_words(self) -> str:
@@ -102,32 +107,45 @@ Out = Annotated[
         "by run and demo.",
         Path,
         recorded=False,
+        group="Output",
     ),
 ]
-Seed = Annotated[int, Option("Seed of all random draws.", int, low=0, high=2**31 - 1)]
+Seed = Annotated[int, Option("Seed of all random draws.", int, low=0, high=2**31 - 1, group="Computation")]
 SeedOfFile = Annotated[
     int | None,
-    Option("Seed of all random draws; default the seed of the experiment file.", int, low=0, high=2**31 - 1),
+    Option(
+        "Seed of all random draws; default the seed of the experiment file.",
+        int,
+        low=0,
+        high=2**31 - 1,
+        group="Computation",
+    ),
 ]
 Positive = Annotated[
     str | float | bool | None,
-    Option("The positive class; default abnormal, 1, true or positive, where exactly one of these is a label."),
+    Option(
+        "The positive class; default abnormal, 1, true or positive, where exactly one of these is a label.",
+        group="Input",
+    ),
 ]
 ConfidenceLevel = Annotated[
     float, Option("Confidence level of the intervals.", float, low=0.5, high=1, open_ends="both")
 ]
-NBootstrap = Annotated[int, Option("Number of bootstrap resamples.", int, low=100, high=1_000_000)]
+NBootstrap = Annotated[int, Option("Number of bootstrap resamples.", int, low=100, high=1_000_000, group="Computation")]
 Pseudonymise = Annotated[
     str | Path | None,
     Option(
         "Replace every case id of the report by a pseudonym made with the key in this file. The file must lie outside of the report's folder and "
         "is created if it does not exist. Further columns that are not used are left out.",
-        Path, metavar="KEYFILE", recorded=False,
+        Path, metavar="KEYFILE", recorded=False,  group="Output",
     ),
 ]  # fmt: skip
 Also = Annotated[
     Sequence[str],
-    Option("Further formats of the report, separated by commas: word, latex, figures, paper, or all.", repeatable=True, recorded=False),
+    Option(
+        "Further formats of the report, separated by commas: word, latex, figures, paper, or all.",
+        repeatable=True, recorded=False, group="Output",
+    ),
 ]  # fmt: skip
 ReportsProgress = Annotated[
     "Progress | None", Option("Receives messages and progress; silent by default.", cli=False, recorded=False)
@@ -136,7 +154,8 @@ ScoreKind = Annotated[
     Literal["probability", "rank", "percent", "logit", "confidence", "other-class"],
     Option(
         "What scores are: the positive class's probability; numbers of any range (rank: rank statistics alone); or what is converted to that "
-        "probability: percentages, log odds (logit), the predicted class's probability (confidence), or the other class's."
+        "probability: percentages, log odds (logit), the predicted class's probability (confidence), or the other class's.",
+        group="Input",
     ),
 ]
 Columns = Annotated[
@@ -144,19 +163,24 @@ Columns = Annotated[
     Option(
         "Other column names, OURS=YOURS, separated by commas: y_true=label,score=prob,case_id=filename. score and y_pred may stand several times, "
         "once for the column of each model. In Python also a mapping.",
-        metavar="OURS=YOURS", repeatable=True,
+        metavar="OURS=YOURS", repeatable=True,  group="Input",
     ),
 ]  # fmt: skip
-Guess = Annotated[bool, Option("Take columns with usual names, such as y_score, label and filename, for ours.", bool)]
+Guess = Annotated[
+    bool, Option("Take columns with usual names, such as y_score, label and filename, for ours.", bool, group="Input")
+]
 ModelNames = Annotated[
     Sequence[str],
-    Option("Model of a file without a column model; once for each file. Default the file's name.", flag="--model-name", repeatable=True),
+    Option(
+        "Model of a file without a column model; once for each file. Default the file's name.", flag="--model-name",
+        repeatable=True, group="Input",
+    ),
 ]  # fmt: skip
 Scale = Annotated[
     Literal["measurement", "nominal", "ordinal"] | None,
     Option(
         "Scale of the ratings; default measurement for numbers, nominal for text; whole numbers from 0 to 10 are analysed as both measurement and "
-        "ordinal. A cohort manifest has ratings (measurement) or calls."
+        "ordinal. A cohort manifest has ratings (measurement) or calls.", group="Input"
     ),
 ]  # fmt: skip
 
@@ -223,14 +247,14 @@ Threshold = Annotated[
         "youden, sensitivity=0.95 or specificity=0.9."
     ),
 ]
-Cluster = Annotated[str | None, Option("Column that identifies dependent cases; default patient_id.")]
+Cluster = Annotated[str | None, Option("Column that identifies dependent cases; default patient_id.", group="Input")]
 Readers = Annotated[
     "str | Path | pd.DataFrame | None",
-    Option("Ratings of readers (CSV, one column per reader) to compare the models with, matched by case_id.", Path, file=True),
+    Option("Ratings of readers (CSV, one column per reader) to compare the models with, matched by case_id.", Path, file=True, group="Input"),
 ]  # fmt: skip
 ReadersMadeTruth = Annotated[
     Literal["yes", "no", "unknown"],
-    Option("Whether these readers determined the truth; if so they are not compared with models on it."),
+    Option("Whether these readers determined the truth; if so they are not compared with models on it.", group="Input"),
 ]
 By = Annotated[Sequence[str], Option("Column that defines subgroups. May be repeated.", repeatable=True)]
 Prevalences = Annotated[
@@ -313,14 +337,19 @@ Published = Annotated[
     "str | Path | pd.DataFrame",
     Option("A published table (CSV): model, metric, value as printed; or one column per metric. In Python also a DataFrame.", Path, file=True),
 ]  # fmt: skip
-Positives = Annotated[int | None, Option("Cases of the positive class, unless the table contains them.", int)]
-Negatives = Annotated[int | None, Option("Cases of the negative class, unless the table contains them.", int)]
+Positives = Annotated[
+    int | None, Option("Cases of the positive class, unless the table contains them.", int, group="Input")
+]
+Negatives = Annotated[
+    int | None, Option("Cases of the negative class, unless the table contains them.", int, group="Input")
+]
 Unit = Annotated[
     str | Mapping[str, str] | Sequence[str] | None,
     Option(
         "percent or proportion for all metrics, or METRIC=percent for one, which may be repeated (in Python a mapping). Default: decided for "
         "each metric from its values.",
         repeatable=True,
+        group="Input",
     ),
 ]
 CheckedFile = Annotated[
@@ -328,11 +357,13 @@ CheckedFile = Annotated[
 ]
 FileKind = Annotated[
     Literal["experiment", "cohort", "predictions", "ratings"] | None,
-    Option("What the file is; default by its name and its columns."),
+    Option("What the file is; default by its name and its columns.", group="Input"),
 ]
 ReportFolder = Annotated[str | Path, Option("Folder of a finished report.", Path, recorded=False)]
 NewFolder = Annotated[str | Path, Option("A new or an empty folder.", Path, recorded=False)]
-Patients = Annotated[int, Option("Number of patients; 416 give 331 analysed cases.", int, low=20, high=100_000)]
+Patients = Annotated[
+    int, Option("Number of patients; 416 give 331 analysed cases.", int, low=20, high=100_000, group="Output")
+]
 
 # cohort
 
@@ -343,7 +374,7 @@ ManifestOut = Annotated[
     str | Path | None,
     Option(
         "The manifest, in the folder of the images or above; default FOLDER/manifest.csv. A file that exists is not replaced.",
-        Path, recorded=False,
+        Path, recorded=False,  group="Output",
     ),
 ]  # fmt: skip
 Labels = Annotated[
@@ -351,17 +382,17 @@ Labels = Annotated[
     Option(
         "Table of labels, in any container that predictions may have; matched by path, file name, SOPInstanceUID, case id or patient id. "
         "Its further columns are kept.",
-        Path, metavar="TABLE", file=True,
+        Path, metavar="TABLE", file=True,  group="Input",
     ),
 ]  # fmt: skip
 LabelColumn = Annotated[
-    str | None, Option("Column of the table with the label; default the only one with a usual name.")
+    str | None, Option("Column of the table with the label; default the only one with a usual name.", group="Input")
 ]
 PatientPattern = Annotated[
     str | None,
     Option(
         "Regular expression whose first group is the patient id, searched in each path below the folder; default PatientID of DICOM.",
-        metavar="REGEX",
+        metavar="REGEX",  group="Input",
     ),
 ]  # fmt: skip
 
@@ -374,10 +405,20 @@ Base = Annotated[
     str | Path | None,
     Option("Folder in which relative paths of the experiment begin; default the folder of its file.", Path, cli=False),
 ]
-Device = Annotated[str | None, Option("cpu, cuda, cuda:N or mps; default the device of the experiment file.")]
-Fresh = Annotated[bool, Option("Start again in a folder that contains a different experiment.", bool)]
+Device = Annotated[
+    str | None, Option("cpu, cuda, cuda:N or mps; default the device of the experiment file.", group="Computation")
+]
+Fresh = Annotated[
+    bool, Option("Start again in a folder that contains a different experiment.", bool, group="Computation")
+]
 Images = Annotated[
-    bool, Option("Omit images of cases and saliency maps from the report; the numbers stay.", bool, flag="--no-images")
+    bool,
+    Option(
+        "Omit images of cases and saliency maps from the report; the numbers stay.",
+        bool,
+        flag="--no-images",
+        group="Output",
+    ),
 ]
 Cache = Annotated[
     str | Path | None,
@@ -385,15 +426,24 @@ Cache = Annotated[
 ]  # fmt: skip
 Jobs = Annotated[
     int | None,
-    Option("Number of processes for trainings and fits; default one training at a time, and heads on all processors.", int, low=1),
+    Option(
+        "Number of processes for trainings and fits; default one training at a time, and heads on all processors.",
+        int, low=1, group="Computation",
+    ),
 ]  # fmt: skip
 Scheduler = Annotated[
     str | None,
-    Option("Run trainings and fits on this Dask cluster: tls://HOST:PORT, or tcp://127.0.0.1:PORT. The results are the same.", metavar="ADDRESS"),
+    Option(
+        "Run trainings and fits on this Dask cluster: tls://HOST:PORT, or tcp://127.0.0.1:PORT. The results are the same.", metavar="ADDRESS",
+        group="Computation",
+    ),
 ]  # fmt: skip
 TrustLocalUsers = Annotated[
     bool,
-    Option("Allow --scheduler on this machine without TLS, by which every user of the machine can run programs under your name.", bool),
+    Option(
+        "Allow --scheduler on this machine without TLS, by which every user of the machine can run programs under your name.",
+        bool, group="Computation",
+    ),
 ]  # fmt: skip
 
 # plan
@@ -408,23 +458,36 @@ DetectableMetric = Annotated[
     Literal["accuracy", "sensitivity", "specificity", "auroc"],
     Option("Metric; for sensitivity or specificity `n` counts the cases of that class."),
 ]
-P10 = Annotated[float | None, Option("Share of cases that only the model classifies correctly.", float, low=0, high=1)]
+P10 = Annotated[
+    float | None,
+    Option("Share of cases that only the model classifies correctly.", float, low=0, high=1, group="Assumptions"),
+]
 P01 = Annotated[
-    float | None, Option("Share of cases that only the comparator classifies correctly.", float, low=0, high=1)
+    float | None,
+    Option("Share of cases that only the comparator classifies correctly.", float, low=0, high=1, group="Assumptions"),
 ]
 Difference = Annotated[
     float | None,
-    Option("p10 - p01, the difference of the accuracies; default 0 for noninferiority.", float, low=-1, high=1, open_ends="both"),
+    Option(
+        "p10 - p01, the difference of the accuracies; default 0 for noninferiority.", float, low=-1, high=1, open_ends="both",
+        group="Assumptions",
+    ),
 ]  # fmt: skip
 Discordance = Annotated[
     float | None,
-    Option("p10 + p01, the share of cases that exactly one of the two classifies correctly.", float, low=0, high=1),
+    Option(
+        "p10 + p01, the share of cases that exactly one of the two classifies correctly.",
+        float,
+        low=0,
+        high=1,
+        group="Assumptions",
+    ),
 ]
 Discordances = Annotated[
     float | Sequence[float] | None,
     Option(
         "Share of cases that exactly one of the two classifies correctly; default 0.05, 0.1, 0.2, 0.3 and 0.4. May be repeated.",
-        float, low=0, high=1, repeatable=True,
+        float, low=0, high=1, repeatable=True,  group="Assumptions",
     ),
 ]  # fmt: skip
 Power = Annotated[
@@ -437,38 +500,48 @@ PlanMargin = Annotated[
 ]
 Proportion = Annotated[
     float | Sequence[float],
-    Option("Anticipated proportion. May be repeated.", float, low=0, high=1, repeatable=True),
+    Option("Anticipated proportion. May be repeated.", float, low=0, high=1, repeatable=True, group="Assumptions"),
 ]
 Halfwidth = Annotated[
     float | Sequence[float],
     Option("Half of the interval's width, such as 0.05. May be repeated.", float, low=0, high=0.5, open_ends="both", repeatable=True),
 ]  # fmt: skip
 PlanLevel = Annotated[float, Option("Confidence level of the interval.", float, low=0.5, high=1, open_ends="both")]
-Auc = Annotated[float, Option("Anticipated AUROC of the model.", float, low=0, high=1, open_ends="both")]
-ComparatorAuc = Annotated[float, Option("Anticipated AUROC of the comparator.", float, low=0, high=1, open_ends="both")]
+Auc = Annotated[
+    float, Option("Anticipated AUROC of the model.", float, low=0, high=1, open_ends="both", group="Assumptions")
+]
+ComparatorAuc = Annotated[
+    float, Option("Anticipated AUROC of the comparator.", float, low=0, high=1, open_ends="both", group="Assumptions")
+]
 AssumedAuc = Annotated[
-    float | None, Option("Anticipated AUROC of the comparator; for auroc.", float, low=0, high=1, open_ends="both")
+    float | None,
+    Option(
+        "Anticipated AUROC of the comparator; for auroc.", float, low=0, high=1, open_ends="both", group="Assumptions"
+    ),
 ]
 Correlation = Annotated[
     float,
-    Option("Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7.", float, low=-1, high=1, open_ends="high"),
+    Option(
+        "Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7.", float, low=-1, high=1, open_ends="high",
+        group="Assumptions",
+    ),
 ]  # fmt: skip
 SomeCorrelation = Annotated[
     float | None,
     Option(
         "Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7; for auroc.",
-        float, low=-1, high=1, open_ends="high",
+        float, low=-1, high=1, open_ends="high",  group="Assumptions",
     ),
 ]  # fmt: skip
 Ratio = Annotated[
     float | None,
-    Option("Negative cases per positive case; default 1. Instead of the prevalence.", float, low=0, high=1e9, open_ends="both"),
+    Option("Negative cases per positive case; default 1. Instead of the prevalence.", float, low=0, high=1e9, open_ends="both", group="Assumptions"),
 ]  # fmt: skip
 PlanPrevalence = Annotated[
     float | None,
     Option(
         "Share of positive cases: for sensitivity and specificity it gives the cases of both classes, for AUROCs the ratio of the classes.",
-        float, low=0, high=1, open_ends="both",
+        float, low=0, high=1, open_ends="both",  group="Assumptions",
     ),
 ]  # fmt: skip
 NCases = Annotated[
