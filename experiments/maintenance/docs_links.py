@@ -1,0 +1,44 @@
+"""MkDocs hook: files of the repository outside docs/ that the documentation links to, as pages of the site.
+
+On GitHub `../CHANGELOG.md` is a path. On the site the file is a page below project/, and links to it are rewritten; links in it to docs/ likewise.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE = {  # path in the repository -> path on the site
+    "CHANGELOG.md": "project/CHANGELOG.md",
+    "CONTRIBUTING.md": "project/CONTRIBUTING.md",
+    "reports/coverage/coverage.md": "project/coverage.md",
+}
+LINK = re.compile(r"(?<=\]\()([^)#\s]+)")
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    for source, target in OUTSIDE.items():
+        files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
+    places = {target: source for source, target in OUTSIDE.items()}
+    here = places.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+
+    def rewritten(match: re.Match[str]) -> str:
+        link = match[1]
+        if ":" in link or link.startswith("/"):
+            return link
+        aim = posixpath.normpath(posixpath.join(posixpath.dirname(here), link))
+        if here.startswith("docs/") and aim.startswith("docs/"):
+            return link
+        on_site = OUTSIDE.get(aim, aim.removeprefix("docs/"))
+        return posixpath.relpath(on_site, posixpath.dirname(page.file.src_uri) or ".")
+
+    return LINK.sub(rewritten, markdown)
