@@ -1,0 +1,40 @@
+"""Lines that call hybridcx, parsed against the command line and not run."""
+
+from __future__ import annotations
+
+import shlex
+from operator import attrgetter
+from typing import Any
+
+import typer
+
+import hybridcx
+from hybridcx.cli.app import VERBS, app
+from hybridcx.cli.signatures import arguments_of
+from hybridcx.commands.options import QUESTIONS, value_problems
+
+FUNCTIONS = (*VERBS, *(f"plan.{q}" for q in QUESTIONS))
+GROUP: Any = typer.main.get_command(app)
+
+
+def every_command(group: Any = GROUP, name: str = "") -> dict[str, Any]:
+    """Dotted name of every command and group of commands ("" for hybridcx) -> what Typer made of it."""
+    below: dict[str, Any] = {name: group}
+    for own, command in getattr(group, "commands", {}).items():
+        below |= every_command(command, f"{name}.{own}".strip("."))
+    return below
+
+
+def parse(line: str) -> str:
+    """The dotted name of the command that a line calls. Raises what the command line would: unknown options, wrong values, missing arguments."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "hybridcx", line
+    command, name = GROUP, ""
+    while words and words[0] in getattr(command, "commands", {}):
+        command, name = command.commands[words[0]], f"{name}.{words[0]}".strip(".")
+        words = words[1:]
+    values = command.make_context(name, words).params
+    if name in FUNCTIONS:
+        arguments = arguments_of(name, values)
+        assert value_problems(attrgetter(name)(hybridcx).__wrapped__, arguments) == []
+    return name
