@@ -3,28 +3,51 @@
     python experiments/maintenance/make_docs.py
 
 experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column),
-reference/vocabulary.md, the tables of methods.md from the method cards, and those of statistics.md from the docstrings. Tests compare the committed
-files with this script's output.
+reference/vocabulary.md, the tables of which_test.md from analysis/methods.py, a page for each method in methods/ and the tables of methods.md
+from the method cards, and those of statistics.md from the docstrings. Tests compare the committed files with this script's output.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
+import textwrap
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from hybridcx import stats
+from hybridcx.analysis.methods import ONE_MODEL, TWO_MODELS, interval_method, verdict_method
+from hybridcx.analysis.rows import Keys
+from hybridcx.analysis.slices import Slice
 from hybridcx.experiment.file import Experiment, keys_table
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
 from hybridcx.vocabulary import METHODS, METRICS, VERDICTS, Evidence
-from hybridcx.vocabulary.domains import DOMAINS
-from hybridcx.vocabulary.methods import Use
+from hybridcx.vocabulary.domains import DOMAINS, Domain, domains_of
+from hybridcx.vocabulary.methods import Method, Use
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+NOTES = tomllib.loads((ROOT / "hybridcx/vocabulary/method_notes.toml").read_text(encoding="utf-8"))
+USES: dict[Use, str] = {
+    "interval": "interval of one model's metric",
+    "comparison": "comparison of two models",
+    "omnibus": "test of all models at once",
+    "adjustment": "adjustment for multiplicity",
+    "agreement": "agreement and reliability",
+}
+TITLES = {  # pages of several methods
+    "icc1": "Intraclass correlations",
+    "bland_altman_bias": "Bland and Altman's limits of agreement",
+}
 
 
 PLAN = (
@@ -177,6 +200,8 @@ def methods(page: str) -> str:
     def rows(use: str) -> str:
         if use == "domains":
             return _domains()
+        if use == "index":
+            return _index()
         grouped: dict[Evidence, list[str]] = {}
         for name, card in METHODS.items():
             for evidence in card.evidence:
@@ -187,7 +212,8 @@ def methods(page: str) -> str:
             "| --- | --- | --- | --- | --- | --- |",
         ]
         for e, names in grouped.items():
-            cells = [", ".join(f"`{n}`" for n in part) for part in (names, e.functions, e.tests)]
+            linked = ", ".join(f"[`{n}`](methods/{page_of(n)}.md)" for n in names)
+            cells = [linked, *(", ".join(f"`{n}`" for n in part) for part in (e.functions, e.tests))]
             lines.append(f"| {cells[0]} | {cells[1]} | {e.source} | {e.reference} | {e.tolerance} | {cells[2]} |")
         return "\n".join(lines)
 
@@ -196,12 +222,181 @@ def methods(page: str) -> str:
     )
 
 
-def _domains() -> str:
+def _domains(domains: Iterable[Domain] = DOMAINS) -> str:
     lines = ["| use | metrics | method | patients with several cases | holds |", "| --- | --- | --- | --- | --- |"]
-    for d in DOMAINS:
+    for d in domains:
         clustered = {True: "yes", False: "no", None: "either"}[d.clustered]
         lines.append(f"| {d.use} | {', '.join(f'`{m}`' for m in d.metrics)} | `{d.method}` | {clustered} | {d.text} |")
     return "\n".join(lines)
+
+
+def _index() -> str:
+    lines = ["| method | for | metrics |", "| --- | --- | --- |"]
+    for name, cards in method_groups().items():
+        uses = "; ".join(dict.fromkeys(USES[e.use] for e in cards[0].evidence))
+        metrics = ", ".join(f"`{m}`" for m in _metrics_of(name))
+        lines.append(f"| [{_title(name, cards)}](methods/{name}.md) | {uses} | {metrics} |")
+    return "\n".join(lines)
+
+
+def method_groups() -> dict[str, list[Method]]:
+    """Page of docs/methods/ -> its methods: those of one function share a page under the name of the first."""
+    groups: dict[tuple[str, ...], list[Method]] = {}
+    for card in METHODS.values():
+        groups.setdefault(tuple(f for e in card.evidence for f in e.functions), []).append(card)
+    return {cards[0].name: cards for cards in groups.values()}
+
+
+def page_of(method: str) -> str:
+    """The page of a method."""
+    return next(page for page, cards in method_groups().items() if method in [c.name for c in cards])
+
+
+def _title(page: str, cards: list[Method]) -> str:
+    label = TITLES.get(page, cards[0].label)
+    return label[:1].upper() + label[1:]
+
+
+def _metrics_of(method: str) -> list[str]:
+    """The metrics of a method's rows, in the order of the vocabulary; [] for resampling, which takes all, and for agreement."""
+    metrics = {m for table in (ONE_MODEL, TWO_MODELS) for entry in table if entry.name == method for m in entry.metrics}
+    return [m for m in METRICS if m in metrics]
+
+
+def _section(text: str, heading: str) -> str:
+    """A section of a docstring in NumPy's layout, "" where it has none."""
+    match = re.search(rf"{heading}\n-+\n(.*?)(?=\n\n[A-Z][A-Za-z ]+\n---|\Z)", text, re.DOTALL)
+    return match[1].strip("\n") if match else ""
+
+
+def _function(name: str) -> str:
+    module, _, function = name.rpartition(".")
+    return inspect.getdoc(getattr(importlib.import_module(f"hybridcx.stats.{module}"), function)) or ""
+
+
+def _formula(name: str) -> str:
+    """What the docstring says besides its first line: the section Notes, or the paragraphs before the sections."""
+    text = _function(name)
+    notes = _section(text, "Notes") or re.split(r"\n\n[A-Z][A-Za-z ]+\n---", text.partition("\n")[2])[0].strip("\n")
+    blocks = []
+    for paragraph in notes.split("\n\n"):
+        if "\n    " in paragraph or paragraph.startswith(" "):  # a formula with lines of its own
+            blocks.append(paragraph)
+            continue
+        items = re.split(r"\n(?=- )", paragraph)
+        indent = "  " if paragraph.startswith("- ") else ""
+        wrapped = (
+            textwrap.fill(" ".join(i.split()), 88, subsequent_indent=indent, break_on_hyphens=False) for i in items
+        )
+        blocks.append("\n".join(wrapped))
+    return "\n\n".join(blocks).strip("\n")
+
+
+def method_page(page: str, cards: list[Method]) -> str:
+    """The Markdown page of a method: formula, assumptions, domain, pitfalls, R, what it was checked against, references."""
+    notes, evidence = NOTES[page], cards[0].evidence
+    names = ", ".join(f"`{c.name}` ({c.label})" if len(cards) > 1 else f"`{c.name}`" for c in cards)
+    lines = [
+        f"# {_title(page, cards)}",
+        "",
+        f"In the CSVs: {names}. For: {'; '.join(dict.fromkeys(USES[e.use] for e in evidence))}.",
+    ]
+    if metrics := _metrics_of(page):
+        lines += ["", f"Metrics: {', '.join(f'`{m}`' for m in metrics)}."]
+    lines += ["", "## Formula", ""]
+    functions = dict.fromkeys(f for e in evidence for f in e.functions)
+    for name in functions:
+        text = _formula(name)
+        lines += [f"`{name}`: {_function(name).splitlines()[0].rstrip(':')}", ""]
+        lines += ["```text", text, "```", ""] if text else []
+    lines += ["## Assumptions", "", notes["assumptions"], "", "## Where it holds", ""]
+    domains = [d for d in DOMAINS if d.method == page]
+    if domains:
+        lines += [
+            "By simulation; outside it the row is `caution` and carries no verdict ([domains](../methods.md#domains)).",
+            "",
+        ]
+        lines += _domains(domains).splitlines()
+    else:
+        lines += [
+            "No domain is stated for it. Coverage and type I error that were simulated are in "
+            "[coverage.md](../../reports/coverage/coverage.md)."
+        ]
+    lines += ["", "## Pitfalls", "", notes["pitfalls"], "", "## In R", ""]
+    lines += [
+        f"`{notes['r']}`"
+        if "r" in notes
+        else "No function of an R package was compared; the test holds a second implementation or printed values.",
+        "",
+    ]
+    lines += ["## Checked against", "", "| source | reference | tolerance | tests |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {e.source} | {e.reference} | {e.tolerance} | {', '.join(f'`{t}`' for t in e.tests)} |" for e in evidence
+    ]
+    references = dict.fromkeys(r for f in functions for r in _references(f))
+    if references:
+        lines += ["", "## References", "", *(f"- {r}" for r in references)]
+    return "\n".join(lines) + "\n"
+
+
+def _references(function: str) -> list[str]:
+    text = _section(_function(function), "References")
+    return [" ".join(r.split()) for r in re.split(r"^\.\. \[\d+\] ", text, flags=re.MULTILINE) if r.strip()]
+
+
+# Which test when
+
+
+def _slice(*, clustered: bool, folds: bool) -> Slice:
+    """A large test set of two models, for which the rules of analysis/methods.py are asked."""
+    rng = np.random.default_rng(0)
+    n = 600
+    truth = np.arange(n) % 2 == 1
+    score = np.clip(0.5 + 0.15 * (2 * truth - 1) + rng.normal(0, 0.2, (2, n)), 0, 1)
+    return Slice(
+        ("A", "B"),
+        truth,
+        score >= 0.5,
+        score,
+        np.arange(n) // 3 if clustered else None,
+        Keys(),
+        folds=np.arange(n) % 5 if folds else None,
+    )
+
+
+def _linked(method: str) -> str:
+    return f"[{METHODS[method].label}](methods/{page_of(method)}.md)"
+
+
+def _choices(use: Literal["interval", "comparison"]) -> str:
+    """The recommended method of each metric in each design; metrics with the same methods share a row."""
+    designs = [(False, False), (True, False), (False, True)]
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for metric in METRICS:
+        cells = []
+        for clustered, folds in designs:
+            part = _slice(clustered=clustered, folds=folds)
+            method = interval_method(part, metric, 0) if use == "interval" else verdict_method(part, metric)
+            never = [d.never for d in domains_of(use, metric, method, clustered=clustered)]
+            cells.append(_linked(method) + (f" ({never[0]})" if any(never) else ""))
+        grouped.setdefault(tuple(cells), []).append(METRICS[metric].label)
+    lines = [
+        "| metric | independent cases | patients with several cases | scores of several folds |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [f"| {', '.join(labels)} | {' | '.join(cells)} |" for cells, labels in grouped.items()]
+    return "\n".join(lines)
+
+
+def which_test(page: str) -> str:
+    """which_test.md with its tables made again from the rules by which `compare` chooses."""
+    tables = {"one model": _choices("interval"), "two models": _choices("comparison")}
+    return re.sub(
+        r"(<!-- (one model|two models) -->\n).*?(<!-- end -->)",
+        lambda m: f"{m[1]}\n{tables[m[2]]}\n\n{m[3]}",
+        page,
+        flags=re.DOTALL,
+    )
 
 
 STATISTICS = {  # heading in statistics.md -> modules of hybridcx.stats
@@ -240,6 +435,8 @@ def pages() -> dict[str, str]:
         "experiment.schema.json": schema(),
         "reference/files.md": files(),
         "reference/vocabulary.md": vocabulary_page(),
+        **{f"methods/{name}.md": method_page(name, cards) for name, cards in method_groups().items()},
+        "which_test.md": which_test((DOCS / "which_test.md").read_text(encoding="utf-8")),
         "methods.md": methods((DOCS / "methods.md").read_text(encoding="utf-8")),
         "statistics.md": statistics((DOCS / "statistics.md").read_text(encoding="utf-8")),
     }

@@ -1,4 +1,4 @@
-"""MkDocs hook: files of the repository outside docs/ that the documentation links to, as pages of the site.
+"""MkDocs hooks: the pages of docs/methods/ in the navigation, and files of the repository outside docs/ that the documentation links to as pages.
 
 On GitHub `../CHANGELOG.md` is a path. On the site the file is a page below project/, and links to it are rewritten; links in it to docs/ likewise.
 """
@@ -19,6 +19,19 @@ OUTSIDE = {  # path in the repository -> path on the site
     "reports/coverage/coverage.md": "project/coverage.md",
 }
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)")
+
+
+def on_config(config: Any) -> Any:
+    """The pages of methods, by title, in the tab Methods: mkdocs.yml cannot name a folder."""
+    pages = {
+        p.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# "): p
+        for p in (ROOT / "docs/methods").glob("*.md")
+    }
+    tab = next(entry["Methods"] for entry in config.nav if "Methods" in entry)
+    tab.append(
+        {"A page for each": [{title: f"methods/{pages[title].name}"} for title in sorted(pages, key=str.casefold)]}
+    )
+    return config
 
 
 def on_files(files: Files, *, config: Any) -> Files:
