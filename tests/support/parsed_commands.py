@@ -25,14 +25,27 @@ def every_command(group: Any = GROUP, name: str = "") -> dict[str, Any]:
     return below
 
 
-def parse(line: str) -> str:
-    """The dotted name of the command that a line calls. Raises what the command line would: unknown options, wrong values, missing arguments."""
-    program, *words = shlex.split(line, comments=True)
-    assert program == "hybridcx", line
+def _command_of(words: list[str]) -> tuple[Any, str, list[str]]:
+    """The command that the words call, its dotted name, and the words after it."""
     command, name = GROUP, ""
     while words and words[0] in getattr(command, "commands", {}):
         command, name = command.commands[words[0]], f"{name}.{words[0]}".strip(".")
         words = words[1:]
+    return command, name, words
+
+
+def unknown_options(line: str) -> list[str]:
+    """The words of a line that look like options and are none of its command; of a line in prose, which may lack its arguments."""
+    command, _, words = _command_of(line.split()[1:])
+    known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
+    return [w for w in words if w.startswith("-") and w != "-" and w.partition("=")[0] not in known]
+
+
+def parse(line: str) -> str:
+    """The dotted name of the command that a line calls. Raises what the command line would: unknown options, wrong values, missing arguments."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "hybridcx", line
+    command, name, words = _command_of(words)
     values = command.make_context(name, words).params
     if name in FUNCTIONS:
         arguments = arguments_of(name, values)
