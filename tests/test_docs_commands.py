@@ -148,3 +148,9 @@ def test_planning_prints_what_the_page_shows(here, call):
     for command, sentence in shown:
         printed = call(*shlex.split(command, comments=True)[1:])[1]
         assert " ".join(sentence.split()) in " ".join(printed.split())
+
+
+def test_the_audit_says_what_the_page_shows(here):
+    (shown,) = re.findall(r"^```text\n(.*?)```", (ROOT / "docs/audit.md").read_text(encoding="utf-8"), re.M | re.S)
+    audit = hybridcx.audit(ROOT / "experiments/published/cervical_table3.csv", positives=25, negatives=24)
+    assert " ".join(shown.split()) in " ".join(audit.summary().split())
