@@ -11,6 +11,10 @@ from types import ModuleType
 
 import pytest
 
+from hybridcx.analysis.verdicts import STUDENT
+from hybridcx.vocabulary.domains import DOMAINS
+from hybridcx.vocabulary.methods import methods_of
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -48,3 +52,11 @@ def test_every_method_has_notes_and_every_note_a_method() -> None:
 def test_the_schema_is_up_to_date() -> None:
     name = "experiment.schema.json"
     assert json.loads((DOCS / name).read_text(encoding="utf-8")) == json.loads(pages()[name])
+
+
+def test_which_test_when_links_every_method_that_can_carry_a_verdict() -> None:
+    module = make_docs()
+    carrying = {*STUDENT, *(d.method for d in DOMAINS), "tost", "non_inferiority"}
+    needed = {module.page_of(m) for m in (*carrying, *methods_of("omnibus", "agreement"))}
+    page = (DOCS / "which_test.md").read_text(encoding="utf-8")
+    assert sorted(m for m in needed if f"(methods/{m}.md)" not in page) == []

@@ -44,7 +44,7 @@ def api_pages() -> dict[str, str]:
             p.replace(annotation=p.empty) for p in signature.parameters.values()
         ]  # types stand with the parameters
         call = f"hybridcx.{name}{signature.replace(parameters=plain, return_annotation=signature.empty)}"
-        call = textwrap.fill(call, 100, subsequent_indent="    ", break_on_hyphens=False)
+        call = textwrap.fill(call, 76, subsequent_indent="    ", break_on_hyphens=False)
         lines += [f"## {name}", "", "```text", call, "", inspect.getdoc(public) or "", "```", ""]
     by_module: dict[str, list[str]] = {}
     for name, module in hybridcx.stats.MODULES.items():

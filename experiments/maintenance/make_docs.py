@@ -286,7 +286,7 @@ def _formula(name: str) -> str:
         items = re.split(r"\n(?=- )", paragraph)
         indent = "  " if paragraph.startswith("- ") else ""
         wrapped = (
-            textwrap.fill(" ".join(i.split()), 88, subsequent_indent=indent, break_on_hyphens=False) for i in items
+            textwrap.fill(" ".join(i.split()), 76, subsequent_indent=indent, break_on_hyphens=False) for i in items
         )
         blocks.append("\n".join(wrapped))
     return "\n\n".join(blocks).strip("\n")
