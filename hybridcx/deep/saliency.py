@@ -31,7 +31,9 @@ from hybridcx.vocabulary.networks import Network, check_images, network
 
 GRID = 7
 """Tiles of the occlusion along each side: 49 passes an image, each tile 32 pixels wide at 224 (as wide as a cell of ResNet's last map)."""
-_BATCH = 10  # 49 tiles and the bare image are five batches
+_BATCH = 10
+# Pixels per batch of occluded images: at 224 px _BATCH images, at most 89 px all 50, so that a VGG's fully connected layers are read once an image.
+_BATCH_PX = 8 * 224**2
 
 LAST_MAP: Mapping[str, str] = {
     "vgg16": "features.29", "vgg19": "features.35", "resnet101": "layer4", "densenet201": "relu", "alexnet": "features.11",
@@ -128,30 +130,32 @@ def _saliency(
     edges = tile_edges(images.shape[1], grid)
     maps: list[np.ndarray] = []
     covered = np.full((len(images), grid, grid), np.nan, dtype=np.float32)
-    for i in range(len(images)):
-        pixels = torch.from_numpy(np.array(images[i : i + 1])).to(device.torch_device)
+    for begin in range(0, len(images), _BATCH):
+        rows = np.arange(begin, min(begin + _BATCH, len(images)))
+        whole = np.arange(begin, begin + _BATCH).clip(max=len(images) - 1)  # the last batch is filled up, and cut
+        pixels = torch.from_numpy(np.array(images[whole])).to(device.torch_device)
         x = augment.to_unit(pixels).sub_(mean).div_(std)
         with torch.no_grad():
             last = trunk(x)
-        cam = _grad_cam(last, tail)
-        maps.append(cam)
-        if i < n_occluded:
-            with torch.inference_mode():
-                covered[i] = _occlusion(x, edges, trunk, tail)
-        if on_progress is not None:
-            on_progress(i + 1, len(images))
+        maps.extend(_grad_cam(last, tail)[: len(rows)])
+        for k, i in enumerate(rows):
+            if i < n_occluded:
+                with torch.inference_mode():
+                    covered[i] = _occlusion(x[k : k + 1], edges, trunk, tail)
+            if on_progress is not None:
+                on_progress(int(i) + 1, len(images))
     side = maps[0].shape if maps else (0, 0)
     return Maps(np.stack(maps) if maps else np.empty((0, *side), np.float32), covered)
 
 
 def _grad_cam(last: Tensor, tail: nn.Module) -> np.ndarray:
-    """The map (h, w) of one image from its last convolutional map (1, k, h, w)."""
+    """The maps (n, h, w) of images from their last convolutional maps (n, k, h, w)."""
     with torch.enable_grad():
         a = last.detach().clone().requires_grad_(True)
         logits = tail(a * 1.0)  # a rectifier that works in place must not touch the leaf
-        (gradient,) = torch.autograd.grad(logits[0, 1] - logits[0, 0], a)
+        (gradient,) = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), a)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    cam: np.ndarray = (weights * a.detach()).sum(dim=1).clamp_(min=0)[0].float().cpu().numpy()
+    cam: np.ndarray = (weights * a.detach()).sum(dim=1).clamp_(min=0).float().cpu().numpy()
     return cam
 
 
@@ -161,9 +165,10 @@ def _occlusion(x: Tensor, edges: np.ndarray, trunk: nn.Module, tail: nn.Module) 
     # The bare image goes first; the last batch is filled up with it, and cut.
     tiles: list[tuple[int, int] | None] = [None, *((r, c) for r in range(grid) for c in range(grid))]
     maps: list[np.ndarray] = []
-    for begin in range(0, len(tiles), _BATCH):
-        batch = x.repeat(_BATCH, 1, 1, 1).contiguous(memory_format=torch.channels_last)
-        for k, tile in enumerate(tiles[begin : begin + _BATCH]):
+    size = min(max(_BATCH, _BATCH_PX // int(edges[-1]) ** 2), len(tiles))
+    for begin in range(0, len(tiles), size):
+        batch = x.repeat(size, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        for k, tile in enumerate(tiles[begin : begin + size]):
             if tile is not None:
                 r, c = tile
                 batch[k, :, edges[r] : edges[r + 1], edges[c] : edges[c + 1]] = 0.0
