@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from hybridcx.deep import checkpoint, devices, distributed, optimizer
 from hybridcx.deep.averaging import WeightAverage
+from hybridcx.deep.fitted_last_layer import fit_last_layer
 from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
@@ -239,11 +240,16 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
     """The network with its initial weights, or with the state of the checkpoint."""
     row, train, device, team = task.row, task.train, task.device, distributed.current()
     notes = [*device.notes, *setting_notes(task)]
-    start = initial_state(row.name, task.seed, weights, last_layer_sd=train.last_layer_sd)
+    start = initial_state(
+        row.name, task.seed, weights, last_layer_sd=train.last_layer_sd, zero_init_residual=train.zero_init_residual
+    )
     fingerprint = fingerprint_of(task, weights)
     model = build(row, start, channels_last=device.channels_last).to(device.torch_device)
     del start  # 0.5 GB for a VGG
     set_dropout(model, train.dropout)
+    saved = _read_checkpoint(task, fingerprint, notes)
+    if train.last_layer == "fitted" and saved is None:
+        fit_last_layer(row, model, ImageInputs(task), task)
     if train.convolution_biases == "frozen":
         optimizer.freeze_convolution_biases(row, model)
     learner = Learner(row, model) if in_stages(train) else None
@@ -254,7 +260,6 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
 
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
     progress, best = _Progress(), None
-    saved = _read_checkpoint(task, fingerprint, notes)
     if saved is not None:
         progress, best = _Progress(**saved.counters), saved.best
         _restore(model, optim, average, saved.tensors)

@@ -96,17 +96,28 @@ def new_last_layer(row: Network, seed: int, sd: float | None = None) -> State:
     return {f"{row.last_layer}.{name}": p.detach() for name, p in layer.named_parameters()}
 
 
-def untrained_state(name: str, seed: int, *, last_layer_sd: float | None = None) -> State:
-    """State dict of a randomly initialised network: torchvision's own initialisation from the stream (seed, network, "initialisation")."""
+def untrained_state(
+    name: str, seed: int, *, last_layer_sd: float | None = None, zero_init_residual: bool = False
+) -> State:
+    """State dict of a randomly initialised network: torchvision's own initialisation from the stream (seed, network, "initialisation").
+
+    `zero_init_residual`: scale 0 in the last normalisation of each residual block (Goyal and others 2017); the other draws stay the same.
+    """
     row = network(name)
+    residual = {"zero_init_residual": True} if zero_init_residual and row.family == "resnet" else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, name, "initialisation"))
-        state = dict(get_model(name, weights=None, num_classes=N_CLASSES).state_dict())
+        state = dict(get_model(name, weights=None, num_classes=N_CLASSES, **residual).state_dict())
     return {**state, **new_last_layer(row, seed, last_layer_sd)}
 
 
 def initial_state(
-    name: str, seed: int, weights: WeightsFile | Mapping[str, Tensor] | None, *, last_layer_sd: float | None = None
+    name: str,
+    seed: int,
+    weights: WeightsFile | Mapping[str, Tensor] | None,
+    *,
+    last_layer_sd: float | None = None,
+    zero_init_residual: bool = False,
 ) -> State:
     """State dict to begin with: the pretrained backbone (or a random one) under a new last layer for two classes.
 
@@ -116,6 +127,7 @@ def initial_state(
     seed : the experiment's seed; the draws depend on it and the network alone
     weights : a located file, an ImageNet state dict, a state dict of this network with two classes (taken as it is), or None for random
     last_layer_sd : standard deviation of a normal initialisation of the last layer; None: torch's default
+    zero_init_residual : of random weights alone (`untrained_state`)
 
     Raises
     ------
@@ -124,7 +136,7 @@ def initial_state(
     """
     row = network(name)
     if weights is None:
-        return untrained_state(name, seed, last_layer_sd=last_layer_sd)
+        return untrained_state(name, seed, last_layer_sd=last_layer_sd, zero_init_residual=zero_init_residual)
     state = dict(load_state_dict(weights, name)) if isinstance(weights, WeightsFile) else dict(weights)
     head = state.get(f"{row.last_layer}.weight")
     if head is not None and head.shape[0] == N_CLASSES:

@@ -77,6 +77,8 @@ def setting_notes(task: Task) -> list[str]:
         notes.append(f"{row.title} has no dropout layer: train.dropout does nothing there.")
     if train.batch_norm_statistics == "training_set" and not row.batch_norm and train.preset == "none":
         notes.append(f"{row.title} has no batch normalisation: train.batch_norm_statistics does nothing there.")
+    if train.zero_init_residual and row.family != "resnet":
+        notes.append(f"{row.title} is no ResNet: train.zero_init_residual does nothing there.")
     left_out = n % train.batch_size if train.drop_last and n > train.batch_size else 0
     if left_out and train.shuffle != "every_epoch":
         notes.append(

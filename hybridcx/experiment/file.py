@@ -239,6 +239,14 @@ class Experiment(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _residual_blocks_start_at_random(self) -> Experiment:
+        if self.networks.weights != "none" and any(self.train_of(n).zero_init_residual for n in self.networks.names):
+            raise ValueError(
+                'train.zero_init_residual starts from random weights: set networks.weights = "none", or leave it out'
+            )
+        return self
+
     def train_of(self, network: str) -> TrainSection:
         """The options of fine-tuning for one network: the section's, with the network's own.
 

@@ -14,6 +14,7 @@ from hybridcx.experiment.presets import PRESETS, PresetName, filled_in
 from hybridcx.vocabulary.networks import NetworkName
 
 DecayOn = Literal["weights", "weights_and_normalisation", "last_layer", "all"]
+LastLayer = Literal["drawn", "fitted"]
 
 
 class Section(BaseModel):
@@ -33,6 +34,8 @@ class TrainOverride(Section):
     weight_decay_on: DecayOn | None = None
     convolution_biases: Literal["learn", "frozen"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
+    last_layer: LastLayer | None = None
+    zero_init_residual: bool | None = None
 
 
 class TrainSection(Section):
@@ -108,6 +111,16 @@ class TrainSection(Section):
     )
     last_layer_sd: float | None = Field(
         None, gt=0, description="normal initialisation of the last layer; default torch's own"
+    )
+    last_layer: LastLayer = Field(
+        "drawn",
+        description="`drawn`: the new last layer starts with random weights; `fitted`: a logistic regression with an L2 penalty on the penultimate "
+        "features that the network has at the start (training images, without augmentation), then all layers learn",
+    )
+    zero_init_residual: bool = Field(
+        False,
+        description='with networks.weights = "none": the scale of the last normalisation in each residual block starts at 0, so that the block '
+        "starts as the identity (torchvision's option of this name); ResNets alone have it",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     mixup: float = Field(

@@ -131,7 +131,10 @@ def caveats(
             )
         untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
         if untrained:
-            caveat_texts.append(f"No pretrained weights: {', '.join(untrained)} started from random initialisation.")
+            caveat_texts.append(
+                f"No pretrained weights: {', '.join(untrained)} started from random initialisation. Their figures say nothing about "
+                "pretrained networks."
+            )
         caveat_texts += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
     rules = tables.get("label_rules", pd.DataFrame())
     if len(rules):

@@ -45,9 +45,31 @@ def training_methods(experiment: Experiment) -> list[str]:
     ]
     if further := _further(train):
         text.append(f"{'; '.join(further)}.")
+    text += _start_methods(experiment)
     if own := [f"{name} ({said})" for name, said in _own_options(train, experiment.networks.names)]:
         text.append(f"Apart from that: {'; '.join(own)}.")
     return text + _preset_methods(experiment)
+
+
+def _start_methods(experiment: Experiment) -> list[str]:
+    """What the training starts from: random weights, residual blocks, the last layer."""
+    names, train_of = experiment.networks.names, experiment.train_of
+    text = []
+    if experiment.networks.weights == "none":
+        text.append(
+            "All layers started from random weights (torchvision's initialisation, drawn anew for each network and seed): nothing was learned "
+            "from other images before."
+        )
+        if zero := [n for n in names if train_of(n).zero_init_residual]:
+            text.append(
+                f"Residual blocks started as the identity, with scale 0 in their last normalisation (Goyal and others 2017): {', '.join(zero)}."
+            )
+    if fitted := [n for n in names if train_of(n).last_layer == "fitted"]:
+        text.append(
+            "Before the first epoch the last layer was fitted by logistic regression with an L2 penalty on the penultimate features of the "
+            f"training cases, then all layers learned (Kumar and others 2022): {', '.join(fitted)}."
+        )
+    return [" ".join(text)] if text else []
 
 
 def _what_learned(train: TrainSection) -> str:
@@ -156,6 +178,7 @@ def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str
     sgd = t.optimizer == "sgd"
     inside = ", rate inside the velocity" if t.rate_in_velocity else ""
     last = "torch's own" if t.last_layer_sd is None else f"normal, standard deviation {t.last_layer_sd:g}, bias 0"
+    last = "fitted to the initial features" if t.last_layer == "fitted" else last
     after = {"running": "running averages", "training_set": "over the training set after training"}
     step = f"times {t.lr_drop_factor:g} every {t.lr_drop_epochs} epochs"
     frozen = "" if t.trainable_stages is None else f"{t.trainable_stages} and the last layer"
@@ -171,6 +194,7 @@ def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str
         "last layer's rate": f"{t.head_rate_factor:g} times",
         "earlier stages' rate": f"{t.layer_rate_decay:g} times the next stage's" if t.layer_rate_decay < 1 else "",
         "last layer's initialisation": last,
+        "residual blocks' initialisation": "identity" if t.zero_init_residual else "",
         "learning-rate schedule": step if t.lr_schedule == "step" else t.lr_schedule,
         "warm-up": f"{t.warmup_epochs} epochs" if t.warmup_epochs else "",
         "gradual unfreezing": f"a stage every {_epochs(t.unfreeze_every)}" if t.unfreeze_every else "",
@@ -199,6 +223,8 @@ def _epochs(n: int) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, (int, float)) else str(value).replace("_", " ")
 
 

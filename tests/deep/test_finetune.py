@@ -490,3 +490,16 @@ def test_kept_activations_of_unaugmented_images_are_the_training_without_them(pi
     losses = three.history["train_loss"]
     assert losses[:3] == pytest.approx(losses[3:], rel=1e-5)
     assert np.diff(sorted(losses[:3])).min() > 100 * 1e-5 * max(losses)
+
+
+def test_residual_blocks_start_at_zero_and_all_else_as_drawn():
+    drawn, zero = untrained_state("resnet101", 3), untrained_state("resnet101", 3, zero_init_residual=True)
+    scales = {name for name in drawn if name.endswith("bn3.weight")}
+    assert len(scales) == 33
+    assert all(not zero[name].any() for name in scales)
+    assert all(torch.equal(drawn[name], zero[name]) for name in drawn if name not in scales)
+
+
+def test_an_option_without_effect_is_noted(pictures, tmp_path):
+    found = tune(pictures, tmp_path, epochs=1, zero_init_residual=True)
+    assert "SqueezeNet 1.1 is no ResNet: train.zero_init_residual does nothing there." in found.notes

@@ -44,6 +44,19 @@ def test_the_packaged_demo_is_the_one_in_experiments():
     assert (ROOT / "hybridcx/commands/demo.toml").read_bytes() == (ROOT / "experiments/demo.toml").read_bytes()
 
 
+def test_the_demo_trains_four_networks_from_random_weights():
+    demo = read_experiment(ROOT / "experiments/demo.toml")
+    assert demo.networks.names == ["vgg16", "vgg19", "resnet101", "densenet201"]
+    assert (demo.networks.weights, demo.train.enabled) == ("none", True)
+
+
+def test_residual_blocks_start_at_zero_only_in_networks_of_random_weights():
+    text = BASE + "[networks]\nweights = '%s'\n[train.network.resnet101]\nzero_init_residual = true\n"
+    assert "zero_init_residual" in refused(text % "imagenet")[0].rule
+    own = parse_experiment(text % "none")
+    assert (own.train_of("resnet101").zero_init_residual, own.train_of("vgg16").zero_init_residual) == (True, False)
+
+
 def test_a_typo_gets_the_nearest_name_and_every_unknown_key_comes_in_one_go():
     found = refused(
         BASE + "[analysis]\nn_boostrap = 500\n[trian]\nepochs = 3\n[train]\nlearning_rat = 1\nseed = 1\nzzzz = 1\n"

@@ -111,3 +111,14 @@ def test_the_modern_options_are_told():
     text = " ".join(training_methods(frozen))
     assert "end to end" not in text
     assert "4 augmented copies" in text
+
+
+def test_the_methods_say_how_the_networks_started():
+    options = '[train.network.vgg16]\nlast_layer = "fitted"\n[train.network.resnet101]\nzero_init_residual = true\n'
+    text = " ".join(training_methods(experiment('[networks]\nweights = "none"\n' + options)))
+    assert "started from random weights" in text
+    assert "(Goyal and others 2017): resnet101." in text
+    assert "(Kumar and others 2022): vgg16." in text
+    assert "random weights" not in " ".join(training_methods(experiment("")))
+    fitted = training_settings(experiment('[train]\nlast_layer = "fitted"\n')).set_index("option")
+    assert fitted.loc["last layer's initialisation", "used here"] == "fitted to the initial features"

@@ -91,7 +91,9 @@ def test_one_split_and_one_seed_of_a_run() -> None:
 
 
 def test_random_initialisation() -> None:
-    assert "No pretrained weights: vgg16 started from random initialisation." in said(frame(), outcome("untrained"))
+    assert "No pretrained weights: vgg16 started from random initialisation. Their figures" in said(
+        frame(), outcome("untrained")
+    )
     assert "No pretrained weights" not in said(frame(), outcome())
 
 

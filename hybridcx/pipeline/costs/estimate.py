@@ -71,14 +71,14 @@ def passes_of(train: TrainSection, sizes: Counts) -> Passes:
     """Training and validation of one network in one unit, and the features of every case afterwards.
 
     Validated are the first and the last iteration and every `validate_every`-th. With batch_norm_statistics = "training_set" the training
-    images pass once more (and the validation, which is left out here). Early stopping is not foreseen.
+    images pass once more (and the validation, which is left out here), with last_layer = "fitted" once before. Early stopping is not foreseen.
     """
     per_epoch, batches = _epoch(train, sizes.train)
     iterations, every = train.epochs * batches, train.validate_every
     validations = len({1, iterations, *range(every, iterations + 1, every)})
     forwards = validations * sizes.validation + sizes.cases
-    again = sizes.train if train.batch_norm_statistics == "training_set" else 0
-    return Passes(train.epochs * per_epoch, forwards + again)
+    again = (train.batch_norm_statistics == "training_set") + (train.last_layer == "fitted")
+    return Passes(train.epochs * per_epoch, forwards + again * sizes.train)
 
 
 def _epoch(train: TrainSection, n: int) -> tuple[int, int]:
