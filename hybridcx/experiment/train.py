@@ -36,6 +36,7 @@ class TrainOverride(Section):
     dropout: float | None = Field(None, ge=0, lt=1)
     last_layer: LastLayer | None = None
     zero_init_residual: bool | None = None
+    batch_norm_statistics: Literal["running", "training_set"] | None = None
 
 
 class TrainSection(Section):
