@@ -1,4 +1,7 @@
-"""Messages and progress on standard error: a bar for tasks of more than two seconds, none in a pipe or with --quiet."""
+"""Messages and progress on standard error: on a terminal a bar for tasks of more than two seconds, in a pipe a line per epoch of a training.
+
+With --quiet there is neither.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,10 @@ class Progress:
         if not self.quiet:
             self._print(text)
 
+    def from_cache(self, what: str) -> None:
+        """Report that the result `what` was computed before; not in the log, as `notice`."""
+        self.notice(f"From the cache: {what}.")
+
     def detail(self, text: str) -> None:
         """Add a message to the log, and print it with --verbose."""
         self._log.append(text)
@@ -91,10 +98,65 @@ class Progress:
 
         return update
 
+    def track_epochs(self, what: str, epochs: int) -> OnProgress:
+        """A callback (iterations done, iterations in all) for a training of `epochs` epochs: a bar with the epoch, or a line at the end of each.
+
+        Lines hold times, so they are no part of the log. The remaining time is that of the iterations done in this process: a training that is
+        continued from a checkpoint counts from there.
+        """
+        self._close()
+        if self.quiet:
+            return lambda done, total: None
+        return self._epoch_bar(what, epochs) if self._bars else self._epoch_lines(what, epochs)
+
+    def _epoch_bar(self, what: str, epochs: int) -> OnProgress:
+        advance = self.track(what)
+
+        def update(done: int, total: int) -> None:
+            advance(done, total)
+            if self._rich is not None:
+                epoch = f"epoch {_epoch(done, total, epochs)} of {epochs}"
+                self._rich.update(self._rich.task_ids[-1], description=f"{what}, {epoch}")
+
+        return update
+
+    def _epoch_lines(self, what: str, epochs: int) -> OnProgress:
+        begun = time.monotonic()
+        first: int | None = None
+
+        def update(done: int, total: int) -> None:
+            nonlocal first
+            first = done - 1 if first is None else first
+            if done * epochs % total:  # not the last iteration of an epoch
+                return
+            spent = time.monotonic() - begun
+            left = spent / (done - first) * (total - done)
+            rest = f", about {duration(left)} left" if done < total else ""
+            self.notice(f"{what}: epoch {_epoch(done, total, epochs)} of {epochs} after {duration(spent)}{rest}.")
+
+        return update
+
     def _close(self) -> None:
         if self._rich is not None:
             self._rich.stop()
             self._rich = None
+
+
+def _epoch(done: int, total: int, epochs: int) -> int:
+    """The epoch (from 1) of iteration `done` (from 1), where every epoch has as many iterations."""
+    return max(1, -(-done * epochs // total))
+
+
+def duration(seconds: float) -> str:
+    """A time in words.
+
+    >>> [duration(s) for s in (0.4, 59.7, 754, 7260)]
+    ['0 s', '1 min 0 s', '12 min 34 s', '2 h 1 min']
+    """
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
 
 
 def _bar() -> Any:

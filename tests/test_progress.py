@@ -1,4 +1,4 @@
-"""Progress: sentences on standard error, none with --quiet, everything in the log, no bar in a pipe."""
+"""Progress: sentences on standard error, none with --quiet, everything in the log, no bar in a pipe but a line per epoch."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def terminal_in_place_of_stderr(monkeypatch):
 
 def test_a_bar_on_a_terminal_after_two_seconds_alone(monkeypatch):
     terminal = terminal_in_place_of_stderr(monkeypatch)
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    now = clock(monkeypatch)
     with Progress() as p:
         update = p.track("comparing")
         update(1, 10)
@@ -91,3 +90,67 @@ def test_the_bar_goes_when_the_work_fails(monkeypatch):
         work()
     assert p._rich is None
     assert "comparing" in terminal.getvalue()
+
+
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_training_has_one_line_per_epoch_in_a_pipe(monkeypatch, capsys):
+    now = clock(monkeypatch)
+    p = Progress()
+    update = p.track_epochs("fine-tuning vgg16, network 1 of 4", 3)
+    for iteration in range(1, 13):
+        now[0] = 10.0 * iteration
+        update(iteration, 12)
+    assert capsys.readouterr() == (
+        "",
+        "fine-tuning vgg16, network 1 of 4: epoch 1 of 3 after 40 s, about 1 min 20 s left.\n"
+        "fine-tuning vgg16, network 1 of 4: epoch 2 of 3 after 1 min 20 s, about 40 s left.\n"
+        "fine-tuning vgg16, network 1 of 4: epoch 3 of 3 after 2 min 0 s.\n",
+    )
+    assert p.log == ""  # times differ between repetitions
+
+
+def test_the_time_left_of_a_continued_training_is_by_what_was_done_now(monkeypatch, capsys):
+    now = clock(monkeypatch)
+    update = Progress().track_epochs("fine-tuning vgg16", 4)
+    for iteration in range(6, 9):  # epochs of three iterations, one of them done before
+        now[0] += 20.0
+        update(iteration - 2, 12)
+    assert capsys.readouterr().err == "fine-tuning vgg16: epoch 2 of 4 after 1 min 0 s, about 2 min 0 s left.\n"
+
+
+def test_a_training_on_a_terminal_shows_network_epoch_and_time_left(monkeypatch):
+    terminal = terminal_in_place_of_stderr(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    now = clock(monkeypatch)
+    with Progress() as p:
+        update = p.track_epochs("fine-tuning vgg16, network 2 of 4", 3)
+        update(1, 9)
+        assert terminal.getvalue() == ""
+        now[0] = module.DELAY_S + 1
+        update(4, 9)
+        p._rich.refresh()
+        columns = [type(column).__name__ for column in p._rich.columns]
+        update(9, 9)
+    assert "fine-tuning vgg16, network 2 of 4, epoch 2 of 3" in terminal.getvalue()
+    assert "TimeRemainingColumn" in columns
+    assert "about" not in terminal.getvalue()  # no lines beside the bar
+
+
+def test_a_quiet_training_says_nothing(monkeypatch, capsys):
+    p = Progress(quiet=True)
+    update = p.track_epochs("fine-tuning vgg16", 1)
+    update(1, 1)
+    p.from_cache("features of vgg16")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_comes_from_the_cache_is_a_line_outside_the_log(capsys):
+    p = Progress()
+    p.from_cache("56 of 56 heads")
+    assert capsys.readouterr().err == "From the cache: 56 of 56 heads.\n"
+    assert p.log == ""

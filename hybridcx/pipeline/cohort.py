@@ -54,7 +54,9 @@ def load_cohort(experiment: Experiment, base: Path, store: Store, progress: Prog
             on_progress=progress.track("drawing radiographs"),
         )
 
-    folder = store.make("phantom", content_key(parts), build, parts)
+    folder = store.make(
+        "phantom", content_key(parts), build, parts, from_cache=lambda: progress.from_cache("phantom cohort")
+    )
     return read_manifest(
         folder / "manifest.csv", positive=experiment.cohort.positive, labels_by=experiment.cohort.labels
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
-from hybridcx.progress import OnProgress
+from hybridcx.progress import Progress
 from hybridcx.store.artefacts import RECORD, Store, code_hash, content_key, sha256_file
 from hybridcx.store.provenance import versions_of
 from hybridcx.workers.dask import Workers
@@ -96,14 +96,20 @@ def _take_cached(store: Store, names: Sequence[str], parts: Mapping[str, object]
     return taken
 
 
-def fit_all(
-    planned: Sequence[HeadWork], store: Store, workers: Workers, on_progress: OnProgress | None = None
-) -> dict[HeadWork, Path]:
+def fit_all(planned: Sequence[HeadWork], store: Store, workers: Workers, progress: Progress) -> dict[HeadWork, Path]:
     """Fit what the store lacks, and return the folder of each work: one subfolder per head."""
     parts = {work: work.made_from() for work in planned}
     keys = {work: content_key(parts[work]) for work in planned}
     missing = [work for work in planned if store.find("heads", keys[work]) is None]
+    lacking = set(missing)
+    if n := sum(len(work.names) for work in planned if work not in lacking):
+        progress.from_cache(f"{n} of {sum(len(work.names) for work in planned)} heads")
     for work in missing:
         store.explain("heads", parts[work], work.of())
-    run_tasks(_fit, [(work, keys[work], parts[work]) for work in missing], workers=workers, on_progress=on_progress)
+    run_tasks(
+        _fit,
+        [(work, keys[work], parts[work]) for work in missing],
+        workers=workers,
+        on_progress=progress.track("heads"),
+    )
     return {work: store.root / "heads" / keys[work] for work in planned}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,10 @@ class NetworkStage:
         progress: Progress,
         *,
         for_casebook: bool,
+        position: str = "",
+        announces_cache: bool = True,
     ):
+        """`position`: "network 2 of 4" for progress. `announces_cache`: report what comes from the cache; not what this run just put there."""
         self.work = work
         self.name = work.name
         self.unit = unit
@@ -58,6 +61,8 @@ class NetworkStage:
         self.progress = progress
         self.labels = labels
         self.for_casebook = for_casebook
+        self.position = position
+        self.announces_cache = announces_cache
         self.ledger: list[pd.DataFrame] = []
         self.history: pd.DataFrame | None = None
         self.notes: list[str] = []
@@ -94,7 +99,11 @@ class NetworkStage:
 
     def _finetuned(self) -> Path:
         """The file of the fine-tuned weights. Keeps the learning curve, the notes and the fits of the training."""
-        folder = self.work.finetuned(self.store, self.progress.track(f"fine-tuning {self.name}"))
+        what = ", ".join(part for part in (f"fine-tuning {self.name}", self.position) if part)
+        epochs = self.work.experiment.train_of(self.name).epochs
+        folder = self.work.finetuned(
+            self.store, self.progress.track_epochs(what, epochs), self._from_cache(f"fine-tuning {self.name}")
+        )
         history = pd.read_csv(folder / HISTORY).assign(seed=self.unit.seed, fold=self.unit.fold)
         self.history = history
         training = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
@@ -107,9 +116,13 @@ class NetworkStage:
             self.network_fits.append(self._fit(self.name, "early_stopping", "validation"))
         return folder / WEIGHTS_NAME
 
+    def _from_cache(self, what: str) -> Callable[[], None]:
+        return lambda: self.progress.from_cache(what) if self.announces_cache else None
+
     def _features(self, trained: Path | None) -> ExtractedFeatures:
         """Penultimate features of every case, and the logits where the last layer has been trained."""
-        folder = self.work.features(self.store, trained, self.progress.track(f"features of {self.name}"))
+        what = f"features of {self.name} {'before' if trained is None else 'after'} fine-tuning"
+        folder = self.work.features(self.store, trained, self.progress.track(what), self._from_cache(what))
         extraction = json.loads((folder / "extraction.json").read_text(encoding="utf-8"))
         self.notes += extraction["notes"]
         logits = folder / LOGITS

@@ -129,13 +129,22 @@ def train_units(
         progress.say(f"Network {position} of {len(works)}: {work.name}{in_unit}.")
         # The casebook shows one set of networks: those of the first unit that has a test set of its own.
         first = unit is units[0] and unit.fold is None
-        stage = NetworkStage(work, unit, cohort.labels, store, progress, for_casebook=first)
+        stage = NetworkStage(
+            work,
+            unit,
+            cohort.labels,
+            store,
+            progress,
+            for_casebook=first,
+            position=f"network {position} of {len(works)}",
+            announces_cache=not workers.several,
+        )
         stage.run()
         stages.append(stage)
     planned = [work for stage in stages for *_, work in stage.planned]
     if planned:
         progress.say(f"Fitting {sum(len(w.names) for w in planned)} heads.")
-    folders = fit_all(planned, store, workers, progress.track("heads"))
+    folders = fit_all(planned, store, workers, progress)
     for stage in stages:
         stage.use_heads(folders)
     return stages, of_unit

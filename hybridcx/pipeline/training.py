@@ -7,6 +7,7 @@ order, with the same bytes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,7 +68,9 @@ class NetworkWork:
             "train": self.experiment.train_of(self.name).model_dump(mode="json"),
         }
 
-    def finetuned(self, store: Store, on_progress: OnProgress | None = None) -> Path:
+    def finetuned(
+        self, store: Store, on_progress: OnProgress | None = None, from_cache: Callable[[], None] | None = None
+    ) -> Path:
         """The artefact of the fine-tuned weights, from the store, from a continued training or from a new one."""
         parts = self.training()
 
@@ -90,9 +93,15 @@ class NetworkWork:
             record = {k: v for k, v in asdict(training).items() if k not in ("history", "weights_path", "network")}
             write_atomic(folder / TRAINING, json.dumps(record, indent=1, sort_keys=True))
 
-        return store.make("finetune", content_key(parts), build, parts)
+        return store.make("finetune", content_key(parts), build, parts, from_cache=from_cache)
 
-    def features(self, store: Store, trained: Path | None, on_progress: OnProgress | None = None) -> Path:
+    def features(
+        self,
+        store: Store,
+        trained: Path | None,
+        on_progress: OnProgress | None = None,
+        from_cache: Callable[[], None] | None = None,
+    ) -> Path:
         """The artefact of the penultimate features of every image, and of the logits where the last layer has been trained (`trained`: its weights).
 
         Pretrained features do not depend on the seed; those of random weights do.
@@ -116,7 +125,7 @@ class NetworkWork:
                 save_array(folder / LOGITS, extracted.logits)
             write_atomic(folder / "extraction.json", json.dumps({"device": extracted.device, "notes": extracted.notes}))
 
-        return store.make("features", content_key(parts), build, parts)
+        return store.make("features", content_key(parts), build, parts, from_cache=from_cache)
 
     def _pixels(self) -> np.ndarray:
         return np.load(self.images, mmap_mode="r", allow_pickle=False)

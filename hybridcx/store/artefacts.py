@@ -242,8 +242,11 @@ class Store:
         build: Callable[[Path], None],
         made_from: Parts,
         of: Parts | None = None,
+        from_cache: Callable[[], None] | None = None,
     ) -> Path:
         """The artefact's folder, filled by `build(folder)` if it is absent; waits if another run is computing it.
+
+        `from_cache` is called where the artefact was there.
 
         The folder may hold files of an interrupted build, from which `build` can continue. All files in it are part of the artefact.
         `of`: network and which features, where `made_from` lacks them.
@@ -255,6 +258,8 @@ class Store:
         what = result_words(stage, {**made_from, **(of or {})})
         with disk_faults(self.root, what, partial):
             if _is_sound(final) and (taken := self._taken(final)) is not None:
+                if from_cache is not None:
+                    from_cache()
                 return taken
             partial.parent.mkdir(parents=True, exist_ok=True)
             busy = f"another run computes {what}"

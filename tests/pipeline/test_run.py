@@ -25,6 +25,7 @@ from hybridcx.experiment.file import (
     NetworksSection,
     TrainSection,
 )
+from hybridcx.progress import Progress
 
 FILES = [
     "metrics",
@@ -184,6 +185,30 @@ def test_the_same_again_is_taken_from_the_cache_and_repeats_to_the_byte(finished
     hybridcx.run(run_experiment(), base=cohort, out=tmp_path / "again", cache=cache)
     assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before
     assert contents(tmp_path / "again") == contents(finished[0])
+
+
+def test_lines_say_what_is_trained_and_what_comes_from_the_cache(cohort, tmp_path, capsys):
+    def lines(out):
+        with Progress() as progress:
+            hybridcx.run(run_experiment(), base=cohort, out=out, cache=tmp_path / "cache", progress=progress)
+        return capsys.readouterr().err.splitlines(), progress.log
+
+    first, log = lines(tmp_path / "first")
+    epochs = run_experiment().train_of("squeezenet1_1").epochs
+    assert sum("fine-tuning squeezenet1_1, network 1 of 1: epoch" in line for line in first) == epochs
+    assert not any(line.startswith("From the cache") for line in first)
+    second, log_again = lines(tmp_path / "second")
+    assert [line for line in second if line.startswith("From the cache") or "epoch" in line] == [
+        "From the cache: features of squeezenet1_1 before fine-tuning.",
+        "From the cache: fine-tuning squeezenet1_1.",
+        "From the cache: features of squeezenet1_1 after fine-tuning.",
+        "From the cache: 4 of 4 heads.",
+        "From the cache: saliency of squeezenet1_1.",
+    ]
+    assert not re.search("From the cache|epoch", log + log_again)  # the log of a repetition is the same
+    manifest = pd.read_csv(cohort / "phantom/manifest.csv", dtype=str)
+    words = set(re.findall(r"\w+", "\n".join(first + second)))
+    assert not words & {*manifest["case_id"], *manifest["patient_id"]}
 
 
 def test_made_anew_it_repeats_to_the_byte(finished, cohort, tmp_path):

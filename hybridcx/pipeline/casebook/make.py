@@ -175,7 +175,8 @@ def _maps(
         save_array(folder / _GRAD_CAM, maps.grad_cam)
         save_array(folder / _OCCLUSION, maps.occlusion)
 
-    folder = store.make("saliency", content_key(parts), build, parts)
+    what = f"saliency of {space.network}"
+    folder = store.make("saliency", content_key(parts), build, parts, from_cache=lambda: progress.from_cache(what))
     return Maps(np.load(folder / _GRAD_CAM, allow_pickle=False), np.load(folder / _OCCLUSION, allow_pickle=False))
 
 
