@@ -25,7 +25,8 @@ from hybridcx.records.predictions import Predictions
 from hybridcx.workers.dask import Workers
 
 TABLES = (
-    "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration", "roc", "decision_curve",
+    "metrics", "comparisons", "verdicts", "multiplicity", "omnibus", "confusion", "disagreements", "calibration",
+    "calibration_curve", "roc", "decision_curve",
     *extras.TABLES, *hybrid.TABLES, "thresholds", "casebook", "case_cells",
 )  # fmt: skip
 RESERVED = {"case_id", "y_true", "n.models.wrong", "seed", "treat_all", "treat_none"}

@@ -11,8 +11,18 @@ from hybridcx.analysis.rows import Row, omnibus_row
 from hybridcx.analysis.slices import Slice
 from hybridcx.records.predictions import Matrices
 from hybridcx.stats import calibration, mcnemar, roc, utility
+from hybridcx.stats.roc_band import roc_band
+from hybridcx.stats.smoothing import lowess
+from hybridcx.streams import rng_for
 
 MAX_ROC_POINTS = 2000
+MAX_BAND_CASES = 20_000
+"""Of more cases the ROC curve has no band: it would be thinner than the line."""
+BAND_RESAMPLES = 500
+SMOOTH_POINTS = 60
+MIN_DISTINCT = 10
+"""Of fewer distinct scores there is no smooth calibration curve."""
+HISTOGRAM_BINS = 20
 DECISION_THRESHOLDS = np.arange(1, 100) / 100
 
 
@@ -24,7 +34,8 @@ def tables_of(part: Slice, data: Matrices, labels: tuple[str, str], plan: Plan) 
         "confusion": pd.DataFrame(confusion_rows(part, labels[1])),
         "disagreements": disagreements(data, labels),
         "calibration": pd.DataFrame(calibration_rows(part, plan)) if has_probability else pd.DataFrame(),
-        "roc": roc_table(part) if has_score else pd.DataFrame(),
+        "calibration_curve": calibration_curve_table(part, plan) if has_probability else pd.DataFrame(),
+        "roc": roc_table(part, plan) if has_score else pd.DataFrame(),
         "decision_curve": decision_curve_table(part, plan) if has_probability else pd.DataFrame(),
     }
 
@@ -73,7 +84,41 @@ def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
     return rows
 
 
-def roc_table(part: Slice) -> pd.DataFrame:
+def calibration_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
+    """Rows of calibration_curve.csv: bins of equal count, a smooth of the truth on the score, and a histogram of the scores."""
+    rows: list[Row] = []
+    places = (np.arange(HISTOGRAM_BINS) + 0.5) / HISTOGRAM_BINS
+    for j, model in enumerate(part.models):
+        score = part.score(j)
+        own: dict[str, object] = {"model": model, "seed": part.keys.seed}
+        rows += [
+            {
+                **own,
+                "part": "bin",
+                "score": b.score_mean,
+                "fraction": b.fraction,
+                "conf.low": b.conf_low,
+                "conf.high": b.conf_high,
+                "n": b.n,
+            }
+            for b in calibration.reliability_curve(part.y_true, score, plan.confidence_level, equal_count=True)
+        ]
+        distinct = np.unique(score)
+        if distinct.size >= MIN_DISTINCT:
+            at = distinct[np.unique(np.linspace(0, distinct.size - 1, SMOOTH_POINTS).round().astype(int))]
+            smooth = lowess(score, part.y_true, at).clip(0.0, 1.0)
+            rows += [{**own, "part": "smooth", "score": x, "fraction": f} for x, f in zip(at, smooth, strict=True)]
+        bin_of = np.minimum((score * HISTOGRAM_BINS).astype(int), HISTOGRAM_BINS - 1)
+        n, positive = (np.bincount(bin_of[w], minlength=HISTOGRAM_BINS) for w in (slice(None), part.y_true))
+        rows += [
+            {**own, "part": "histogram", "score": places[b], "n": n[b], "n.positive": positive[b]}
+            for b in np.flatnonzero(n)
+        ]
+    columns = ["model", "part", "score", "fraction", "conf.low", "conf.high", "n", "n.positive", "seed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def roc_table(part: Slice, plan: Plan) -> pd.DataFrame:
     """Rows of roc.csv; thinned above 2,000 points a model, estimates come from all. Each fold has a curve of its own."""
     parts = []
     for fold in [None] if part.folds is None else np.unique(part.folds).tolist():
@@ -81,10 +126,21 @@ def roc_table(part: Slice) -> pd.DataFrame:
         for j, model in enumerate(part.models):
             points = roc.thin_roc(roc.roc_points(part.y_true[inside], part.score(j)[inside]), MAX_ROC_POINTS)
             threshold, sensitivity, specificity = points
+            low = high = np.full(threshold.size, np.nan)
+            if part.n <= MAX_BAND_CASES:
+                low, high = roc_band(
+                    part.y_true[inside],
+                    part.score(j)[inside],
+                    specificity,
+                    rng_for(plan.seed, "roc band", str(model), str(fold)),
+                    n_resamples=min(plan.n_resamples, BAND_RESAMPLES),
+                    confidence_level=plan.confidence_level,
+                    groups=part.groups[inside] if part.clustered and part.groups is not None else None,
+                )
             curve = pd.DataFrame(
                 {
-                    "model": model, "threshold": threshold, "sensitivity": sensitivity,
-                    "specificity": specificity, "seed": part.keys.seed,
+                    "model": model, "threshold": threshold, "sensitivity": sensitivity, "specificity": specificity,
+                    "conf.low": low, "conf.high": high, "seed": part.keys.seed,
                 }
             )  # fmt: skip
             parts.append(curve if fold is None else curve.assign(fold=fold))

@@ -140,7 +140,7 @@ def also(result: R, status: Status, words: str) -> R:
     if not words or result.status == "not_estimable":
         return result
     doubted: Status = "caution" if "caution" in (status, result.status) else "ok"
-    return replace(result, status=doubted, warning="; ".join(w for w in (result.warning, words) if w))
+    return replace(result, status=doubted, warning="; ".join(dict.fromkeys(w for w in (result.warning, words) if w)))
 
 
 def without_limits(result: R, reason: str) -> R:

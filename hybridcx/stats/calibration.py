@@ -288,7 +288,12 @@ class ReliabilityBin(NamedTuple):
 
 
 def reliability_curve(
-    y_true: npt.ArrayLike, y_score: npt.ArrayLike, confidence_level: float = 0.95, bins: int = ECE_BINS
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
+    confidence_level: float = 0.95,
+    bins: int = ECE_BINS,
+    *,
+    equal_count: bool = False,
 ) -> list[ReliabilityBin]:
     """The reliability curve: mean score and fraction positive in bins of the score.
 
@@ -302,6 +307,8 @@ def reliability_curve(
         Level of the two-sided interval, between 0 and 1.
     bins : int, default 10
         Bins of equal width, closed on the right.
+    equal_count : bool, default False
+        Bins of equal count instead, between quantiles of the score; equal scores share a bin.
 
     Returns
     -------
@@ -330,7 +337,11 @@ def reliability_curve(
     y = check_truth(y_true)
     score = check_one_score(y_score, y.size, probability=True)
     z2 = z_value(confidence_level) ** 2
-    index = score_bin(score, bins)
+    if equal_count:
+        edges = np.unique(np.quantile(score, np.arange(1, bins) / bins)) if score.size else np.zeros(0)
+        index = np.searchsorted(edges, score, side="left")
+    else:
+        index = score_bin(score, bins)
     rows = []
     for b in np.unique(index):
         inside = index == b

@@ -169,6 +169,26 @@ CALIBRATION = Table(
     ),
     commands=_BOTH,
 )
+CALIBRATION_CURVE = Table(
+    "calibration_curve",
+    {
+        "model": Column("the model", "text"),
+        "part": Column(
+            "bin: cases in ten bins of equal count; smooth: locally weighted regression of the truth on the score (Cleveland 1979, span 2/3), where "
+            "there are ten distinct scores or more; histogram: scores in twenty bins of equal width",
+            "bin, smooth, histogram",
+        ),
+        "score": Column(
+            "mean score of the bin, place of the smooth, or middle of the histogram's bin", PROBABILITY, "number"
+        ),
+        "fraction": Column("fraction of positive cases; NA in the histogram", PROBABILITY, "number"),
+        "conf.low": Column("lower confidence limit of a bin's fraction (Wilson)", PROBABILITY, "number"),
+        "conf.high": Column("upper confidence limit of a bin's fraction (Wilson)", PROBABILITY, "number"),
+        "n": Column("cases in the bin", COUNT, "integer"),
+        "n.positive": Column("positive cases in the histogram's bin", COUNT, "integer"),
+    },
+    commands=_BOTH,
+)
 ROC = Table(
     "roc",
     described(
@@ -185,6 +205,15 @@ ROC = Table(
             "specificity": Column("fraction of negative cases called negative at the threshold", "0 to 1", "number"),
         },
     ),
+    further={
+        "conf.low": Column(
+            "lower confidence limit of the sensitivity at this specificity, by resampling cases (patients, where they have several); NA above 20,000 "
+            "cases",
+            "0 to 1, or NA",
+            "number",
+        ),
+        "conf.high": Column("upper confidence limit of the same", "0 to 1, or NA", "number"),
+    },
     commands=_BOTH,
 )
 DECISION_CURVE = Table(
@@ -457,6 +486,7 @@ FURTHER_RESULTS = (
         ERROR_OVERLAP,
         BRIER_DECOMPOSITION,
         CALIBRATION_LINE,
+        CALIBRATION_CURVE,
         DECISION_CURVE_DIFFERENCES,
         INTERACTIONS,
         THRESHOLDS,

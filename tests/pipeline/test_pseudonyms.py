@@ -92,7 +92,10 @@ def test_a_comparison_has_pseudonyms_in_every_file_and_the_same_numbers(table, t
     with pytest.raises(AssertionError):
         assert_clean(plain.folder)
     for name in ("confusion", "roc", "label_rules"):
-        pd.testing.assert_frame_equal(hidden.tables[name], plain.tables[name])
+        resampled = ["conf.low", "conf.high"] if name == "roc" else []  # draws depend on the sorted names of the cases
+        pd.testing.assert_frame_equal(
+            hidden.tables[name].drop(columns=resampled), plain.tables[name].drop(columns=resampled)
+        )
     analytic = [~r.tables["metrics"]["method"].astype(str).str.startswith("bootstrap") for r in (hidden, plain)]
     pd.testing.assert_frame_equal(hidden.tables["metrics"][analytic[0]], plain.tables["metrics"][analytic[1]])
     # the same pseudonym in every file, and each case has one
