@@ -140,6 +140,10 @@ def _describe(torch_device: str, training: torch.dtype, threads: int) -> str:
     return f"{processor_name()} ({capability}, {threads} thread{'s' if threads != 1 else ''}), training in {precision}"
 
 
+_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Values of oneDNN's cap on instruction sets that leave bfloat16 out."""
+
+
 def has_bfloat16(torch_device: str) -> bool:
     """Whether the hardware behind `torch_device` multiplies in bfloat16 natively. False where it cannot be known."""
     if torch_device.startswith("cuda"):
@@ -149,6 +153,10 @@ def has_bfloat16(torch_device: str) -> bool:
     # torch's own probes are private names; /proc/cpuinfo is the fallback where they are gone. What torch itself uses is capped by
     # ATEN_CPU_CAPABILITY, which get_cpu_capability reports.
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
+    if (
+        os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BFLOAT16
+    ):  # oneDNN would emulate it, several times slower than float32
         return False
     probes = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
     if any(callable(p) for p in probes):

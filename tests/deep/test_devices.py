@@ -30,6 +30,7 @@ def test_processor(monkeypatch):
     ],
 )
 def test_bfloat16_only_where_the_processor_computes_in_it(monkeypatch, capability, bf16, amx, expected):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
@@ -45,12 +46,23 @@ def test_bfloat16_only_where_the_processor_computes_in_it(monkeypatch, capabilit
 
 def test_bfloat16_by_the_flags_where_torch_has_no_probe(monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
     monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
     monkeypatch.setattr(devices, "_cpu_flags", lambda: frozenset({"avx512f", "avx512_bf16"}))
     assert has_bfloat16("cpu")
     monkeypatch.setattr(devices, "_cpu_flags", lambda: frozenset({"avx512f"}))
     assert not has_bfloat16("cpu")
+
+
+@pytest.mark.parametrize(
+    ("cap", "expected"), [("AVX2", False), ("avx512_core", False), ("AVX512_CORE_AMX", True), ("DEFAULT", True)]
+)
+def test_a_cap_on_the_instructions_of_onednn_leaves_bfloat16_out(monkeypatch, cap, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert has_bfloat16("cpu") == expected
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
