@@ -49,4 +49,6 @@ def test_pages_load_nothing_from_other_hosts(site):
 def test_files_outside_docs_are_pages_with_links_that_lead_back(site):
     changes = (site / "project/CHANGELOG.html").read_text(encoding="utf-8")
     assert 'href="../r.html"' in changes
+    assert 'href="gallery/readers.html"' in (site / "project/gallery.html").read_text(encoding="utf-8")
+    assert (site / "project/gallery/readers.html").is_file()
     assert 'href="project/CHANGELOG.html"' in (site / "statistics.html").read_text(encoding="utf-8")

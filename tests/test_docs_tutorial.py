@@ -23,8 +23,9 @@ def test_the_tutorial(here, call):
     printed, compared = (here / "predictions.csv").read_text(encoding="utf-8"), 0
     for language, text in BLOCK.findall((DOCS / "tutorial.md").read_text(encoding="utf-8")):
         if language == "sh":
-            code, printed, _ = call(*text.split()[1:])
+            code, out, said = call(*text.split()[1:])
             assert code == 0, text
+            printed = out + said
         elif language == "python":
             out = StringIO()
             with redirect_stdout(out):

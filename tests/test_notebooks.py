@@ -162,9 +162,9 @@ def test_views_are_complete_and_short(executed: Executed) -> None:
 def test_two_classifiers(two_classifiers: Executed) -> None:
     first, held_out, detectable = two_classifiers.views
     assert "logistic is better" in first
-    assert "Forest plot of paired differences in accuracy" in first
-    assert "Forest plot of paired differences in accuracy" in held_out
-    assert "163 and 156 of 171" in held_out
+    assert "Difference in accuracy, percentage points" in first
+    assert "Difference in accuracy, percentage points" in held_out
+    assert f"{100 * (163 - 156) / 171:.1f} percentage points in favour of logistic" in held_out
     assert "inconclusive" in held_out
     assert "171 cases" in detectable
     assert len(two_classifiers.shown("image/png")) == 1
@@ -180,9 +180,9 @@ def test_two_classifiers(two_classifiers: Executed) -> None:
 
 
 def test_the_discordant_cases_of_the_prose(two_classifiers: Executed) -> None:
-    # McNemar's mid-p value of a split of 13 cases with a difference of 7: 10 to 3
-    p = 2 * sum(_binomial(13, k) for k in range(3)) + _binomial(13, 3)
-    assert f"= {p:.3f}" in two_classifiers.views[1].replace("\u00a0", " ")
+    # McNemar's exact p-value of a split of 13 cases with a difference of 7: 10 to 3
+    p = 2 * sum(_binomial(13, k) for k in range(4))
+    assert f"exact p = {p:.3f}" in two_classifiers.views[1].replace("\u00a0", " ")
     assert "13 of 171" in two_classifiers.prose
 
 
@@ -203,10 +203,10 @@ def test_published_predictions(published: Executed) -> None:
         re.findall(r"24 of 42|57\.1 %|AUROC 0\.913 and accuracy 0\.846|94\.7 %", published.prose)
     )
 
-    as_filed, detectable = published.views
+    as_filed, detectable = (v.replace("\xa0", " ") for v in published.views)
     assert "accuracy 84.6%" in as_filed
     assert "AUROC 0.913 (95% CI 0.849 to 0.951)" in as_filed
-    assert "24/42" in as_filed
+    assert f"specificity {100 * 24 / 42:.1f}%" in as_filed
     assert "none (4.6 percentage points)" in detectable
     _, both, line, audit = published.frames
     benign, malignant = both.astype(str).iloc[-2:].agg(" ".join, axis="columns")
@@ -227,24 +227,23 @@ def test_published_predictions(published: Executed) -> None:
 
 
 def test_reader_study(readers: Executed) -> None:
-    measured, agreed = readers.views
-    iccs, limits, performance, accuracy = readers.frames
+    measured, agreed = (" ".join(html.unescape(view).split()) for view in readers.views)
+    iccs, limits, kappas, performance, accuracy = readers.frames
     published = [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]  # Shrout and Fleiss (1979), table 4
     assert iccs["table"].tolist() == iccs["stats.icc"].tolist() == pytest.approx(published, abs=0.006)
     assert "0.17, 0.29 and 0.71" in readers.prose
     assert "0.44, 0.62 and 0.91" in readers.prose
-    assert "ICC(2,1) between observers (1, 2, 3, 4): 0.290" in measured
+    assert "Between the 4 readers, ICC(2,1), absolute agreement, is 0.290" in measured
     assert limits["estimate"].tolist() == pytest.approx(
         [1.0, -2.28, 4.28]
     )  # 1 -+ 1.96 SD of the differences 1, 4, 0, 1, 1, -1
     kappa, ac1 = re.findall(r"0\.\d{3}", readers.printed)
-    assert f"κ between observers (anna, ben, occasion 1): {kappa}" in agreed
-    assert f"AC1 between observers (anna, ben, occasion 1): {ac1}" in agreed
-    between, within = (
-        [float(x) for x in re.findall(rf"κ {scope} observers \({who}\): (0\.\d+)", agreed)]
-        for scope, who in (("between", "anna, ben, occasion ."), ("within", "ben"))
-    )
-    assert within[0] < min(between)  # "Ben agrees less with himself than with Anna"
+    assert f"Between the 2 readers, occasion 1, Cohen's κ, unweighted, is {kappa}" in agreed
+    assert f'<td class="n">{ac1} (' in agreed
+    of_ben = kappas["readers"] == "ben"
+    between, within = kappas[kappas["scope"] == "between"]["estimate"], kappas[of_ben]["estimate"]
+    assert (len(between), len(within), len(kappas)) == (2, 1, 4)
+    assert within.iloc[0] < between.min()  # "Ben agrees less with himself than with Anna"
     assert performance.index.tolist() == ["anna", "ben"]
     tests = accuracy[accuracy["method"] == "mcnemar_midp"].set_index("reader")["adj.p.value"]
     assert tests["anna"] < 0.05 < tests["ben"]

@@ -18,7 +18,7 @@ from hybridcx.records.predictions import Matrices, Predictions
 
 BAND = 0.05
 """A score this close to the model's threshold (in probability) is near it."""
-MAX_SHOWN = 48
+MAX_SHOWN = 12
 """Cases that a report shows one by one."""
 MAX_PAIRS = 12
 """Pairs whose cells are listed case by case, where no plan names them."""

@@ -17,7 +17,7 @@ import typer
 import hybridcx
 from hybridcx.cli.faults import explain, our_fault, system_fault
 from hybridcx.cli.help import GroupedCommand, examples
-from hybridcx.cli.results import PRINTED, print_page
+from hybridcx.cli.results import PRINTED, answer_of, print_page
 from hybridcx.cli.signatures import arguments_of, callback, option_parameters, signature_of
 from hybridcx.cli.storage import cache_app, weights_app
 from hybridcx.cli.streams import standard_streams
@@ -29,6 +29,8 @@ from hybridcx.progress import Progress
 UsageProblem: Any = typer.BadParameter.__mro__[2]
 WRITES = ("compare", "agreement", "audit", "plan")
 """Commands that write nothing in Python unless `out` is given."""
+ANSWERS = ("demo", "run", "compare", "agreement", "audit")
+"""Commands that say their answer in the terminal; `plan` prints its sentence."""
 VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
 PLAN_HELP = """Sample size and power.
 
@@ -65,6 +67,8 @@ def _call(verb: str, values: dict[str, Any]) -> int:
         values = values | {"out": DEFAULT_OUT}
     with Progress(quiet=values["quiet"], verbose=values["verbose"]) as progress:
         result = attrgetter(verb)(hybridcx)(**arguments_of(verb, values), progress=progress)
+        if command in ANSWERS and (answer := answer_of(result)):
+            progress.say(answer)
         return PRINTED.get(command, print_page)(result, values)
 
 

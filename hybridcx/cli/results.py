@@ -15,6 +15,14 @@ def print_page(report: Any, values: Mapping[str, Any]) -> int:
     return 0
 
 
+def answer_of(report: Any) -> str:
+    """The answer of a report, which its page has on the first screen; "" of another result, and without one."""
+    from hybridcx.report.answers import sentences
+
+    found = sentences(report.content) if hasattr(report, "content") else []
+    return found[0] if found else ""
+
+
 def print_audit(report: Any, values: Mapping[str, Any]) -> int:
     """The path of the page; exit code 1 where the table cannot be true as printed."""
     from hybridcx.commands.audit import can_be_true

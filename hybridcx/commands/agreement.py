@@ -124,6 +124,7 @@ def _content(
         command="agreement",
         question=f"How well do the {n_readers} readers agree on {len(read.frame)} cases?",
         tables=tables,
+        readings=read,
         caveats=[str(p) for p in read.warnings],
         methods=[
             f"Intervals are at the {100 * confidence_level:g} % level. Intraclass correlations: Shrout and Fleiss (1979), from the two-way "

@@ -110,9 +110,7 @@ def audit(
                 progress=progress,
             )
 
-        report = Report(tables, content, _write=write).written(folder)
-    progress.say(answers[0])
-    return report
+        return Report(tables, content, _write=write).written(folder)
 
 
 def units_of(units: Sequence[str]) -> str | dict[str, str] | None:

@@ -224,7 +224,7 @@ def recognise(path: Path) -> Kind:
 
 def _predictions(path: Path, found: Checked, positive: str | None, score_kind: ScoreKind, layout: Layout) -> None:
     read = read_predictions(path, positive=positive, score_kind=score_kind, layout=layout)
-    found.holds = f"{len(read.models)} models on {read.n_cases} test cases, positive class {read.positive!r}"
+    found.holds = f"{len(read.models)} model{'' if len(read.models) == 1 else 's'} on {read.n_cases} test cases, positive class {read.positive!r}"
     found.problems += read.warnings
     cases = read.frame.drop_duplicates("case_id")
     found.problems += patient_token_warnings(cases, image_like(cases.columns), file=path.name)

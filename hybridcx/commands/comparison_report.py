@@ -177,7 +177,7 @@ def _content(
         command="compare",
         question=comparison_question(read.models, read.n_cases, len(read.seeds)),
         tables=tables,
-        caveats=[*source.notes, *caveats(read, tables, splits_drawn=source.estimators is not None)],
+        caveats=[*caveats(read, tables, splits_drawn=source.estimators is not None), *source.notes],
         methods=[*source.methods, *methods, *([] if reader_notes is None else [READERS_METHOD])],
         study_methods=[*source.methods, *methods[:1]],
         reader_notes=reader_notes or (),

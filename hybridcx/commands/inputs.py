@@ -43,7 +43,8 @@ class Compared:
     def title(self, read: Predictions) -> str:
         """The title of the report."""
         n = len(read.models)
-        return f"Performance of one model: {self.name}" if n == 1 else f"Comparison of {n} models: {self.name}"
+        name = "" if self.name == "comparison" else f": {self.name}"  # of arrays and DataFrames
+        return f"Performance of one model{name}" if n == 1 else f"Comparison of {n} models{name}"
 
     def options(self, read: Predictions) -> dict[str, object]:
         """What reading the input has determined, for provenance.json and `verify`: positive class, cluster column, rule of the calls."""

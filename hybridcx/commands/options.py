@@ -329,7 +329,8 @@ NJobs = Annotated[
 Ratings = Annotated[
     "str | Path | pd.DataFrame",
     Option(
-        "Ratings (CSV): one column per reader (and occasion), or one row per reading: case_id, reader, rating. In Python also a DataFrame.",
+        "Ratings (CSV): case_id and a column reader_<name> per reader (reader_<name>_<occasion> for several), or one row per reading: case_id, "
+        "reader, rating. In Python also a DataFrame.",
         Path, file=True,
     ),
 ]  # fmt: skip

@@ -62,12 +62,13 @@ class Plots:
         ax : where to draw; default a new figure of pyplot.
         """
         from hybridcx.report.figures import plots
+        from hybridcx.report.sections.roc import legend
 
         table, which = self._table("roc")
         names = self._models(table, models)
         with _look(ax is None):
             ax = _axes(ax, 4.6, 4.4)
-            plots.draw_roc(ax, table, names, legend="lower right")
+            plots.draw_roc(ax, table, names, legend="lower right", labels=legend(self.content, names))
             ax.set_title(which, fontsize=8.5)
         return _finished(ax)
 
@@ -81,7 +82,7 @@ class Plots:
         """
         from hybridcx.report.figures import plots
 
-        table, which = self._table("calibration")
+        table, which = self._table("calibration_curve")
         names = self._models(table, models)
         if ax is not None and len(names) > 1:
             raise InputError(
@@ -92,7 +93,7 @@ class Plots:
             for i, (panel, name) in enumerate(zip(panels, names, strict=False)):
                 plots.draw_calibration(panel, table, name, i)
                 panel.set_title(", ".join(filter(None, (panel.get_title(), which))), fontsize=8.5)
-                panel.set_xlabel("Mean score in the bin")
+                panel.set_xlabel("Score")
                 panel.set_ylabel("Fraction positive" if i % _PANELS_PER_ROW == 0 else "")
         drawn = [_finished(panel) for panel in panels[: len(names)]]
         return drawn[0]

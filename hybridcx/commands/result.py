@@ -34,14 +34,8 @@ _FIT = (
 """Gives the frame the height of its content where a notebook runs scripts; elsewhere it keeps its estimated height and scrolls."""
 _PARTS = ("subgroup", "seed", "label.rule")
 """Columns that name a part of the cases, the seeds or other labels; NA in the rows of the whole."""
-_TABLES_SHOWN = {
-    "run": "performance",
-    "compare": "performance",
-    "agreement": "agreement",
-    "audit": "audit",
-    "plan": "plan",
-}
-"""The section of each command whose first table a notebook shows below the answer."""
+_TABLES_SHOWN = {"audit": ("audit",), "plan": ("plan",)}
+"""The section of commands without a table on the first screen, whose first table a notebook shows below the answer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -210,7 +204,7 @@ class Report:
         return replace(self, folder=folder.path)
 
     def _answers(self) -> list[str]:
-        from hybridcx.report.first_screen import sentences
+        from hybridcx.report.answers import sentences
 
         return sentences(self.content)
 
@@ -218,7 +212,7 @@ class Report:
         n = len(self.content.caveats) + len(self.content.warnings)
         caveats = f" {n} caveat{'' if n == 1 else 's'} in .summary()." if n else ""
         more = caveats + (f" Written to {self.folder}." if self.folder is not None else _HINT)
-        text = self.content.title + ". " + " ".join(self._answers())
+        text = self.content.title + ". " + " ".join(self._answers()[:1])
         room = _REPR_CHARS - len(more)
         return (text if len(text) <= room else text[: room - 1] + "…") + more
 
@@ -226,7 +220,7 @@ class Report:
         from hybridcx.report.formats.html import render
         from hybridcx.report.page import assemble
 
-        page = assemble(self.content, only=(_TABLES_SHOWN[self.content.command],))
+        page = assemble(self.content, only=_TABLES_SHOWN.get(self.content.command, ()))
         first = [replace(s, blocks=[b for b in s.blocks if b.table is not None][:1]) for s in page.sections]
         page = replace(page, sections=tuple(s for s in first if s.blocks))
         # a frame keeps the styles of the page and of the notebook apart, and runs no script
@@ -249,9 +243,14 @@ def _numbers_of(column: pd.Series) -> pd.Series:
 def _height(page: Page) -> int:
     """The height that the page takes in a notebook of usual width, in pixels."""
     first, line = page.first, 110
-    text = [*first.before, *(a + b for a, b in first.answers), *first.caveats, *first.warnings]
-    height = 170 + 30 * ceil(len(first.lead) / 80) + 24 * sum(ceil(len(t) / line) for t in text)
-    height += 0 if first.forest is None else 110 + 38 * len(first.forest.drawing.figure.axes[0].get_yticks())
+    height = 170 + 30 * ceil(len(first.lead) / 70) + 24 * sum(ceil(len(t) / line) for t in first.caveats)
+    if first.forest is not None:
+        rows = (
+            len(first.forest.chart[0].bars)
+            if first.forest.chart
+            else len(first.forest.drawing.figure.axes[0].get_yticks())
+        )
+        height += 110 + 40 * rows
     for _, table in page.tables:
         subs = any(c.sub for row in table.rows for c in row)
         height += 150 + (44 if subs else 28) * len(table.rows) + 20 * len(table.notes)

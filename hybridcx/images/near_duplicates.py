@@ -193,18 +193,22 @@ def warnings(pairs: pd.DataFrame, *, file: str | None = None) -> list[Problem]:
         remedy = "look for them in parts of the cohort, site by site, say"
         out.append(Problem(pairs.attrs["left_out"], file, column="image", remedy=remedy, severity="warning"))
     if len(across):
-        rule = f"{len(across)} pairs of nearly identical images stand in different splits: {_quoted(across)}"
-        rule += "; the test is not independent of the training"
+        rule = f"{_pairs(across)} of nearly identical images in different splits, so that the test is not independent of the training: "
+        rule += _quoted(across)
         remedy = "look at them (near_duplicates.csv); give them one patient_id, or a reason in the column `excluded`"
         out.append(Problem(rule, file, column="image", remedy=remedy, severity="warning"))
     if len(differ):
-        rule = f"{len(differ)} pairs of nearly identical images have two labels: {_quoted(differ)}"
+        rule = f"{_pairs(differ)} of nearly identical images with two labels: {_quoted(differ)}"
         out.append(Problem(rule, file, column="image", remedy="look whether one label is wrong", severity="warning"))
     if len(near) and not len(across) and not len(differ):
-        rule = f"{len(near)} pairs of nearly identical images: {_quoted(near)}"
+        rule = f"{_pairs(near)} of nearly identical images: {_quoted(near)}"
         remedy = "if they are of one patient, say so in patient_id"
         out.append(Problem(rule, file, column="image", remedy=remedy, severity="warning"))
     return out
+
+
+def _pairs(pairs: pd.DataFrame) -> str:
+    return f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
 
 
 def _quoted(pairs: pd.DataFrame) -> str:

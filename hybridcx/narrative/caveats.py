@@ -62,9 +62,32 @@ def _few_of_a_class(predictions: Predictions) -> list[str]:
     n, which, metric = (
         (n_positive, "positive", "sensitivity") if n_positive <= n_other else (n_other, "negative", "specificity")
     )
-    return [
-        f"Only {n} of the {len(truth)} test cases {'is' if n == 1 else 'are'} {which}: {metric} is estimated imprecisely."
-    ]
+    return [f"{metric.capitalize()} is imprecise ({n} {which}{'' if n == 1 else 's'})."]
+
+
+def _of_training(outcome: Outcome) -> list[str]:
+    """Caveats on images that training and test share, on weights that were not pretrained, and the warnings of the run."""
+    texts = []
+    copied = 0
+    if "copy_in_training" in outcome.ledger:
+        test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
+        copied = int((test["copy_in_training"] == "yes").sum())
+        texts.append(
+            f"{copied} of {len(test)} test cases {'has' if copied == 1 else 'have'} nearly the same image in training."
+        )
+    untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
+    if untrained:
+        names = "all networks" if len(untrained) == len(outcome.networks) else ", ".join(untrained)
+        texts.append(f"Random weights: {names} learnt from these cases alone, unlike pretrained ones.")
+    # Identical images, marks that tell the label: on the page without the manifest's column and the remedy, which the log has.
+    warnings = [str(replace(p, file=None, row=None, column=None, remedy=None)) for p in outcome.warnings]
+    return texts + [_short(w[:1].upper() + w[1:]) for w in warnings]
+
+
+def _short(text: str) -> str:
+    """A warning about identical images without the cases, which their section on the page has."""
+    first, colon, _ = text.partition(": ")
+    return f"{first}." if colon and "identical images" in first else text
 
 
 def _without_discordance(compared: pd.DataFrame) -> list[str]:
@@ -90,16 +113,6 @@ def caveats(
 ) -> list[str]:
     """Caveats placed before the numbers: few cases, one split, one seed, random initialisation."""
     caveat_texts = []
-    if predictions.n_cases < FEW_CASES:
-        caveat_texts.append(
-            f"The test set has {predictions.n_cases} cases: intervals are wide, and a difference that was not found may exist."
-        )
-    caveat_texts += _few_of_a_class(predictions)
-    if predictions.clustered:
-        caveat_texts.append("Patients have several cases; rows that assume independence are marked.")
-    compared = tables["comparisons"]
-    if not compared.empty:
-        caveat_texts += _without_discordance(compared)
     metrics = tables["metrics"]
     if not metrics.empty:
         auroc = metrics[(metrics["metric"] == "auroc") & (metrics["method"] == "delong") & metrics["subgroup"].isna()]
@@ -109,32 +122,24 @@ def caveats(
                 f"AUROC below 0.5: {', '.join(below[:MAX_NAMED_THRESHOLDS])} rank{'s' if len(below) == 1 else ''} the cases the wrong way "
                 f"round. Check that the score is that of {predictions.positive!r} (it is never turned here)."
             )
+    if predictions.n_cases < FEW_CASES:
+        caveat_texts.append(f"Only {predictions.n_cases} test cases: intervals are wide.")
+    if outcome is not None:
+        caveat_texts += _of_training(outcome)
+    caveat_texts += _few_of_a_class(predictions) if predictions.has_pred else []
+    if predictions.clustered:
+        caveat_texts.append("Patients have several cases; rows that assume independence are marked.")
+    compared = tables["comparisons"]
+    if not compared.empty:
+        caveat_texts += _without_discordance(compared)
     if outcome is None:
         caveat_texts += seed_caveats(predictions, splits_drawn=splits_drawn)
     else:
-        # Identical images, marks that tell the label: on the page without the manifest's column.
-        texts = [str(replace(p, file=None, row=None, column=None)) for p in outcome.warnings]
-        caveat_texts += [w[:1].upper() + w[1:] for w in texts]
-        if "copy_in_training" in outcome.ledger:
-            test = outcome.ledger[outcome.ledger["split"] == "test"].drop_duplicates("case_id")
-            n = int((test["copy_in_training"] == "yes").sum())
-            caveat_texts.append(
-                f"{n} of the {len(test)} test cases have nearly their own image in training or validation. Metrics and comparisons without them "
-                "are those of the subgroup copy_in_training = no."
-            )
         if len(outcome.units) > 1:
             caveat_texts += seed_caveats(predictions)
             caveat_texts += stability(tables.get("seed_verdicts", pd.DataFrame()), metric)
         else:
-            caveat_texts.append(
-                "One split and one seed: the results are conditional on these trained models and this division of the cases."
-            )
-        untrained = [r["network"] for r in outcome.networks.to_dict("records") if r["weights"] == "untrained"]
-        if untrained:
-            caveat_texts.append(
-                f"No pretrained weights: {', '.join(untrained)} started from random initialisation. Their figures say nothing about "
-                "pretrained networks."
-            )
+            caveat_texts.append("One split and one seed: other trainings or divisions may differ.")
         caveat_texts += _spectrum(outcome) + [str(p) for p in reading_warnings(outcome.cohort)]
     rules = tables.get("label_rules", pd.DataFrame())
     if len(rules):

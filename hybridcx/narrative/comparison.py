@@ -30,6 +30,17 @@ def comparison_question(models: Sequence[str], n_cases: int, n_seeds: int = 1) -
     return f"Is one of the {len(models)} models better on the {n_cases} test cases{seeds}, by how much, and how sure is that?"
 
 
+def _counts(predictions: Predictions) -> str:
+    """The number of test cases, of each class and, where they have several, of patients."""
+    cases = predictions.test().drop_duplicates("case_id")
+    truth = cases["y_true"].astype(str)
+    classes = " and ".join(f"{int((truth == label).sum())} {label}" for label in reversed(predictions.labels))
+    of = ""
+    if predictions.clustered:
+        of = f" of {cases['patient_id'].nunique()} {'patients' if predictions.cluster == 'patient_id' else 'clusters'}"
+    return f"{predictions.n_cases} test cases{of}: {classes}."
+
+
 def comparison_methods(
     predictions: Predictions, plan: Plan, tables: dict[str, pd.DataFrame], locked: str = ""
 ) -> list[str]:
@@ -37,7 +48,7 @@ def comparison_methods(
     clustered = predictions.clustered
     who = _units(predictions)
     text = [
-        f"The positive class is {predictions.positive!r}. {_calls(predictions)}",
+        f"{_counts(predictions)} The positive class is {predictions.positive!r}. {_calls(predictions)}",
         *(_one_seed_methods(predictions, plan) if len(predictions.seeds) < 2 else seed_methods(predictions, plan)),
         *fold_methods(predictions),
         *_simulated(predictions, plan, tables),

@@ -12,10 +12,7 @@ from hybridcx.pipeline.units import Unit, split_counts
 from hybridcx.records.predictions import Predictions
 from hybridcx.stats.resampling.hierarchical import few_seeds
 
-ONE_SEED = (
-    "One set of predictions per model (one seed): the results are conditional on the trained models; how far another training would have moved "
-    "them is in no interval."
-)
+ONE_SEED = "One training per model: no interval includes the variation between trainings."
 PER_SEED = (
     "Tests and intervals for one set of predictions (McNemar, Tango, DeLong, Wilson and the like), the tests of all models at once, confusion "
     "matrices, curves, calibration and disagreements are given seed by seed (column seed) and never on seeds stacked as cases; figures "

@@ -16,7 +16,7 @@ from hybridcx.narrative.repeats import (
     division_methods,
     ensemble_methods,
 )
-from hybridcx.narrative.training import training_methods, training_settings
+from hybridcx.narrative.training import STUDY_PRESET, training_methods, training_settings
 from hybridcx.pipeline.units import divisions_sha256, scored_disputed, split_counts
 from hybridcx.report.casebook_view import CasebookView
 from hybridcx.report.content import Content
@@ -59,6 +59,7 @@ def run_content(
         study_methods=methods + statistics[:1],
         plan_note=lock.changed(),
         primary_models=primary,
+        study_numbers=experiment.train.enabled and experiment.train.preset == STUDY_PRESET,
         primary_metric=plan.primary_metric,
         casebook=casebook,
         provenance={

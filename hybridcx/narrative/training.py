@@ -23,6 +23,8 @@ STUDY = {
     "augmentation": "used, not specified",
 }
 """Table II of the study; options that it does not state have no entry."""
+STUDY_PRESET = "matlab_r2018b"
+"""The preset of the study: under it a report has the study's numbers of tables and figures, and its options beside those used."""
 BESIDE = {"matlab_r2018b": "preset matlab_r2018b", "modern": "preset modern"}
 """Presets shown for comparison with the options used, and the headings of their columns."""
 
@@ -147,14 +149,16 @@ def _for_networks(statement: Statement, networks: Sequence[str]) -> str:
 
 
 def training_settings(experiment: Experiment) -> pd.DataFrame:
-    """Table II: the options of fine-tuning as they were used, with those of the study and of the presets.
+    """Table II: the options of fine-tuning as they were used, under the study's preset with those of the study and of the presets.
 
-    Columns: option, used here, the study (empty where it does not say), and one for each preset ("the same" as used here). An option that is off
-    everywhere is left out.
+    Columns: option, used here; under the study's preset also the study (empty where it does not say), and one for each preset ("the same" as used
+    here). An option that is off everywhere is left out.
     """
     size_px = experiment.images.size_px
     used = _options(experiment.train, size_px, experiment.networks.names)
     networks = experiment.networks.names
+    if experiment.train.preset != STUDY_PRESET:
+        return pd.DataFrame([(o, v) for o, v in used.items() if v], columns=["option", "used here"], dtype=object)
     presets = [_options(TrainSection.model_validate({"preset": name}), size_px, networks) for name in BESIDE]
     rows: list[tuple[str, ...]] = []
     for option in dict.fromkeys(o for options in (used, *presets) for o in options):

@@ -5,24 +5,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite, isnan
 
 import pandas as pd
 
 from hybridcx import vocabulary
-from hybridcx.report import numbers, shown_rows
+from hybridcx.report import agreement_answer, numbers, shown_rows
+from hybridcx.report.content import Content
 from hybridcx.report.shown_rows import Pair, Row, number
 
 MAX_SENTENCES = 12
+MAX_CAVEATS = 3
+"""The caveats of the first screen."""
+_LISTED = 3
+"""The most comparisons with a difference that the first sentence names."""
 MAX_NAME_CHARS = 80
-_OF_MEASUREMENTS = (("icc2", "anova"), ("sem", "anova"))
-_OF_CATEGORIES = (("percent_agreement", "wilson"), ("cohen_kappa", "unweighted"), ("gwet_ac1", "unweighted"))
-"""Coefficients and methods of the answer where there are too many to list."""
+
+
+def sentences(content: Content) -> list[str]:
+    """The answer in sentences: those of `content.answers`, or where this is None those that the tables give."""
+    if content.answers is not None:
+        return list(content.answers)
+    return answers(content.tables, content.primary_metric, changed=bool(content.plan_note))
+
+
+def unbroken(sentence: str) -> str:
+    """The sentence without line breaks inside "p = 0.013" and "mid-p"."""
+    for sign in "=<>":
+        sentence = sentence.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    return sentence.replace("mid-p", "mid\u2011p")
+
+
+def limitations(content: Content) -> list[str]:
+    """The caveats, most important first, and the warnings of the run."""
+    return [*content.caveats, *content.warnings]
 
 
 def answers(tables: Mapping[str, pd.DataFrame], metric: str | None = None, *, changed: bool = False) -> list[str]:
-    """A summary and one sentence per primary comparison; without comparisons one sentence per model or coefficient of agreement.
+    """A summary and one sentence per primary comparison; without comparisons one sentence per model, or one on agreement.
 
     Parameters
     ----------
@@ -43,9 +66,7 @@ def answers(tables: Mapping[str, pd.DataFrame], metric: str | None = None, *, ch
         return [summary(chosen, planned, changed=changed), *sentences]
     if not tables.get("metrics", pd.DataFrame()).empty:
         return model_sentences(tables)
-    if not tables.get("agreement", pd.DataFrame()).empty:
-        return _agreement_sentences(tables["agreement"])
-    return []
+    return agreement_answer.answer(tables.get("agreement", pd.DataFrame()))
 
 
 def before_results(chosen: Sequence[Pair]) -> list[str]:
@@ -79,7 +100,7 @@ def smallest_margin(chosen: Sequence[Pair]) -> str:
     if len(margins) == 1:
         of_analysis = f"; the margin of this analysis is {_range(metric, [margins.pop()])[0]}"
     return (
-        f"The smallest equivalence margin that the intervals below satisfy is {size}"
+        f"The smallest equivalence margin that the intervals satisfy is {size}"
         + (", depending on the pair" if several else "")
         + of_analysis
         + "."
@@ -104,7 +125,7 @@ def leading(
         return list(chosen[:limit]), ""
     metric = vocabulary.metric(chosen[0].metric)
     models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
-    values = _values(tables)
+    values = _values(tables, metric.name)
     observed = {m: number(values[m, metric.name]["estimate"]) for m in models if (m, metric.name) in values}
     goodness = {m: metric.better * x for m, x in observed.items() if not isnan(x)}
     if not goodness:
@@ -114,8 +135,10 @@ def leading(
     return own[:limit], best if len(own) < len(chosen) else ""
 
 
-def _values(tables: Mapping[str, pd.DataFrame]) -> dict[tuple[str, ...], Row]:
+def _values(tables: Mapping[str, pd.DataFrame], metric: str | None = None) -> dict[tuple[str, ...], Row]:
     metrics = tables.get("metrics", pd.DataFrame())
+    if metric is not None and not metrics.empty:
+        metrics = metrics[metrics["metric"] == metric]
     return {} if metrics.empty else shown_rows.shown_values(shown_rows.overall(metrics))
 
 
@@ -136,10 +159,14 @@ def _judged_p(p: Pair) -> float:
     return p.adjusted if isfinite(p.adjusted) else p.p
 
 
+def needs_exact(p: Pair) -> bool:
+    """Whether a verdict needs the exact test of the discordant cases: of counts of independent cases."""
+    return isfinite(p.adjusted_exact) and p.test in ("mcnemar_midp", "mcnemar_exact")
+
+
 def _deciding_p(p: Pair) -> tuple[float, bool]:
     """The p-value that a verdict of a difference needs, and whether it is that of the exact test of the discordant cases."""
-    exact = isfinite(p.adjusted_exact)
-    return (p.adjusted_exact, True) if exact else (_judged_p(p), False)
+    return (p.adjusted_exact, True) if needs_exact(p) else (_judged_p(p), False)
 
 
 def _includes_null(p: Pair) -> bool:
@@ -154,50 +181,218 @@ def _without_method(p: Pair) -> bool:
 
 
 def summary(chosen: Sequence[Pair], planned: bool, *, changed: bool = False) -> str:
-    """The first sentence: how many comparisons show a difference, and what the others do and do not mean."""
-    metrics = " and ".join(dict.fromkeys(in_sentence(p.metric) for p in chosen))
-    n, n_shown = len(chosen), sum(shows_difference(p) for p in chosen)
-    n_open = sum(map(_without_method, chosen))
+    """The answer in one sentence: which model is better, by how much, how sure that is; or that no difference is shown, and what that means."""
     kind = "planned" if planned else "exploratory"
-    if n == n_open == 1:
-        start = f"No verdict on the {kind} comparison of {metrics}"
-    elif n == 1:
-        start = f"The {kind} comparison of {metrics} {'shows' if n_shown else 'does not show'} a difference"
-    elif not n_shown:
-        start = f"None of the {n} {kind} comparisons of {metrics} shows a difference"
+    text = _of_one(chosen[0], kind) if len(chosen) == 1 else _of_several(chosen, kind)
+    return text + ("; the plan was made after results existed." if changed and not planned else ".")
+
+
+def _of_one(p: Pair, kind: str) -> str:
+    """The answer of a single comparison."""
+    metric = in_sentence(p.metric)
+    a, b = short_name(p.model), short_name(p.comparator)
+    if isnan(p.estimate):
+        return f"The {metric} of {a} and {b} cannot be compared" + (f": {p.warnings[0]}" if p.warnings else "")
+    if p.verdict == "equivalent" or p.verdict == "non_inferior":
+        margin = verdict_text(p).partition(" within " if p.verdict == "equivalent" else " by more than ")[2]
+        interval = f"{_size(p, kind, with_p=False)}"
+        if p.verdict == "equivalent":
+            return f"{a} and {b} are equivalent in {metric} within {margin}{interval}"
+        return f"{a} is not inferior to {b} in {metric} by more than {margin}{interval}"
+    if shows_difference(p):
+        winner, loser, lead = _ahead(p)
+        if not _has_lead(p):
+            words = f"{winner} is better than {loser}" if vocabulary.metric(p.metric).better else f"{a} and {b} differ"
+            return f"{words} in {metric}{_size(p, kind)}"
+        return f"{winner} is better than {loser} in {metric}, by {_amount(lead)}{_certainty(lead, kind, single=True)}"
+    if _without_method(p):
+        return f"No verdict on {a} against {b} in {metric}{_size(p, kind)}: no method is shown to hold for these data"
+    _, _, ahead = _ahead(p)
+    leads = (
+        ""
+        if p.estimate == vocabulary.metric(p.metric).null or not _has_lead(p)
+        else f": {_amount(ahead)} in favour of {short_name(ahead.model)}"
+    )
+    if not _has_lead(p):
+        leads, certainty = "", _size(p, kind)
     else:
-        start = (
-            f"{n_shown} of the {n} {kind} comparisons of {metrics} {'shows' if n_shown == 1 else 'show'} a difference"
-        )
-    tested = [p for p in chosen if not isnan(_deciding_p(p)[0])]
-    if tested and not n_shown:
-        first = min(tested, key=_deciding_p)
-        value, exact = _deciding_p(first)
-        adjusted = "adjusted " if any(isfinite(p.adjusted) for p in chosen) else ""
-        start += f" ({'smallest ' if n > 1 else ''}{adjusted}{numbers.p_equals(value, 'exact p' if exact else 'p')}"
-        if value < _alpha(first) and _includes_null(first):
-            simultaneous = "simultaneous " if first.has_simultaneous else ""
-            start += f", but its {simultaneous}interval includes {vocabulary.metric(first.metric).null:g}"
-        start += ")"
-    if n_open == n == 1:
-        start += ": no method is shown to hold for these data, see the caution"
-    elif n_open:
-        start += f"; {n_open} of them {'has' if n_open == 1 else 'have'} no verdict, because no method is shown to hold for these data"
-    n_equivalent = sum(p.verdict == "equivalent" for p in chosen)
+        certainty = _certainty(ahead, kind, single=True)
+    start = f"No difference in {metric} is shown between {a} and {b}{leads}{certainty}"
+    return f"{start}{_despite(p, single=True)}; this is not evidence of equivalence"
+
+
+def _of_several(chosen: Sequence[Pair], kind: str) -> str:
+    """The answer of several comparisons: those that show a difference by name, otherwise the one that comes nearest to it."""
+    metrics = " and ".join(dict.fromkeys(in_sentence(p.metric) for p in chosen))
+    n, better = len(chosen), [p for p in chosen if shows_difference(p)]
+    n_open, n_equivalent = sum(map(_without_method, chosen)), sum(p.verdict == "equivalent" for p in chosen)
+    if winner := _best_of_all(chosen):
+        own = [_ahead(p)[2] for p in better if winner in (p.model, p.comparator)]
+        least = min(own, key=lambda p: p.estimate)
+        text = f"{short_name(winner)} is better in {metrics} than the other {len(own)} models; its smallest lead is {_amount(least)} over "
+        text += f"{short_name(least.comparator)}{_certainty(least, kind)}"
+    elif better:
+        listed = "; ".join(_better(p, level=i == 0) for i, p in enumerate(_most_wins_first(better)[:_LISTED]))
+        rest = f"; {len(better) - _LISTED} more" if len(better) > _LISTED else ""
+        text = f"{len(better)} of {n} {kind} comparisons of {metrics} {'shows' if len(better) == 1 else 'show'} a difference: {listed}{rest}"
+    else:
+        text = f"None of {n} {kind} comparisons of {metrics} shows a difference"
+        tested = [p for p in chosen if not isnan(_deciding_p(p)[0])]
+        if tested:
+            first = min(tested, key=lambda p: (_deciding_p(p)[0], -abs(p.estimate)))
+            value, exact = _deciding_p(first)
+            adjusted = "adjusted " if isfinite(first.adjusted) else ""
+            text += (
+                f"; the clearest, {_over(first)}, has "
+                f"{adjusted}{numbers.p_equals(value, 'exact p' if exact else 'p')}{_despite(first)}"
+            )
+    if n_open:
+        text += f"; {n_open} {'has' if n_open == 1 else 'have'} no verdict, because no method is shown to hold for these data"
     if n_equivalent:
-        start += f"; {n_equivalent} {'shows' if n_equivalent == 1 else 'show'} equivalence within the margin"
-    elif not n_shown and not n_open:
+        text += f"; {n_equivalent} {'shows' if n_equivalent == 1 else 'show'} equivalence within the margin"
+    elif not better and not n_open:
         with_margin = any(isfinite(p.margin) for p in chosen)
-        start += (
-            "; none shows equivalence within the margin"
-            if with_margin and n > 1
-            else "; this is not evidence of equivalence"
+        text += "; none shows equivalence within the margin" if with_margin else "; this is not evidence of equivalence"
+    return text
+
+
+def _best_of_all(chosen: Sequence[Pair]) -> str:
+    """The model that the comparisons of one metric show to be better than each of at least two others; "" without one."""
+    models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
+    if len(models) < 3 or len({p.metric for p in chosen}) > 1 or not _has_lead(chosen[0]):
+        return ""
+    for model in models:
+        won = {_ahead(p)[1] for p in chosen if shows_difference(p) and _ahead(p)[2].model == model}
+        if won == {short_name(m) for m in models} - {short_name(model)}:
+            return model
+    return ""
+
+
+def _most_wins_first(better: Sequence[Pair]) -> list[Pair]:
+    """The comparisons that show a difference: those of the model that is better than most others first, by its lead."""
+    wins = Counter(_ahead(p)[0] for p in better)
+    return sorted(better, key=lambda p: (-wins[_ahead(p)[0]], _ahead(p)[0], -abs(p.estimate)))
+
+
+def _better(p: Pair, *, level: bool = False) -> str:
+    """A comparison that shows a difference: "a better than b by 12.2 points (1.3 to 25.6)"; with `level` that of the interval is named."""
+    winner, loser, lead = _ahead(p)
+    if _has_lead(p):
+        limits = _limits(lead)
+        if level and limits:
+            simultaneous = "simultaneous " if lead.has_simultaneous else ""
+            limits = limits.replace(" (", f" ({simultaneous}{numbers.level(p.conf_level)} CI ", 1)
+        return f"{winner} better than {loser} by {_amount(lead, short=True)}{limits}"
+    words = f"{winner} better than {loser}" if vocabulary.metric(p.metric).better else f"{winner} and {loser} differ"
+    return f"{words}, {_against(p)}"
+
+
+def _over(p: Pair) -> str:
+    """The comparison that comes nearest to a difference: "a over b by 12.2 points (−1.3 to 25.6)"; of ratios with the ratio."""
+    winner, loser, lead = _ahead(p)
+    if _has_lead(p):
+        return f"{winner} over {loser} by {_amount(lead, short=True)}{_limits(lead)}"
+    return f"{short_name(p.model)} against {short_name(p.comparator)}, {_against(p)}"
+
+
+def _against(p: Pair) -> str:
+    """The ratio, or the difference of a metric with a target, as the tables have it, with its limits."""
+    metric = vocabulary.metric(p.metric)
+    value = _unsigned(numbers.difference(metric, p.estimate))
+    if metric.null == 1:
+        return f"ratio of {short_name(p.model)} to {short_name(p.comparator)} {value}{_limits(p)}"
+    return f"difference {value}{_limits(p)}"
+
+
+def _has_lead(p: Pair) -> bool:
+    """Whether the difference is the lead of the better model: not so for ratios, and for metrics with a target."""
+    metric = vocabulary.metric(p.metric)
+    return metric.null == 0 and metric.better != 0
+
+
+def _ahead(p: Pair) -> tuple[str, str, Pair]:
+    """The better of the two by their observed values, the other, and the comparison as the better one's lead (`_has_lead`), otherwise as it is."""
+    metric = vocabulary.metric(p.metric)
+    turn = metric.better * (p.estimate - metric.null) < 0
+    if not _has_lead(p):
+        first, second = short_name(p.model), short_name(p.comparator)
+        return (second, first, p) if turn else (first, second, p)
+    if turn == (metric.better < 0):  # the lead is the difference itself
+        lead = p
+    else:
+        low, high = p.simultaneous
+        lead = replace(p, estimate=-p.estimate, low=-p.high, high=-p.low, simultaneous=(-high, -low))
+    if turn:
+        lead = replace(lead, model=p.comparator, comparator=p.model)
+    return short_name(lead.model), short_name(lead.comparator), lead
+
+
+def _amount(p: Pair, *, short: bool = False) -> str:
+    """The size of a lead without its sign: "12.2 percentage points", "0.031"."""
+    metric = vocabulary.metric(p.metric)
+    unit = numbers.unit(metric, of_difference=True)
+    size = numbers.difference(metric, abs(p.estimate)).removeprefix("+")
+    unit = "points" if short and unit else unit
+    return f"{size} {unit}".strip()
+
+
+def _deciding_limits(p: Pair) -> tuple[float, float, bool]:
+    """The limits that a verdict uses, and whether they are simultaneous over several pairs."""
+    return (*p.simultaneous, True) if p.has_simultaneous else (p.low, p.high, False)
+
+
+def _limits(p: Pair) -> str:
+    """The limits that a verdict uses, in parentheses: " (1.3 to 25.6)"; "" without."""
+    low, high, _ = _deciding_limits(p)
+    if not (isfinite(low) and isfinite(high)):
+        return ""
+    first, last = (_unsigned(numbers.difference(vocabulary.metric(p.metric), x, p.margin)) for x in (low, high))
+    return f" ({first} to {last})"
+
+
+def _unsigned(text: str) -> str:
+    return text.removeprefix("+")
+
+
+def _certainty(p: Pair, kind: str, *, with_p: bool = True, single: bool = False) -> str:
+    """How sure an answer is: " (95% CI 1.3 to 25.6; adjusted p = 0.012; exploratory)"."""
+    low, high, simultaneous = _deciding_limits(p)
+    parts = []
+    if isfinite(low) and isfinite(high):
+        first, last = (_unsigned(numbers.difference(vocabulary.metric(p.metric), x, p.margin)) for x in (low, high))
+        parts.append(
+            ("simultaneous " if simultaneous and not single else "")
+            + numbers.confidence_interval(p.conf_level, first, last)
         )
-    if planned:
-        return start + "."
-    if changed:
-        return start + "; the plan was made after results existed."
-    return start + f"; no plan named {'it' if n == 1 else 'them'} in advance."
+    value, exact = _deciding_p(p)
+    if with_p and not isnan(value):
+        adjusted = "adjusted " if isfinite(p.adjusted) and p.adjusted != p.p else ""
+        parts.append(adjusted + numbers.p_equals(value, "exact p" if exact else "p"))
+    return f" ({'; '.join([*parts, kind])})"
+
+
+def _size(p: Pair, kind: str, *, with_p: bool = True) -> str:
+    """The difference with its certainty: ": difference 0.4 points (95% CI −2.1 to 2.9; p = 0.62; exploratory)"."""
+    metric = vocabulary.metric(p.metric)
+    name = f"ratio of {short_name(p.model)} to {short_name(p.comparator)}" if metric.null == 1 else "difference"
+    unit = " points" if metric.unit == "percent" else ""
+    certainty = _certainty(p, kind, with_p=with_p, single=True).replace(" (", ", ", 1)
+    return f" ({name} {_unsigned(numbers.difference(metric, p.estimate))}{unit}{certainty}"
+
+
+def _despite(p: Pair, *, single: bool = False) -> str:
+    """Half a sentence where p-value and interval disagree, since a verdict needs both."""
+    value, exact = _deciding_p(p)
+    low, high, simultaneous = _deciding_limits(p)
+    null = vocabulary.metric(p.metric).null
+    if isnan(value) or not (isfinite(low) and isfinite(high)):
+        return ""
+    which = "simultaneous interval" if simultaneous and not single else "interval"
+    if value < _alpha(p) and low <= null <= high:
+        return f", although p is small: its {which} includes {null:g}"
+    if value >= _alpha(p) and not low <= null <= high:
+        return f", although its {which} excludes {null:g}: the {'exact test' if exact else 'test'} does not reject"
+    return ""
 
 
 def in_sentence(metric: str) -> str:
@@ -279,6 +474,15 @@ def verdict_text(p: Pair) -> str:
     return words.get(p.verdict, vocabulary.VERDICTS.get(p.verdict, p.verdict))
 
 
+def reason(p: Pair) -> str:
+    """Why a verdict is withheld although its interval excludes "no difference": " (exact p = 0.064)"; "" elsewhere."""
+    low, high, _ = _deciding_limits(p)
+    value, exact = _deciding_p(p)
+    if p.verdict != "inconclusive" or not (isfinite(low) and isfinite(high)) or _includes_null(p):
+        return ""
+    return f" ({numbers.p_equals(value, 'exact p' if exact else 'p')})" if value >= _alpha(p) else " (see caution)"
+
+
 def disagreement(p: Pair) -> str:
     """Why a comparison shows no difference although its own interval excludes none; "" elsewhere."""
     null = vocabulary.metric(p.metric).null
@@ -319,24 +523,3 @@ def _with_interval(metric: vocabulary.Metric, row: Row) -> str:
     return (
         f"{text} ({numbers.confidence_interval(conf_level, numbers.value(metric, low), numbers.value(metric, high))})"
     )
-
-
-def _agreement_sentences(agreement: pd.DataFrame) -> list[str]:
-    """One sentence per coefficient; of more than the page lists, those that name the question most often asked."""
-    rows = agreement.to_dict("records")
-    if len(rows) > MAX_SENTENCES:
-        metrics = set(agreement["metric"])
-        # two categories have an ICC too, which is not the one to report
-        main = _OF_CATEGORIES + (_OF_MEASUREMENTS if "sem" in metrics or "percent_agreement" not in metrics else ())
-        rows = [r for r in rows if (r["metric"], r["method"]) in main] or rows
-    between = agreement[agreement["scope"] == "between"]
-    several = "occasion" in agreement and between["occasion"].nunique() > 1
-    sentences = []
-    for r in rows[:MAX_SENTENCES]:
-        metric = vocabulary.coefficient(str(r["metric"]))
-        when = f", occasion {r['occasion']}" if several and r["scope"] == "between" and pd.notna(r["occasion"]) else ""
-        readers = "" if pd.isna(r["readers"]) else f" ({r['readers']}{when})"
-        reason = f" ({r['warning']})" if r["status"] == "not_estimable" and isinstance(r["warning"], str) else ""
-        value = _with_interval(metric, {str(k): v for k, v in r.items()})
-        sentences.append(f"{metric.label} {r['scope']} observers{readers}: {value}{reason}.")
-    return sentences

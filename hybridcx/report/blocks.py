@@ -16,17 +16,21 @@ from hybridcx.report.tables import Table
 
 if TYPE_CHECKING:
     from hybridcx.report.casebook_view import CasebookPage
+    from hybridcx.report.figures.forest_chart import ForestChart
     from hybridcx.report.figures.svg import Drawing
 
-FOLD_ROWS = 24
-"""A longer table is folded, so that the page can be read in minutes."""
+OPEN_ROWS = 24
+"""A longer table is a detail, unless its section says otherwise."""
+DETAIL_ROWS = 30
+"""Of a longer detail the page names the file and its number of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A drawing with its caption; `source` is the file with its values.
 
-    `study_number`: in the report of a run the figure has at least this number.
+    `study_number`: under the study's preset the figure has at least this number. `chart`: the same as a table with bars, which the page shows
+    instead of the drawing.
     """
 
     key: str
@@ -35,6 +39,7 @@ class Figure:
     source: str = ""
     study_number: int = 0
     number: str = ""
+    chart: tuple[ForestChart, ...] = ()
 
     @property
     def svg(self) -> Markup:
@@ -66,10 +71,11 @@ def data_uri(path: Path) -> str:
 class Block:
     """One element of a section; `kind` says which field is filled.
 
-    `study_number`: in the report of a run the table has this number. `folded`: the table is hidden behind a line that opens it (not on paper).
+    `study_number`: under the study's preset the table has this number. `detail`: closed behind a line that opens it, and not printed unless open.
+    A "pointer" names the file (`text`) of a table that is too long for the page, its caption (`title`) and its number of rows (`n`).
     """
 
-    kind: Literal["text", "list", "table", "figures", "definitions", "casebook", "pairs"]
+    kind: Literal["text", "list", "table", "figures", "definitions", "casebook", "pairs", "pointer", "curves"]
     text: str = ""
     items: tuple[str, ...] = ()
     table: Table | None = None
@@ -79,7 +85,9 @@ class Block:
     pairs: tuple[tuple[str, str], ...] = ()
     casebook: CasebookPage | None = None
     pictures: tuple[PicturePair, ...] = ()
-    folded: bool = False
+    detail: bool = False
+    title: str = ""
+    n: int = 0
 
 
 @dataclass(slots=True)
@@ -95,42 +103,46 @@ class Section:
         """Add paragraphs, apart from empty ones."""
         self.blocks += [Block("text", text=p) for p in paragraphs if p]
 
-    def items(self, items: Sequence[str]) -> None:
-        """Add a list."""
+    def items(self, items: Sequence[str], *, title: str = "", detail: bool = False) -> None:
+        """Add a list; one that is a detail has a title."""
         if items:
-            self.blocks.append(Block("list", items=tuple(items)))
+            self.blocks.append(Block("list", items=tuple(items), title=title, detail=detail))
 
-    def table(self, table: Table | None, *, study_number: int = 0, fold: bool = True) -> None:
-        """Add a table, if there is one with rows; with `fold` it is folded where it has more than `FOLD_ROWS` rows."""
-        if table is not None and table.rows:
-            folded = fold and len(table.rows) > FOLD_ROWS
-            self.blocks.append(Block("table", table=table, study_number=study_number, folded=folded))
+    def table(self, table: Table | None, *, study_number: int = 0, detail: bool | None = None) -> None:
+        """Add a table, if there is one with rows. `detail`: whether it is a detail; None for one with more than `OPEN_ROWS` rows.
 
-    def figures(self, *figures: Figure | None) -> None:
+        Of a detail with more than `DETAIL_ROWS` rows and a file, the page names the file.
+        """
+        if table is None or not table.rows:
+            return
+        detail = len(table.rows) > OPEN_ROWS if detail is None else detail
+        if detail and len(table.rows) > DETAIL_ROWS and table.source and not study_number:
+            pointer = Block("pointer", title=table.caption, text=table.source, n=table.total, detail=True)
+            self.blocks.append(pointer)
+            return
+        self.blocks.append(Block("table", table=table, study_number=study_number, detail=detail))
+
+    def figures(self, *figures: Figure | None, detail: bool = False) -> None:
         """Add figures side by side, apart from missing ones."""
         present = tuple(f for f in figures if f is not None)
         if present:
-            self.blocks.append(Block("figures", figures=present))
+            self.blocks.append(Block("figures", figures=present, detail=detail))
 
-    def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Add names with their values."""
+    def definitions(self, pairs: Sequence[tuple[str, str]], *, title: str = "", detail: bool = False) -> None:
+        """Add names with their values; those that are a detail have a title."""
         if pairs:
-            self.blocks.append(Block("definitions", pairs=tuple(pairs)))
+            self.blocks.append(Block("definitions", pairs=tuple(pairs), title=title, detail=detail))
 
 
 @dataclass(frozen=True, slots=True)
 class FirstScreen:
-    """The first screen: what the test set could show at all (`before`), the answer, its forest plot, caveats and warnings.
+    """The first screen: the answer in a sentence, its forest plot, the models' main metrics, and the caveats that matter most."""
 
-    `lead` is the first sentence of the answer, `answers` are the others, each as (subject, rest of the sentence).
-    """
-
-    before: tuple[str, ...]
     lead: str
-    answers: tuple[tuple[str, str], ...]
     forest: Figure | None
+    table: Table | None
     caveats: tuple[str, ...]
-    warnings: tuple[str, ...]
+    table_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +158,8 @@ class Page:
     @property
     def tables(self) -> list[tuple[str, Table]]:
         """(number, table) of every table, in the order of the page."""
-        return [(b.number, b.table) for s in self.sections for b in s.blocks if b.table is not None]
+        first = [(self.first.table_number, self.first.table)] if self.first.table else []
+        return [*first, *((b.number, b.table) for s in self.sections for b in s.blocks if b.table is not None)]
 
     @property
     def figures(self) -> list[Figure]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridcx.report.tables import Table
-
 
 @dataclass(frozen=True, slots=True)
 class CasebookView:
@@ -29,7 +27,8 @@ class MapView:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """One case. `filters`: the classes (k1, k2, ...) of the filters that it passes; `boxes`: (left, top, width, height) in percent of the side."""
+    """One case. `scores`: each compared model with its score, call and result;
+    `filters`: the classes (k1, k2, ...) of the filters that it passes; `boxes`: (left, top, width, height) in percent of the side."""
 
     number: int
     case_id: str
@@ -40,23 +39,12 @@ class CaseView:
     image: str
     boxes: tuple[tuple[float, float, float, float], ...]
     maps: tuple[MapView, ...]
-    scores: Table
-    others: str
-
-
-@dataclass(frozen=True, slots=True)
-class CaseList:
-    """The cases in one cell of McNemar's table: (case id, number of the case on the page or 0) of each, and a note on those left out."""
-
-    title: str
-    cases: tuple[tuple[str, int], ...]
-    rest: str
+    scores: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CasebookPage:
-    """The filters as (label, number of cases), the cases, and for each pair of models its name with the lists of its four cells."""
+    """The filters as (label, number of cases), and the cases."""
 
     filters: tuple[tuple[str, int], ...]
     cases: tuple[CaseView, ...]
-    lists: tuple[tuple[str, tuple[CaseList, ...]], ...]

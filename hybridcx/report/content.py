@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from hybridcx.report import shown_rows
 from hybridcx.report.casebook_view import CasebookView
 from hybridcx.report.shown_rows import Pair
+
+if TYPE_CHECKING:
+    from hybridcx.records.ratings import Ratings
 
 Command = Literal["run", "compare", "agreement", "audit", "plan"]
 
@@ -41,7 +44,8 @@ class Content:
     Parameters
     ----------
     title, question : as the user gave them, or as the command words them.
-    command : a run's report keeps the numbers of the study (Tables I to III, Figures 2 to 6).
+    command : the command that made it.
+    study_numbers : tables and figures have the numbers of the study (Tables I to III, Figures 2 to 6): under its preset.
     tables : name (a CSV's name without `.csv`) -> rows; without a table, or without rows in it, its section is omitted.
     answers : the sentences of the first screen; None for those that the tables give (`report.answers`).
     caveats : what limits the answer, most important first.
@@ -59,6 +63,7 @@ class Content:
     reader_notes : paragraphs before the comparison of models with readers.
     plan_note : what the page says about a plan that was changed after results existed; "" otherwise.
     casebook : where the pictures of the shown cases are; None without a casebook.
+    readings : the ratings of the readers, for figures of them; None in other reports than those of agreement.
     plan_wording : the words of the question of `plan`; None for other commands.
     study_methods : the paragraphs of `methods` on cases, models and calls; the text of a paper has its own on statistics.
     """
@@ -84,6 +89,8 @@ class Content:
     casebook: CasebookView | None = None
     study_methods: Sequence[str] = ()
     plan_wording: PlanWording | None = None
+    study_numbers: bool = False
+    readings: Ratings | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """The table of this name; an empty one where there is none."""
@@ -99,6 +106,12 @@ class Content:
     def pairs(self) -> list[Pair]:
         """Every comparison of two models on the whole test set."""
         return shown_rows.pairs(self.table("comparisons"), self.table("verdicts"))
+
+    @cached_property
+    def values(self) -> dict[tuple[str, ...], shown_rows.Row]:
+        """(model, metric) -> its shown row on the whole test set."""
+        metrics = self.table("metrics")
+        return {} if metrics.empty else shown_rows.shown_values(shown_rows.overall(metrics))
 
     @property
     def primary_pairs(self) -> list[Pair]:

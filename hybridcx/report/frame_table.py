@@ -12,12 +12,12 @@ from hybridcx.report.tables import Cell, Table, table
 DECIMALS = 3
 
 
-def frame_table(key: str, caption: str, frame: pd.DataFrame) -> Table:
+def frame_table(key: str, caption: str, frame: pd.DataFrame, source: str = "") -> Table:
     """The table with whole numbers as counts and other numbers with three decimals; an index with labels is its first column."""
     frame = with_index(frame)
     rows = [[_cell(v) for v in record.values()] for record in frame.to_dict("records")]
     head = [str(c)[:1].upper() + str(c)[1:] for c in frame.columns]
-    return table(key, caption, head, rows)
+    return table(key, caption, head, rows, source=source)
 
 
 def _cell(value: object) -> Cell | str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.report.content import Content
-from hybridcx.report.metrics_table import MAIN, MC_REMARK, metrics_table
+from hybridcx.report.metrics_table import MAIN, metrics_table
 from hybridcx.report.tables import Cell, Table
 from hybridcx.vocabulary import extras
 
@@ -118,19 +118,19 @@ def manuscript_table(content: Content, metrics: Sequence[str] | None, models: Se
     table = metrics_table(rows, list(metrics or MAIN), "performance", _caption(content))
     if table is None:
         raise InputError(Problem("the result has none of the main metrics", remedy=f"choose {', '.join(available)}"))
-    return ManuscriptTable(_for_a_manuscript(table))
+    return ManuscriptTable(replace(table, source=""))
 
 
 def _main_table(content: Content, metrics: Sequence[str] | None, models: Sequence[str] | None) -> Table:
-    """The first table of the page of a report without metrics."""
+    """The first table of the sections of a report without metrics."""
     if metrics or models:
         raise InputError(Problem(f"the result of {content.command} has no metrics of models", remedy="call table()"))
     from hybridcx.report.page import assemble
 
-    tables = assemble(content).tables
+    tables = [b.table for s in assemble(content).sections for b in s.blocks if b.table is not None]
     if not tables:
         raise InputError(Problem(f"the result of {content.command} has no table"))
-    return _for_a_manuscript(tables[0][1])
+    return replace(tables[0], source="")
 
 
 def _caption(content: Content) -> str:
@@ -144,16 +144,6 @@ def _caption(content: Content) -> str:
 def _counted(n: int, noun: str) -> str:
     """The number with its noun in the right form."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _for_a_manuscript(table: Table) -> Table:
-    """The table without Monte Carlo errors and without the name of its CSV."""
-
-    def cell(c: Cell) -> Cell:
-        return replace(c, sub="") if c.sub.startswith("MC error") else c
-
-    rows = tuple(tuple(map(cell, row)) for row in table.rows)
-    return replace(table, rows=rows, remark=table.remark.replace(MC_REMARK, ""), source="")
 
 
 def _write(path: str | Path, text: str) -> None:

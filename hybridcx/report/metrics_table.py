@@ -16,7 +16,8 @@ from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 MAIN = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auroc")
 """The metrics of the study's Table III."""
 CAP_ROWS = 150
-MC_REMARK = " MC error: Monte Carlo standard error of the two resampled limits."
+LARGE_ERROR = 0.1
+"""The Monte Carlo error of a limit is mentioned from this share of the interval's width on."""
 
 
 def metrics_table(metrics: pd.DataFrame, columns: Sequence[str], key: str, caption: str) -> Table | None:
@@ -62,16 +63,16 @@ def value_cell(row: Row | None, common: str | None, notes: Notes) -> Cell:
         "" if isnan(numerator) or isnan(denominator) else f"{numbers.count(numerator)}/{numbers.count(denominator)}"
     )
     errors = [number(row.get(f"mc.error.{side}")) for side in ("low", "high")]
-    return Cell(
-        numbers.interval(metric, estimate, low, high), monte_carlo(metric, errors) or counts, notes.mark(*remarks)
-    )
+    remarks.append(monte_carlo(metric, errors, (low, high)))
+    return Cell(numbers.interval(metric, estimate, low, high), counts, notes.mark(*remarks))
 
 
-def monte_carlo(metric: vocabulary.Metric, errors: Sequence[float]) -> str:
-    """The Monte Carlo errors of resampled limits, in the unit of the limits with one more decimal; "" without any."""
-    if not any(map(isfinite, errors)):
+def monte_carlo(metric: vocabulary.Metric, errors: Sequence[float], limits: tuple[float, float]) -> str:
+    """A note on the Monte Carlo errors of resampled limits where they are large; "" elsewhere."""
+    known = [e for e in errors if isfinite(e)]
+    if not known or not max(known) > LARGE_ERROR * (limits[1] - limits[0]):
         return ""
-    return "MC error " + ", ".join(numbers.amount(metric, e, extra_decimals=1) for e in errors)
+    return f"Monte Carlo error of a limit up to {numbers.amount(metric, max(known), extra_decimals=1)}: more resamples would settle it"
 
 
 def methods_remark(values: Mapping[tuple[str, ...], Row], common: Mapping[str, str | None]) -> str:
@@ -85,5 +86,4 @@ def methods_remark(values: Mapping[tuple[str, ...], Row], common: Mapping[str, s
     levels = {numbers.level(number(r["conf.level"])) for r in values.values()} - {""}
     intervals = f"{levels.pop()} confidence intervals" if len(levels) == 1 else "Confidence intervals"
     methods = "; ".join(f"{', '.join(labels)}: {vocabulary.method_label(m)}" for m, labels in by_method.items())
-    resampled = any(isfinite(number(r.get("mc.error.low"))) for r in values.values())
-    return f"{intervals} in parentheses. {methods}.{MC_REMARK if resampled else ''}"
+    return f"{intervals} in parentheses. {methods}."

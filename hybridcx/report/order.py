@@ -19,6 +19,7 @@ from hybridcx.report.sections import (
     cohort,
     comparisons,
     disagreements,
+    full_answer,
     hybrid,
     label_rules,
     leakage,
@@ -49,6 +50,7 @@ class Entry:
 
 
 PAGE = (
+    Entry("full-answer", "The answer in full", "", full_answer.section),
     Entry("runs", "Runs compared", "", runs.section),
     Entry("cohort", "Cohort", "", cohort.section),
     Entry("training", "Models and training", "", training.section),

@@ -15,17 +15,25 @@ _ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 
 def assemble(content: Content, only: Collection[str] | None = None) -> Page:
-    """The first screen and every section with blocks (or those of `only`), numbered in the order of the page: the source of all formats."""
-    numbering = Numbering(study=content.command == "run")
+    """The first screen and every section with blocks (or those of `only`), numbered in the order of the page: the source of all formats.
+
+    In a section the details follow the other blocks.
+    """
+    numbering = Numbering(study=content.study_numbers)
+    first = first_screen(content)
+    if first.forest is not None:
+        first = replace(first, forest=numbering.figure(first.forest))
+    if first.table is not None:
+        first = replace(first, table_number=numbering.table(0))
     sections = []
     for entry in PAGE:
         if only is not None and entry.key not in only:
             continue
         section = entry.section(content)
         if section.blocks:
-            blocks = [numbering.numbered(b) for b in section.blocks]
+            blocks = [numbering.numbered(b) for b in sorted(section.blocks, key=lambda b: b.detail)]
             sections.append(replace(section, blocks=blocks, key=entry.key, title=entry.title, group=entry.group))
-    return Page(content.title, content.command, content.question, first_screen(content), tuple(sections))
+    return Page(content.title, content.command, content.question, first, tuple(sections))
 
 
 def roman(n: int) -> str:
@@ -41,8 +49,8 @@ def roman(n: int) -> str:
 class Numbering:
     """Gives tables and figures their numbers, 1, 2, 3 in the order of the page.
 
-    With `study`, the report of a run, tables have Roman numbers. Tables with a `study_number` have that (Tables I to III), the others follow from
-    IV on. A figure has at least its `study_number` (the learning curves begin with Figure 2).
+    With `study`, under the study's preset, tables have Roman numbers. Tables with a `study_number` have that (Tables I to III), the others follow
+    from IV on. A figure has at least its `study_number` (the learning curves begin with Figure 2).
     """
 
     study: bool
@@ -56,18 +64,20 @@ class Numbering:
     def numbered(self, block: Block) -> Block:
         """The block with the numbers of its table or figures."""
         if block.table is not None:
-            return replace(block, number=self._table(block.study_number))
+            return replace(block, number=self.table(block.study_number))
         if block.figures:
-            return replace(block, figures=tuple(replace(f, number=self._figure(f)) for f in block.figures))
+            return replace(block, figures=tuple(map(self.figure, block.figures)))
         return block
 
-    def _table(self, study_number: int) -> str:
+    def table(self, study_number: int) -> str:
+        """The number of the next table."""
         if self.study and study_number:
             return f"Table {roman(study_number)}"
         self.tables += 1
         return f"Table {roman(self.tables) if self.study else self.tables}"
 
-    def _figure(self, figure: Figure) -> str:
+    def figure(self, figure: Figure) -> Figure:
+        """The figure with its number."""
         at_least = figure.study_number if self.study else 0
         self.figures = max(self.figures + 1, at_least)
-        return f"Figure {self.figures}"
+        return replace(figure, number=f"Figure {self.figures}")

@@ -20,13 +20,14 @@ def marker(index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, a smaller second line, and the markers of its footnotes; `number` aligns it to the right."""
+    """One cell: its text, a smaller second line, and the markers of its footnotes; `number` aligns it to the right, `strong` sets it in bold."""
 
     text: str
     sub: str = ""
     notes: tuple[str, ...] = ()
     number: bool = True
     header: bool = False
+    strong: bool = False
 
 
 Cells = Sequence[Cell | str]
@@ -57,7 +58,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A finished table. The first cell of a row is its heading; `numeric` marks columns of numbers; `source` is the file with all rows."""
+    """A finished table. The first cell of a row is its heading; `numeric` marks columns of numbers; `source` is the file with all `total` rows."""
 
     key: str
     caption: str
@@ -67,6 +68,7 @@ class Table:
     notes: tuple[tuple[str, str], ...] = ()
     remark: str = ""
     source: str = ""
+    total: int = 0
 
 
 def table(
@@ -97,4 +99,6 @@ def table(
         cells[0] = replace(cells[0], number=False, header=True)
         body.append(tuple(cells))
     numeric = tuple(bool(body) and all(row[i].number for row in body) for i in range(len(head)))
-    return Table(key, caption, tuple(head), tuple(body), numeric, tuple((notes or Notes()).items()), remark, source)
+    return Table(
+        key, caption, tuple(head), tuple(body), numeric, tuple((notes or Notes()).items()), remark, source, total
+    )

@@ -309,7 +309,7 @@ def _same_page(page: Path, recorded: Mapping[str, Any], recomputed: Recomputed) 
     """Compare the page with its recomputation, except for the hashes of the inputs.
 
     Warnings about the input (a column that was left out) cannot be recomputed from the ledger: where they differ, only the lines with digits
-    are compared, without these warnings.
+    are compared, without these warnings, whatever their order: another caveat may have moved to the first screen.
     """
     out = Compared()
     again = (recomputed.folder / "report.html").read_text(encoding="utf-8")
@@ -322,10 +322,11 @@ def _same_page(page: Path, recorded: Mapping[str, Any], recomputed: Recomputed) 
     if warnings != warnings_again:
         known = {
             "<h3>Caveats</h3>",
+            '<h2 id="full-answer-title">The answer in full</h2>',
             *(f"<li>{escape(w)}</li>" for w in (*warnings, *warnings_again)),
         }  # no other caveat, no heading
         page_here, page_again = (
-            [line for line in lines if any(c.isdigit() for c in line) and line.strip() not in known] for lines in (page_here, page_again)
+            sorted(line for line in lines if any(c.isdigit() for c in line) and line.strip() not in known) for lines in (page_here, page_again)
         )  # fmt: skip
     out.words = len(page_again)
     for i in range(max(len(page_here), len(page_again))):

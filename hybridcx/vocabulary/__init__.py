@@ -15,6 +15,7 @@ from hybridcx.vocabulary.methods import (
     Evidence,
     Method,
     coefficient,
+    coefficient_label,
     method_label,
 )
 from hybridcx.vocabulary.metrics import (
@@ -48,6 +49,7 @@ __all__ = [
     "TEST_ORDER",
     "VERDICTS",
     "coefficient",
+    "coefficient_label",
     "in_order",
     "method_label",
     "metric",

@@ -421,6 +421,37 @@ def coefficient(name: str) -> Metric:
     return Metric(name, AGREEMENT.get(name, name), low=low, high=high)
 
 
+_VARIANTS = {
+    ("icc1", "anova"): "one-way",
+    ("icc2", "anova"): "absolute agreement",
+    ("icc3", "anova"): "consistency",
+    ("icc1k", "anova"): "one-way, mean of the readings",
+    ("icc2k", "anova"): "absolute agreement, mean of the readings",
+    ("icc3k", "anova"): "consistency, mean of the readings",
+    ("sem", "anova"): "absolute agreement",
+    ("sem", "consistency"): "consistency",
+    ("mdc95", "anova"): "absolute agreement",
+    ("mdc95", "consistency"): "consistency",
+    ("percent_agreement", "wilson"): "",
+    ("fleiss_kappa", "unweighted"): "",
+    ("gwet_ac1", "unweighted"): "",
+}
+_WEIGHTS = {"unweighted": "unweighted", "linear": "linear weights", "quadratic": "quadratic weights"}
+
+
+def coefficient_label(name: str, method: object) -> str:
+    """The whole name of a coefficient of agreement with its variant.
+
+    >>> coefficient_label("sem", "anova"), coefficient_label("cohen_kappa", "linear"), coefficient_label("bland_altman_bias", "exact")
+    ('SEM, absolute agreement', "Cohen's κ, linear weights", 'Bland-Altman bias')
+    """
+    label = AGREEMENT.get(name, name)
+    if name.startswith("bland_altman") or not isinstance(method, str):
+        return label
+    variant = _VARIANTS.get((name, method), _WEIGHTS.get(method, method))
+    return f"{label}, {variant}" if variant else label
+
+
 def methods_of(*uses: Use) -> Iterator[str]:
     """The names of the methods with one of these uses."""
     return (m.name for m in _CARDS if any(e.use in uses for e in m.evidence))

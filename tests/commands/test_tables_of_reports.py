@@ -365,5 +365,5 @@ def test_the_page_of_several_seeds_says_what_it_is(seeded, held_out, folded):
 
 
 def test_one_set_of_predictions_is_conditional_on_the_trained_models(compared):
-    assert "conditional on the trained models" in compared.page.read_text(encoding="utf-8")
+    assert "One training per model" in compared.page.read_text(encoding="utf-8")
     assert not (compared.folder / "variance.csv").exists()

@@ -129,10 +129,10 @@ def test_pairs_are_listed_with_labels_and_splits_and_told(tmp_path, monkeypatch)
     assert not found["same.patient"].any()
     assert copies_in_training(found) == {"c20", "c21", "c23"}
     across, differ = warnings(found, file="manifest.csv")
-    assert "2 pairs of nearly identical images stand in different splits" in across.rule
+    assert "2 pairs of nearly identical images in different splits" in across.rule
     assert "c03 and c20 (correlation 0." in across.rule
     assert "c06" not in across.rule  # wholly identical images are warnings by `duplicates`
-    assert "1 pairs of nearly identical images have two labels: c04 and c21" in differ.rule
+    assert "1 pair of nearly identical images with two labels: c04 and c21" in differ.rule
     assert all(p.severity == "warning" for p in (across, differ))
 
 
@@ -147,7 +147,7 @@ def test_images_of_one_patient_may_be_alike(tmp_path):
     assert found["same.patient"].tolist() == [True]
     assert warnings(found) == []
     (one,) = warnings(near_duplicates(store, label))  # were they two patients
-    assert one.rule.startswith("1 pairs of nearly identical images: c00 and c01")
+    assert one.rule.startswith("1 pair of nearly identical images: c00 and c01")
 
 
 def test_a_handful_of_images_has_no_cohort_mean(tmp_path):

@@ -53,20 +53,20 @@ def outcome(weights: str = "imagenet", excluded: str = ""):
 
 
 def test_few_cases() -> None:
-    assert "The test set has 80 cases: intervals are wide" in said(frame(80))
+    assert "Only 80 test cases: intervals are wide" in said(frame(80))
     assert "intervals are wide" not in said(frame(120))
 
 
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.1, "Only 12 of the 120 test cases are positive: sensitivity"),
-        (0.7, "Only 36 of the 120 test cases are negative: specificity"),
+        (0.1, "Sensitivity is imprecise (12 positives)."),
+        (0.7, "Specificity is imprecise (36 negatives)."),
     ],
 )
 def test_few_cases_of_a_class(share: float, words: str) -> None:
     assert words in said(frame(120, share))
-    assert "is estimated imprecisely" not in said(frame(120, 0.5))
+    assert "imprecise" not in said(frame(120, 0.5))
 
 
 def test_no_discordant_case() -> None:
@@ -80,21 +80,19 @@ def test_no_discordant_case_in_any_seed_and_a_few_of_many_pairs_are_named() -> N
 
 
 def test_one_seed_of_predictions_made_by_anyone() -> None:
-    assert "(one seed): the results are conditional on the trained models" in said(frame())
+    assert "One training per model: no interval includes the variation between trainings." in said(frame())
     several = said(frame(seeds=(1, 2)))
-    assert "(one seed)" not in several
+    assert "One training" not in several
     assert "share one division into training and test cases" in several
 
 
 def test_one_split_and_one_seed_of_a_run() -> None:
-    assert "One split and one seed: the results are conditional" in said(frame(), outcome())
+    assert "One split and one seed: other trainings" in said(frame(), outcome())
 
 
 def test_random_initialisation() -> None:
-    assert "No pretrained weights: vgg16 started from random initialisation. Their figures" in said(
-        frame(), outcome("untrained")
-    )
-    assert "No pretrained weights" not in said(frame(), outcome())
+    assert "Random weights: vgg16 learnt from these cases alone" in said(frame(), outcome("untrained"))
+    assert "Random weights" not in said(frame(), outcome())
 
 
 def test_easier_cases_because_the_readers_had_to_agree() -> None:

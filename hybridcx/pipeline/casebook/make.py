@@ -30,8 +30,6 @@ from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.store.provenance import versions_of
 
 FOLDER = "casebook"
-MAX_OCCLUDED = 16
-"""Shown cases that are occluded, the first ones: each costs GRID * GRID passes of every network."""
 MAX_POINTING = 500
 """Number of further test cases with a true lesion whose Grad-CAM is computed (one pass each), the first by id."""
 _GRAD_CAM, _OCCLUSION = "grad_cam.npy", "occlusion.npy"
@@ -53,11 +51,6 @@ class Selection:
 
     pictured: tuple[str, ...]
     further: tuple[str, ...]
-
-    @property
-    def occluded(self) -> tuple[str, ...]:
-        """The cases that are occluded."""
-        return self.pictured[:MAX_OCCLUDED]
 
 
 def casebook_tables(
@@ -114,7 +107,7 @@ def casebook_tables(
         table.insert(list(table.columns).index("status"), "number", table["case_id"].map(number_of).astype(float))
     else:
         table = pd.DataFrame()
-    pointing = pointing_rows(table, set(selection.occluded), lesions, size, confidence_level)
+    pointing = pointing_rows(table, set(selection.pictured), lesions, size, confidence_level)
     if pictures_into is not None and shown:
         _write_pictures(selection, maps, images, at, store, pictures_into)
     tested_lesions = None if lesions is None else lesions[lesions["case_id"].isin(tested)]
@@ -154,7 +147,7 @@ def _maps(
         "weights": space.weights.parent.name,
         "network": space.network,
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
-        "occluded": len(selection.occluded),
+        "occluded": len(selection.pictured),
         "grid": GRID,
         "compute": compute.model_dump(mode="json"),
         "device": [device.description, device.threads],
@@ -169,7 +162,7 @@ def _maps(
             weights,
             pixels,
             compute,
-            occluded=len(selection.occluded),
+            occluded=len(selection.pictured),
             on_progress=progress.track(f"saliency of {space.network}"),
         )
         save_array(folder / _GRAD_CAM, maps.grad_cam)

@@ -6,8 +6,9 @@ cannot be told apart; tables show all. Lines differ in dashes and markers as wel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, isfinite
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,12 @@ from hybridcx.report.shown_rows import limits
 REFERENCE_CURVES = {"treat_all": "treat all", "treat_none": "treat none"}
 """The two decision curves that are no models, with their labels."""
 MAX_SERIES = 8
+SIMULTANEOUS = ("conf.low.simultaneous", "conf.high.simultaneous")
+"""The columns of the limits that the verdict uses, where there are several pairs."""
 MAX_MATRICES = 12
+MAX_BANDS = 4
+"""Bands of more ROC curves would cover each other."""
+_HISTOGRAM_HEIGHT = 0.2
 
 
 MAX_RATE_DROPS = 12
@@ -68,7 +74,7 @@ def forest(
     margin: float | None = None,
     title: str = "",
 ) -> Drawing:
-    """Paired differences with their intervals, one row each; columns model, comparator, estimate, conf.low, conf.high.
+    """Paired differences with their intervals, one row each; columns model, comparator, estimate, conf.low, conf.high, and `SIMULTANEOUS`.
 
     A row whose estimate is NaN is labelled "not estimable"; one without limits has a hollow mark. `margin` draws the band of equivalence.
     """
@@ -100,6 +106,9 @@ def draw_forest(ax: Axes, rows: pd.DataFrame, metric: str, margin: float | None)
     if margin is not None and isfinite(margin):
         ax.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.5, linewidth=0)
     for y, row in enumerate(rows.to_dict("records")):
+        outer = [float(row.get(c, float("nan"))) * scale for c in SIMULTANEOUS]
+        if all(map(isfinite, outer)):
+            ax.plot(outer, [y, y], color=SERIES[0], linewidth=0.8)
         _interval_mark(ax, y, *(x * scale for x in limits(row)))
     ax.set_yticks(
         range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]
@@ -117,12 +126,17 @@ def draw_forest(ax: Axes, rows: pd.DataFrame, metric: str, margin: float | None)
 
 
 def forest_texts(rows: pd.DataFrame, metric: str, margin: float | None) -> list[str]:
-    """The estimate and interval of each row in words."""
+    """The estimate and interval of each row in words: the simultaneous one where there is one, since the verdict uses it."""
     kind, band = vocabulary.metric(metric), float("nan") if margin is None else margin
-    return [
-        numbers.difference_interval(kind, *limits(row), band) if isfinite(row["estimate"]) else "not estimable"
-        for row in rows.to_dict("records")
-    ]
+    texts = []
+    for row in rows.to_dict("records"):
+        estimate, *own = limits(row)
+        outer = [float(row.get(c, float("nan"))) for c in SIMULTANEOUS]
+        low, high = outer if all(map(isfinite, outer)) else own
+        texts.append(
+            numbers.difference_interval(kind, estimate, low, high, band) if isfinite(estimate) else "not estimable"
+        )
+    return texts
 
 
 def _interval_mark(ax: Axes, y: int, estimate: float, low: float, high: float) -> None:
@@ -136,57 +150,98 @@ def _interval_mark(ax: Axes, y: int, estimate: float, low: float, high: float) -
         ax.plot([estimate], [y], "s", color=SERIES[0], markersize=5, markerfacecolor=face)
 
 
-def roc(table: pd.DataFrame, *, models: Sequence[str] | None = None, prefix: str = "roc") -> Drawing:
-    """ROC curves as steps through every threshold; columns model, sensitivity, specificity."""
+def roc(
+    table: pd.DataFrame,
+    *,
+    models: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    points: Mapping[str, tuple[float, float]] | None = None,
+    prefix: str = "roc",
+) -> Drawing:
+    """ROC curves as steps through every threshold; columns model, sensitivity, specificity and, for the bands, conf.low, conf.high.
+
+    `labels`: what the legend says of a model. `points`: (sensitivity, specificity) of the calls of a model.
+    """
     names = drawn_models(table, models)
     with style():
-        figure = new_figure(6.4, 4.2, (0.55, 2.25, 0.5, 0.1))
-        draw_roc(figure.subplots(), table, names)
-        description = "Sensitivity against one minus specificity for " + ", ".join(label(n) for n in names)
-        return drawing(figure, prefix, "ROC curves", description)
+        figure = new_figure(9.0, 4.6, (0.55, 4.3, 0.5, 0.1))
+        draw_roc(figure.subplots(), table, names, labels=labels, points=points)
+        described = ", ".join(label((labels or {}).get(n, n), 80) for n in names)
+        return drawing(figure, prefix, "ROC curves", f"Sensitivity against one minus specificity for {described}")
 
 
-def draw_roc(ax: Axes, table: pd.DataFrame, names: Sequence[str], *, legend: str = "") -> None:
+def draw_roc(
+    ax: Axes,
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    legend: str = "",
+    labels: Mapping[str, str] | None = None,
+    points: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
     """ROC curves with a legend beside the axes, or at a `legend` location of matplotlib's."""
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
+    with_bands = len(names) <= MAX_BANDS and "conf.low" in table
     for i, name in enumerate(names):
         rows = table[table["model"].astype(str) == name]
         x, y = 1 - rows["specificity"].to_numpy(float), rows["sensitivity"].to_numpy(float)
         order = np.lexsort((y, x))
+        if with_bands and rows["conf.low"].notna().any():
+            low, high = (rows[c].to_numpy(float)[order] for c in ("conf.low", "conf.high"))
+            ax.fill_between(x[order], low, high, color=SERIES[i], alpha=0.12, linewidth=0, step="post")
         add_line(ax, i, x[order], y[order], drawstyle="steps-post")
+        if points and name in points:
+            sensitivity, specificity = points[name]
+            mark = {"color": SERIES[i], "marker": MARKERS[i], "markersize": 7, "markeredgecolor": PAPER}
+            ax.plot([1 - specificity], [sensitivity], linestyle="none", **mark)  # type: ignore[arg-type]
     _unit_square(ax, "1 − specificity", "Sensitivity")
-    add_legend(ax, names, location=legend)
+    add_legend(ax, [(labels or {}).get(n, n) for n in names], location=legend, max_chars=64)
 
 
 def calibration(table: pd.DataFrame, *, models: Sequence[str] | None = None, prefix: str = "calibration") -> Drawing:
-    """Reliability curves with confidence limits, one panel per model; columns model, score.mean, fraction, conf.low, conf.high."""
+    """Calibration curves, one panel per model, each with a histogram of the scores below zero.
+
+    Columns model, part (bin, smooth, histogram), score, fraction, conf.low, conf.high, n, n.positive.
+    """
     names = drawn_models(table, models)
     columns = min(4, max(len(names), 1))
     lines = ceil(max(len(names), 1) / columns)
+    width = {1: 4.4, 2: 3.4, 3: 2.8, 4: 2.25}[columns]
     with style():
-        figure = new_figure(0.6 + 2.0 * columns, 0.55 + 2.15 * lines, (0.55, 0.05, 0.5, 0.25))
+        figure = new_figure(0.7 + width * columns, 0.55 + (1.22 * width + 0.2) * lines, (0.6, 0.1, 0.5, 0.25))
         axes = grid(figure, lines, columns, (0.2, 0.35))
         for i, ax in enumerate(axes.flat):
             if i >= len(names):
                 ax.axis("off")
                 continue
             draw_calibration(ax, table, names[i], i)
-        outer_labels(figure, "Mean score in the bin", "Fraction positive")
-        description = "Fraction of positive cases against mean score, with confidence limits, for " + ", ".join(
-            map(label, names)
-        )
-        return drawing(figure, prefix, "Calibration", description)
+        outer_labels(figure, "Score", "Fraction positive")
+        described = ", ".join(map(label, names))
+        text = f"Fraction of positive cases against the score, with confidence limits, a smooth curve and a histogram, for {described}"
+        return drawing(figure, prefix, "Calibration", text)
 
 
 def draw_calibration(ax: Axes, table: pd.DataFrame, name: str, i: int = 0) -> None:
-    """The reliability curve of one model, in the colour of series `i`."""
-    rows = table[table["model"].astype(str) == name].sort_values("score.mean")
-    x, y = rows["score.mean"].to_numpy(float), rows["fraction"].to_numpy(float)
-    low, high = rows["conf.low"].to_numpy(float), rows["conf.high"].to_numpy(float)
+    """The calibration curve of one model in the colour of series `i`.
+
+    Bins of equal count with their limits, the smooth, and below zero a histogram: positive cases upwards, the others downwards.
+    """
+    rows = table[table["model"].astype(str) == name].sort_values("score")
+    bins, smooth, counts = (rows[rows["part"] == part] for part in ("bin", "smooth", "histogram"))
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
-    ax.vlines(x, low, high, color=SERIES[i], linewidth=1)
-    ax.plot(x, y, color=SERIES[i], linewidth=1, marker=MARKERS[i], markersize=4)
+    ax.plot(smooth["score"].to_numpy(float), smooth["fraction"].to_numpy(float), color=SERIES[i], linewidth=1.6)
+    x, y = bins["score"].to_numpy(float), bins["fraction"].to_numpy(float)
+    ax.vlines(x, bins["conf.low"].to_numpy(float), bins["conf.high"].to_numpy(float), color=SERIES[i], linewidth=1)
+    ax.plot(x, y, color=SERIES[i], linestyle="none", marker=MARKERS[i], markersize=4)
     _unit_square(ax, "", "")
+    place, n, positive = (counts[c].to_numpy(float) for c in ("score", "n", "n.positive"))
+    scale = _HISTOGRAM_HEIGHT / max(float(positive.max(initial=0) + (n - positive).max(initial=0)), 1.0)
+    up, down = positive * scale, (n - positive) * scale
+    middle = -0.04 - up.max(initial=0)
+    ax.vlines(place, middle, middle + up, color=SERIES[i], linewidth=3)
+    ax.vlines(place, middle - down, middle, color=MUTED, linewidth=3)
+    ax.axhline(middle, color=INK, linewidth=0.6)
+    ax.set_ylim(-0.06 - _HISTOGRAM_HEIGHT, 1.02)
     ax.set_title(label(name, 24), fontsize=8.5)
 
 
@@ -195,7 +250,7 @@ def decision_curve(table: pd.DataFrame, *, models: Sequence[str] | None = None, 
     own = table[~table["model"].isin(list(REFERENCE_CURVES))]
     names = drawn_models(own, models)
     with style():
-        figure = new_figure(6.4, 3.6, (0.65, 2.25, 0.5, 0.1))
+        figure = new_figure(9.0, 3.9, (0.65, 2.4, 0.5, 0.1))
         entries = draw_decision_curve(figure.subplots(), table, names)
         description = "Net benefit against threshold probability for " + ", ".join(label(n) for n in entries)
         return drawing(figure, prefix, "Decision curves", description)
@@ -214,16 +269,23 @@ def draw_decision_curve(ax: Axes, table: pd.DataFrame, names: Sequence[str], *, 
             x, y = rows["threshold"].to_numpy(float), rows["net_benefit"].to_numpy(float)
             ax.plot(x, y, color=MUTED, linewidth=1, linestyle=dash, gid="series")
             entries.append(entry)
-    benefit = own[own["model"].isin(names)]["net_benefit"].to_numpy(float)
+    drawn = own[own["model"].isin(names)]
+    benefit = drawn["net_benefit"].to_numpy(float)
     top = float(np.nanmax(benefit)) if np.isfinite(benefit).any() else 1.0
     ax.set_ylim(-0.15 * max(top, 0.1), 1.1 * max(top, 0.1))  # the line of treat_all has no lower bound
-    ax.set_xlim(0, 1)
+    ax.set_xlim(0, _relevant(drawn))
     ax.grid()
     ax.set_axisbelow(True)
     ax.set_xlabel("Threshold probability")
     ax.set_ylabel("Net benefit")
     add_legend(ax, entries, location=legend)
     return entries
+
+
+def _relevant(curves: pd.DataFrame) -> float:
+    """The end of the thresholds at which a model has a net benefit, and at least 0.2: beyond it no model is of use."""
+    of_use = curves.loc[curves["net_benefit"] > 0, "threshold"]
+    return min(1.0, max(0.2, float(of_use.max()) + 0.05)) if len(of_use) else 1.0
 
 
 def rate_drops(history: pd.DataFrame) -> list[float]:
@@ -250,39 +312,53 @@ def over_trainings(history: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     return tuple(by_iteration.agg(how).where(complete)[present].reset_index() for how in ("median", "min", "max"))
 
 
-def learning_curves(history: pd.DataFrame, *, name: str = "", prefix: str = "learning") -> Drawing:
-    """Accuracy and loss in training and validation against iteration.
+def learning_curves(histories: Mapping[str, pd.DataFrame], *, prefix: str = "learning") -> Drawing:
+    """Accuracy (above) and loss (below) in training and validation against iteration, one column per network; the loss has one scale for all.
 
     Columns iteration, train_loss, train_accuracy, validation_loss, validation_accuracy (the last two NaN at iterations without validation) and,
     optionally, learning_rate: a faint line marks each drop. Of several trainings (columns seed, fold) the median, with a band from the minimum to
     the maximum.
     """
-    curves = over_trainings(history)
-    history = curves[0]
-    x = history["iteration"].to_numpy(float)
+    drawn = list(histories.items())[:MAX_SERIES]
+    n = len(drawn)
+    width = max(2.2, 9.2 / n) if n > 1 else 5.4
+    descriptions = []
     with style():
-        figure = new_figure(4.9, 3.9, (0.65, 0.12, 0.5, 0.08))
-        top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
-        for ax, quantity in ((top, "accuracy"), (bottom, "loss")):
-            _learning_curve(ax, curves, quantity)
-        top.set_ylim(0, 1.02)
-        top.yaxis.set_major_formatter(PercentFormatter(1.0))
-        top.set_ylabel("Accuracy")
-        bottom.set_ylim(0, bottom.get_ylim()[1])
-        bottom.set_ylabel("Loss")
-        bottom.set_xlabel("Iteration")
-        bottom.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        if len(x):
-            bottom.set_xlim(min(0.0, x.min()), max(x.max(), 1.0))
-        add_legend(top, ["training, each mini-batch", "validation"], location="lower right")
-        description = "Accuracy and loss in training and validation against iteration"
-        if len(curves) > 1:
-            description += ", median over the trainings with a band from the minimum to the maximum"
-        if len(history):
-            last = history.iloc[-1]
-            description += f"; last iteration {numbers.count(float(last['iteration']))}"
-            description += f", training loss {numbers.fixed(float(last['train_loss']))}"
-        return drawing(figure, prefix, f"Learning curves of {label(name)}" if name else "Learning curves", description)
+        figure = new_figure(0.75 + width * n, 4.1, (0.65, 0.12, 0.5, 0.3))
+        axes = figure.subplots(
+            2, n, squeeze=False, sharex="col", sharey="row", gridspec_kw={"hspace": 0.12, "wspace": 0.08}
+        )
+        for column, (name, whole) in enumerate(drawn):
+            curves = over_trainings(whole)
+            history = curves[0]
+            top, bottom = axes[0, column], axes[1, column]
+            for ax, quantity in ((top, "accuracy"), (bottom, "loss")):
+                _learning_curve(ax, curves, quantity)
+            x = history["iteration"].to_numpy(float)
+            if len(x):
+                bottom.set_xlim(min(0.0, x.min()), max(x.max(), 1.0))
+                last = history.iloc[-1]
+                text = f"{label(name)}: last iteration {numbers.count(float(last['iteration']))}"
+                descriptions.append(f"{text}, training loss {numbers.fixed(float(last['train_loss']))}")
+            bottom.xaxis.set_major_locator(MaxNLocator(4 if n > 1 else 8, integer=True))
+            top.set_title(label(name, 24), fontsize=8.5)
+        first = axes[0, 0]
+        first.set_ylim(0, 1.02)
+        first.yaxis.set_major_formatter(PercentFormatter(1.0))
+        first.set_ylabel("Accuracy")
+        axes[1, 0].set_ylim(0, _loss_top(drawn))
+        axes[1, 0].set_ylabel("Loss")
+        figure.text(0.5, 0.02, "Iteration", ha="center", va="bottom", fontsize=9)
+        add_legend(axes[0, -1], ["training", "validation"], location="lower right")
+        title = f"Learning curves of {label(drawn[0][0])}" if n == 1 else "Learning curves"
+        return drawing(figure, prefix, title, "; ".join(descriptions))
+
+
+def _loss_top(histories: Sequence[tuple[str, pd.DataFrame]]) -> float:
+    """The end of the axis of the loss: single mini-batches with a very large loss do not flatten the curves."""
+    losses = np.concatenate([h[["train_loss", "validation_loss"]].to_numpy(float).ravel() for _, h in histories])
+    losses = losses[np.isfinite(losses)]
+    return 1.1 * float(np.quantile(losses, 0.98)) if len(losses) and losses.max() > 0 else 1.0
 
 
 def _learning_curve(ax: Axes, curves: Sequence[pd.DataFrame], quantity: str) -> None:
@@ -295,17 +371,9 @@ def _learning_curve(ax: Axes, curves: Sequence[pd.DataFrame], quantity: str) -> 
         known = np.isfinite(low)
         ax.fill_between(x[known], low[known], high[known], color=colour, alpha=0.2, linewidth=0)
     ax.plot(x, train, color=SERIES[0], linewidth=0.8, gid="series")
-    validated = np.isfinite(validation)
-    ax.plot(
-        x[validated],
-        validation[validated],
-        color=SERIES[1],
-        linestyle=LINES[1],
-        linewidth=1.5,
-        marker="o",
-        markersize=3,
-        gid="series",
-    )
+    known = np.isfinite(validation)
+    dashes: dict[str, Any] = {"linestyle": LINES[1], "linewidth": 1.5, "marker": "o", "markersize": 3}
+    ax.plot(x[known], validation[known], color=SERIES[1], gid="series", **dashes)
     for at in rate_drops(history):
         ax.axvline(at, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)))
     ax.grid(axis="y")
@@ -322,7 +390,7 @@ def confusion(
     lines = ceil(max(len(names), 1) / columns)
     descriptions = []
     with style():
-        figure = new_figure(0.6 + 1.6 * columns, 0.55 + 1.8 * lines, (0.55, 0.05, 0.5, 0.25))
+        figure = new_figure(0.6 + 2.1 * columns, 0.55 + 2.3 * lines, (0.55, 0.05, 0.5, 0.25))
         axes = grid(figure, lines, columns, (0.15, 0.35))
         for i, ax in enumerate(axes.flat):
             if i >= len(names):
@@ -347,7 +415,9 @@ def _matrix(ax: Axes, cells: np.ndarray) -> None:
         share = n / totals[r, 0] if totals[r, 0] > 0 else 0.0
         colour = SERIES[0 if r == c else 1]
         ax.fill([c, c + 1, c + 1, c], [r, r, r + 1, r + 1], color=colour, alpha=0.38 * share, linewidth=0)
-        ax.text(c + 0.5, r + 0.5, numbers.count(n), ha="center", va="center", fontsize=12)
+        ax.text(c + 0.5, r + 0.46, numbers.count(n), ha="center", va="center", fontsize=12)
+        if totals[r, 0] > 0:
+            ax.text(c + 0.5, r + 0.74, f"{numbers.percent(share)}%", ha="center", va="center", fontsize=8)
     for at in (0, 1, 2):
         ax.plot([at, at], [0, 2], color=MUTED, linewidth=0.8)
         ax.plot([0, 2], [at, at], color=MUTED, linewidth=0.8)

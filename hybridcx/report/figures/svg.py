@@ -151,7 +151,7 @@ def add_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, **options: object) 
     ax.plot(x, y, color=SERIES[i], linestyle=LINES[i], gid="series", **options)  # type: ignore[arg-type]
 
 
-def add_legend(ax: Axes, names: Sequence[str], *, location: str = "") -> None:
+def add_legend(ax: Axes, names: Sequence[str], *, location: str = "", max_chars: int = MAX_LABEL_CHARS) -> None:
     """A legend of the series, beside the axes or at a `location` of matplotlib's inside them.
 
     The texts are set afterwards, because matplotlib hides labels that begin with "_".
@@ -160,7 +160,7 @@ def add_legend(ax: Axes, names: Sequence[str], *, location: str = "") -> None:
     place: dict[str, Any] = {"loc": location} if location else {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
     legend = ax.legend(handles, ["."] * len(handles), handlelength=2.6, **place)
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(label(name))
+        text.set_text(label(name, max_chars))
 
 
 def outer_labels(figure: Figure, x: str, y: str) -> None:

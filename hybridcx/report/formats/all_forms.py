@@ -11,6 +11,7 @@ from hybridcx.report.content import Content
 from hybridcx.vocabulary.extras import EXTRAS, absent, remedy
 
 FORMS = {
+    "summary": "summary.html, the answer alone, on one printed page",
     "word": "report.docx, the whole report for Word",
     "latex": "latex/, the tables for LaTeX (booktabs)",
     "figures": "figures/, every figure as SVG and PNG",
@@ -46,6 +47,10 @@ def forms_of(also: str | Sequence[str]) -> tuple[str, ...]:
 
 def write_forms(folder: Path, forms: Sequence[str], content: Content, page: Page) -> None:
     """Write these forms into the folder of the report."""
+    if "summary" in forms:
+        from hybridcx.report.formats.html import render
+
+        _write(folder / "summary.html", render(page, summary=True))
     if "word" in forms:
         from hybridcx.report.formats.word import word
 

@@ -62,19 +62,19 @@ def works() -> dict[str, str]:
 
 def paper(content: Content, page: Page) -> dict[str, str]:
     """File name -> text: `paper.md`, and `references.bib` with the works that it cites."""
-    first = page.first
     cited: Cited = {}
     own = list(content.study_methods)
     statistics = _statistics(content, cited)
     methods = [escaped(p) for p in (own or content.methods)]
     parts = _parts(content, cited)
-    results = [escaped(s) for s in (*first.before, first.lead, *(a + rest for a, rest in first.answers)) if s]
+    before = [] if content.answers is not None else answers.before_results(content.primary_pairs)
+    results = [escaped(answers.unbroken(s)) for s in (*before, *answers.sentences(content))]
     out = [f"---\nbibliography: references.bib\n---\n\n{_ABOUT}", "# Methods"]
     out += ["## Cases, models and calls" if own else "## Analysis", *methods, *parts]
     out += ["## Statistical analysis", *statistics] if statistics else []
     out += [_software(content), "# Results", *results, *_performance(content, page)]
-    if first.caveats:
-        out += ["# Limitations", *[escaped(c) for c in first.caveats]]
+    if content.caveats:
+        out += ["# Limitations", *[escaped(c) for c in content.caveats]]
     out += ["# References"] if cited else []
     return {"paper.md": "\n\n".join(out) + "\n", "references.bib": "\n".join(works()[k] for k in sorted(cited))}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridcx.report.blocks import Block, Figure, Page
 from hybridcx.report.formats.html import literal
+from hybridcx.report.numbers import count
 from hybridcx.report.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -36,20 +37,15 @@ def word(page: Page) -> bytes:
     document.add_heading(literal(page.title), 0)
     document.add_paragraph(f"hybridcx {page.command}: report")
     document.add_heading(literal(page.question), 1)
-    for text in first.before:
-        _phrase(document.add_paragraph(), text)
     if first.lead:
         _phrase(document.add_paragraph(), first.lead, bold=True)
-    for subject, rest in first.answers:
-        item = document.add_paragraph(style="List Bullet")
-        item.add_run(literal(subject)).bold = True
-        _phrase(item, rest)
     if first.forest:
         _figure(document, first.forest)
-    for title, items in (("Caveats", first.caveats), ("Warnings of the run", first.warnings)):
-        if items:
-            document.add_heading(title, 2)
-            _items(document, items)
+    if first.table:
+        _table(document, first.table, first.table_number)
+    if first.caveats:
+        document.add_heading("Caveats", 2)
+        _items(document, first.caveats)
     for section in page.sections:
         document.add_heading(literal(section.title), 1)
         for block in section.blocks:
@@ -96,6 +92,8 @@ def _block(document: Document, block: Block) -> None:
     elif block.kind == "figures":
         for figure in block.figures:
             _figure(document, figure)
+    elif block.kind == "pointer":
+        document.add_paragraph(f"{literal(block.title)} {block.text}, {count(block.n)} rows.")
     elif block.kind == "casebook":
         document.add_paragraph(CASES_ELSEWHERE)
     elif block.kind == "definitions":

@@ -40,13 +40,13 @@ def section(content: Content) -> Section:
     section = Section()
     metrics = content.table("audit_metrics")
     section.table(readings_table(content.table("audit_readings")))
-    for t in metrics_tables(metrics, PROPORTIONS, "audit-metrics", "The table recomputed, in %", WILSON):
-        section.table(t)
-    section.table(matrices_table(content.table("audit_matrices")))
+    for i, t in enumerate(metrics_tables(metrics, PROPORTIONS, "audit-metrics", "The table recomputed, in %", WILSON)):
+        section.table(t, detail=None if i == 0 else True)
     section.table(pairs_table(content.table("audit_comparisons")))
-    section.table(values_table(content.table("audit_values"), metrics))
+    section.table(matrices_table(content.table("audit_matrices")), detail=True)
+    section.table(values_table(content.table("audit_values"), metrics), detail=True)
     for t in metrics_tables(metrics, FURTHER, "audit-further", "Further metrics recomputed", OTHER_INTERVALS):
-        section.table(t)
+        section.table(t, detail=True)
     return section
 
 

@@ -20,22 +20,24 @@ CAP_ROWS = 40
 def section(content: Content) -> Section:
     """The figure of the curves and the tables."""
     section = Section()
-    bins = content.table("calibration")
-    section.figures(_figure(content, bins) if len(bins) else None)
+    curves = content.table("calibration_curve")
+    section.figures(_figure(content, curves) if len(curves) else None)
     section.table(metrics_table(content.table("metrics"), SCORE_METRICS, "scores", "Metrics of the scores."))
-    section.table(line_table(content.table("calibration_line")))
-    section.table(brier_table(content.table("brier_decomposition")))
+    section.table(line_table(content.table("calibration_line")), detail=True)
+    section.table(brier_table(content.table("brier_decomposition")), detail=True)
     return section
 
 
-def _figure(content: Content, bins: pd.DataFrame) -> Figure:
-    bins, seed = shown_rows.one_seed(bins)
-    models = content.models_of(bins)
-    caption = "Fraction positive against mean score in bins of equal width, with Wilson confidence intervals"
-    caption += (f", seed {seed}." if seed is not None else ".") + plots.omitted_note(bins, models)
-    if "warning" in bins and bins["warning"].notna().any():
+def _figure(content: Content, curves: pd.DataFrame) -> Figure:
+    curves, seed = shown_rows.one_seed(curves)
+    models = content.models_of(curves)
+    caption = "Calibration: fraction positive in ten bins of equal count with Wilson intervals, and locally weighted regression (line)"
+    caption += f", seed {seed}." if seed is not None else "."
+    caption += " Below: scores of positive (up) and other cases (down)." + plots.omitted_note(curves, models)
+    bins = content.table("calibration")
+    if len(bins) and "warning" in bins and bins["warning"].notna().any():
         caption += " Caution: " + "; ".join(dict.fromkeys(bins["warning"].dropna().astype(str))) + "."
-    return Figure("calibration", plots.calibration(bins, models=models), caption, "calibration.csv")
+    return Figure("calibration", plots.calibration(curves, models=models), caption, "calibration_curve.csv")
 
 
 def line_table(lines: pd.DataFrame) -> Table | None:

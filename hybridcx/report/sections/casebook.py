@@ -16,7 +16,7 @@ import pandas as pd
 from hybridcx import vocabulary
 from hybridcx.report import numbers, shown_rows
 from hybridcx.report.blocks import Block, Section, data_uri
-from hybridcx.report.casebook_view import CasebookPage, CasebookView, CaseList, CaseView, MapView
+from hybridcx.report.casebook_view import CasebookPage, CasebookView, CaseView, MapView
 from hybridcx.report.content import Content
 from hybridcx.report.shown_rows import caution, limits, number
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
@@ -42,18 +42,18 @@ POINTING = (
 
 
 def section(content: Content) -> Section:
-    """The tables of cells and of the pointing game, and the cases; empty without noteworthy cases."""
+    """The tables of cells and of the pointing game, and the cases; empty without noteworthy cases, and for predictions without images."""
     section = Section()
     book, cells = content.table("casebook"), content.table("case_cells")
-    if book.empty or book["number"].isna().all():
+    if content.casebook is None or book.empty or book["number"].isna().all():
         return section
-    section.table(cells_table(cells))
-    section.table(pointing_table(content.table("pointing")))
+    section.table(cells_table(cells), detail=True)
+    section.table(pointing_table(content.table("pointing")), detail=True)
     page = casebook_page(content)
     total = book.loc[_noteworthy(book, cells), "case_id"].nunique()
     text = (
-        f"{len(page.cases)} of {total} noteworthy cases are shown: those on which the models of a listed pair differ, those that every model "
-        "gets wrong, and those with a score within 0.05 of a compared model's threshold."
+        f"{len(page.cases)} of {total} noteworthy {'case is' if total == 1 else 'cases are'} shown: those on which most of the pairs differ, "
+        "some that every model gets wrong, and some with a score within 0.05 of a compared model's threshold."
     )
     rest = total - len(page.cases)
     text += f" {numbers.count(rest)} more {'is' if rest == 1 else 'are'} in casebook.csv." if rest else ""
@@ -114,7 +114,7 @@ def pointing_table(pointing: pd.DataFrame) -> Table | None:
 
 
 def casebook_page(content: Content) -> CasebookPage:
-    """The filters, the shown cases, and for each pair the lists of the cases in its cells."""
+    """The filters and the shown cases."""
     book, cells = content.table("casebook"), content.table("case_cells")
     pairs = list(dict.fromkeys(zip(cells["model"], cells["comparator"], strict=True))) if len(cells) else []
     number_of = {str(c): int(k) for c, k in zip(book["case_id"], book["number"], strict=True) if pd.notna(k)}
@@ -141,30 +141,11 @@ def casebook_page(content: Content) -> CasebookPage:
     for case, rows in sorted(rows_of.items(), key=lambda item: number_of[item[0]]):
         own = {name: by_case.get(case, pd.DataFrame()) for name, by_case in details.items()}
         cases.append(_case(case, rows, passes[case], compared, own, content.casebook))
-    lists = tuple((f"{a} against {b}", _lists(a, b, cell_of[a, b], number_of)) for a, b in pairs)
-    return CasebookPage((("all shown", len(rows_of)), *counts), tuple(cases), lists)
+    return CasebookPage((("all shown", len(rows_of)), *counts), tuple(cases))
 
 
 def _by_case(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(c): part for c, part in rows.groupby("case_id", sort=False)} if len(rows) else {}
-
-
-def _lists(model: str, comparator: str, cell_of: pd.Series, number_of: Mapping[str, int]) -> tuple[CaseList, ...]:
-    """The cases in each cell of one pair."""
-    titles = {
-        "only_model": f"only {model} right",
-        "only_comparator": f"only {comparator} right",
-        "both_wrong": "both wrong",
-        "both_right": "both right",
-    }
-    lists = []
-    for cell, title in titles.items():
-        ids = [str(c) for c in cell_of.index[cell_of == cell]]
-        rest = len(ids) - MAX_IDS
-        more = f" and {numbers.count(rest)} more in case_cells.csv" if rest > 0 else ""
-        cases = tuple((c, number_of.get(c, 0)) for c in ids[:MAX_IDS])
-        lists.append(CaseList(f"{title} ({numbers.count(len(ids))})", cases, more))
-    return tuple(lists)
 
 
 def _case(
@@ -183,7 +164,6 @@ def _case(
     facts += _lesion_facts(details["lesions"])
     facts += _neighbour_facts(details["neighbours"])
     facts += _map_facts(details["saliency"])
-    others = (r for r in rows if r["model"] not in compared)
     return CaseView(
         number=int(first["number"]),
         case_id=case,
@@ -194,8 +174,7 @@ def _case(
         image=image,
         boxes=_boxes(details["lesions"], view) if image else (),
         maps=_maps(int(first["number"]), case, details["saliency"], folder) if folder else (),
-        scores=_scores(int(first["number"]), case, [r for r in rows if r["model"] in compared], view),
-        others=", ".join(f"{r['model']} {_score(r['score'])} {'✓' if r['correct'] else '✗'}" for r in others),
+        scores=_scores([r for r in rows if r["model"] in compared]),
     )
 
 
@@ -210,10 +189,9 @@ def _why(rows: Sequence[Mapping[Any, Any]]) -> str:
     return why + (f"; discordant in {n_pairs} listed pair{'s' if n_pairs > 1 else ''}" if n_pairs else "")
 
 
-def _scores(case_number: int, case: str, rows: Sequence[Mapping[Any, Any]], view: CasebookView | None) -> Table:
-    head = ["Model", f"P({view.positive})" if view else "Score", "Call", "Result"]
-    body: list[Cells] = [[str(r["model"]), Cell(_score(r["score"])), str(r["y_pred"]), _result(r)] for r in rows]
-    return table(f"case-{case_number}-scores", f"Calls of the compared models, case {case}.", head, body)
+def _scores(rows: Sequence[Mapping[Any, Any]]) -> tuple[tuple[str, str], ...]:
+    """Each model with its score, its call and whether that is right."""
+    return tuple((str(r["model"]), f"{_score(r['score'])} {r['y_pred']} {_result(r)}") for r in rows)
 
 
 def _score(x: object) -> str:
@@ -251,15 +229,9 @@ def _lesion_facts(lesions: pd.DataFrame) -> list[tuple[str, str]]:
 def _neighbour_facts(neighbours: pd.DataFrame) -> list[tuple[str, str]]:
     facts = []
     for network, part in neighbours.groupby("network", sort=False) if len(neighbours) else ():
-        cases = (f"{r['neighbour']} {r['neighbour.label']} {_distance(r['distance'])}" for r in part.to_dict("records"))
+        cases = (f"{r['neighbour']} {r['neighbour.label']}" for r in part.to_dict("records"))
         facts.append((f"Nearest training cases, {network}", ", ".join(cases)))
     return facts
-
-
-def _distance(x: object) -> str:
-    """Three decimals, six for smaller distances; below that a distance is floating point error."""
-    d = number(x)
-    return numbers.NA if not isfinite(d) else "<0.000001" if d < 1e-6 else numbers.fixed(d, 3 if d >= 0.001 else 6)
 
 
 def _map_facts(saliency: pd.DataFrame) -> list[tuple[str, str]]:

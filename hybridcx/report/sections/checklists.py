@@ -32,5 +32,5 @@ def section(content: Content) -> Section:
         head = ("Item", "Topic", "Evidenced", "What this report has", "Where")
         caption = f"{one.name}: items that this report evidences."
         remark = f"Not evidenced here: {rest}. {one.note} {one.citation}."
-        section.table(table(key, caption, head, rows, remark=remark, source="checklist.csv"))
+        section.table(table(key, caption, head, rows, remark=remark, source="checklist.csv"), detail=True)
     return section

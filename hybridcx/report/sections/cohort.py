@@ -32,7 +32,7 @@ def section(content: Content) -> Section:
         caption = f"Cases of the training, validation and test sets{of_each}."
         section.table(frame_table("split", caption, split), study_number=1)
     if flow is not None and has_flow:
-        section.table(flow_table(flow))
+        section.table(flow_table(flow), detail=True)
     return section
 
 

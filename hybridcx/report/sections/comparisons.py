@@ -14,10 +14,12 @@ from hybridcx import vocabulary
 from hybridcx.report import answers, numbers, shown_rows
 from hybridcx.report.blocks import Section
 from hybridcx.report.content import Content
-from hybridcx.report.metrics_table import CAP_ROWS, MC_REMARK, monte_carlo, most_common
+from hybridcx.report.metrics_table import CAP_ROWS, monte_carlo, most_common
 from hybridcx.report.shown_rows import Pair, caution, number
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
+OPEN = ("auroc",)
+"""Metrics whose table is open, besides the primary metric."""
 OWN_TABLE = ("accuracy", "auroc", "sensitivity", "specificity")
 """Metrics with a table of their own, besides the primary metric."""
 RANKED = ("accuracy", "sensitivity", "specificity", "auroc", "auprc", "brier", "net_benefit")
@@ -49,12 +51,17 @@ def section(content: Content) -> Section:
     )
     own = vocabulary.in_order([content.metric, *OWN_TABLE], [content.metric])
     for name in own:
-        section.table(pairs_table([p for p in pairs if p.metric == name], name), fold=name != content.metric)
-    section.table(multiplicity_table(content.table("multiplicity"), primary))
-    section.table(omnibus_table(content.table("omnibus")))
-    section.table(ranking_table(content.table("ranking")))
-    section.table(overlap_table(content.table("error_overlap")))
-    section.table(other_pairs_table([p for p in pairs if p.metric not in own]))
+        detail = None if name in (content.metric, *OPEN) else True
+        section.table(pairs_table([p for p in pairs if p.metric == name], name), detail=detail)
+    details = (
+        multiplicity_table(content.table("multiplicity"), primary),
+        omnibus_table(content.table("omnibus")),
+        ranking_table(content.table("ranking")),
+        overlap_table(content.table("error_overlap")),
+        other_pairs_table([p for p in pairs if p.metric not in own]),
+    )
+    for further in details:
+        section.table(further, detail=True)
     return section
 
 
@@ -114,8 +121,10 @@ class _MetricPairs:
 
         def effect(p: Pair) -> Cell:
             interval = numbers.difference_interval(self.metric, p.estimate, p.low, p.high, p.margin)
-            marks = notes.mark(*_pair_notes(p, self.method, self.test))
-            return Cell(interval, monte_carlo(self.metric, p.mc_errors), marks)
+            marks = notes.mark(
+                *_pair_notes(p, self.method, self.test), monte_carlo(self.metric, p.mc_errors, (p.low, p.high))
+            )
+            return Cell(interval, "", marks)
 
         columns = [
             _Column("Model", lambda p: p.model),
@@ -146,7 +155,6 @@ class _MetricPairs:
         remark = f"{effect}; interval: {vocabulary.method_label(self.method)}."
         remark += " b, c: cases that only the model, only the comparator got right." if self.counts else ""
         remark += SIMULTANEOUS_REMARK if self.simultaneous else ""
-        remark += MC_REMARK if any(map(_resampled, self.pairs)) else ""
         remark += CLUSTER_REMARK if self.clustered else ""
         source = " behind the adjusted p" if self.mcnemar and self.adjusted else ""
         return remark + (f" Test{source}: {vocabulary.method_label(self.test)}." if self.test else "")
@@ -202,10 +210,6 @@ def _pair_notes(p: Pair, method: str, test: str) -> list[str]:
     return notes
 
 
-def _resampled(p: Pair) -> bool:
-    return any(map(isfinite, p.mc_errors))
-
-
 def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
     """The comparisons in all other metrics, metric by metric; None without any."""
     if not pairs:
@@ -221,14 +225,16 @@ def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
         effect = numbers.difference_interval(metric, p.estimate, p.low, p.high)
         test = "" if p.test in ("", p.method) else f"; p: {vocabulary.method_label(p.test)}"
         disagreement = answers.disagreement(p)
-        marks = notes.mark(*(f"caution: {w}" for w in p.warnings), *([disagreement] if disagreement else []))
+        marks = notes.mark(
+            *(f"caution: {w}" for w in p.warnings), disagreement, monte_carlo(metric, p.mc_errors, (p.low, p.high))
+        )
         verdict = [answers.verdict_text(p) if p.verdict else numbers.NA] if with_verdicts else []
         rows.append(
             [
                 title,
                 p.model,
                 p.comparator,
-                Cell(effect, monte_carlo(metric, p.mc_errors), marks),
+                Cell(effect, "", marks),
                 Cell(numbers.p_value(p.p)),
                 Cell(numbers.p_value(p.adjusted)),
                 vocabulary.method_label(p.method) + test,
@@ -241,7 +247,6 @@ def other_pairs_table(pairs: Sequence[Pair]) -> Table | None:
     head += ["Method", *(["Verdict"] if with_verdicts else [])]
     caption = "Paired comparisons of the other metrics (exploratory)."
     remark = "Difference: model minus comparator; ratio: model over comparator; points: percentage points."
-    remark += MC_REMARK if any(map(_resampled, pairs)) else ""
     return table("pairs-other", caption, head, rows, notes=notes, remark=remark, source="comparisons.csv", cap=CAP_ROWS)
 
 

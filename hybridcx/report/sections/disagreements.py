@@ -9,22 +9,26 @@ import pandas as pd
 from hybridcx.report import numbers, shown_rows
 from hybridcx.report.blocks import Section
 from hybridcx.report.content import Content
+from hybridcx.report.sections import casebook
 from hybridcx.report.tables import Cell, Cells, Table, table
 
-CAP_CASES = 100
-MAX_CALL_COLUMNS = 10
+CAP_CASES = 12
+MAX_CALL_COLUMNS = 8
 _CASE_COLUMNS = ("case_id", "y_true", "n.models.wrong", "seed")
 
 
 def section(content: Content) -> Section:
-    """The table of these cases."""
+    """The table of these cases, and the number of cases in each cell of a pair."""
     section = Section()
-    section.table(disagreements_table(content.table("disagreements"), content.primary_models), fold=False)
+    in_casebook = bool(len(content.table("casebook"))) and content.casebook is not None
+    section.table(disagreements_table(content.table("disagreements"), content.primary_models), detail=in_casebook)
+    if not in_casebook:
+        section.table(casebook.cells_table(content.table("case_cells")), detail=True)
     return section
 
 
 def disagreements_table(cases: pd.DataFrame, primary_models: Sequence[str]) -> Table | None:
-    """Cases in rows, those with most errors first; models in columns, with their wrong calls. None without cases."""
+    """Cases in rows, those on which the models differ first, by errors; models in columns, with their wrong calls. None without."""
     if cases.empty:
         return None
     models = [c for c in cases.columns if c not in _CASE_COLUMNS]
@@ -33,7 +37,9 @@ def disagreements_table(cases: pd.DataFrame, primary_models: Sequence[str]) -> T
     )
     cases, caption = shown_rows.first_seed(cases, caption, "disagreements.csv")
     columns = [m for m in primary_models if m in models][:MAX_CALL_COLUMNS] or models[:MAX_CALL_COLUMNS]
-    by_errors = cases.sort_values("n.models.wrong", ascending=False, kind="stable")
+    # cases on which the models differ decide their comparison; those that all get wrong do not
+    differ = (cases["n.models.wrong"] < len(models)) & (len(models) > 1)
+    by_errors = cases.assign(differ=differ).sort_values(["differ", "n.models.wrong"], ascending=False, kind="stable")
     rows: list[Cells] = []
     for r in by_errors.head(CAP_CASES).to_dict("records"):
         truth = str(r["y_true"])
@@ -45,6 +51,6 @@ def disagreements_table(cases: pd.DataFrame, primary_models: Sequence[str]) -> T
     remark += f" Calls of {len(columns)} of them are shown." if len(columns) < len(models) else ""
     if len(by_errors) > CAP_CASES:
         total = numbers.count(len(by_errors))
-        remark += f" The {CAP_CASES} cases with most errors of {total}; all are in disagreements.csv."
+        remark += f" {CAP_CASES} of {total} cases, those on which the models differ first; the file has all."
     head = ["Case", "Truth", "Models in error", *columns]
     return table("cases", caption, head, rows, remark=remark, source="disagreements.csv")

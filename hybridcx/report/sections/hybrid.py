@@ -50,13 +50,14 @@ def section(content: Content) -> Section:
         _summary(effects),
         OVER_SEEDS if over_seeds else ONE_TRAINING,
     )
-    for metric in _metrics(matrix):
-        section.table(matrix_table(matrix, metric))
+    for i, metric in enumerate(_metrics(matrix)):
+        section.table(matrix_table(matrix, metric), detail=i > 0)
     if not effects.empty:
         section.text(AVERAGES)
         metric = _metrics(effects)[0]
-        section.figures(*(_forest(effects, metric, part) for part in ("grid", "softmax")))
-        section.table(effects_table(effects))
+        for part in ("grid", "softmax"):
+            section.figures(_forest(effects, metric, part), detail=True)
+        section.table(effects_table(effects), detail=True)
     return section
 
 

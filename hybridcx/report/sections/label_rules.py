@@ -45,9 +45,9 @@ def section(content: Content) -> Section:
         primary = content.primary_pairs
         own = rules[(rules["metric"] == content.metric) & _of_pairs(rules, primary)]
         section.text(summary(rules, content.metric, primary))
-        section.table(rules_table(rules))
-        section.table(conclusions_table(own, content.metric))
-    section.table(disputed)
+        section.table(rules_table(rules), detail=True)
+        section.table(conclusions_table(own, content.metric), detail=True)
+    section.table(disputed, detail=True)
     return section
 
 

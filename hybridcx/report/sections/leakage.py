@@ -38,11 +38,11 @@ def section(content: Content) -> Section:
     """The pairs of nearly identical images with their pictures, and how well each kind of feature predicts the label."""
     section = Section()
     pairs = content.table("near_duplicates")
-    section.table(pairs_table(pairs))
+    section.table(pairs_table(pairs), detail=len(pairs) > MAX_PICTURED)
     folder = content.casebook.folder if content.casebook else None
     if len(pairs) and folder is not None:
         section.blocks.append(Block("pairs", pictures=tuple(_pictures(in_order(pairs), folder))))
-    section.table(marks_table(content.table("shortcuts")))
+    section.table(marks_table(content.table("shortcuts")), detail=True)
     return section
 
 
@@ -89,7 +89,8 @@ def pairs_table(pairs: pd.DataFrame) -> Table | None:
     # the divisions of several trainings differ, and then no split is given
     across = f"{int(_across_splits(pairs).sum())} across splits, " if pairs["split"].notna().any() else ""
     differ = int(_labels_differ(pairs).sum())
-    caption = f"Nearly identical images: {len(pairs)} pairs, {across}{differ} with different labels."
+    n = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+    caption = f"Nearly identical images: {n}, {across}{differ} with different labels."
     head = ("Case", "Other case", "Correlation", "Labels", "Splits")
     return table("near-duplicates", caption, head, rows, remark=PAIRS, source="near_duplicates.csv", cap=MAX_PAIRS)
 

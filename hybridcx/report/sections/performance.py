@@ -6,7 +6,7 @@ import pandas as pd
 
 from hybridcx import vocabulary
 from hybridcx.report import numbers, shown_rows
-from hybridcx.report.blocks import Figure, Section
+from hybridcx.report.blocks import OPEN_ROWS, Figure, Section
 from hybridcx.report.content import Content
 from hybridcx.report.figures import plots
 from hybridcx.report.frame_table import frame_table, with_index
@@ -24,25 +24,36 @@ def section(content: Content) -> Section:
     section = Section()
     metrics, confusion = content.table("metrics"), content.table("confusion")
     caption = "Performance on the test set with confidence intervals."
-    section.table(metrics_table(metrics, MAIN, "table-iii", caption), study_number=3, fold=False)
+    total = metrics["model"].nunique() if len(metrics) else 0
+    caption += f" The models of the comparisons; metrics.csv has all {total}." if total > OPEN_ROWS else ""
+    section.table(metrics_table(_main_rows(content), MAIN, "table-iii", caption), study_number=3, detail=False)
     if len(confusion):
         confusion, seed = shown_rows.one_seed(confusion)
         section.figures(_confusion_figure(content, confusion, seed))
-        section.table(confusion_table(confusion))
-    section.table(thresholds_table(content.table("thresholds")))
-    section.table(metrics_table(metrics, CALL_METRICS, "calls", "Further metrics of the calls."))
+        section.table(confusion_table(confusion), detail=True)
     section.table(prevalence_table(metrics))
+    section.table(thresholds_table(content.table("thresholds")), detail=True)
+    section.table(metrics_table(metrics, CALL_METRICS, "calls", "Further metrics of the calls."), detail=True)
     if content.heads_table is not None and len(content.heads_table):
         caption = "Heads: the features each was fitted on, and the choice of cross-validation within the training set."
-        section.table(frame_table("heads", caption, content.heads_table))
+        section.table(frame_table("heads", caption, content.heads_table, source="heads.csv"), detail=True)
     return section
+
+
+def _main_rows(content: Content) -> pd.DataFrame:
+    """The metrics of all models, or of many those of the primary ones; the file has all."""
+    metrics = content.table("metrics")
+    if metrics.empty or metrics["model"].nunique() <= OPEN_ROWS:
+        return metrics
+    names = content.models_of(metrics) or list(dict.fromkeys(metrics["model"].astype(str)))[:OPEN_ROWS]
+    return metrics[metrics["model"].astype(str).isin(names)]
 
 
 def _confusion_figure(content: Content, confusion: pd.DataFrame, seed: object) -> Figure:
     models, total = content.models_of(confusion), confusion["model"].nunique()
     drawn = min(len(models) if models else total, plots.MAX_MATRICES)
     caption = "Confusion matrices" + (f" of seed {seed}." if seed is not None else ".")
-    caption += "" if drawn == total else f" {drawn} of {total} models; all are in the table below."
+    caption += "" if drawn == total else f" {drawn} of {total} models; the file has all."
     drawing = plots.confusion(confusion, models=models, negative=_negative_label(content, confusion))
     return Figure("confusion", drawing, caption, "confusion.csv")
 
@@ -70,7 +81,14 @@ def confusion_table(confusion: pd.DataFrame) -> Table | None:
     positive = " or ".join(dict.fromkeys(confusion["positive"].astype(str)))
     head = ["Model", "True positive", "False negative", "False positive", "True negative"]
     caption = "Counts behind the confusion matrices."
-    return table("confusion-counts", caption, head, rows, remark=f"Positive: {positive}.", source="confusion.csv")
+    return table(
+        "confusion-counts",
+        caption,
+        head,
+        rows,
+        remark="" if positive.lower() == "positive" else f"The positive class is {positive}.",
+        source="confusion.csv",
+    )
 
 
 def thresholds_table(thresholds: pd.DataFrame) -> Table | None:

@@ -8,6 +8,11 @@ from hybridcx.report import numbers
 from hybridcx.report.blocks import Section
 from hybridcx.report.content import Content
 
+RECORD = (
+    "provenance.json records versions, seed, options and the hashes of the inputs; hybridcx verify recomputes the numbers from the files beside this "
+    "page."
+)
+
 
 def section(content: Content) -> Section:
     """Names and values; nested ones as "name: inner name"."""
@@ -18,7 +23,8 @@ def section(content: Content) -> Section:
             pairs += [(f"{name}: {k}", _text(v)) for k, v in value.items()]
         else:
             pairs.append((str(name), _text(value)))
-    section.definitions(pairs)
+    section.text(RECORD if pairs else "")
+    section.definitions(pairs, title="Versions, seed and hashes", detail=True)
     return section
 
 

@@ -24,7 +24,7 @@ def section(content: Content) -> Section:
     if agreement is None:
         return section
     section.text(*content.reader_notes)
-    section.table(agreement)
+    section.table(agreement, detail=True)
     section.table(performance_table(content.table("reader_performance")))
     section.table(comparisons_table(content.table("reader_comparisons")))
     return section

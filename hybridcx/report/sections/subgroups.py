@@ -38,6 +38,8 @@ METRICS = ("accuracy", "sensitivity", "specificity", "auroc")
 MAX_PANELS = 4
 MAX_LEVELS = 36
 CAP_INTERACTIONS = 60
+COPIES = "copy_in_training"
+"""The subgroup that a run makes of the test cases with nearly the same image in training."""
 DISPUTED = "stratum"
 """The subgroup of the disputed cases, which the section on labelling rules has."""
 ALL = ("", "All cases")
@@ -83,11 +85,13 @@ def section(content: Content) -> Section:
             selection = f", those of {answers.short_name(best)}, whose observed value is the best" if best else ""
             caption += f" {len(drawn)} of {len(primary)} comparisons{selection}; the file has all."
         plot = forest(panels, metric, difference=bool(drawn), margin=margin)
-        section.figures(Figure("subgroups-forest", plot, caption, "comparisons.csv" if drawn else "metrics.csv"))
+        asked = {e.subgroup for p in panels for e in p.effects} - {"", COPIES}
+        source = "comparisons.csv" if drawn else "metrics.csv"
+        section.figures(Figure("subgroups-forest", plot, caption, source), detail=not asked)
     if drawn and panels:
-        section.table(differences_table(panels, metric, margin))
-    section.table(metrics_table(content.table("metrics")))
-    section.table(interactions_table(content.table("interactions"), primary))
+        section.table(differences_table(panels, metric, margin), detail=True)
+    section.table(metrics_table(content.table("metrics")), detail=True)
+    section.table(interactions_table(content.table("interactions"), primary), detail=True)
     return section
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 from hybridcx import vocabulary
 from hybridcx.report import numbers, shown_rows
 from hybridcx.report.answers import in_sentence
-from hybridcx.report.blocks import Figure, Section
+from hybridcx.report.blocks import OPEN_ROWS, Figure, Section
 from hybridcx.report.content import Content
 from hybridcx.report.figures.svg import (
     MARKERS,
@@ -65,8 +65,8 @@ def section(content: Content) -> Section:
     caption += "" if len(drawn) == len(everyone) else f" {len(drawn)} of {len(everyone)} models; the file has all."
     section.figures(Figure("training-size", figure(points, drawn, metric), caption, "training_size.csv"))
     in_order = [*models, *(m for m in everyone if m not in models)]
-    section.table(size_table(points, in_order, metric), fold=False)
-    section.table(needed_table(points, terms, in_order, metric), fold=False)
+    section.table(size_table(points, in_order, metric), detail=len(in_order) > OPEN_ROWS)
+    section.table(needed_table(points, terms, in_order, metric), detail=True)
     return section
 
 

@@ -26,7 +26,7 @@ def section(content: Content) -> Section:
         caption = "Net benefit against threshold probability" + (f", seed {seed}." if seed is not None else ".")
         caption += plots.omitted_note(curves, models)
         section.figures(Figure("decision", plots.decision_curve(curves, models=models), caption, "decision_curve.csv"))
-    section.table(differences_table(content.table("decision_curve_differences")))
+    section.table(differences_table(content.table("decision_curve_differences")), detail=True)
     return section
 
 

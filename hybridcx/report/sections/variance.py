@@ -25,9 +25,11 @@ def section(content: Content) -> Section:
     section = Section()
     metric = content.metric
     section.table(variance_table(content.table("variance"), metric))
-    section.table(obuchowski_table(content.table("comparisons"), metric))
-    section.table(seed_verdicts_table(content.table("seed_verdicts"), metric))
-    section.table(ensembles_table(content.table("ensemble_metrics"), content.table("ensemble_comparisons"), metric))
+    section.table(obuchowski_table(content.table("comparisons"), metric), detail=True)
+    section.table(seed_verdicts_table(content.table("seed_verdicts"), metric), detail=True)
+    section.table(
+        ensembles_table(content.table("ensemble_metrics"), content.table("ensemble_comparisons"), metric), detail=True
+    )
     return section
 
 

@@ -1,4 +1,4 @@
-// Sorts tables and filters cases. The page is complete without it; it stores nothing and loads nothing.
+// Sorts tables, filters cases, shows another metric or threshold, and marks the section that is read. The page is complete without it; it stores nothing and loads nothing.
 "use strict";
 (() => {
   const make = (tag, text, attributes) => {
@@ -11,7 +11,10 @@
   document.querySelector("main").append(status);
 
   // A cell's own text, without its footnotes and second line.
-  const text = (row, i) => ((row.cells[i].firstChild || {}).textContent || "").trim();
+  const text = (row, i) => {
+    const cell = row.cells[i], inner = cell.querySelector(":scope > span:not(.long)") || cell;
+    return ((inner.firstChild || {}).textContent || "").trim();
+  };
   const number = (s) => {
     const plain = s.replace(/\u2212/g, "-").replace(/[\u2009+]/g, "").replace("\u221e", "Infinity");
     const bound = /^[<>]/.test(plain) ? (plain[0] === "<" ? -1e-9 : 1e-9) : 0;
@@ -62,7 +65,74 @@
     });
   }
 
-  // What a link leads to is opened, and everything is open on paper.
+  // Another metric in the forest plot.
+  for (const forest of document.querySelectorAll("[data-forest]")) {
+    const charts = [...forest.querySelectorAll("table[data-metric]")];
+    if (charts.length < 2) continue;
+    const line = make("p", "", { class: "choice" }), field = make("label", "Metric: "), choice = make("select");
+    for (const c of charts) choice.append(make("option", c.dataset.label, { value: c.dataset.metric }));
+    field.append(choice);
+    line.append(field);
+    forest.before(line);
+    choice.addEventListener("change", () => {
+      charts.forEach((c) => { c.hidden = c.dataset.metric !== choice.value; });
+      status.textContent = `Comparisons of ${choice.selectedOptions[0].textContent}`;
+    });
+  }
+
+  // Another threshold: counts and metrics of each model from the points of its ROC curve.
+  for (const data of document.querySelectorAll("script[data-curves]")) {
+    const curves = Object.entries(JSON.parse(data.textContent));
+    const all = curves.flatMap(([, c]) => c.t), low = Math.min(...all), high = Math.max(...all);
+    if (!(high > low)) continue;
+    const set = make("fieldset", "", { class: "slider" }), field = make("label", "Threshold "), out = make("output");
+    const start = low >= 0 && high <= 1 ? 0.5 : (low + high) / 2;
+    const input = make("input", "", { type: "range", min: String(low), max: String(high), step: "any", value: String(start) });
+    field.append(input, " ", out);
+    const box = make("div", "", { class: "table" }), table = make("table", "", { class: "folds", role: "table" });
+    const head = ["Model", "TP", "FN", "FP", "TN", "Sensitivity, %", "Specificity, %", "PPV, %", "NPV, %", "Accuracy, %"];
+    const row = make("tr", "", { role: "row" }), body = make("tbody", "", { role: "rowgroup" }), top = make("thead", "", { role: "rowgroup" });
+    head.forEach((h, i) => row.append(make("th", h, { scope: "col", role: "columnheader", ...(i ? { class: "n" } : {}) })));
+    top.append(row);
+    table.append(top, body);
+    box.append(table);
+    set.append(make("legend", "Calls at another threshold"), field, box, make("p", "At this threshold on these test cases, without intervals; a threshold chosen here is chosen on the test set."));
+    data.after(set);
+    const percent = (a, b) => (b ? (100 * a / b).toFixed(1) : "NA");
+    const show = () => {
+      const t = Number(input.value);
+      out.textContent = t.toPrecision(3);
+      body.replaceChildren(...curves.map(([name, c]) => {
+        let at = -1;
+        while (at + 1 < c.t.length && c.t[at + 1] >= t) at += 1;
+        const tp = at < 0 ? 0 : c.tp[at], fp = at < 0 ? 0 : c.fp[at], fn = c.m - tp, tn = c.n - fp;
+        const cells = [tp, fn, fp, tn, percent(tp, c.m), percent(tn, c.n), percent(tp, tp + fp), percent(tn, tn + fn), percent(tp + tn, c.m + c.n)];
+        const line = make("tr", "", { role: "row" });
+        line.append(make("th", name.length > 60 ? `${name.slice(0, 59)}\u2026` : name, { scope: "row", role: "rowheader" }));
+        cells.forEach((v, i) => line.append(make("td", String(v), { class: "n", role: "cell", "data-label": head[i + 1] })));
+        return line;
+      }));
+    };
+    input.addEventListener("input", show);
+    show();
+  }
+
+  // The contents mark the section that is read.
+  const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.getAttribute("href").slice(1), a]));
+  if (links.size) {
+    const sections = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+    let waiting = false;
+    const mark = () => {
+      waiting = false;
+      const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2 && scrollY > 0;
+      const now = end ? sections[sections.length - 1] : sections.filter((s) => s.getBoundingClientRect().top < innerHeight * 0.3).pop() || sections[0];
+      links.forEach((a, id) => id === now.id ? a.setAttribute("aria-current", "location") : a.removeAttribute("aria-current"));
+    };
+    addEventListener("scroll", () => { if (!waiting) { waiting = true; requestAnimationFrame(mark); } }, { passive: true });
+    mark();
+  }
+
+  // What a link leads to is opened.
   const open = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
@@ -70,5 +140,4 @@
   };
   addEventListener("hashchange", open);
   open();
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 })();

@@ -33,9 +33,9 @@ def draw_all(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
     drawn = {
         "forest": plots.forest(tango, margin=0.1),
         "roc": plots.roc(tables["roc"]),
-        "calibration": plots.calibration(tables["calibration"]),
+        "calibration": plots.calibration(tables["calibration_curve"]),
         "decision": plots.decision_curve(tables["decision_curve"]),
-        "learning": plots.learning_curves(sample.history(1), name=NAMES[0]),
+        "learning": plots.learning_curves({NAMES[0]: sample.history(1)}),
         "confusion": plots.confusion(tables["confusion"]),
         "flow": cohort_flow(flow),
     }

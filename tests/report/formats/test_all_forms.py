@@ -74,7 +74,7 @@ def test_a_report_with_all_forms_repeats_and_its_files_are_hashed(tmp_path: Path
     assert set(record["files"]) == set(first)
     assert record["forms"] == list(FORMS)
     extra = {k.split("/")[0] for k in first} - set(plain)
-    assert extra == {"report.docx", "latex", "figures", "paper.md", "references.bib"}
+    assert extra == {"summary.html", "report.docx", "latex", "figures", "paper.md", "references.bib"}
     for name in set(plain) - {"provenance.json"}:
         assert first[name] == plain[name], name
     hybridcx.compare(predictions(), positive="1", n_bootstrap=200, out=tmp_path / "a")

@@ -9,6 +9,7 @@ import sample
 from markdown_it import MarkdownIt
 
 from hybridcx import vocabulary
+from hybridcx.report import answers
 from hybridcx.report.blocks import Page
 from hybridcx.report.content import Content
 from hybridcx.report.formats.html import literal
@@ -58,10 +59,11 @@ def test_works_have_authors_titles_and_years_and_their_dois_are_well_formed() ->
 
 def test_results_are_the_sentences_of_the_page(content: Content, page: Page) -> None:
     files = paper(content, page)
-    text, first = files["paper.md"], page.first
-    assert first.lead
-    for sentence in (first.lead, *first.before, *(subject + rest for subject, rest in first.answers)):
-        assert f"\n\n{escaped(sentence)}\n\n" in text
+    text = files["paper.md"]
+    sentences = answers.sentences(content)
+    assert answers.unbroken(sentences[0]) == page.first.lead
+    for sentence in (*answers.before_results(content.primary_pairs), *sentences):
+        assert f"\n\n{escaped(answers.unbroken(sentence))}\n\n" in text
     cited = set(re.findall(r"@([a-z]+\d{4})", "".join(re.findall(r"\[@[^\]]*\]", text))))
     assert cited == set(re.findall(r"^@[a-z]+\{([a-z0-9]+),", files["references.bib"], flags=re.M))
     assert {"wilson1927", "tango1998", "mcnemar1947", "fagerland2013", "holm1979", "delong1988"} <= cited

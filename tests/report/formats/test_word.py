@@ -45,7 +45,7 @@ def test_headings_captions_and_descriptions_of_figures_are_those_of_the_page(doc
     descriptions = [s._inline.docPr.get("descr") for s in document.inline_shapes]
     assert descriptions == [f.alt for f in page.figures]
     assert all(descriptions)
-    assert page.first.lead in [p.text for p in paragraphs]
+    assert literal(page.first.lead) in [p.text for p in paragraphs]
 
 
 def test_the_document_repeats_to_the_byte_and_has_no_clock(page: Page) -> None:

@@ -16,9 +16,10 @@ def test_the_caption_has_the_cautions_of_the_limits(doubtful: bool) -> None:
          "conf.high": [0.3, 0.4], "n": [10, 20], "seed": None, "status": "caution", "warning": "assume independent cases"}
     )  # fmt: skip
     rows = bins if doubtful else bins.assign(status="ok", warning=None)
-    html = sample.html(sample.content({"calibration": rows}))
+    curves = sample.tables(["a", "b"])["calibration_curve"]
+    html = sample.html(sample.content({"calibration": rows, "calibration_curve": curves}))
     assert ("Caution: assume independent cases." in html) == doubtful
-    assert "with Wilson confidence intervals" in html
+    assert "ten bins of equal count with Wilson intervals" in html
 
 
 def test_without_parts_of_the_brier_score_there_is_no_table() -> None:

@@ -46,7 +46,7 @@ def tables(n: int = 6, a: str = "a", b: str = "b", case: str = "c{}") -> dict[st
     return {"casebook": pd.DataFrame(rows), "case_cells": pd.DataFrame(cells)}
 
 
-def page_of(tables: dict[str, pd.DataFrame], view: CasebookView | None = None) -> str:
+def page_of(tables: dict[str, pd.DataFrame], view: CasebookView = CasebookView(None, 8, "abnormal")) -> str:  # noqa: B008
     return sample.html(sample.content(tables, casebook=view))
 
 

@@ -27,8 +27,8 @@ def interval(low: float, high: float, p: float) -> dict[str, object]:
     return {"conf_low": low, "conf_high": high, "p_value": p, "adj_p_value": p, "recommended": True}
 
 
-def test_resampled_differences_have_their_monte_carlo_error_and_net_benefit_has_its_threshold() -> None:
-    cells = interval(0.02, 0.18, 0.01) | {"mc_error_low": 0.00123, "mc_error_high": 0.00456}
+def test_a_large_monte_carlo_error_is_a_footnote_and_net_benefit_has_its_threshold() -> None:
+    cells = interval(0.02, 0.18, 0.01) | {"mc_error_low": 0.00123, "mc_error_high": 0.0456}
     rows = [
         comparison("ppv", "bootstrap_bca", **cells),
         comparison("net_benefit", "bootstrap_bca", threshold=0.3, **cells),
@@ -36,9 +36,12 @@ def test_resampled_differences_have_their_monte_carlo_error_and_net_benefit_has_
     table = comparisons.other_pairs_table(shown_rows.pairs(pd.DataFrame(rows)))
     assert table is not None
     assert [r[0].text for r in table.rows] == ["PPV, points", "Net benefit at 0.3"]
-    assert [r[3].sub for r in table.rows] == ["MC error 0.12, 0.46", "MC error 0.0012, 0.0046"]
+    notes = dict(table.notes)
+    assert ["up to 4.56:" in notes[r[3].notes[-1]] for r in table.rows] == [True, False]
+    assert "up to 0.0456:" in notes[table.rows[1][3].notes[-1]]
+    small = [comparison("ppv", "bootstrap_bca", **cells | {"mc_error_high": 0.00123})]
+    assert comparisons.other_pairs_table(shown_rows.pairs(pd.DataFrame(small))).notes == ()  # type: ignore[union-attr]
     assert table.head[3:6] == ("Difference or ratio (95% CI)", "p", "p, Holm-adjusted")
-    assert "Monte Carlo standard error" in table.remark
 
 
 def test_tests_of_independent_cases_are_not_shown_with_the_test_for_clusters() -> None:

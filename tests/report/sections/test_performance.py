@@ -21,7 +21,9 @@ def test_predictive_values_at_a_prevalence_are_on_the_page() -> None:
     ]  # fmt: skip
     metrics = pd.DataFrame(rows)
     html = sample.html(sample.content({"metrics": metrics}))
-    text = re.sub(r"<[^>]+>", " ", html[html.index("Predictive values at assumed prevalences") :])
+    text = re.sub(
+        r"<[^>]+>", " ", html.replace("\u00a0", " ")[html.index("Predictive values at assumed prevalences") :]
+    )
     assert re.search(r"a\s+10\s+30\.0 \(15\.0 to 33\.0\)\s+a\s+90\.0", text)
     assert re.search(r"b\s+2\.5\s+30\.0", text)
     assert "caution: patients have several" in text
