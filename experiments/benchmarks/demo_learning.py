@@ -71,7 +71,7 @@ def main(seeds: list[int]) -> None:
         print(stages.round(1).to_string(index=False), flush=True)
         metrics = report.tables["metrics"]
         rows = metrics[(metrics["metric"] == "auroc") & metrics["recommended"] & metrics["subgroup"].isna()]
-        aurocs[seed] = rows.set_index("model")["estimate"][experiment.networks.names]
+        aurocs[seed] = rows.drop_duplicates("model").set_index("model")["estimate"][experiment.networks.names]
         print(pd.DataFrame(aurocs).assign(mean=lambda t: t.mean(axis=1)).round(3).to_string(), flush=True)
 
 

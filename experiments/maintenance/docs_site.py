@@ -23,6 +23,11 @@ OUTSIDE = {  # path in the repository -> path on the site
     "CHANGELOG.md": "project/CHANGELOG.md",
     "CONTRIBUTING.md": "project/CONTRIBUTING.md",
     "reports/coverage/coverage.md": "project/coverage.md",
+    "reports/gallery/README.md": "project/gallery.md",
+    **{
+        p.relative_to(ROOT).as_posix(): f"project/gallery/{p.parent.name}.html"
+        for p in sorted(ROOT.glob("reports/gallery/*/report.html"))
+    },
 }
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)")
 
