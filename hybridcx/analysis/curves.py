@@ -14,8 +14,8 @@ from hybridcx.stats import calibration, mcnemar, roc, utility
 from hybridcx.stats.roc_band import roc_band
 from hybridcx.stats.smoothing import lowess
 from hybridcx.streams import rng_for
+from hybridcx.vocabulary.comparison import MAX_ROC_POINTS
 
-MAX_ROC_POINTS = 2000
 MAX_BAND_CASES = 20_000
 """Of more cases the ROC curve has no band: it would be thinner than the line."""
 BAND_RESAMPLES = 500
@@ -76,12 +76,17 @@ def calibration_rows(part: Slice, plan: Plan) -> list[Row]:
             {
                 "model": model, "bin": b.bin, "score.mean": b.score_mean, "fraction": b.fraction,
                 "conf.low": b.conf_low, "conf.high": b.conf_high, "n": b.n, "seed": part.keys.seed,
-                "status": "caution" if part.clustered else "ok",
-                "warning": "Wilson limits assume independent cases, but patients have several" if part.clustered else None,
+                **_doubt(part),
             }
             for b in calibration.reliability_curve(part.y_true, part.score(j), plan.confidence_level)
         ]  # fmt: skip
     return rows
+
+
+def _doubt(part: Slice) -> dict[str, object]:
+    """Status and warning of Wilson's limits of a bin."""
+    words = "Wilson limits assume independent cases, but patients have several" if part.clustered else None
+    return {"status": "caution" if words else "ok", "warning": words}
 
 
 def calibration_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
@@ -90,19 +95,14 @@ def calibration_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
     places = (np.arange(HISTOGRAM_BINS) + 0.5) / HISTOGRAM_BINS
     for j, model in enumerate(part.models):
         score = part.score(j)
-        own: dict[str, object] = {"model": model, "seed": part.keys.seed}
+        own: dict[str, object] = {"model": model, "seed": part.keys.seed, "status": "ok"}
         rows += [
             {
-                **own,
-                "part": "bin",
-                "score": b.score_mean,
-                "fraction": b.fraction,
-                "conf.low": b.conf_low,
-                "conf.high": b.conf_high,
-                "n": b.n,
+                **own, "part": "bin", "score": b.score_mean, "fraction": b.fraction, "conf.low": b.conf_low, "conf.high": b.conf_high, "n": b.n,
+                **_doubt(part),
             }
             for b in calibration.reliability_curve(part.y_true, score, plan.confidence_level, equal_count=True)
-        ]
+        ]  # fmt: skip
         distinct = np.unique(score)
         if distinct.size >= MIN_DISTINCT:
             at = distinct[np.unique(np.linspace(0, distinct.size - 1, SMOOTH_POINTS).round().astype(int))]
@@ -114,7 +114,19 @@ def calibration_curve_table(part: Slice, plan: Plan) -> pd.DataFrame:
             {**own, "part": "histogram", "score": places[b], "n": n[b], "n.positive": positive[b]}
             for b in np.flatnonzero(n)
         ]
-    columns = ["model", "part", "score", "fraction", "conf.low", "conf.high", "n", "n.positive", "seed"]
+    columns = [
+        "model",
+        "part",
+        "score",
+        "fraction",
+        "conf.low",
+        "conf.high",
+        "n",
+        "n.positive",
+        "status",
+        "warning",
+        "seed",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -137,6 +149,8 @@ def roc_table(part: Slice, plan: Plan) -> pd.DataFrame:
                     confidence_level=plan.confidence_level,
                     groups=part.groups[inside] if part.clustered and part.groups is not None else None,
                 )
+                certain = low == high  # limits of zero width are no evidence
+                low, high = (np.where(certain, np.nan, limit) for limit in (low, high))
             curve = pd.DataFrame(
                 {
                     "model": model, "threshold": threshold, "sensitivity": sensitivity, "specificity": specificity,

@@ -33,10 +33,10 @@ def print_audit(report: Any, values: Mapping[str, Any]) -> int:
 
 def print_plan(report: Any, values: Mapping[str, Any]) -> int:
     """The path of the page, and the sentence for the protocol."""
-    from hybridcx.narrative.planning import sentence
+    from hybridcx.narrative.planning import sentence, software
 
     print(report.page)
-    print(" ".join(sentence(report.tables["plan"])))
+    print(" ".join([*sentence(report.tables["plan"]), software()]))
     return 0
 
 

@@ -137,7 +137,7 @@ Pseudonymise = Annotated[
     Option(
         "Replace every case id of the report by a pseudonym made with the key in this file. The file must lie outside of the report's folder and "
         "is created if it does not exist. Further columns that are not used are left out.",
-        Path, metavar="KEYFILE", recorded=False,  group="Output",
+        Path, metavar="KEYFILE", recorded=False, group="Output",
     ),
 ]  # fmt: skip
 Also = Annotated[
@@ -163,7 +163,7 @@ Columns = Annotated[
     Option(
         "Other column names, OURS=YOURS, separated by commas: y_true=label,score=prob,case_id=filename. score and y_pred may stand several times, "
         "once for the column of each model. In Python also a mapping.",
-        metavar="OURS=YOURS", repeatable=True,  group="Input",
+        metavar="OURS=YOURS", repeatable=True, group="Input",
     ),
 ]  # fmt: skip
 Guess = Annotated[
@@ -375,7 +375,7 @@ ManifestOut = Annotated[
     str | Path | None,
     Option(
         "The manifest, in the folder of the images or above; default FOLDER/manifest.csv. A file that exists is not replaced.",
-        Path, recorded=False,  group="Output",
+        Path, recorded=False, group="Output",
     ),
 ]  # fmt: skip
 Labels = Annotated[
@@ -383,7 +383,7 @@ Labels = Annotated[
     Option(
         "Table of labels, in any container that predictions may have; matched by path, file name, SOPInstanceUID, case id or patient id. "
         "Its further columns are kept.",
-        Path, metavar="TABLE", file=True,  group="Input",
+        Path, metavar="TABLE", file=True, group="Input",
     ),
 ]  # fmt: skip
 LabelColumn = Annotated[
@@ -393,7 +393,7 @@ PatientPattern = Annotated[
     str | None,
     Option(
         "Regular expression whose first group is the patient id, searched in each path below the folder; default PatientID of DICOM.",
-        metavar="REGEX",  group="Input",
+        metavar="REGEX", group="Input",
     ),
 ]  # fmt: skip
 
@@ -488,7 +488,7 @@ Discordances = Annotated[
     float | Sequence[float] | None,
     Option(
         "Share of cases that exactly one of the two classifies correctly; default 0.05, 0.1, 0.2, 0.3 and 0.4. May be repeated.",
-        float, low=0, high=1, repeatable=True,  group="Assumptions",
+        float, low=0, high=1, repeatable=True, group="Assumptions",
     ),
 ]  # fmt: skip
 Power = Annotated[
@@ -531,7 +531,7 @@ SomeCorrelation = Annotated[
     float | None,
     Option(
         "Correlation of the two estimated AUROCs over samples of cases, often 0.4 to 0.7; for auroc.",
-        float, low=-1, high=1, open_ends="high",  group="Assumptions",
+        float, low=-1, high=1, open_ends="high", group="Assumptions",
     ),
 ]  # fmt: skip
 Ratio = Annotated[
@@ -542,7 +542,7 @@ PlanPrevalence = Annotated[
     float | None,
     Option(
         "Share of positive cases: for sensitivity and specificity it gives the cases of both classes, for AUROCs the ratio of the classes.",
-        float, low=0, high=1, open_ends="both",  group="Assumptions",
+        float, low=0, high=1, open_ends="both", group="Assumptions",
     ),
 ]  # fmt: skip
 NCases = Annotated[

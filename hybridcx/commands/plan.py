@@ -280,7 +280,10 @@ def _report(assumptions: Assumptions, options: Mapping[str, object], out: Out, p
             tables={"plan": table},
             answers=[s.replace(" %", "\u00a0%") for s in planning_words.sentence(table)],
             caveats=planning_words.CAVEATS[question],
-            methods=[planning_words.METHODS["auc" if assumptions.metric == "auroc" else question]],
+            methods=[
+                planning_words.METHODS["auc" if assumptions.metric == "auroc" else question],
+                planning_words.software(),
+            ],
             plan_wording=planning_words.wording(assumptions),
             provenance={k: v for k, v in page_provenance(0, {}).items() if k != "seed"},  # nothing is drawn
         )

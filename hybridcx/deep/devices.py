@@ -154,9 +154,8 @@ def has_bfloat16(torch_device: str) -> bool:
     # ATEN_CPU_CAPABILITY, which get_cpu_capability reports.
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False
-    if (
-        os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BFLOAT16
-    ):  # oneDNN would emulate it, several times slower than float32
+    # below this cap oneDNN emulates bfloat16, several times slower than float32
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BFLOAT16:
         return False
     probes = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
     if any(callable(p) for p in probes):

@@ -21,8 +21,12 @@ def sentence(table: pd.DataFrame) -> list[str]:
     rows: list[Row] = [{str(k): v for k, v in r.items()} for r in answers(table).to_dict("records")]
     question = str(rows[0]["question"])
     parts = _by_target(rows) if question == "detectable" else _grouped(rows)
-    texts = [_SENTENCES[question](part) for part in parts]
-    return [*texts, f"Computed with hybridcx {version()}."]
+    return [_SENTENCES[question](part) for part in parts]
+
+
+def software() -> str:
+    """The sentence that names the software."""
+    return f"Computed with hybridcx {version()}."
 
 
 def _by_target(rows: Sequence[Row]) -> list[list[Row]]:

@@ -12,7 +12,7 @@ from hybridcx.report.shown_rows import Row, caution, number
 
 
 def answer(agreement: pd.DataFrame) -> list[str]:
-    """The headline by design, and a second sentence on the size of the disagreement; empty without readings that can be compared.
+    """The headline by design with the size of the disagreement, as one sentence; empty without readings that can be compared.
 
     Measurements of crossed readers: ICC(2,1), absolute agreement. Ordered categories: Cohen's kappa with quadratic weights
     of two readings, Gwet's AC2 of more. Other categories: Cohen's kappa of two readings, Fleiss' kappa of more, and AC1 where a kappa is undefined.
@@ -25,7 +25,7 @@ def answer(agreement: pd.DataFrame) -> list[str]:
     who = f"Within {readers}, over occasions {row['occasion']}" if within else f"Between the {k} readers"
     when = "" if within or pd.isna(row["occasion"]) else f", occasion {row['occasion']}"
     name = vocabulary.coefficient_label(str(row["metric"]), row["method"])
-    name += "," if "," in name.partition(")")[2] or ", " in name.partition("(")[0] else ""
+    name += "," if ", " in name else ""
     metric = vocabulary.coefficient(str(row["metric"]))
     estimate, low, high = shown_rows.limits(row)
     if not isfinite(estimate):
@@ -33,12 +33,22 @@ def answer(agreement: pd.DataFrame) -> list[str]:
     interval = ""
     if isfinite(low):
         interval = f"{numbers.confidence_interval(number(row['conf.level']), numbers.value(metric, low), numbers.value(metric, high))}; "
-    same = agreement[(agreement["scope"] == row["scope"]) & (agreement["readers"] == row["readers"])]
-    same = same[same["occasion"].isna() if pd.isna(row["occasion"]) else same["occasion"] == row["occasion"]]
-    further = _size(same, str(row["metric"]))
+    further = _size(of_same_readings(agreement, row), str(row["metric"]))
     n = numbers.count(number(row["n"]))
     doubt = f" Caution: {row['warning']}." if caution(row) else ""
     return [f"{who}{when}, {name} is {numbers.value(metric, estimate)} ({interval}{n} cases){further}.{doubt}"]
+
+
+def of_same_readings(agreement: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """The rows of the same readers at the same occasion, between or within observers."""
+    rows = at_occasion(agreement, row["occasion"])
+    return rows[(rows["scope"] == row["scope"]) & (rows["readers"] == row["readers"])]
+
+
+def at_occasion(rows: pd.DataFrame, occasion: object) -> pd.DataFrame:
+    """The rows of an occasion, or those without one."""
+    missing = rows["occasion"].isna()
+    return rows[missing if pd.isna(occasion) else rows["occasion"] == occasion]  # type: ignore[call-overload]
 
 
 def headline(agreement: pd.DataFrame) -> Row | None:

@@ -474,13 +474,17 @@ def verdict_text(p: Pair) -> str:
     return words.get(p.verdict, vocabulary.VERDICTS.get(p.verdict, p.verdict))
 
 
-def reason(p: Pair) -> str:
-    """Why a verdict is withheld although its interval excludes "no difference": " (exact p = 0.064)"; "" elsewhere."""
+def withheld(p: Pair) -> str:
+    """Why there is no verdict although its interval excludes "no difference": " (exact p = 0.064)"; "" elsewhere."""
     low, high, _ = _deciding_limits(p)
     value, exact = _deciding_p(p)
     if p.verdict != "inconclusive" or not (isfinite(low) and isfinite(high)) or _includes_null(p):
         return ""
-    return f" ({numbers.p_equals(value, 'exact p' if exact else 'p')})" if value >= _alpha(p) else " (see caution)"
+    return (
+        f" ({numbers.p_equals(value, 'exact p' if exact else 'p')})"
+        if value >= _alpha(p)
+        else " (no method is shown to hold)"
+    )
 
 
 def disagreement(p: Pair) -> str:

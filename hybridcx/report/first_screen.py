@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from hybridcx.report.figures import plots
 from hybridcx.report.figures.forest_chart import ForestChart, forest_chart
 from hybridcx.report.sections import agreement
 from hybridcx.report.shown_rows import Pair
-from hybridcx.report.tables import Cell, Cells, Table, table
+from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
 MAX_FOREST_ROWS = 10
 MAX_MODELS = 8
@@ -24,6 +24,8 @@ SHOWN_METRICS = ("sensitivity", "specificity", "auroc")
 """Metrics of the small table, besides the metric of the answer; of more than four models the last of them alone, of more than two the first two."""
 CHOSEN_METRICS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "auroc", "brier")
 """Metrics that a reader can choose in the forest plot, where the models are compared in them."""
+
+CAUTION = "caution: the performance of each model, below, says why"
 
 
 def first_screen(content: Content) -> FirstScreen:
@@ -116,15 +118,19 @@ def models_table(content: Content, found: Forest | None) -> Table | None:
     if not columns:
         return None
     best = {(model, m) for m in columns for model in models if _better_than_all(content.pairs, model, m, models)}
+    notes = Notes()
     rows: list[Cells] = []
     for model in models:
         cells = []
         for m in columns:
             row = values.get((model, m))
-            text = numbers.NA
-            if row is not None:
-                text = numbers.interval(vocabulary.metric(m), *shown_rows.limits(row)).replace(" to ", "\u2013")
-            cells.append(Cell(text, strong=(model, m) in best))
+            if row is None:
+                cells.append(Cell(numbers.NA))
+                continue
+            estimate, low, high = shown_rows.limits(row)
+            text = numbers.interval(vocabulary.metric(m), estimate, low, high).replace(" to ", "\u2013")
+            sure = row["status"] == "ok" and isfinite(low) and isfinite(high)
+            cells.append(Cell(text, "", () if sure else notes.mark(CAUTION), strong=(model, m) in best))
         rows.append([model, *cells])
     level = shown_rows.level(metrics)
     caption = f"Models, with {level} CI." if level else "Models."
@@ -132,7 +138,7 @@ def models_table(content: Content, found: Forest | None) -> Table | None:
     total = len(dict.fromkeys(k[0] for k in values))
     caption += f" {len(models)} of {total} models." if total > len(models) else ""
     head = ["Model", *(numbers.heading(vocabulary.metric(m)) for m in columns)]
-    return table("models", caption, head, rows)
+    return table("models", caption, head, rows, notes=notes)
 
 
 def _shown_models(content: Content, found: Forest | None, available: Sequence[str]) -> list[str]:

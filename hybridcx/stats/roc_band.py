@@ -41,7 +41,7 @@ def roc_band(
     Returns
     -------
     (low, high) : ndarrays of float, shape (g,)
-        NaN where a class is absent.
+        NaN where a class is absent, from the data or from all resamples.
 
     Notes
     -----
@@ -56,8 +56,7 @@ def roc_band(
     score = check_one_score(y_score, y.size)
     places = 1.0 - np.asarray(specificity, dtype=np.float64)
     if y.all() or not y.any():
-        nothing = np.full(places.size, np.nan)
-        return nothing, nothing
+        return np.full(places.size, np.nan), np.full(places.size, np.nan)
     units = np.arange(y.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
@@ -72,6 +71,8 @@ def roc_band(
             if m > 0 and n > 0:
                 sensitivity[start + b] = np.interp(places, np.r_[0.0, false[:, b] / n], np.r_[0.0, true[:, b] / m])
     drawn = sensitivity[~np.isnan(sensitivity[:, 0])]
+    if not len(drawn):
+        return np.full(places.size, np.nan), np.full(places.size, np.nan)
     tail = (1.0 - confidence_level) / 2
     low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
     return low, high

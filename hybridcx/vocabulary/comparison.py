@@ -153,6 +153,8 @@ DISAGREEMENTS = Table(
     further={"seed": Column("seed of the models that made these calls", TEXT)},
     commands=_BOTH,
 )
+MAX_ROC_POINTS = 2000
+"""A curve of more points is thinned in roc.csv."""
 CALIBRATION = Table(
     "calibration",
     described(
@@ -186,6 +188,7 @@ CALIBRATION_CURVE = Table(
         "conf.high": Column("upper confidence limit of a bin's fraction (Wilson)", PROBABILITY, "number"),
         "n": Column("cases in the bin", COUNT, "integer"),
         "n.positive": Column("positive cases in the histogram's bin", COUNT, "integer"),
+        **STATE,
     },
     commands=_BOTH,
 )
@@ -207,8 +210,8 @@ ROC = Table(
     ),
     further={
         "conf.low": Column(
-            "lower confidence limit of the sensitivity at this specificity, by resampling cases (patients, where they have several); NA above 20,000 "
-            "cases",
+            "lower confidence limit of the sensitivity at this specificity: percentile bootstrap of at most 500 resamples of cases, or of "
+            "patients where they have several; NA where all resamples agree, and above 20,000 cases",
             "0 to 1, or NA",
             "number",
         ),

@@ -22,6 +22,7 @@ from hybridcx.report.figures.svg import (
     label,
     new_figure,
     outer_labels,
+    rows_on_y,
     style,
 )
 
@@ -58,12 +59,7 @@ def coefficients(rows: Sequence[tuple[str, float, float, float]], prefix: str = 
             ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
         known = [x for _, *values in rows for x in values if isfinite(x)]
         ax.set_xlim(min([0.0, *known]), 1.02)
-        ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
-        ax.set_ylim(len(rows) - 0.4, -0.6)
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-        ax.grid(axis="x")
-        ax.set_axisbelow(True)
+        rows_on_y(ax, [name for name, *_ in rows])
         ax.set_xlabel("Coefficient (1: perfect agreement)")
         described = "; ".join(
             f"{name} {numbers.fixed(e, 2)} ({numbers.fixed(low, 2)} to {numbers.fixed(high, 2)})"
@@ -190,12 +186,7 @@ def measurements(columns: Sequence[tuple[str, np.ndarray]], prefix: str = "readi
                 ax.plot([middle], [y], "o", color=INK, markersize=5, markerfacecolor=PAPER)
                 quartiles = f"{numbers.fixed(low, 2)} to {numbers.fixed(high, 2)}"
                 described.append(f"{label(name)}: median {numbers.fixed(middle, 2)}, quartiles {quartiles}")
-        ax.set_yticks(range(len(columns)), [label(name, 24) for name, _ in columns])
-        ax.set_ylim(len(columns) - 0.4, -0.6)
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-        ax.grid(axis="x")
-        ax.set_axisbelow(True)
+        rows_on_y(ax, [label(name, 24) for name, _ in columns])
         ax.set_xlabel("Reading")
         return drawing(figure, prefix, "Readings of each reader", "; ".join(described))
 
@@ -219,12 +210,9 @@ def categories(shares: pd.DataFrame, prefix: str = "readings") -> Drawing:
         legend = ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=1.2)
         for text, name in zip(legend.get_texts(), shares.columns, strict=True):
             text.set_text(label(name, 20))
-        ax.set_yticks(range(len(shares)), [label(name, 24) for name in shares.index])
-        ax.set_ylim(len(shares) - 0.4, -0.6)
+        rows_on_y(ax, [label(name, 24) for name in shares.index])
         ax.set_xlim(0, 1)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
         ax.set_xlabel("Cases, %")
         described = "; ".join(
             f"{label(name)}: " + ", ".join(f"{label(c)} {numbers.percent(float(x), 0)} %" for c, x in row.items())

@@ -78,7 +78,7 @@ def forest_chart(pairs: Sequence[Pair], name: str, margin: float | None) -> Fore
             span((p.low, p.high)),
             span(p.simultaneous) if p.has_simultaneous else None,
             _numbers(metric, p),
-            answers.verdict_text(p) + answers.reason(p) if p.verdict else "",
+            answers.verdict_text(p) + answers.withheld(p) if p.verdict else "",
         )
         for p in pairs
     )

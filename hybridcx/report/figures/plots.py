@@ -34,6 +34,7 @@ from hybridcx.report.figures.svg import (
     label,
     new_figure,
     outer_labels,
+    rows_on_y,
     style,
 )
 from hybridcx.report.shown_rows import limits
@@ -101,7 +102,7 @@ def forest(
 def draw_forest(ax: Axes, rows: pd.DataFrame, metric: str, margin: float | None) -> None:
     """The intervals of a forest plot, the first row at the top."""
     kind = vocabulary.metric(metric)
-    scale, n = 100 if kind.unit == "percent" else 1, len(rows)
+    scale = 100 if kind.unit == "percent" else 1
     ax.axvline(kind.null, color=INK, linewidth=0.9)
     if margin is not None and isfinite(margin):
         ax.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.5, linewidth=0)
@@ -110,16 +111,9 @@ def draw_forest(ax: Axes, rows: pd.DataFrame, metric: str, margin: float | None)
         if all(map(isfinite, outer)):
             ax.plot(outer, [y, y], color=SERIES[0], linewidth=0.8)
         _interval_mark(ax, y, *(x * scale for x in limits(row)))
-    ax.set_yticks(
-        range(n), [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)]
-    )
+    rows_on_y(ax, [f"{label(m)}\n− {label(c)}" for m, c in zip(rows["model"], rows["comparator"], strict=True)])
     for text in ax.get_yticklabels():
         text.set_fontsize(8)
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(n - 0.4, -0.6)
-    ax.spines["left"].set_visible(False)
-    ax.grid(axis="x")
-    ax.set_axisbelow(True)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     unit = numbers.unit(kind, of_difference=True)
     ax.set_xlabel(f"Difference in {in_sentence(metric)}" + (f", {unit}" if unit else ""))

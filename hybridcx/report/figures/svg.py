@@ -163,6 +163,16 @@ def add_legend(ax: Axes, names: Sequence[str], *, location: str = "", max_chars:
         text.set_text(label(name, max_chars))
 
 
+def rows_on_y(ax: Axes, names: Sequence[str]) -> None:
+    """One row of the figure for each name, the first at the top, with a grid for the values."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+
+
 def outer_labels(figure: Figure, x: str, y: str) -> None:
     """One label for the shared axes of a grid."""
     width, height = figure.get_size_inches()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from hybridcx import vocabulary
 from hybridcx.report import numbers, shown_rows
-from hybridcx.report.agreement_answer import headline
+from hybridcx.report.agreement_answer import at_occasion, headline, of_same_readings
 from hybridcx.report.blocks import Figure, Section
 from hybridcx.report.content import Content
 from hybridcx.report.figures import agreement as figures
@@ -69,10 +69,9 @@ def coefficients_figure(agreement: pd.DataFrame) -> Figure | None:
     row = headline(agreement)
     if row is None:
         return None
-    own = agreement[agreement["scope"] == row["scope"]]
-    own = own[own["occasion"].isna() if pd.isna(row["occasion"]) else own["occasion"] == row["occasion"]]
     forms = str(row["metric"]).startswith("icc")
-    own = own[own["metric"].isin(_FORMS if forms else _KAPPAS) & (own["readers"] == row["readers"])]
+    own = of_same_readings(agreement, row)
+    own = own[own["metric"].isin(_FORMS if forms else _KAPPAS)]
     rows = [
         (vocabulary.coefficient_label(str(r["metric"]), r["method"]), *shown_rows.limits(r))
         for r in own.to_dict("records")
@@ -91,7 +90,7 @@ def kappa_figure(agreement: pd.DataFrame) -> Figure | None:
     if own.empty:
         return None
     first = own["occasion"].iloc[0]
-    own = own[own["occasion"].isna() if pd.isna(first) else own["occasion"] == first]
+    own = at_occasion(own, first)
     method = "quadratic" if (own["method"] == "quadratic").any() else "unweighted"
     own = own[own["method"] == method]
     pairs = [tuple(str(r).split(", ")) for r in own["readers"]]
@@ -203,16 +202,15 @@ def main_table(agreement: pd.DataFrame) -> Table | None:
     row = headline(agreement)
     if row is None:
         return None
-    own = agreement[(agreement["scope"] == row["scope"]) & (agreement["readers"] == row["readers"])]
-    own = own[own["occasion"].isna() if pd.isna(row["occasion"]) else own["occasion"] == row["occasion"]]
+    own = of_same_readings(agreement, row)
     own = own[[key in MAIN for key in zip(own["metric"], own["method"], strict=True)]]
     if not str(row["metric"]).startswith("icc"):
         own = own[~own["metric"].str.startswith("icc")]  # of two calls, which have an ICC beside kappa and AC1
-    rows: list[Cells] = [[_label(r), Cell(_value(r))] for r in own.to_dict("records")]
+    notes = Notes()
+    rows: list[Cells] = [[_label(r), Cell(_value(r), "", notes.mark(caution(r)))] for r in own.to_dict("records")]
     level = shown_rows.level(own)
-    return table(
-        "coefficients", "Main coefficients.", ["Coefficient", f"Estimate ({level} CI)" if level else "Estimate"], rows
-    )
+    head = ["Coefficient", f"Estimate ({level} CI)" if level else "Estimate"]
+    return table("coefficients", "Main coefficients.", head, rows, notes=notes)
 
 
 def _main_rows(agreement: pd.DataFrame) -> pd.DataFrame:

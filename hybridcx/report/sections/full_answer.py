@@ -18,8 +18,7 @@ def section(content: Content) -> Section:
     """Paragraphs, the comparisons in sentences, and further caveats; empty where the first screen has all of it."""
     section = Section()
     _, *rest = [*answers.sentences(content), ""]
-    # the version stands in the provenance too; a protocol takes it from the command's output
-    rest = [answers.unbroken(s) for s in rest if s and not s.startswith("Computed with")]
+    rest = [answers.unbroken(s) for s in rest if s]
     if content.answers is not None:
         section.text(*rest)
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
+from math import inf, isfinite
 
+import numpy as np
 import pandas as pd
 
 from hybridcx import vocabulary
@@ -13,9 +14,10 @@ from hybridcx.report.blocks import Block, Figure, Section
 from hybridcx.report.content import Content
 from hybridcx.report.figures import plots
 from hybridcx.report.shown_rows import limits, number
+from hybridcx.vocabulary.comparison import MAX_ROC_POINTS
 
-MAX_POINTS = 400
-"""Of more points of a curve the page has a selection: the file has all."""
+STEPS = 201
+"""Thresholds that a reader can choose: of probabilities 0, 0.005, ... 1."""
 
 
 def section(content: Content) -> Section:
@@ -31,16 +33,21 @@ def section(content: Content) -> Section:
     names = plots.drawn_models(roc, models)
     points = {} if fold is not None else operating_points(content, seed)
     labels = legend(content, names)
-    bands = len(names) <= plots.MAX_BANDS and roc["conf.low"].notna().any() if "conf.low" in roc else False
+    bands = len(names) <= plots.MAX_BANDS and bool(roc["conf.low"].notna().any())
     level = shown_rows.level(content.table("metrics")) if len(content.table("metrics")) else ""
-    caption = f"Receiver operating characteristic{which}; in the legend AUROC with {level} CI".rstrip()
+    caption = f"Receiver operating characteristic{which}; in the legend AUROC with {level} CI".replace("  ", " ")
     caption += "; marks: the calls" if points else ""
-    caption += "; bands: pointwise limits of the sensitivity, by resampling." if bands else "."
+    caption += (
+        f"; bands: pointwise {level} limits of the sensitivity, percentile bootstrap".replace("  ", " ")
+        if bands
+        else ""
+    )
+    caption += "."
     caption += plots.omitted_note(roc, models)
     drawing = plots.roc(roc, models=models, labels=labels, points=points)
     section.figures(Figure("roc", drawing, caption, "roc.csv"))
-    if points and seed is None:
-        section.blocks.append(Block("curves", text=curve_counts(content, roc, list(points))))
+    if points and seed is None and (counts := counts_by_threshold(content, roc, [n for n in names if n in points])):
+        section.blocks.append(Block("curves", text=counts))
     return section
 
 
@@ -69,20 +76,31 @@ def operating_points(content: Content, seed: object) -> dict[str, tuple[float, f
     return points
 
 
-def curve_counts(content: Content, roc: pd.DataFrame, names: list[str]) -> str:
-    """The points of the curves as JSON, safe inside a script element: model -> threshold, true positives, false positives; and the classes' sizes."""
+def counts_by_threshold(content: Content, roc: pd.DataFrame, names: list[str]) -> str:
+    """True and false positives of each model at `STEPS` thresholds, as JSON that is safe inside a script element.
+
+    "" where roc.csv lacks points of a curve, or where all scores are equal. Keys: `low` and `high`, between which the
+    thresholds are equally spaced; `models`: name -> m positives and n negatives, and their counts tp, fp.
+    """
     confusion = content.table("confusion")
-    curves = {}
-    for name in plots.drawn_models(roc, names):
+    curves = {name: roc[(roc["model"].astype(str) == name) & (roc["threshold"] < inf)] for name in names}
+    if any(len(rows) + 1 >= MAX_ROC_POINTS for rows in curves.values()):
+        return ""
+    scores = pd.concat([rows["threshold"] for rows in curves.values()]).to_numpy(float)
+    low, high = (0.0, 1.0) if scores.min() >= 0 and scores.max() <= 1 else (float(scores.min()), float(scores.max()))
+    if low == high:
+        return ""
+    thresholds = np.array([float(f"{t:.6g}") for t in np.linspace(low, high, STEPS)])  # as the page shows them
+    models = {}
+    for name, rows in curves.items():
         own = confusion[confusion["model"].astype(str) == name].iloc[0]
         m, n = int(own["tp"] + own["fn"]), int(own["fp"] + own["tn"])
-        rows = roc[(roc["model"].astype(str) == name) & roc["threshold"].apply(lambda t: isfinite(number(t)))]
-        rows = rows.iloc[:: max(1, -(-len(rows) // MAX_POINTS))]
-        curves[name] = {
-            "m": m,
-            "n": n,
-            "t": [round(float(t), 6) for t in rows["threshold"]],
-            "tp": [round(m * float(x)) for x in rows["sensitivity"]],
-            "fp": [round(n * (1 - float(x))) for x in rows["specificity"]],
-        }
-    return json.dumps(curves, separators=(",", ":")).replace("<", "\\u003c")
+        falling = rows["threshold"].to_numpy(float)
+        called = np.searchsorted(-falling, -thresholds, side="right")  # points of the curve at or above the threshold
+        sensitivity, specificity = (
+            np.r_[start, rows[c].to_numpy(float)] for c, start in (("sensitivity", 0.0), ("specificity", 1.0))
+        )
+        tp, fp = (m * sensitivity[called]).round().astype(int), (n * (1 - specificity[called])).round().astype(int)
+        models[name] = {"m": m, "n": n, "tp": tp.tolist(), "fp": fp.tolist()}
+    text = json.dumps({"low": low, "high": high, "models": models}, separators=(",", ":"))
+    return text.replace("<", "\\u003c")

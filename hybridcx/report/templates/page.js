@@ -80,14 +80,11 @@
     });
   }
 
-  // Another threshold: counts and metrics of each model from the points of its ROC curve.
+  // Another threshold: counts and metrics of each model.
   for (const data of document.querySelectorAll("script[data-curves]")) {
-    const curves = Object.entries(JSON.parse(data.textContent));
-    const all = curves.flatMap(([, c]) => c.t), low = Math.min(...all), high = Math.max(...all);
-    if (!(high > low)) continue;
+    const { low, high, models } = JSON.parse(data.textContent), curves = Object.entries(models), steps = curves[0][1].tp.length - 1;
     const set = make("fieldset", "", { class: "slider" }), field = make("label", "Threshold "), out = make("output");
-    const start = low >= 0 && high <= 1 ? 0.5 : (low + high) / 2;
-    const input = make("input", "", { type: "range", min: String(low), max: String(high), step: "any", value: String(start) });
+    const input = make("input", "", { type: "range", min: String(low), max: String(high), step: String((high - low) / steps), value: String((low + high) / 2) });
     field.append(input, " ", out);
     const box = make("div", "", { class: "table" }), table = make("table", "", { class: "folds", role: "table" });
     const head = ["Model", "TP", "FN", "FP", "TN", "Sensitivity, %", "Specificity, %", "PPV, %", "NPV, %", "Accuracy, %"];
@@ -100,12 +97,10 @@
     data.after(set);
     const percent = (a, b) => (b ? (100 * a / b).toFixed(1) : "NA");
     const show = () => {
-      const t = Number(input.value);
-      out.textContent = t.toPrecision(3);
+      const at = Math.round((Number(input.value) - low) / (high - low) * steps);
+      out.textContent = Number((low + at * (high - low) / steps).toPrecision(6));
       body.replaceChildren(...curves.map(([name, c]) => {
-        let at = -1;
-        while (at + 1 < c.t.length && c.t[at + 1] >= t) at += 1;
-        const tp = at < 0 ? 0 : c.tp[at], fp = at < 0 ? 0 : c.fp[at], fn = c.m - tp, tn = c.n - fp;
+        const tp = c.tp[at], fp = c.fp[at], fn = c.m - tp, tn = c.n - fp;
         const cells = [tp, fn, fp, tn, percent(tp, c.m), percent(tn, c.n), percent(tp, tp + fp), percent(tn, tn + fn), percent(tp + tn, c.m + c.n)];
         const line = make("tr", "", { role: "row" });
         line.append(make("th", name.length > 60 ? `${name.slice(0, 59)}\u2026` : name, { scope: "row", role: "rowheader" }));
