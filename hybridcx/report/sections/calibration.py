@@ -34,7 +34,7 @@ def _figure(content: Content, curves: pd.DataFrame) -> Figure:
     caption = "Calibration: fraction positive in ten bins of equal count with Wilson intervals, and locally weighted regression (line)"
     caption += f", seed {seed}." if seed is not None else "."
     caption += " Below: scores of positive (up) and other cases (down)." + plots.omitted_note(curves, models)
-    if doubts := dict.fromkeys(curves["warning"].dropna().astype(str)):
+    if "warning" in curves and (doubts := dict.fromkeys(curves["warning"].dropna().astype(str))):
         caption += f" Caution: {'; '.join(doubts)}."
     return Figure("calibration", plots.calibration(curves, models=models), caption, "calibration_curve.csv")
 

@@ -33,7 +33,7 @@ def section(content: Content) -> Section:
     names = plots.drawn_models(roc, models)
     points = {} if fold is not None else operating_points(content, seed)
     labels = legend(content, names)
-    bands = len(names) <= plots.MAX_BANDS and bool(roc["conf.low"].notna().any())
+    bands = len(names) <= plots.MAX_BANDS and "conf.low" in roc and bool(roc["conf.low"].notna().any())
     level = shown_rows.level(content.table("metrics")) if len(content.table("metrics")) else ""
     caption = f"Receiver operating characteristic{which}; in the legend AUROC with {level} CI".replace("  ", " ")
     caption += "; marks: the calls" if points else ""
