@@ -2,6 +2,7 @@
 
 A batch's parameters are drawn from the stream (seed, network, "augment", epoch, iteration) and from nothing else, so that an interrupted
 training continues exactly. Every parameter is drawn whether its transform is on or not: switching one on leaves the others' draws alone.
+They are computed on the processor and packed into one table of numbers (`packed`), so that those of a whole epoch reach an accelerator in one copy.
 """
 
 from __future__ import annotations
@@ -80,13 +81,26 @@ def draw(augmentation: Augmentation, n: int, rng: np.random.Generator) -> Parame
     }
 
 
-def apply(batch: Tensor, parameters: Parameters, augmentation: Augmentation) -> Tensor:
+_MAP = 3
+ROWS = _MAP + 8
+"""Rows of a packed table: flip, shift_x and shift_y as integers; the map to the input (6), contrast and brightness as floats."""
+
+
+def packed(parameters: Parameters, height: int, width: int) -> np.ndarray:
+    """Drawn parameters of n images of height x width as a table (ROWS, n), int32; its last rows are the bits of float32 numbers."""
+    whole = np.stack([parameters["flip"], parameters["shift_x"], parameters["shift_y"]]).astype(np.int32)
+    to_input = _map_to_input(parameters, height, width).reshape(-1, 6).T
+    real = np.concatenate([to_input, parameters["contrast"][None], parameters["brightness"][None]])
+    return np.concatenate([whole, real.astype(np.float32).view(np.int32)])
+
+
+def apply(batch: Tensor, parameters: Parameters | Tensor, augmentation: Augmentation) -> Tensor:
     """Apply drawn parameters to a batch.
 
     Parameters
     ----------
     batch : uint8, (n, H, W, 3), on the device
-    parameters : from `draw`
+    parameters : from `draw`, or packed as a tensor on the device
 
     Returns
     -------
@@ -94,23 +108,28 @@ def apply(batch: Tensor, parameters: Parameters, augmentation: Augmentation) -> 
     pixels and are exact; with a rotation or a change of size all geometry is one bilinear resampling.
     """
     n, height, width, _ = batch.shape
+    if not isinstance(parameters, Tensor):
+        parameters = torch.from_numpy(packed(parameters, height, width)).to(batch.device)
+    flip, shift_x, shift_y = parameters[0].bool(), parameters[1].long(), parameters[2].long()
+    real = parameters[_MAP:].contiguous().view(torch.float32)
     if augmentation.needs_resampling:
-        out = _resample(batch.permute(0, 3, 1, 2).float().div_(255), parameters, augmentation.fill)
+        to_input = real[:6].T.reshape(n, 2, 3)
+        out = _resample(batch.permute(0, 3, 1, 2).float().div_(255), to_input, augmentation.fill)
     elif augmentation.flip_probability or augmentation.shift_px:
         # Output pixel (y, x) comes from (y - shift_y, x - shift_x) of the flipped image.
         device = batch.device
-        x = torch.arange(width, device=device) - torch.from_numpy(parameters["shift_x"]).to(device)[:, None]
-        y = torch.arange(height, device=device) - torch.from_numpy(parameters["shift_y"]).to(device)[:, None]
+        x = torch.arange(width, device=device) - shift_x[:, None]
+        y = torch.arange(height, device=device) - shift_y[:, None]
         outside = ((y < 0) | (y >= height))[:, :, None] | ((x < 0) | (x >= width))[:, None, :]
         x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-        x = torch.where(torch.from_numpy(parameters["flip"]).to(device)[:, None], width - 1 - x, x)
+        x = torch.where(flip[:, None], width - 1 - x, x)
         moved = batch[torch.arange(n, device=device)[:, None, None], y[:, :, None], x[:, None, :]].float().div_(255)
         if augmentation.fill is not None:
             moved.masked_fill_(outside[..., None], augmentation.fill)
         out = moved.permute(0, 3, 1, 2)
     else:
         out = to_unit(batch)
-    return _grey_values(out, parameters, augmentation)
+    return _grey_values(out, real[6], real[7], augmentation)
 
 
 def to_unit(batch: Tensor) -> Tensor:
@@ -118,8 +137,9 @@ def to_unit(batch: Tensor) -> Tensor:
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _resample(images: Tensor, parameters: Parameters, fill: float | None) -> Tensor:
-    n, _, height, width = images.shape
+def _map_to_input(parameters: Parameters, height: int, width: int) -> np.ndarray:
+    """The affine map (n, 2, 3) from output to input, in half widths and half heights about the centre."""
+    n = len(parameters["flip"])
     theta = np.deg2rad(parameters["angle"])
     cos, sin = np.cos(theta) / parameters["size"], np.sin(theta) / parameters["size"]
     flip = np.where(parameters["flip"], -1.0, 1.0)
@@ -134,9 +154,11 @@ def _resample(images: Tensor, parameters: Parameters, fill: float | None) -> Ten
     to_input[:, 1, 0] *= width / height
     to_input[:, 0, 2] *= 2 / width
     to_input[:, 1, 2] *= 2 / height
-    grid = functional.affine_grid(
-        torch.from_numpy(to_input).float().to(images.device), [n, 3, height, width], align_corners=False
-    )
+    return to_input
+
+
+def _resample(images: Tensor, to_input: Tensor, fill: float | None) -> Tensor:
+    grid = functional.affine_grid(to_input, list(images.shape), align_corners=False)
     if fill is None:
         return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     # grid_sample pads with zeros: the image is shifted so that its fill is zero, and back.
@@ -144,11 +166,10 @@ def _resample(images: Tensor, parameters: Parameters, fill: float | None) -> Ten
     return out + fill
 
 
-def _grey_values(images: Tensor, parameters: Parameters, augmentation: Augmentation) -> Tensor:
+def _grey_values(images: Tensor, contrast: Tensor, brightness: Tensor, augmentation: Augmentation) -> Tensor:
     if augmentation.contrast > 0:
-        factor = torch.from_numpy(parameters["contrast"]).float().to(images.device).view(-1, 1, 1, 1)
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = (images - mean) * factor + mean
+        images = (images - mean) * contrast.view(-1, 1, 1, 1) + mean
     if augmentation.brightness > 0:
-        images = images * torch.from_numpy(parameters["brightness"]).float().to(images.device).view(-1, 1, 1, 1)
+        images = images * brightness.view(-1, 1, 1, 1)
     return images.clamp(0, 1) if augmentation.contrast > 0 or augmentation.brightness > 0 else images

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -18,15 +19,16 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, decay: float):
         self._model, self._decay = model, decay
-        self.tensors = {n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()}
+        own = {n: t.detach() for n, t in model.state_dict().items() if t.is_floating_point()}
+        self.tensors = {n: t.clone() for n, t in own.items()}
+        # The model's tensors are changed in place for as long as it trains, so they are collected once.
+        self._averages, self._own = list(self.tensors.values()), list(own.values())
 
-    @torch.no_grad()
     def update(self, iteration: int) -> None:
         """Update the averages with the model's present weights; `iteration` counts from 0."""
         decay = min(self._decay, (1 + iteration) / (10 + iteration))
-        for name, t in self._model.state_dict().items():
-            if name in self.tensors:
-                self.tensors[name].lerp_(t, 1 - decay)
+        # torch's own update of all tensors in one call: a few kernels on an accelerator, not one for each of up to a thousand tensors
+        get_ema_multi_avg_fn(decay)(self._averages, self._own, iteration)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Continue from the averages of a checkpoint."""

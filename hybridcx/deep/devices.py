@@ -22,6 +22,7 @@ import torch
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import ComputeSection
+from hybridcx.workers.local import worker_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Device:
     Attributes
     ----------
     torch_device : "cpu", "cuda:0", "mps"
-    training_dtype : torch.float32, or torch.bfloat16 for autocast during training (weights and optimiser stay float32)
-    ledger_dtype : the same for features and predictions that are kept, and for validation
+    training_dtype : torch.float32, or torch.bfloat16 or torch.float16 for autocast during training (weights and optimiser stay float32)
+    ledger_dtype : torch.float32 or torch.bfloat16, for features and predictions that are kept, and for validation
     channels_last : memory layout of images and convolution weights
     threads : threads within one operation on the processor
     description : one line for the report
@@ -46,6 +47,11 @@ class Device:
     threads: int
     description: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """`cpu`, `cuda` or `mps`: the device without its number."""
+        return self.torch_device.partition(":")[0]
 
     def on_cpu(self, note: str) -> Device:
         """The same settings on the processor in float32, with `note` added."""
@@ -66,8 +72,34 @@ def return_freed_memory() -> None:
             trim(0)
 
 
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "MPS backend out of memory",
+    "std::bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What torch's errors say where memory ran out: only CUDA's own allocator raises OutOfMemoryError, all others a RuntimeError."""
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory of the processor or of an accelerator did not suffice."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in OUT_OF_MEMORY)
+
+
+def empty_cache(torch_device: str) -> None:
+    """Return the memory that an accelerator's allocator holds for tensors that are gone."""
+    if torch_device.startswith("cuda") and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch_device == "mps" and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
 def precision_name(dtype: torch.dtype) -> str:
-    """`float32` or `bfloat16`, as the experiment file spells it."""
+    """`float32`, `bfloat16` or `float16`, as the experiment file spells it."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -75,19 +107,31 @@ def resolve(compute: ComputeSection) -> Device:
     """Choose device, precision and threads.
 
     `device = "auto"` takes CUDA, then MPS, then the processor. A requested device that is absent is replaced by the processor, with a sentence in
-    `notes`. `training_precision = "auto"` is bfloat16 where the hardware computes in it (AVX512-BF16 or AMX-BF16; CUDA from compute capability 8.0),
-    float32 elsewhere. `threads = 0` takes the physical cores that this process may use.
+    `notes`. Of several CUDA devices `auto` and `cuda` take the first; the processes of `--jobs` take them in turn. `training_precision = "auto"` is
+    bfloat16 where the hardware computes in it (AVX512-BF16 or AMX-BF16; CUDA from compute capability 8.0), float16 on earlier CUDA devices
+    from 5.3 on, float32 elsewhere. `threads = 0` takes the physical cores that this process may use.
 
     Raises
     ------
     InputError
-        for a CUDA device number that does not exist while others do.
+        for a CUDA device number that does not exist while others do; for float16 on a device that does not train in it.
     """
     torch_device, notes = _device(compute.device)
     if compute.training_precision == "auto":
         training = torch.bfloat16 if has_bfloat16(torch_device) else torch.float32
+        if training is torch.float32 and has_float16(torch_device):
+            training = torch.float16
     else:
-        training = torch.bfloat16 if compute.training_precision == "bfloat16" else torch.float32
+        training = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(compute.training_precision, torch.float32)
+    if training is torch.float16 and not has_float16(torch_device):
+        raise InputError(
+            Problem(
+                "float16 is for training on CUDA devices: elsewhere it is slower than float32, and overflows where float32 does not",
+                column="compute.training_precision",
+                value=f"float16 on {torch_device}",
+                remedy='set compute.training_precision = "auto"',
+            )
+        )
     ledger = torch.bfloat16 if compute.ledger_precision == "bfloat16" else torch.float32
     if torch.bfloat16 in (training, ledger) and not has_bfloat16(torch_device):
         notes.append(
@@ -116,7 +160,7 @@ def _device(wanted: str) -> tuple[str, list[str]]:
     if kind == "cpu":
         return "cpu", []
     if kind in ("auto", "cuda") and torch.cuda.is_available():
-        index = int(number or 0)
+        index = int(number) if number else worker_number() % max(torch.cuda.device_count(), 1)
         if index >= torch.cuda.device_count():
             remedy = f"use cuda:0 to cuda:{torch.cuda.device_count() - 1}"
             raise InputError(
@@ -133,7 +177,8 @@ def _device(wanted: str) -> tuple[str, list[str]]:
 def _describe(torch_device: str, training: torch.dtype, threads: int) -> str:
     precision = precision_name(training)
     if torch_device.startswith("cuda"):
-        return f"{torch.cuda.get_device_name(torch_device)} ({torch_device}), training in {precision}"
+        # without the device's number: the second of two equal cards computes what the first does
+        return f"{torch.cuda.get_device_name(torch_device)} (cuda), training in {precision}"
     if torch_device == "mps":
         return f"Apple GPU (mps), training in {precision}"
     capability = torch.backends.cpu.get_cpu_capability()
@@ -161,6 +206,13 @@ def has_bfloat16(torch_device: str) -> bool:
     if any(callable(p) for p in probes):
         return any(bool(p()) for p in probes if callable(p))
     return bool(_cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def has_float16(torch_device: str) -> bool:
+    """Whether float16 is worth training in on `torch_device`: CUDA from compute capability 5.3, the first with its arithmetic."""
+    if not torch_device.startswith("cuda"):
+        return False
+    return torch.version.hip is not None or torch.cuda.get_device_capability(torch_device) >= (5, 3)
 
 
 def _cpu_flags() -> frozenset[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from hybridcx.deep.steps import StepResult
+from hybridcx.deep.devices import out_of_memory
+from hybridcx.deep.steps import StepResult, read_all
 from hybridcx.errors import DivergedError, InputError, Problem, StoppedError
 from hybridcx.experiment.file import ComputeSection
 
@@ -68,15 +69,19 @@ class Team:
             return x[:1], y[:1], 0.0
         return x[first:last], y[first:last], (last - first) * self.size / len(x)
 
-    def total(self, result: StepResult, weight: float) -> StepResult:
-        """Loss and hits of the whole mini-batch from those of the shares."""
-        if self.size == 1:
-            return result
-        n = sum(size for *_, size in result.pieces) if weight else 0
-        loss, accuracy = result.read()
-        sums = torch.tensor([loss * n, accuracy * n, n] if n else [0.0, 0.0, 0.0], dtype=torch.float64)
+    def totals(self, results: Sequence[tuple[StepResult, float]]) -> list[tuple[float, float]]:
+        """Losses and accuracies of whole mini-batches from those of this process's shares and their weights; one sum over the team for all."""
+        read = read_all([result for result, _ in results])
+        if self.size == 1 or not results:
+            return read
+        sizes = [sum(size for *_, size in result.pieces) if weight else 0 for result, weight in results]
+        shares = [
+            [loss * n, accuracy * n, n] if n else [0.0, 0.0, 0.0]
+            for (loss, accuracy), n in zip(read, sizes, strict=True)
+        ]
+        sums = torch.tensor(shares, dtype=torch.float64)
         distributed.all_reduce(sums)
-        return StepResult(((sums[0] / sums[2], sums[1], int(sums[2])),))
+        return [(loss / n, right / n) for loss, right, n in sums.tolist()]
 
     def of_leader(self, value: Any) -> Any:
         """The leader's value, in every process."""
@@ -164,8 +169,8 @@ def _someone_gone() -> Iterator[None]:
     """Report in words that another process has ended, which torch raises as a connection error."""
     try:
         yield
-    except (RuntimeError, distributed.DistError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
+    except (RuntimeError, MemoryError, distributed.DistError) as error:
+        if out_of_memory(error):
             raise StoppedError(
                 f"The device of process {_current.rank} has too little memory; lower train.batch_size."
             ) from error

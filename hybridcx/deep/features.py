@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hybridcx.deep import augment, devices
+from hybridcx.deep.device_check import move_checked
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, initial_state, last_layer, normaliser, untrained_state
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.store.arrays import array_in_pieces
 from hybridcx.vocabulary.networks import check_images, network
@@ -80,6 +81,8 @@ def extract(
     ------
     InputError
         for images of another shape or too small, and a state that is not this network's.
+    StoppedError
+        where the processor's memory does not suffice.
     """
     row = network(network_name)
     check_images(row, images)
@@ -90,9 +93,14 @@ def extract(
                 return _extract(
                     network_name, state, images, device, trained_head, batch_size, on_progress, features_file
                 )
-        except torch.OutOfMemoryError:
-            if device.torch_device == "cpu":
+        except (RuntimeError, MemoryError) as error:
+            if not devices.out_of_memory(error):
                 raise
+            if device.torch_device == "cpu":
+                raise StoppedError(
+                    f"There is not enough memory for the features of {row.name}: lower images.size_px, or --jobs."
+                ) from error
+            devices.empty_cache(device.torch_device)
             device = device.on_cpu(
                 f"The accelerator's memory did not suffice for {row.name}: its features were computed on the processor."
             )
@@ -112,7 +120,7 @@ def _extract(
     row, n = network(network_name), len(images)
     model = build(row, read_state(state), channels_last=device.channels_last)
     fold_batch_norm(model)
-    model.to(device.torch_device)
+    move_checked(row, model, device, (device.ledger_dtype,))
     caught: list[Tensor] = []
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     mean, std = normaliser(row, device.torch_device)

@@ -21,17 +21,19 @@ from torch import Tensor, nn
 
 from hybridcx.deep import checkpoint, devices, distributed, optimizer
 from hybridcx.deep.averaging import WeightAverage
+from hybridcx.deep.device_check import move_checked
 from hybridcx.deep.fitted_last_layer import fit_last_layer
 from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
-from hybridcx.deep.inputs import CachedInputs, ImageInputs
+from hybridcx.deep.inputs import Batch, CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, set_dropout
 from hybridcx.deep.stages import Learner, learning_stages
-from hybridcx.deep.steps import Forward, batch_norm_over_training_set, evaluate, mixed
+from hybridcx.deep.steps import Forward, batch_norm_over_training_set, evaluate, mixed, weights_in_batch
 from hybridcx.deep.steps import gradients as _gradients
 from hybridcx.deep.task import (
     Task,
     batches_of,
     check_task,
+    class_weights,
     fingerprint_of,
     order_of_epoch,
     setting_notes,
@@ -96,6 +98,7 @@ class _Progress:
     stale: int = 0
     stopped_early: bool = False
     history: dict[str, list[float]] = field(default_factory=lambda: {c: [] for c in HISTORY_COLUMNS})
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ class _Training:
     trained : `learner` if there is one, otherwise `model`
     forward : from `inputs` to logits
     shared : `forward` for the gradients; with several processes it averages them
+    labels, class_weights : on the device
+    scaler : of the loss, in float16 alone: it leaves out steps whose gradients overflow
     per_epoch : iterations per epoch
     best : a copy of the weights with the lowest validation loss, where these are the ones to write
     best_changed : whether `best` is newer than the last checkpoint
@@ -128,6 +133,8 @@ class _Training:
     forward: Forward
     shared: Forward
     labels: Tensor
+    class_weights: Tensor | None
+    scaler: torch.amp.GradScaler | None
     per_epoch: int
     record: Record
     progress: _Progress
@@ -180,7 +187,8 @@ def finetune(
     Raises
     ------
     InputError
-        for arrays and settings that do not fit together, and weights that are not what they should be.
+        for arrays and settings that do not fit together, weights that are not what they should be, and an accelerator that computes something
+        else than the processor (`device_check`).
     DivergedError
         when the loss is no longer finite: the epoch, the iteration and what to change.
     """
@@ -213,7 +221,9 @@ def finetune(
         try:
             with devices.computing(task.device), torch.random.fork_rng(devices=_cuda_index(task.device.torch_device)):
                 return _train(task, weights, on_progress)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not devices.out_of_memory(error):
+                raise
             task = with_less_memory(task)
 
 
@@ -244,7 +254,8 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
         row.name, task.seed, weights, last_layer_sd=train.last_layer_sd, zero_init_residual=train.zero_init_residual
     )
     fingerprint = fingerprint_of(task, weights)
-    model = build(row, start, channels_last=device.channels_last).to(device.torch_device)
+    model = build(row, start, channels_last=device.channels_last)
+    move_checked(row, model, device, (device.training_dtype, device.ledger_dtype))
     del start  # 0.5 GB for a VGG
     set_dropout(model, train.dropout)
     saved = _read_checkpoint(task, fingerprint, notes)
@@ -256,6 +267,8 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
     if learner is not None:
         learner.learn(learning_stages(row, train.trainable_stages, 0, 0))  # all parameters that learn at any time
     optim = optimizer.make_optimizer(row, model, train)
+    if device.training_dtype is torch.float16:
+        optimizer.begin_velocity(optim)
     average = None if train.ema_decay is None else WeightAverage(model, train.ema_decay)
 
     per_epoch = len(batches_of(np.arange(len(task.train_idx)), train))
@@ -267,6 +280,7 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
         optimizer.set_rate(optim, rate, rate_in_velocity=False)
         del saved
 
+    weights_of_classes = class_weights(task)
     trained: nn.Module = model if learner is None else learner
     cached = learner is not None and train.cached_copies > 0
     inputs = CachedInputs(task, learner) if learner is not None and cached else ImageInputs(task)
@@ -285,6 +299,10 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
         forward=forward,
         shared=shared,
         labels=torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device),
+        class_weights=None
+        if weights_of_classes is None
+        else torch.from_numpy(weights_of_classes.astype(np.float32)).to(device.torch_device),
+        scaler=_scaler(device, progress.scaler),
         per_epoch=per_epoch,
         record=Record(row, train, progress.history),
         progress=progress,
@@ -299,7 +317,8 @@ def _train_epoch(training: _Training, epoch: int, on_progress: Callable[[int, in
     torch.manual_seed(seed_for(task.seed, task.row.name, "dropout", epoch, *([rank] if rank else [])))
     if learner is not None:
         learner.learn(learning_stages(task.row, task.train.trainable_stages, task.train.unfreeze_every, epoch))
-    for batch in batches_of(order_of_epoch(task, epoch), task.train):
+    batches = batches_of(order_of_epoch(task, epoch), task.train)
+    for batch in training.inputs.epoch(batches, epoch, progress.iteration):
         _step(training, batch, epoch)
         if _validates(task, progress.iteration, total):
             _validate(training)
@@ -313,23 +332,31 @@ def _train_epoch(training: _Training, epoch: int, on_progress: Callable[[int, in
     progress.epoch = epoch + 1
 
 
-def _step(training: _Training, batch: np.ndarray, epoch: int) -> None:
+def _step(training: _Training, batch: Batch, epoch: int) -> None:
     """One iteration: gradients of a mini-batch, a step of the optimiser, the average of the weights."""
     task, train, progress, team = training.task, training.task.train, training.progress, distributed.current()
     rate = optimizer.rate_at(train, epoch, progress.iteration, training.per_epoch)
     optimizer.set_rate(training.optim, rate, rate_in_velocity=train.rate_in_velocity)
-    x = training.inputs.training(batch, epoch, progress.iteration)
-    y = training.labels[torch.from_numpy(batch).to(training.labels.device)]
+    x, y = mixed(training.inputs.training(batch, epoch), training.labels[batch.on_device], batch.mixing)
     training.trained.train()
-    x, y, weight = team.share(*mixed(x, y, task, epoch, progress.iteration))
-    result = team.total(_gradients(training.shared, x, y, task, weight), weight)
+    options: dict[str, Any] = {} if training.scaler is None else {"scaler": training.scaler}
+    if training.class_weights is not None:
+        options["class_weights"] = weights_in_batch(training.class_weights, y)
+    x, y, weight = team.share(x, y)
+    result = _gradients(training.shared, x, y, task, weight, **options)
     progress.iteration += 1
-    training.record.add(progress.iteration, epoch + 1, rate, result)
+    training.record.add(progress.iteration, epoch + 1, rate, result, weight)
     if task.device.torch_device in READ_AT_ONCE:
         training.record.read(task.folder)
+    if training.scaler is not None:
+        training.scaler.unscale_(training.optim)
     if train.clip_gradient_norm is not None:
         nn.utils.clip_grad_norm_(training.model.parameters(), train.clip_gradient_norm)
-    training.optim.step()
+    if training.scaler is None:
+        training.optim.step()
+    else:
+        training.scaler.step(training.optim)
+        training.scaler.update()
     training.optim.zero_grad(set_to_none=True)
     if training.average is not None:
         training.average.update(progress.iteration - 1)
@@ -379,7 +406,7 @@ def _finish(training: _Training) -> FineTuned:
         loss, accuracy = math.nan, math.nan
         if n_validation:
             loss, accuracy = evaluate(training.trained, training.forward, training.inputs, task)
-    finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    finite = bool(torch.stack([torch.isfinite(p).all() for p in model.parameters()]).all())
     leads = distributed.current().leads
     if not finite or (n_validation and not math.isfinite(loss)):
         if leads:
@@ -431,6 +458,7 @@ def _write_checkpoint(training: _Training) -> None:
     devices.return_freed_memory()
     if distributed.current().leads:
         tensors = _tensors(training.model, training.optim, training.average)
+        progress.scaler = {} if training.scaler is None else training.scaler.state_dict()
         state = checkpoint.Checkpoint(training.fingerprint, _counters(progress), tensors, training.best)
         checkpoint.write_checkpoint(task.folder, state, best_changed=training.best_changed)
     training.saved_at, training.best_changed = time.monotonic(), False
@@ -465,13 +493,21 @@ def _restore(
         if name.startswith("optimizer."):
             parameter_name, _, key = name.removeprefix("optimizer.").rpartition(".")
             parameter = parameters[parameter_name]
-            # The parameter's own layout, so that the update walks through memory as it did before.
-            like = (
-                torch.empty_like(parameter)
-                if t.shape == parameter.shape
-                else torch.empty_like(t, device=parameter.device)
-            )
+            # The parameter's own layout, so that the update walks through memory as it did before. Counts of steps lie where torch puts them: on
+            # the device for its fused optimisers, otherwise on the processor.
+            of_steps = parameter.device if optim.defaults.get("fused") else None
+            like = torch.empty_like(parameter) if t.shape == parameter.shape else torch.empty_like(t, device=of_steps)
             optim.state[parameter][key] = like.detach().copy_(t)
+
+
+def _scaler(device: devices.Device, state: dict[str, float]) -> torch.amp.GradScaler | None:
+    """The scaler of the loss for float16, with the state of a checkpoint; None in other precisions."""
+    if device.training_dtype is not torch.float16:
+        return None
+    scaler = torch.amp.GradScaler(device.kind)
+    if state:
+        scaler.load_state_dict(state)
+    return scaler
 
 
 def _copy(model: nn.Module, into: dict[str, Tensor] | None) -> dict[str, Tensor]:

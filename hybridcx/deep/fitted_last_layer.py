@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from hybridcx.deep.inputs import ImageInputs
 from hybridcx.deep.model import last_layer
-from hybridcx.deep.task import Task
+from hybridcx.deep.task import Task, class_weights
 from hybridcx.vocabulary.networks import Network
 
 PENALTY = 0.1
@@ -22,22 +22,25 @@ def fit_last_layer(row: Network, model: nn.Module, inputs: ImageInputs, task: Ta
     """Replace the last layer by a logistic regression on the penultimate features of the training images.
 
     Features in evaluation mode, without augmentation, in the ledger's precision. The log odds of class 1 are divided equally between the two
-    outputs, so that softmax gives the probability of the regression.
+    outputs, so that softmax gives the probability of the regression. `train.class_weights` weight the cases.
     """
     x = _features(row, model, inputs, task)
     y = torch.from_numpy(task.y[task.train_idx].astype(np.float64))
-    w, b = logistic_regression(x, y, PENALTY)
+    weights = class_weights(task)
+    of_cases = None if weights is None else torch.from_numpy(weights)[y.long()]
+    w, b = logistic_regression(x, y, PENALTY, of_cases)
     layer = last_layer(row, model)
     with torch.no_grad():
-        layer.weight.copy_(torch.stack([-w / 2, w / 2]).reshape(layer.weight.shape))
-        layer.get_parameter("bias").copy_(torch.stack([-b / 2, b / 2]))
+        layer.weight.copy_(torch.stack([-w / 2, w / 2]).float().reshape(layer.weight.shape))
+        layer.get_parameter("bias").copy_(torch.stack([-b / 2, b / 2]).float())
 
 
-def logistic_regression(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+def logistic_regression(x: Tensor, y: Tensor, penalty: float, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Weights (d,) and intercept of log odds that are linear in the features x (n, d); y is 0 or 1.
 
-    Minimises sum log loss + penalty |v|^2 / 2 over v and the intercept, by L-BFGS in float64. v are the weights of the centred features divided by
-    the square root of their total variance: one scale for all, since a scale of its own would amplify a feature that hardly varies in training.
+    Minimises the (weighted) sum of the log loss + penalty |v|^2 / 2 over v and the intercept, by L-BFGS in float64. v are the weights of the
+    centred features divided by the square root of their total variance: one scale for all, since a scale of its own would amplify a feature
+    that hardly varies in training.
     """
     x, y = x.double(), y.double()
     mean = x.mean(0)
@@ -53,7 +56,7 @@ def logistic_regression(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, T
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(z @ v + intercept, y, reduction="sum")
+        loss = functional.binary_cross_entropy_with_logits(z @ v + intercept, y, weights, reduction="sum")
         loss = loss + penalty / 2 * v.square().sum()
         torch.autograd.backward(loss)
         return loss

@@ -28,15 +28,15 @@ class Record:
 
     def __init__(self, row: Network, train: TrainSection, history: dict[str, list[float]]):
         self._row, self._train, self._history = row, train, history
-        self._unread: list[StepResult] = []
+        self._unread: list[tuple[StepResult, float]] = []
 
-    def add(self, iteration: int, epoch: int, rate: float, result: StepResult) -> None:
-        """A step, not read yet and not validated."""
+    def add(self, iteration: int, epoch: int, rate: float, result: StepResult, weight: float = 1.0) -> None:
+        """A step, not read yet and not validated. `weight`: 0 where this process had no row of the mini-batch."""
         for column, value in zip(
             HISTORY_COLUMNS, (iteration, epoch, math.nan, math.nan, rate, math.nan, math.nan), strict=True
         ):
             self._history[column].append(value)
-        self._unread.append(result)
+        self._unread.append((result, weight))
 
     def validated(self, loss: float, accuracy: float) -> None:
         """The validation after the last step."""
@@ -45,8 +45,7 @@ class Record:
     def read(self, folder: Path) -> None:
         """Read the steps since the last time. Raises DivergedError, without the checkpoint in `folder`, at the first loss that is not finite."""
         first = len(self._history["iteration"]) - len(self._unread)
-        for at, result in enumerate(self._unread, first):
-            loss, accuracy = result.read()
+        for at, (loss, accuracy) in enumerate(distributed.current().totals(self._unread), first):
             if not math.isfinite(loss):
                 if distributed.current().leads:
                     checkpoint.delete_checkpoint(folder)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from hybridcx.deep.dense_block import join_dense_blocks
+from hybridcx.deep.pooling import replace_adaptive_pooling
 from hybridcx.deep.weights import load_state_dict
 from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import InputError, Problem
@@ -45,6 +46,7 @@ def build(row: Network, state: Mapping[str, Tensor] | None = None, *, channels_l
         model = model.to_empty(device="cpu")
     _linear_logits(row, model)
     join_dense_blocks(model)
+    replace_adaptive_pooling(model)
     model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     if state is not None:
         model.load_state_dict(dict(state))

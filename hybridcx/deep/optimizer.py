@@ -93,6 +93,17 @@ def make_optimizer(row: Network, model: nn.Module, train: TrainSection) -> torch
     return torch.optim.SGD(groups, lr=train.learning_rate, momentum=train.momentum, fused=fused)
 
 
+def begin_velocity(optimizer: torch.optim.Optimizer) -> None:
+    """Give SGD a velocity of 0 before the first step, which then is what it is without one (m 0 + g = g).
+
+    torch's fused SGD otherwise allocates it in the first step and leaves it uninitialised where that step overflows and is left out (float16).
+    """
+    if isinstance(optimizer, torch.optim.SGD):
+        for group in optimizer.param_groups:
+            for parameter in group["params"] if group["momentum"] else ():
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
 def rate_at(train: TrainSection, epoch: int, iteration: int, per_epoch: int) -> float:
     """Learning rate of one iteration (before `head_rate_factor`).
 

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from hybridcx.deep import augment, devices
+from hybridcx.deep.device_check import move_checked
 from hybridcx.deep.features import read_state
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build, normaliser
 from hybridcx.deep.stages import units
-from hybridcx.errors import InputError, Problem
+from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.vocabulary.networks import Network, check_images, network
 
@@ -80,6 +81,8 @@ def saliency(
     ------
     InputError
         for images of another shape or too small, and a state that is not this network's.
+    StoppedError
+        where the processor's memory does not suffice.
     """
     row = network(network_name)
     check_images(row, images)
@@ -91,9 +94,14 @@ def saliency(
         try:
             with devices.computing(device):
                 return _saliency(row, state, images, device, grid, n_occluded, on_progress)
-        except torch.OutOfMemoryError:
-            if device.torch_device == "cpu":
+        except (RuntimeError, MemoryError) as error:
+            if not devices.out_of_memory(error):
                 raise
+            if device.torch_device == "cpu":
+                raise StoppedError(
+                    f"There is not enough memory for the saliency of {row.name}: lower images.size_px."
+                ) from error
+            devices.empty_cache(device.torch_device)
             device = device.on_cpu(f"The accelerator's memory did not suffice for {row.name}'s saliency.")
 
 
@@ -124,7 +132,7 @@ def _saliency(
 ) -> Maps:
     model = build(row, read_state(state), channels_last=device.channels_last)
     fold_batch_norm(model)
-    model.to(device.torch_device).requires_grad_(False)
+    move_checked(row, model, device, ()).requires_grad_(False)
     trunk, tail = _split(row, model)
     mean, std = normaliser(row, device.torch_device)
     edges = tile_edges(images.shape[1], grid)

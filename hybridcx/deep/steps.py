@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from torch.optim.swa_utils import update_bn
 from hybridcx.deep.inputs import ImageInputs
 from hybridcx.deep.stages import Learner
 from hybridcx.deep.task import Task, batches_of
-from hybridcx.streams import rng_for
 
 VALIDATION_BATCH = 32
 # Pixels per batch on a processor: as fast as 32 images of 224 px, whose float32 activations would be the peak of a training's memory.
@@ -30,42 +29,75 @@ class StepResult:
 
     def read(self) -> tuple[float, float]:
         """Loss (mean over the mini-batch) and accuracy."""
-        n = sum(size for *_, size in self.pieces)
+        return read_all([self])[0]
+
+
+def read_all(results: Sequence[StepResult]) -> list[tuple[float, float]]:
+    """Losses and accuracies of several steps, in one copy from the device."""
+    numbers = [t.float() for result in results for loss, right, _ in result.pieces for t in (loss, right)]
+    values = iter(torch.stack(numbers).tolist() if numbers else [])
+    found = []
+    for result in results:
+        n = sum(size for *_, size in result.pieces)
         loss, right = 0.0, 0.0
-        for piece_loss, piece_right, size in self.pieces:
-            loss += piece_loss.item() * size
-            right += piece_right.item()
-        return loss / n, right / n
+        for *_, size in result.pieces:
+            loss += next(values) * size
+            right += next(values)
+        found.append((loss / n, right / n))
+    return found
 
 
-def gradients(forward: Forward, x: Tensor, y: Tensor, task: Task, weight: float = 1.0) -> StepResult:
+def weights_in_batch(class_weights: Tensor, y: Tensor) -> Tensor:
+    """Class weights (2,) for the mean over a whole mini-batch: with classes y (n,) times n / (sum of the cases' weights), as torch's cross_entropy
+    divides by that sum; with mixed targets (n, 2) as they are, as it divides by n. Pieces and shares of the mini-batch then add up to it."""
+    return class_weights if y.ndim == 2 else class_weights * (len(y) / class_weights[y].sum())
+
+
+def gradients(
+    forward: Forward,
+    x: Tensor,
+    y: Tensor,
+    task: Task,
+    weight: float = 1.0,
+    *,
+    class_weights: Tensor | None = None,
+    scaler: torch.amp.GradScaler | None = None,
+) -> StepResult:
     """Accumulate the gradients of `weight` times the mean loss of a mini-batch, in `task.parts` pieces.
 
-    `y` : classes (n,), or class weights (n, 2), of which the larger one is the class for the accuracy.
+    `y` : classes (n,), or class weights (n, 2), of which the larger one is the class for the accuracy. `class_weights` : from
+    `weights_in_batch` of the whole mini-batch. `scaler` : multiplies the loss, so that float16 gradients do not vanish.
     """
     pieces: list[tuple[Tensor, Tensor, int]] = []
     kind, dtype = x.device.type, task.device.training_dtype
     for piece, target in zip(x.chunk(task.parts), y.chunk(task.parts), strict=True):
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+        half = dtype if dtype is torch.float16 else torch.bfloat16
+        with torch.autocast(kind, dtype=half, enabled=dtype is half):
             logits = forward(piece)
-        loss = functional.cross_entropy(logits.float(), target, label_smoothing=task.train.label_smoothing)
-        torch.autograd.backward(loss * (len(piece) / len(x) * weight))
+        smoothing = task.train.label_smoothing
+        if class_weights is None:
+            loss = functional.cross_entropy(logits.float(), target, label_smoothing=smoothing)
+        else:
+            loss = functional.cross_entropy(
+                logits.float(), target, class_weights, label_smoothing=smoothing, reduction="sum"
+            )
+            loss = loss / len(piece)
+        share = loss * (len(piece) / len(x) * weight)
+        torch.autograd.backward(share if scaler is None else scaler.scale(share))
         right = (logits.detach().argmax(1) == (target if target.ndim == 1 else target.argmax(1))).sum()
         pieces.append((loss.detach(), right, len(piece)))
     return StepResult(tuple(pieces))
 
 
-def mixed(x: Tensor, y: Tensor, task: Task, epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
+def mixed(x: Tensor, y: Tensor, mixing: tuple[float, Tensor] | None) -> tuple[Tensor, Tensor]:
     """Mixup (Zhang and others 2018): x = w x + (1 - w) x[p], targets likewise, with w from Beta(a, a) and a permutation p per mini-batch.
 
-    Drawn from the stream (seed, network, "mixup", epoch, iteration). Without mixup, x and y are returned unchanged.
+    `mixing` : w and p (`Batch`). Without them, x and y are returned unchanged.
     """
-    alpha = task.train.mixup
-    if not alpha:
+    if mixing is None:
         return x, y
-    rng = rng_for(task.seed, task.row.name, "mixup", epoch, iteration)
-    weight, other = float(rng.beta(alpha, alpha)), torch.from_numpy(rng.permutation(len(x))).to(x.device)
-    target = functional.one_hot(y, 2).float()
+    weight, other = mixing
+    target = torch.stack([1 - y, y], dim=1).float()
     return weight * x + (1 - weight) * x[other], weight * target + (1 - weight) * target[other]
 
 
@@ -82,8 +114,8 @@ def evaluate(model: nn.Module, forward: Forward, inputs: ImageInputs, task: Task
         x = inputs.validation(batch)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=task.device.ledger_dtype is torch.bfloat16):
             logits = forward(x)
-        # float64 on the processor: MPS has no float64; with it the sum does not depend on the batch size.
-        logits = logits.to("cpu", torch.float64)
+        # float64 on the processor, after the copy: MPS has no float64; with it the sum does not depend on the batch size.
+        logits = logits.float().cpu().double()
         target = torch.from_numpy(task.y[task.validation_idx[batch]].astype(np.int64))
         loss += functional.cross_entropy(logits, target, reduction="sum").item()
         right += int((logits.argmax(1) == target).sum())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from hybridcx.streams import rng_for
 from hybridcx.vocabulary.networks import Network, check_images
 
 RESIDENT_LIMIT_BYTES = 2 << 30
+RESIDENT_SHARE = 0.25
+"""Of the free memory of a CUDA device, for all images; the rest is for the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,37 @@ class Task:
 
 def order_of_epoch(task: Task, epoch: int) -> np.ndarray:
     """The order of the training cases in an epoch, as positions in train_idx."""
-    n = len(task.train_idx)
+    n, drawn = len(task.train_idx), epoch if task.train.shuffle == "every_epoch" else 0
+    if task.train.sampling == "balanced":
+        return _balanced(task, rng_for(task.seed, task.row.name, "sampling", drawn))
     if task.train.shuffle == "never":
         return np.arange(n)
-    return rng_for(
-        task.seed, task.row.name, "shuffle", epoch if task.train.shuffle == "every_epoch" else 0
-    ).permutation(n)
+    return rng_for(task.seed, task.row.name, "shuffle", drawn).permutation(n)
+
+
+def _balanced(task: Task, rng: np.random.Generator) -> np.ndarray:
+    """As many positions as training cases, half of each class: of the smaller class with replacement, of the larger one without."""
+    classes = [np.flatnonzero(task.y[task.train_idx] == c) for c in (0, 1)]
+    n = len(task.train_idx)
+    sizes = (n - n // 2, n // 2) if len(classes[0]) >= len(classes[1]) else (n // 2, n - n // 2)
+    drawn = [rng.choice(c, k, replace=k > len(c)) for c, k in zip(classes, sizes, strict=True)]
+    both = np.concatenate(drawn)
+    return np.sort(both) if task.train.shuffle == "never" else rng.permutation(both)
+
+
+def class_weights(task: Task) -> np.ndarray | None:
+    """Weights (2,) of the classes in the training loss; None without any.
+
+    `balanced` is n / (2 n_c) with n_c of the n training cases in class c (King and Zeng 2001; scikit-learn's formula): both classes have
+    the same total weight, and the mean weight of a training case is 1.
+    """
+    given = task.train.class_weights
+    if given == "none":
+        return None
+    if given == "balanced":
+        counts = np.bincount(task.y[task.train_idx].astype(np.int64), minlength=2)
+        return np.asarray(len(task.train_idx) / (2 * counts), dtype=np.float64)
+    return np.asarray(given, dtype=np.float64)
 
 
 def batches_of(order: np.ndarray, train: TrainSection) -> list[np.ndarray]:
@@ -62,12 +90,60 @@ def batches_of(order: np.ndarray, train: TrainSection) -> list[np.ndarray]:
     return [*whole[:-1], np.concatenate([whole[-1], rest])] if len(rest) == 1 else [*whole, rest]
 
 
-def image_reader(images: np.ndarray, rows: np.ndarray, device: str) -> Callable[[np.ndarray], Tensor]:
-    """A function from positions in `rows` to uint8 images (n, H, W, 3) on the device."""
-    if device == "cpu" or len(rows) * images[:1].nbytes > RESIDENT_LIMIT_BYTES:
-        return lambda batch: torch.from_numpy(np.asarray(images[rows[batch]])).to(device)
-    resident = torch.from_numpy(np.asarray(images[rows])).to(device)  # all images on the accelerator
-    return lambda batch: resident[torch.from_numpy(batch).to(device)]
+def resident_limit(device: str) -> int:
+    """How many bytes of images, or of stored activations, may lie on the device for the whole training."""
+    if device.startswith("cuda") and torch.cuda.is_available():
+        return int(RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0])
+    return RESIDENT_LIMIT_BYTES
+
+
+def to_device(tensor: Tensor, device: str) -> Tensor:
+    """A tensor on the device. To CUDA it goes through page-locked memory, from where the copy runs while the device computes."""
+    if not device.startswith("cuda"):
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+class ImageReader:
+    """From positions in `rows` to uint8 images (n, H, W, 3) on the device.
+
+    They lie there for the whole training if they fit (`resident_limit`). Otherwise a thread reads the next of the `announced` mini-batches while
+    the device computes with the one before, which matters for memory maps on slow disks.
+    """
+
+    def __init__(self, images: np.ndarray, rows: np.ndarray, device: str):
+        self._images, self._rows, self._device = images, rows, device
+        fits = device != "cpu" and len(rows) * images[:1].nbytes <= resident_limit(device)
+        self._resident = torch.from_numpy(np.asarray(images[rows])).to(device) if fits else None
+        self._ahead: tuple[np.ndarray, Future[Tensor]] | None = None
+        self._announced: list[np.ndarray] = []
+        self._thread = None if fits or device == "cpu" else ThreadPoolExecutor(1, "next-mini-batch")
+
+    def announce(self, batches: list[np.ndarray]) -> None:
+        """The mini-batches that will be asked for, in their order."""
+        self._announced, self._ahead = list(reversed(batches)), None
+        self._read_ahead()
+
+    def __call__(self, positions: np.ndarray, on_device: Tensor | None = None) -> Tensor:
+        """`on_device` : the same positions there, where the caller has them."""
+        if self._resident is not None:
+            where = torch.from_numpy(positions).to(self._device) if on_device is None else on_device
+            return self._resident[where]
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead[0] is not positions:
+            return torch.from_numpy(np.asarray(self._images[self._rows[positions]])).to(self._device)
+        images = ahead[1].result()
+        self._read_ahead()
+        return images.to(self._device, non_blocking=images.is_pinned())
+
+    def _read_ahead(self) -> None:
+        if self._thread is not None and self._announced:
+            positions = self._announced.pop()
+            self._ahead = positions, self._thread.submit(self._read, positions)
+
+    def _read(self, positions: np.ndarray) -> Tensor:
+        read = torch.from_numpy(np.asarray(self._images[self._rows[positions]]))
+        return read.pin_memory() if self._device.startswith("cuda") else read
 
 
 def setting_notes(task: Task) -> list[str]:
@@ -91,6 +167,8 @@ def setting_notes(task: Task) -> list[str]:
             f"{row.title}: only the last layer and {stages} before it learned; the others were frozen"
             f"{copies if train.cached_copies else ''}."
         )
+    if train.class_weights != "none" or train.sampling == "balanced":
+        notes.append(_imbalance_note(task))
     if task.parts > 1:
         notes.append(
             f"The accelerator's memory did not suffice: each mini-batch was computed in {task.parts} parts, their gradients added."
@@ -98,10 +176,28 @@ def setting_notes(task: Task) -> list[str]:
     return notes
 
 
+def _imbalance_note(task: Task) -> str:
+    train, weights = task.train, class_weights(task)
+    if weights is None:
+        what = f"every epoch of {task.row.name} drew as many cases of each class"
+        population = "a population with equal classes"
+    else:
+        what = f"the loss of {task.row.name} weighted the classes by {weights[0]:.4g} (negative) and {weights[1]:.4g} (positive)"
+        population = (
+            "a population with equal classes" if train.class_weights == "balanced" else "a population so weighted"
+        )
+    return (
+        f"{what[0].upper()}{what[1:]}: its probabilities are those of {population}, not of this cohort; calibrate before use. "
+        "Validation losses are unweighted."
+    )
+
+
 def with_less_memory(task: Task) -> Task:
-    """The task for a second attempt after an accelerator ran out of memory: smaller pieces, otherwise the processor."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    """The task for a second attempt after memory ran out: on an accelerator smaller pieces, otherwise the processor.
+
+    Raises StoppedError, with what to change, where that was the processor's memory already.
+    """
+    devices.empty_cache(task.device.torch_device)
     checkpoint.delete_checkpoint(task.folder)
     # Batch norm would use the statistics of the pieces and give another network.
     if not task.row.batch_norm and task.parts * 4 <= task.train.batch_size and task.device.torch_device != "cpu":
@@ -120,7 +216,8 @@ def fingerprint_of(task: Task, weights: WeightsFile | Mapping[str, Tensor] | Non
     device = task.device
     settings = [
         task.row.name, task.train.model_dump(mode="json"), task.seed, task.fill, task.parts, task.images.shape,
-        device.torch_device, str(device.training_dtype), str(device.ledger_dtype), device.channels_last, device.threads,
+        # kind and model of the device, not its number: a training goes on on the next card
+        device.kind, device.description, str(device.training_dtype), str(device.ledger_dtype), device.channels_last, device.threads,
         devices.processor_name(), torch.backends.cpu.get_cpu_capability(), torch.__version__, np.__version__,
         weights.sha256 if isinstance(weights, WeightsFile) else weights is None,
     ]  # fmt: skip
@@ -166,6 +263,13 @@ def check_task(
     if train.cached_copies and train.trainable_stages is None:
         problems.append(
             Problem("train.cached_copies needs train.trainable_stages: the stages whose output is kept do not learn")
+        )
+    if train.class_weights != "none" and train.sampling == "balanced":
+        problems.append(
+            Problem(
+                'train.class_weights and train.sampling = "balanced" exclude each other: together they count the smaller class twice',
+                remedy="keep one of them",
+            )
         )
     if train.cached_copies and train.unfreeze_every:
         problems.append(

@@ -123,9 +123,14 @@ class HeadsSection(_Section):
 
 
 class ComputeSection(_Section):
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
-    training_precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 autocast where the processor computes in it, else float32"
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, cuda, cuda:1 or mps; `--jobs` divides its processes among the CUDA devices of auto and cuda",
+    )
+    training_precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="auto: bfloat16 autocast where the device computes in it, float16 on older CUDA devices, else float32",
     )
     ledger_precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="features and predictions that are kept"

@@ -8,19 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from hybridcx.experiment.presets import PRESETS, PresetName, filled_in
 from hybridcx.vocabulary.networks import NetworkName
 
 DecayOn = Literal["weights", "weights_and_normalisation", "last_layer", "all"]
 LastLayer = Literal["drawn", "fitted"]
+ClassWeights = Literal["none", "balanced"] | tuple[float, float]
+Sampling = Literal["none", "balanced"]
 
 
 class Section(BaseModel):
     """A table of the experiment file: unknown keys are refused, types are strict, infinities are no numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _positive_weights(value: Any) -> Any:
+    if isinstance(value, tuple) and min(value) <= 0:
+        raise ValueError("weights of classes must be above 0")
+    return value
 
 
 class TrainOverride(Section):
@@ -37,6 +45,10 @@ class TrainOverride(Section):
     last_layer: LastLayer | None = None
     zero_init_residual: bool | None = None
     batch_norm_statistics: Literal["running", "training_set"] | None = None
+    class_weights: ClassWeights | None = None
+    sampling: Sampling | None = None
+
+    _positive = field_validator("class_weights")(_positive_weights)
 
 
 class TrainSection(Section):
@@ -123,6 +135,15 @@ class TrainSection(Section):
         description='with networks.weights = "none": the scale of the last normalisation in each residual block starts at 0, so that the block '
         "starts as the identity (torchvision's option of this name); ResNets alone have it",
     )
+    class_weights: ClassWeights = Field(
+        "none",
+        description="weights of the classes in the training loss: `balanced`: n / (2 n_c) for n_c of the n training cases; or [negative, positive]. "
+        "Probabilities are then those of a population so weighted, not of the cohort",
+    )
+    sampling: Sampling = Field(
+        "none",
+        description="`balanced`: each epoch draws as many cases of each class, of the smaller one with replacement; the length of an epoch stays",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     mixup: float = Field(
         0.0,
@@ -145,6 +166,8 @@ class TrainSection(Section):
         {},
         description="tables [train.network.NAME]: options that one network has of its own, as listed under train.network.NAME",
     )
+
+    _positive = field_validator("class_weights")(_positive_weights)
 
     @model_validator(mode="before")
     @classmethod

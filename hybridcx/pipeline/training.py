@@ -53,7 +53,9 @@ class NetworkWork:
             "images": self.images_sha256,
             "network": self.name,
             "weights": None if self.located is None else self.located.sha256,
-            "compute": self.experiment.compute.model_dump(mode="json"),
+            "compute": self.experiment.compute.model_dump(
+                mode="json", exclude={"device"}
+            ),  # its kind and model follow; its number does not count
             "device": [device.description, device.threads],
             "packages": versions_of("torch", "torchvision", "numpy"),
             "code": code_hash("deep", "streams", "vocabulary/networks"),

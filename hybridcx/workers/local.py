@@ -4,6 +4,7 @@ task sets its own threads and streams, and results are returned in the order of 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import threading
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 IDLE_S = 60.0  # after which a process without work ends
 PARENT_CHECK_S = 1.0
+NUMBER = "HYBRIDCX_WORKER"
+"""The variable that holds the number of a process of `run_tasks`."""
 
 
 def default_jobs() -> int:
@@ -28,6 +31,11 @@ def default_jobs() -> int:
     from loky import cpu_count  # loaded where a run starts
 
     return int(cpu_count())
+
+
+def worker_number() -> int:
+    """The number of this process among those that `run_tasks` began on this machine, from 0; 0 in any other process."""
+    return int(os.environ.get(NUMBER, "0"))
 
 
 @contextlib.contextmanager
@@ -100,11 +108,15 @@ def _in_processes(
 
     of_thread = threading.local()
     begun: list[ProcessPoolExecutor] = []
+    numbers = itertools.count()
 
     def call(i: int) -> T:
+        if not hasattr(of_thread, "number"):
+            of_thread.number = next(numbers)  # a process that takes the place of one that died has its number
         if getattr(of_thread, "process", None) is None:
+            environment = {**_ONE_THREAD, NUMBER: str(of_thread.number)}
             of_thread.process = ProcessPoolExecutor(
-                1, timeout=IDLE_S, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
+                1, timeout=IDLE_S, env=environment, initializer=_end_with, initargs=(os.getpid(),)
             )
             begun.append(of_thread.process)
         with _without_interrupts():  # a process starts with its first task

@@ -186,5 +186,5 @@ def test_one_process_is_left_as_it_is():
     model = torch.nn.Linear(2, 2)
     assert alone.wrap(model, False, "cpu") is model
     result = StepResult(((torch.tensor(1.0), torch.tensor(1), 2),))
-    assert alone.total(result, 1.0) is result
+    assert alone.totals([(result, 1.0)]) == [(1.0, 0.5)]
     assert alone.of_leader("x") == "x"

@@ -149,7 +149,9 @@ def _maps(
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
         "occluded": len(selection.pictured),
         "grid": GRID,
-        "compute": compute.model_dump(mode="json"),
+        "compute": compute.model_dump(
+            mode="json", exclude={"device"}
+        ),  # its kind and model follow; its number does not count
         "device": [device.description, device.threads],
         "packages": versions_of("torch", "torchvision", "numpy"),
         "code": code_hash("deep", "vocabulary/networks"),

@@ -1,0 +1,154 @@
+"""Training, extraction and saliency on pretended accelerators (tests/support/accelerators.py): nothing that the real ones refuse, few copies."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerators import Accelerator, pretend
+from torch import nn
+
+from hybridcx.deep import device_check
+from hybridcx.deep.features import extract, untrained_state
+from hybridcx.deep.finetune import finetune
+from hybridcx.deep.folding import fold_batch_norm
+from hybridcx.deep.model import build
+from hybridcx.deep.pooling import AdaptiveAverage
+from hybridcx.deep.saliency import saliency
+from hybridcx.errors import InputError
+from hybridcx.experiment.file import ComputeSection, TrainSection
+from hybridcx.vocabulary.networks import NETWORKS
+
+CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
+LABELS = np.arange(26) % 2
+TRAIN, VALIDATION = np.arange(18), np.arange(18, 26)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (26, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _unchecked(monkeypatch):
+    monkeypatch.setattr(device_check, "_checked", set())
+
+
+def tune(pictures, folder, name, **keys):
+    train = TrainSection(**{"epochs": 2, "batch_size": 6, "learning_rate": 0.001, "validate_every": 3, **keys})
+    return finetune(name, pictures, LABELS, TRAIN, VALIDATION, train, CPU, seed=1, weights=None, folder=Path(folder))
+
+
+KEYS = {
+    "plain": {},
+    "all": {"mixup": 0.3, "rotate_deg": 5.0, "brightness": 0.1, "contrast": 0.1, "ema_decay": 0.9, "optimizer": "adamw", "class_weights": "balanced"},
+    "fitted": {"last_layer": "fitted", "keep": "best_validation", "clip_gradient_norm": 1.0, "rate_in_velocity": True, "lr_drop_epochs": 1},
+    "cached": {"trainable_stages": 1, "cached_copies": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["mps", "cuda"])
+@pytest.mark.parametrize("options", KEYS)
+def test_a_training_asks_for_nothing_that_the_device_refuses(pictures, tmp_path, monkeypatch, kind, options):
+    here = tune(pictures, tmp_path / "here", "squeezenet1_1", **KEYS[options])
+    pretend(monkeypatch, kind)
+    with Accelerator(kind):
+        there = tune(pictures, tmp_path / "there", "squeezenet1_1", **KEYS[options])
+    assert there.validation_loss == pytest.approx(here.validation_loss, rel=1e-3)
+    assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
+
+
+def test_small_images_of_alexnet_on_mps(pictures, tmp_path, monkeypatch):
+    """Its last map of 1 x 1 is pooled to 6 x 6."""
+    here = tune(pictures, tmp_path / "here", "alexnet", epochs=1)
+    state = untrained_state("alexnet", 0)
+    features, maps = extract("alexnet", state, pictures[:3], CPU), saliency("alexnet", state, pictures[:2], CPU)
+    pretend(monkeypatch, "mps")
+    with Accelerator("mps"):
+        there = tune(pictures, tmp_path / "there", "alexnet", epochs=1)
+        again, maps_there = extract("alexnet", state, pictures[:3], CPU), saliency("alexnet", state, pictures[:2], CPU)
+    assert there.validation_loss == pytest.approx(here.validation_loss, rel=1e-3)
+    np.testing.assert_allclose(again.features, features.features, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(maps_there.occlusion, maps.occlusion, atol=1e-5)
+
+
+@pytest.mark.parametrize("act", [
+    lambda t: t.to("cpu", torch.float64), lambda t: t.double(), lambda t: nn.AdaptiveAvgPool2d(7)(t), lambda t: t + torch.ones(2),
+    lambda t: torch.zeros(2, dtype=torch.float64, device="mps"),
+])  # fmt: skip
+def test_the_pretended_device_refuses_what_mps_refuses(act):
+    with Accelerator("mps"):
+        t = torch.rand(1, 1, 2, 2).to("mps")
+        assert t.device.type == "mps"
+        assert float(t.cpu().double().sum()) == pytest.approx(float(t.sum()), rel=1e-6)
+        with pytest.raises((TypeError, RuntimeError), match=r"float64|divisible|same device"):
+            act(t)
+
+
+def test_an_epoch_on_cuda_copies_once_and_reads_at_its_end(pictures, tmp_path, monkeypatch):
+    """Per step: nothing is copied and nothing is read; a longer epoch needs as many copies as a short one."""
+    pretend(monkeypatch, "cuda")
+    counts = []
+    for size in (9, 3):  # 2 and 6 steps an epoch
+        monkeypatch.setattr(device_check, "_checked", set())
+        with Accelerator("cuda") as device:
+            tune(
+                pictures,
+                tmp_path / str(size),
+                "squeezenet1_1",
+                batch_size=size,
+                mixup=0.3,
+                rotate_deg=3.0,
+                contrast=0.1,
+                validate_every=1000,
+            )
+        counts.append(device.counts)
+    assert counts[0]["host_to_device"] > 50  # the network's weights
+    assert counts[0] == counts[1]
+
+
+def test_adaptive_pooling_elsewhere_is_that_of_the_processor():
+    rng = torch.Generator().manual_seed(0)
+    for n, m in ((2, 7), (1, 6), (3, 7), (9, 7), (14, 7), (7, 7)):
+        x = torch.randn(2, 5, n, n + 1, generator=rng, requires_grad=True)
+        weight = torch.randn(2, 5, m, m, generator=rng)
+        expected = nn.AdaptiveAvgPool2d(m)(x)
+        (gradient,) = torch.autograd.grad((expected * weight).sum(), x)
+        assert torch.equal(AdaptiveAverage(m)(x), expected)
+        with Accelerator("cuda"):
+            there = x.detach().to("cuda").requires_grad_(True)
+            found = AdaptiveAverage(m)(there)
+            (found_gradient,) = torch.autograd.grad((found * weight.to("cuda")).sum(), there)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(found_gradient, gradient, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1.001, math.nan])
+def test_a_device_that_computes_something_else_is_refused(pictures, tmp_path, monkeypatch, factor):
+    pretend(monkeypatch, "cuda")
+    with Accelerator("cuda", wrong=factor), pytest.raises(InputError) as error:
+        tune(pictures, tmp_path, "squeezenet1_1")
+    for said in (
+        "cuda:0 computes other penultimate features of SqueezeNet 1.1 in float32",
+        " instead of ",
+        "tolerance 0.0003",
+        'compute.device = "cpu"',
+    ):
+        assert said in str(error.value)
+    with Accelerator("cuda", wrong=factor), pytest.raises(InputError, match="computes other"):
+        extract("squeezenet1_1", untrained_state("squeezenet1_1", 0), pictures[:2], CPU)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "alexnet", "mobilenet_v2"])
+def test_rounding_is_not_refused(name):
+    """Normalisations folded and another memory layout, and the processor's bfloat16, stand for a device: both round otherwise."""
+    row, state = NETWORKS[name], untrained_state(name, 0)
+    x = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 3, 96, 96))).float()
+    features, _ = device_check._outputs(row, build(row, state), x, torch.float32)
+    other = build(row, state, channels_last=False)
+    fold_batch_norm(other)
+    for dtype in (torch.float32, torch.bfloat16):
+        found, _ = device_check._outputs(row, other, x, dtype)
+        deviation = float((found - features).norm() / features.norm())
+        assert 0 < deviation < device_check.TOLERANCE[dtype] / 4
