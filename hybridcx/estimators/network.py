@@ -77,8 +77,9 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         Filter of resizing, with antialiasing.
     threads : int, default=0
         Threads of the processor; 0: all physical cores. With `n_jobs` of a search set it to cores / n_jobs. Results depend on it in the last bits.
-    training_precision : {"auto", "float32", "bfloat16"}, default="auto"
-        `auto`: bfloat16 in training where the device computes in it, else float32. Predictions are always made in float32.
+    training_precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        `auto`: bfloat16 in training where the device computes in it, float16 on older CUDA devices, else float32. Predictions are always made in
+        float32.
 
     Attributes
     ----------
@@ -143,7 +144,7 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         pad: Literal["white", "black", "edge", "none"] = "white",
         resample: Literal["bicubic", "bilinear", "lanczos"] = "bicubic",
         threads: int = 0,
-        training_precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        training_precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     ):
         self.network = network
         self.weights = weights

@@ -20,6 +20,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.heads import ALL_HEADS as ALL_HEADS
+from hybridcx.experiment.heads import ClassWeight
 from hybridcx.experiment.heads import HeadName as HeadName
 from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection, TrainingSizeSection
 from hybridcx.experiment.train import Section as _Section
@@ -109,6 +110,11 @@ class HeadsSection(_Section):
         64, ge=2, le=512, description="PCA limit for XGBoost, LDA and the random forest on wide features"
     )
     networks: list[NetworkName] | None = Field(None, description="networks whose features get heads; default all")
+    class_weight: ClassWeight = Field(
+        "none",
+        description="`balanced`: both classes have the same weight in every fit (kNN has no weights). Probabilities are then those of a population "
+        "with equal classes, not of the cohort; those of the SVMs are not, as their calibration stays unweighted",
+    )
 
     def on(self, network: str) -> list[FeatureSet]:
         """The feature sets of a network that get heads."""

@@ -26,9 +26,10 @@ class Section(BaseModel):
 
 
 def _positive_weights(value: Any) -> Any:
-    if isinstance(value, tuple) and min(value) <= 0:
-        raise ValueError("weights of classes must be above 0")
-    return value
+    pair = tuple(value) if isinstance(value, list) else value
+    if isinstance(pair, tuple) and (len(pair) != 2 or not all(isinstance(w, int | float) and w > 0 for w in pair)):
+        raise ValueError("weights of classes are two numbers above 0: [negative, positive]")
+    return pair
 
 
 class TrainOverride(Section):
@@ -48,7 +49,7 @@ class TrainOverride(Section):
     class_weights: ClassWeights | None = None
     sampling: Sampling | None = None
 
-    _positive = field_validator("class_weights")(_positive_weights)
+    _positive = field_validator("class_weights", mode="before")(_positive_weights)
 
 
 class TrainSection(Section):
@@ -167,7 +168,7 @@ class TrainSection(Section):
         description="tables [train.network.NAME]: options that one network has of its own, as listed under train.network.NAME",
     )
 
-    _positive = field_validator("class_weights")(_positive_weights)
+    _positive = field_validator("class_weights", mode="before")(_positive_weights)
 
     @model_validator(mode="before")
     @classmethod

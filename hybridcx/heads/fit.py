@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hybridcx.errors import InputError, Problem, raise_if_any
+from hybridcx.experiment.heads import ClassWeight
 from hybridcx.heads.decision import Sigmoid, fit_sigmoid
 from hybridcx.heads.fitted import Candidate, CvScore, FittedHead, Float, as_matrix, raw_values
 from hybridcx.heads.folds import Split, grouped_splits
@@ -44,6 +46,7 @@ def fit_heads(
     max_components: int,
     seed: int,
     threads: int = 1,
+    class_weight: ClassWeight = "none",
     on_progress: Progress | None = None,
 ) -> dict[str, FittedHead]:
     """Tune, calibrate and fit heads on one matrix of features.
@@ -59,6 +62,10 @@ def fit_heads(
     Calibration of heads without probabilities (the SVMs): a sigmoid of the decision values, fitted on the out-of-fold ones of all given cases
     (Platt 1999; as scikit-learn's CalibratedClassifierCV with these splits and ensemble=False). In the search, each fold's sigmoid is fitted
     on the other folds. The estimator is then refitted on all cases.
+
+    `class_weight` "balanced" gives both classes the same weight in every fit: n / (2 n_c) for n_c of n cases in class c (logistic regression,
+    SVMs, random forest), n0 / n1 for the positive class (XGBoost) or equal priors (LDA); kNN has no weights. Probabilities are then those of a
+    population with equal classes; the SVMs' are not, as their calibration stays unweighted. The scores of the search stay unweighted.
 
     With few cases the folds are reduced to the number of patients of the smaller class, which `notes` says.
 
@@ -103,7 +110,8 @@ def fit_heads(
                 on_progress(done, total)
 
         for head, candidates in plan:
-            fitted[head.name] = _fit_one(head, candidates, prepared, codes, seed, threads, tuple(notes), advance)
+            said = (*notes, *_balance_notes(head, class_weight))
+            fitted[head.name] = _fit_one(head, candidates, prepared, codes, seed, threads, said, advance, class_weight)
     return fitted
 
 
@@ -189,9 +197,40 @@ class _Prepared:
         return [(np.ascontiguousarray(a[:, :k]), np.ascontiguousarray(b[:, :k])) for a, b in self._made[space]]
 
 
-def _estimator(head: Head, candidate: Mapping[str, Value], seed: int, threads: int, n_cases: int) -> Any:
+def _balance_notes(head: Head, class_weight: ClassWeight) -> tuple[str, ...]:
+    if class_weight == "none":
+        return ()
+    if head.balanced_by is None:
+        return (f"{head.label}: it has no weights of classes, heads.class_weight does nothing there",)
+    if not head.has_probabilities:
+        return (
+            f"{head.label}: the classes were weighted equally in the fit; the calibration of its decision values was not weighted",
+        )
+    return (
+        f"{head.label}: the classes were weighted equally; its probabilities are those of a population with equal classes, not of this cohort: "
+        "calibrate before use",
+    )
+
+
+def _balance(head: Head, class_weight: ClassWeight, y: NDArray[np.int64]) -> dict[str, Any]:
+    """The estimator's parameters for classes of the same weight among the fitted cases `y`."""
+    if class_weight == "none" or head.balanced_by is None:
+        return {}
+    if head.balanced_by == "scale_pos_weight":
+        return {"scale_pos_weight": float((y == 0).sum() / (y == 1).sum())}
+    return {"priors": [0.5, 0.5]} if head.balanced_by == "priors" else {"class_weight": "balanced"}
+
+
+def _estimator(
+    head: Head,
+    candidate: Mapping[str, Value],
+    seed: int,
+    threads: int,
+    n_cases: int,
+    balance: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     module, _, kind = head.estimator.rpartition(".")
-    params: dict[str, Value] = {**head.params, **{k: v for k, v in candidate.items() if k != COMPONENTS}}
+    params: dict[str, Any] = {**head.params, **{k: v for k, v in candidate.items() if k != COMPONENTS}, **balance}
     if head.seeded:
         params["random_state"] = seed_for(seed, "heads", head.name) % 2**31
     if head.threaded:
@@ -212,13 +251,19 @@ def _reached_limit(model: Any) -> bool:
 
 
 def _out_of_fold(
-    head: Head, candidate: Mapping[str, Value], prepared: _Prepared, seed: int, threads: int
+    head: Head,
+    candidate: Mapping[str, Value],
+    prepared: _Prepared,
+    seed: int,
+    threads: int,
+    class_weight: ClassWeight,
 ) -> tuple[Float, Float, Sigmoid | None]:
     """Out-of-fold values and probabilities of all cases, and the sigmoid fitted on the values of all of them."""
     values = np.full(len(prepared.y), np.nan)
     matrices = prepared.matrices(prepared.space(head), candidate)
     for (train, held_out), (a, b) in zip(prepared.splits, matrices, strict=True):
-        model = _estimator(head, candidate, seed, threads, len(a)).fit(a, prepared.y[train])
+        balance = _balance(head, class_weight, prepared.y[train])
+        model = _estimator(head, candidate, seed, threads, len(a), balance).fit(a, prepared.y[train])
         values[held_out] = raw_values(head, _serial(model), b)
     if head.has_probabilities:
         return values, values, None
@@ -255,11 +300,12 @@ def _fit_one(
     threads: int,
     notes: tuple[str, ...],
     advance: Callable[[], None],
+    class_weight: ClassWeight,
 ) -> FittedHead:
     scored: list[Candidate] = []
     kept: list[tuple[Float, Sigmoid | None]] = []
     for candidate in candidates:
-        _, probability, sigmoid = _out_of_fold(head, candidate, prepared, seed, threads)
+        _, probability, sigmoid = _out_of_fold(head, candidate, prepared, seed, threads, class_weight)
         scored.append(_score(candidate, probability, prepared))
         kept.append((probability, sigmoid))
         advance()
@@ -267,9 +313,9 @@ def _fit_one(
     best = next(i for i, c in enumerate(scored) if c.log_loss <= least + 1e-9)
     params, (probability, sigmoid) = scored[best].params, kept[best]
     steps = _transforms(prepared.space(head), int(params.get(COMPONENTS, prepared.k_max)))
-    pipeline = Pipeline([*steps, ("estimator", _estimator(head, params, seed, threads, len(prepared.X)))]).fit(
-        prepared.X, prepared.y
-    )
+    balance = _balance(head, class_weight, prepared.y)
+    estimator = _estimator(head, params, seed, threads, len(prepared.X), balance)
+    pipeline = Pipeline([*steps, ("estimator", estimator)]).fit(prepared.X, prepared.y)
     _serial(pipeline[-1])
     if _reached_limit(pipeline[-1]):
         notes += (f"{head.label}: the limit of iterations was reached before convergence",)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 COMPONENTS = "components"
 """Key of a candidate that is no parameter of the estimator: the share of `max_components` that is kept (1 or less)."""
@@ -29,6 +30,7 @@ class Head:
     `reduces`: principal components inside the fold where the features are wider than the limit.
     `has_probabilities`: the estimator has class probabilities; otherwise its decision values are calibrated by a sigmoid fitted on
     out-of-fold values.
+    `balanced_by`: the parameter that gives both classes the same weight (heads.class_weight); None: it has none.
     `seeded` and `threaded`: it takes `random_state`, and `n_jobs`. `max_cases`: it is refused above so many fitted cases, because its time
     grows with their square (a chosen limit, docs/limits.md); None: no limit but memory.
     """
@@ -43,6 +45,7 @@ class Head:
     seeded: bool = False
     threaded: bool = False
     has_own_format: bool = False
+    balanced_by: Literal["class_weight", "scale_pos_weight", "priors"] | None = "class_weight"
     max_cases: int | None = None
 
     def too_many(self, n: int) -> str | None:
@@ -93,6 +96,7 @@ _ROWS = (
         _grid(n_neighbors=(35, 25, 15, 11, 7, 5)),
         {"algorithm": "brute"},
         max_cases=100_000,
+        balanced_by=None,
     ),
     Head(
         "random_forest",
@@ -116,6 +120,7 @@ _ROWS = (
         _grid(components=(0.25, 1.0), shrinkage=(0.9, 0.5, 0.1)),
         {"solver": "lsqr"},
         reduces=True,
+        balanced_by="priors",
     ),
     Head(
         "xgboost",
@@ -137,6 +142,7 @@ _ROWS = (
         seeded=True,
         threaded=True,
         has_own_format=True,
+        balanced_by="scale_pos_weight",
     ),
 )
 

@@ -98,6 +98,12 @@ def _further(train: TrainSection) -> list[str]:
             else []
         ),
         *([copies] if t.cached_copies else []),
+        *([_weighted(t)] if t.class_weights != "none" else []),
+        *(
+            ["Each epoch drew as many cases of each class, of the smaller one with replacement"]
+            if t.sampling == "balanced"
+            else []
+        ),
         *([f"Label smoothing {t.label_smoothing:g}"] if t.label_smoothing else []),
         *([f"Mixup with Beta({t.mixup:g}, {t.mixup:g}) (Zhang and others 2018)"] if t.mixup else []),
         *([f"Gradients were clipped to norm {t.clip_gradient_norm:g}"] if t.clip_gradient_norm is not None else []),
@@ -107,6 +113,13 @@ def _further(train: TrainSection) -> list[str]:
             else []
         ),
     ]
+
+
+def _weighted(t: TrainSection) -> str:
+    if isinstance(t.class_weights, tuple):
+        weights = f"{t.class_weights[0]:g} (negative) and {t.class_weights[1]:g} (positive)"
+        return f"The loss weighted the classes by {weights}"
+    return "The loss gave both classes the same total weight"
 
 
 def _preset_methods(experiment: Experiment) -> list[str]:
@@ -214,6 +227,8 @@ def _options(t: TrainSection, size_px: int, networks: Sequence[str]) -> dict[str
         "shuffling": order,
         "batch norm's statistics": after[t.batch_norm_statistics],
         "dropout": "" if t.dropout is None else f"{t.dropout:g}",
+        "weights of the classes": "" if t.class_weights == "none" else _plain(t.class_weights),
+        "sampling": "as many cases of each class" if t.sampling == "balanced" else "",
         "label smoothing": f"{t.label_smoothing:g}" if t.label_smoothing else "",
         "mixup": f"Beta({t.mixup:g}, {t.mixup:g})" if t.mixup else "",
         "gradients": "" if t.clip_gradient_norm is None else f"clipped to norm {t.clip_gradient_norm:g}",
@@ -229,6 +244,8 @@ def _epochs(n: int) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return " : ".join(_plain(v) for v in value)
     return f"{value:g}" if isinstance(value, (int, float)) else str(value).replace("_", " ")
 
 

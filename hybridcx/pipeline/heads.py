@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hybridcx.experiment.heads import ClassWeight
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
 from hybridcx.progress import Progress
@@ -34,6 +35,7 @@ class HeadWork:
     folds: int
     max_components: int
     seed: int
+    class_weight: ClassWeight = "none"
 
     def made_from(self) -> dict[str, object]:
         """Everything that decides the fits."""
@@ -46,6 +48,7 @@ class HeadWork:
             "folds": self.folds,
             "max_components": self.max_components,
             "seed": self.seed,
+            "class_weight": self.class_weight,
             "packages": versions_of("scikit-learn", "xgboost", "xgboost-cpu", "numpy", "scipy"),
             "code": code_hash("heads", "streams"),
         }
@@ -74,6 +77,7 @@ def _fit(work: HeadWork, key: str, parts: dict[str, object]) -> None:
             folds=work.folds,
             max_components=work.max_components,
             seed=work.seed,
+            class_weight=work.class_weight,
             threads=THREADS,
         )
         for name, fitted in heads.items():

@@ -147,6 +147,7 @@ class NetworkStage:
             options.folds,
             options.max_components,
             self.unit.seed,
+            options.class_weight,
         )
         self.planned.append((which, fitted_on, extracted, work))
 
