@@ -9,13 +9,12 @@
         again        a second experiment on the same cohort: what is decoded and extracted anew
         heads        7 heads x 2 feature sets x 4 networks with tuning, 331 cases
         precision    predicted classes that bfloat16 would have changed
-        gpu          all of Table II on one card: seconds, images per second, share of the card's peak
         table        steps and extraction of hybridcx alone, written to hybridcx/pipeline/costs/speeds.csv, which `hybridcx run --dry-run` reads
 
 timm and fastai are no dependencies: install them beside hybridcx in an environment of its own and run this there (pip install -c constraints.txt -e
 ".[deep]" timm fastai). Both sides are processes of their own that take turns step by step, so that another load on the machine meets both; the
 ratio is the median of the ratios of neighbours. On a machine that others use, set OMP_NUM_THREADS=1 (threads that wait for a busy core spin) and
-read the ratios of processor times. What each side does, and what is made easier for the rivals, stands in training_sides.py.
+read the ratios of processor times. GPUs: gpu_table2.py. What each side does, and what is made easier for the rivals, stands in training_sides.py.
 """
 
 from __future__ import annotations
@@ -457,57 +456,9 @@ def precision(o: argparse.Namespace) -> None:
             )
 
 
-def gpu(o: argparse.Namespace) -> None:
-    """Table II on one card, as a run calls it."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from hybridcx.deep.features import extract
-    from hybridcx.deep.finetune import finetune
-    from hybridcx.deep.model import build, untrained_state
-    from hybridcx.experiment.file import ComputeSection, TrainSection
-    from hybridcx.vocabulary.networks import network as row_of
-
-    if not torch.cuda.is_available():
-        print("no CUDA device here: nothing was measured")
-        return
-    card = torch.cuda.get_device_name()
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (331, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
-    y, compute = rng.integers(0, 2, 331), ComputeSection()
-    print(f"{card}, torch {torch.__version__}; peak {o.peak_tflops:g} TFLOP/s in bfloat16, dense (--peak-tflops)")
-    total = 0.0
-    for network in o.networks:
-        model = build(row_of(network), untrained_state(network, 0))
-        with FlopCounterMode(display=False) as counted, torch.no_grad():
-            model(torch.rand(1, 3, SIZE_PX, SIZE_PX))
-        forward = counted.get_total_flops()
-        torch.cuda.reset_peak_memory_stats()
-        paces: list[float] = []
-        with tempfile.TemporaryDirectory() as folder:
-            begun = time.perf_counter()
-            made = finetune(
-                network, images, y, np.arange(232), np.arange(232, 282), TrainSection(), compute, seed=0, weights=None, folder=Path(folder),
-                on_progress=lambda *_, paces=paces: paces.append(time.perf_counter()),
-            )  # fmt: skip
-            extract(network, made.weights_path, images, compute)
-        torch.cuda.synchronize()
-        took = time.perf_counter() - begun
-        total += took
-        # From the second epoch's first step on, so that what is done once is left out.
-        rate = BATCH * (len(paces) - 15) / (paces[-1] - paces[14])
-        share = 3 * forward * rate / (o.peak_tflops * 1e12)
-        print(
-            f"{network:<14}20 epochs and features {took:6.2f} s; {rate:7.0f} images/s in training (validations included), {100 * share:.1f} % of the "
-            f"peak (3 x {forward / 1e9:.1f} GFLOP an image); {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the card",
-            flush=True,
-        )
-    target("four networks, 20 epochs, 331 images", total, 60, "s", at_most=True)
-
-
 PARTS = {
     "steps": steps, "last_stage": last_stage, "extraction": extraction, "process": process, "again": again, "heads": heads,
-    "precision": precision, "gpu": gpu, "table": table,
+    "precision": precision, "table": table,
 }  # fmt: skip
 
 
@@ -540,9 +491,6 @@ def main() -> None:
         type=int,
         default=len(os.sched_getaffinity(0)),
         help="table: physical cores, for the machine's name",
-    )
-    parser.add_argument(
-        "--peak-tflops", type=float, default=989.0, help="gpu: the card's dense peak in bfloat16 (H100, H200: 989)"
     )
     given = parser.parse_args()
     if given.networks is None:
