@@ -1,6 +1,7 @@
 """Training, extraction and saliency on pretended accelerators (tests/support/accelerators.py): nothing that the real ones refuse, few copies."""
 
 import math
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from accelerators import Accelerator, pretend
 from torch import nn
 
-from hybridcx.deep import device_check
+from hybridcx.deep import device_check, task
 from hybridcx.deep.features import extract, untrained_state
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.folding import fold_batch_norm
@@ -152,3 +153,40 @@ def test_rounding_is_not_refused(name):
         found, _ = device_check._outputs(row, other, x, dtype)
         deviation = float((found - features).norm() / features.norm())
         assert 0 < deviation < device_check.TOLERANCE[dtype] / 4
+
+
+class _AtOnce:
+    """In place of the reading thread, in which the pretended device does not exist."""
+
+    def __init__(self, *_):
+        pass
+
+    def submit(self, function, *arguments):
+        done = Future()
+        done.set_result(function(*arguments))
+        return done
+
+
+@pytest.mark.parametrize("options", ["plain", "cached"])
+def test_images_that_do_not_fit_are_read_ahead_and_copied_from_locked_memory(pictures, tmp_path, monkeypatch, options):
+    here = tune(pictures, tmp_path / "here", "squeezenet1_1", **KEYS[options])
+    pretend(monkeypatch, "cuda")
+    monkeypatch.setattr(task, "RESIDENT_LIMIT_BYTES", 0)
+    monkeypatch.setattr(task, "ThreadPoolExecutor", _AtOnce)
+    pageable, steps = [], []
+    for size in (9, 3):  # 4 and 12 steps
+        monkeypatch.setattr(device_check, "_checked", set())
+        with Accelerator("cuda") as device:
+            there = tune(
+                pictures,
+                tmp_path / str(size),
+                "squeezenet1_1",
+                **{**KEYS[options], "batch_size": size, "validate_every": 1000},
+            )
+        pageable.append(device.counts["pageable"])
+        steps.append(device.counts["host_to_device"])
+    assert pageable[0] == pageable[1]
+    assert steps[1] - steps[0] == 8  # one a step
+    with Accelerator("cuda"):
+        there = tune(pictures, tmp_path / "there", "squeezenet1_1", **KEYS[options])
+    assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
