@@ -103,6 +103,11 @@ def run_methods(experiment: Experiment, outcome: Outcome) -> list[str]:
                 if "chosen" in outcome.heads
                 else ": " + "; ".join(f"{model} for {network}" for network, model in outcome.chosen.items()) + "."
             )
+            + (
+                " Both classes had the same weight in the fits of heads (kNN has no weights; the SVMs' calibration was unweighted)."
+                if heads.class_weight == "balanced"
+                else ""
+            )
         )
     more = [*ensemble_methods(experiment), *size_methods(experiment, outcome.sizes)]
     return [*text, *more, *dict.fromkeys(outcome.notes)]
