@@ -82,7 +82,7 @@ def _print_weights(rows: Any) -> bool:
     for r in rows:
         size = "" if r.size_bytes is None else f"{r.size_bytes / 1e6:.1f} MB"
         said = "" if r.status == "absent" else r.message
-        print(f"{r.network:<16} {r.status:<8} {size:>10}  {r.file}  {said}".rstrip())
+        print(f"{r.network:<18} {r.status:<8} {size:>10}  {r.file}  {said}".rstrip())
     if any(r.status == "absent" for r in rows):
         print(
             "Absent ones: `hybridcx weights fetch NAME` where there is internet, or carry the file by hand into the folder."

@@ -414,6 +414,10 @@ def _networks(partial: PartialExperiment, base: Path, found: Checked) -> None:
     """Weights (hash, content, names and shapes), sizes of images, and the device."""
     experiment, sure = partial.experiment, partial.sure_of
     for name in experiment.networks.names if sure("networks.names", "images.size_px") else ():
+        if name.startswith(networks.TIMM):
+            if absent("deep"):
+                continue
+            import hybridcx.deep  # noqa: F401  (makes the rows of timm's networks known)
         found.collect(lambda n=name: networks.check_size(networks.network(n), experiment.images.size_px))  # type: ignore[misc]
     if absent("deep"):
         found.unchecked += ["the device", *(["the weights"] if experiment.networks.weights != "none" else [])]

@@ -24,7 +24,7 @@ from hybridcx.deep.model import build, initial_state, last_layer, normaliser, un
 from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.store.arrays import array_in_pieces
-from hybridcx.vocabulary.networks import check_images, network
+from hybridcx.vocabulary.networks import Network, check_images, network
 
 __all__ = ["Extracted", "extract", "initial_state", "read_state", "softmax_positive", "untrained_state"]
 
@@ -52,7 +52,7 @@ def softmax_positive(logits: np.ndarray) -> np.ndarray:
 
 
 def extract(
-    network_name: str,
+    network_name: str | Network,
     state: Mapping[str, Tensor] | Path,
     images: np.ndarray,
     compute: ComputeSection,
@@ -66,7 +66,7 @@ def extract(
 
     Parameters
     ----------
-    network_name : a name of the table
+    network_name : a network's name, or its row
     state : a state dict with two classes (from `initial_state`) or the safetensors file of a fine-tuning
     images : uint8, (N, H, H, 3); a read-only memory map will do
     compute : the experiment's table; `ledger_precision` is used (float32 by default), whatever training used
@@ -108,7 +108,7 @@ def extract(
 
 @torch.inference_mode()
 def _extract(
-    network_name: str,
+    network_name: str | Network,
     state: Mapping[str, Tensor] | Path,
     images: np.ndarray,
     device: devices.Device,
@@ -119,7 +119,8 @@ def _extract(
 ) -> Extracted:
     row, n = network(network_name), len(images)
     model = build(row, read_state(state), channels_last=device.channels_last)
-    fold_batch_norm(model)
+    if row.family != "timm":  # its normalisations may hold an activation
+        fold_batch_norm(model)
     move_checked(row, model, device, (device.ledger_dtype,))
     caught: list[Tensor] = []
     hook = last_layer(row, model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
@@ -138,7 +139,9 @@ def _extract(
                 with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.ledger_dtype is torch.bfloat16):
                     out = model(x)
                 penultimate = caught.pop().float()
-                if penultimate.ndim == 4:  # SqueezeNet: the average commutes with the 1 x 1 convolution
+                if (
+                    penultimate.ndim == 4
+                ):  # a last layer that is a 1 x 1 convolution, as SqueezeNet's: the average commutes with the 1 x 1 convolution
                     penultimate = penultimate.mean(dim=(2, 3))
                 if append is not None:
                     append(penultimate[:n_rows].cpu().numpy())

@@ -43,7 +43,7 @@ from hybridcx.deep.weights_file import WeightsFile
 from hybridcx.errors import DivergedError
 from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.streams import seed_for
-from hybridcx.vocabulary.networks import network
+from hybridcx.vocabulary.networks import Network, network
 
 WEIGHTS_NAME = "weights.safetensors"
 READ_AT_ONCE = ("cpu",)
@@ -146,7 +146,7 @@ class _Training:
 
 
 def finetune(
-    network_name: str,
+    network_name: str | Network,
     images: np.ndarray,
     y: np.ndarray,
     train_idx: np.ndarray,
@@ -165,7 +165,7 @@ def finetune(
 
     Parameters
     ----------
-    network_name : a name of the table
+    network_name : a network's name, or its row
     images : uint8, (N, H, H, 3); a read-only memory map will do. Only the rows of the two index arrays are read
     y : (N,), 0 or 1
     train_idx, validation_idx : disjoint rows; the second may be empty
@@ -202,7 +202,7 @@ def finetune(
         row, images, np.asarray(y), train_idx, validation_idx, train, device, seed, folder, fill, 1, checkpoint_every_s
     )
     if team.size > 1:
-        arguments = {
+        arguments: dict[str, Any] = {
             "network_name": network_name,
             "y": y,
             "train_idx": train_idx,
@@ -251,7 +251,7 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
     row, train, device, team = task.row, task.train, task.device, distributed.current()
     notes = [*device.notes, *setting_notes(task)]
     start = initial_state(
-        row.name, task.seed, weights, last_layer_sd=train.last_layer_sd, zero_init_residual=train.zero_init_residual
+        row, task.seed, weights, last_layer_sd=train.last_layer_sd, zero_init_residual=train.zero_init_residual
     )
     fingerprint = fingerprint_of(task, weights)
     model = build(row, start, channels_last=device.channels_last)

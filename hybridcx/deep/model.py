@@ -1,4 +1,4 @@
-"""Building torchvision's networks with a new last layer, and where their weights start from."""
+"""Building networks with a new last layer, and where their weights start from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model
 
+from hybridcx.deep.architectures import architecture
 from hybridcx.deep.dense_block import join_dense_blocks
 from hybridcx.deep.pooling import replace_adaptive_pooling
 from hybridcx.deep.weights import load_state_dict
@@ -27,7 +27,7 @@ def build(row: Network, state: Mapping[str, Tensor] | None = None, *, channels_l
     Parameters
     ----------
     row : the network
-    state : parameters and buffers, copied; None leaves torchvision's own random initialisation (from torch's global generator)
+    state : parameters and buffers, copied; None leaves the builder's own random initialisation (from torch's global generator)
     channels_last : memory layout of the convolution weights
 
     Raises
@@ -37,13 +37,16 @@ def build(row: Network, state: Mapping[str, Tensor] | None = None, *, channels_l
     """
     model: nn.Module
     if state is None:
-        model = get_model(row.name, weights=None, num_classes=N_CLASSES)
+        model = architecture(row, N_CLASSES)
     else:
         # On the meta device first: no random initialisation that is thrown away, and no second copy of VGG's 550 MB.
-        with torch.device("meta"):
-            model = get_model(row.name, weights=None, num_classes=N_CLASSES)
+        model = architecture(row, N_CLASSES, on_meta=True)
         _check_state(row, model, state)
-        model = model.to_empty(device="cpu")
+        if row.family == "timm":  # it computes buffers that a state dict does not hold
+            with torch.random.fork_rng(devices=[]):
+                model = architecture(row, N_CLASSES)
+        else:
+            model = model.to_empty(device="cpu")
     _linear_logits(row, model)
     join_dense_blocks(model)
     replace_adaptive_pooling(model)
@@ -88,33 +91,33 @@ def new_last_layer(row: Network, seed: int, sd: float | None = None) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, row.name, "last_layer"))
         layer = (
-            nn.Conv2d(row.feature_dim, N_CLASSES, 1)
-            if row.family == "squeezenet"
-            else nn.Linear(row.feature_dim, N_CLASSES)
+            nn.Conv2d(row.feature_dim, N_CLASSES, 1, bias=row.last_bias)
+            if row.last_conv
+            else nn.Linear(row.feature_dim, N_CLASSES, bias=row.last_bias)
         )
         if sd is not None:
             nn.init.normal_(layer.weight, mean=0.0, std=sd)
-            nn.init.constant_(layer.get_parameter("bias"), 0.0)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.0)
     return {f"{row.last_layer}.{name}": p.detach() for name, p in layer.named_parameters()}
 
 
 def untrained_state(
-    name: str, seed: int, *, last_layer_sd: float | None = None, zero_init_residual: bool = False
+    name: str | Network, seed: int, *, last_layer_sd: float | None = None, zero_init_residual: bool = False
 ) -> State:
     """State dict of a randomly initialised network: torchvision's own initialisation from the stream (seed, network, "initialisation").
 
     `zero_init_residual`: scale 0 in the last normalisation of each residual block (Goyal and others 2017); the other draws stay the same.
     """
     row = network(name)
-    residual = {"zero_init_residual": True} if zero_init_residual and row.family == "resnet" else {}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(seed, name, "initialisation"))
-        state = dict(get_model(name, weights=None, num_classes=N_CLASSES, **residual).state_dict())
+        torch.manual_seed(seed_for(seed, row.name, "initialisation"))
+        state = dict(architecture(row, N_CLASSES, zero_init_residual=zero_init_residual).state_dict())
     return {**state, **new_last_layer(row, seed, last_layer_sd)}
 
 
 def initial_state(
-    name: str,
+    name: str | Network,
     seed: int,
     weights: WeightsFile | Mapping[str, Tensor] | None,
     *,
@@ -139,7 +142,7 @@ def initial_state(
     row = network(name)
     if weights is None:
         return untrained_state(name, seed, last_layer_sd=last_layer_sd, zero_init_residual=zero_init_residual)
-    state = dict(load_state_dict(weights, name)) if isinstance(weights, WeightsFile) else dict(weights)
+    state = dict(load_state_dict(weights, row.name)) if isinstance(weights, WeightsFile) else dict(weights)
     head = state.get(f"{row.last_layer}.weight")
     if head is not None and head.shape[0] == N_CLASSES:
         return state
@@ -157,8 +160,11 @@ def state_of(arrays: Mapping[str, np.ndarray]) -> State:
 
 
 def set_dropout(model: nn.Module, rate: float | None) -> int:
-    """Set every dropout layer's rate (None keeps it); returns how many there are."""
-    layers = [m for m in model.modules() if isinstance(m, nn.Dropout)]
+    """Set the rate of every dropout layer that has one above 0 (None keeps it); returns how many there are.
+
+    Rates of 0 stay: they are switched off inside of blocks and attention, where the network's authors did without.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.Dropout) and m.p > 0]
     for layer in layers:
         layer.p = layer.p if rate is None else rate
     return len(layers)

@@ -4,8 +4,11 @@ Both measure the evidence for the positive class: d = logit 1 - logit 0, the log
 
 - Grad-CAM (Selvaraju et al. 2017): with A_k the maps of the last convolution and a_k the spatial mean of dd/dA_k, the map is
   max(0, sum_k a_k A_k). It is as coarse as A (`map_side`); without evidence for the class it is 0 everywhere.
-- Occlusion (Zeiler and Fergus 2014): one tile after the other of a grid is covered by grey (the mean of ImageNet, 0 after normalisation),
+- Occlusion (Zeiler and Fergus 2014): one tile after the other of a grid is covered by grey (the mean of the normalisation, 0 after it),
   and the map is the resulting decrease of d, positive where the tile was evidence for the class. It needs no gradient and no layer.
+
+A network without a convolutional map (`Network.last_map` None) has no Grad-CAM: in a ViT, a Swin or a MaxViT attention mixes the places of the
+image before the last map, and timm's networks are one unit. Its Grad-CAM is NaN, (n, 1, 1); `without_grad_cam` says why.
 
 Neither explains an output. In float32, evaluation mode, every batch of one size: an image's maps do not depend on others.
 """
@@ -36,18 +39,12 @@ _BATCH = 10
 # Pixels per batch of occluded images: at 224 px _BATCH images, at most 89 px all 50, so that a VGG's fully connected layers are read once an image.
 _BATCH_PX = 8 * 224**2
 
-LAST_MAP: Mapping[str, str] = {
-    "vgg16": "features.29", "vgg19": "features.35", "resnet101": "layer4", "densenet201": "relu", "alexnet": "features.11",
-    "mobilenet_v2": "features.18", "squeezenet1_1": "features.12",
-}  # fmt: skip
-"""Network -> the unit (`stages.units`) whose output is its last convolutional map, rectified where the network rectifies it, not yet pooled."""
-
 
 @dataclass(frozen=True, slots=True)
 class Maps:
     """Saliency of n images for the positive class.
 
-    grad_cam : float32, (n, h, w), from 0 on; all 0 without evidence for the class.
+    grad_cam : float32, (n, h, w), from 0 on; all 0 without evidence for the class; NaN, (n, 1, 1), of a network without a convolutional map.
     occlusion : float32, (n, GRID, GRID), log odds that the tile's cover takes away; negative where the tile was evidence against it.
     """
 
@@ -56,7 +53,7 @@ class Maps:
 
 
 def saliency(
-    network_name: str,
+    network_name: str | Network,
     state: Mapping[str, Tensor] | Path,
     images: np.ndarray,
     compute: ComputeSection,
@@ -69,7 +66,7 @@ def saliency(
 
     Parameters
     ----------
-    network_name : a name of the table
+    network_name : a network's name, or its row
     state : a trained state dict with two classes, or its safetensors file
     images : uint8, (N, H, H, 3)
     compute : the experiment's table; device and threads are used, the precision is always float32
@@ -114,10 +111,22 @@ def tile_edges(size_px: int, grid: int = GRID) -> np.ndarray:
     return np.asarray(np.round(np.arange(grid + 1) * size_px / grid), dtype=np.int64)
 
 
+def without_grad_cam(row: Network) -> str | None:
+    """Why a network has no Grad-CAM; None where it has one."""
+    if row.last_map is not None:
+        return None
+    why = (
+        "is read as one unit"
+        if row.family == "timm"
+        else "mixes the places of the image by attention before its last map"
+    )
+    return f"{row.title} {why}: no Grad-CAM, which needs a convolutional map; occlusion does not"
+
+
 def _split(row: Network, model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """The network up to its last convolutional map, and from there to the logits."""
+    """The network up to its last convolutional map, and from there to the logits; all of it comes first where it has no such map."""
     listed = units(row, model)
-    at = [name for name, _ in listed].index(LAST_MAP[row.name]) + 1
+    at = len(listed) if row.last_map is None else [name for name, _ in listed].index(row.last_map) + 1
     return nn.Sequential(*(m for _, m in listed[:at])), nn.Sequential(*(m for _, m in listed[at:]))
 
 
@@ -131,7 +140,8 @@ def _saliency(
     on_progress: Callable[[int, int], None] | None,
 ) -> Maps:
     model = build(row, read_state(state), channels_last=device.channels_last)
-    fold_batch_norm(model)
+    if row.family != "timm":
+        fold_batch_norm(model)
     move_checked(row, model, device, ()).requires_grad_(False)
     trunk, tail = _split(row, model)
     mean, std = normaliser(row, device.torch_device)
@@ -143,9 +153,12 @@ def _saliency(
         whole = np.arange(begin, begin + _BATCH).clip(max=len(images) - 1)  # the last batch is filled up, and cut
         pixels = torch.from_numpy(np.array(images[whole])).to(device.torch_device)
         x = augment.to_unit(pixels).sub_(mean).div_(std)
-        with torch.no_grad():
-            last = trunk(x)
-        maps.extend(_grad_cam(last, tail)[: len(rows)])
+        if row.last_map is None:
+            maps.extend(np.full((len(rows), 1, 1), np.nan, dtype=np.float32))
+        else:
+            with torch.no_grad():
+                last = trunk(x)
+            maps.extend(_grad_cam(last, tail)[: len(rows)])
         for k, i in enumerate(rows):
             if i < n_occluded:
                 with torch.inference_mode():

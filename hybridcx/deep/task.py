@@ -20,6 +20,7 @@ from hybridcx.errors import InputError, Problem, StoppedError
 from hybridcx.experiment.file import TrainSection
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary.networks import Network, check_images
+from hybridcx.vocabulary.networks import network as row_of_table
 
 RESIDENT_LIMIT_BYTES = 2 << 30
 RESIDENT_SHARE = 0.25
@@ -221,6 +222,8 @@ def fingerprint_of(task: Task, weights: WeightsFile | Mapping[str, Tensor] | Non
         devices.processor_name(), torch.backends.cpu.get_cpu_capability(), torch.__version__, np.__version__,
         weights.sha256 if isinstance(weights, WeightsFile) else weights is None,
     ]  # fmt: skip
+    if row_of_table(task.row.name) != task.row:  # the normalisation of the user's own weights
+        settings.append([task.row.mean, task.row.std])
     digest.update(json.dumps(settings).encode())
     for rows in (task.train_idx, task.validation_idx):
         digest.update(rows.tobytes())
@@ -260,6 +263,14 @@ def check_task(
         problems.append(Problem("early stopping and best_validation need validation cases"))
     if train.rate_in_velocity and train.optimizer != "sgd":
         problems.append(Problem("train.rate_in_velocity belongs to SGD", value=train.optimizer))
+    if train.last_layer == "fitted" and not row.last_bias:
+        problems.append(
+            Problem(
+                f'train.last_layer = "fitted" sets a bias, and the last layer of {row.title} has none',
+                column="train.last_layer",
+                remedy="leave the key out for this network",
+            )
+        )
     if train.cached_copies and train.trainable_stages is None:
         problems.append(
             Problem("train.cached_copies needs train.trainable_stages: the stages whose output is kept do not learn")

@@ -6,6 +6,9 @@ A run never downloads anything. It looks for a file in a folder: under torchvisi
 - A `.pth` file is a pickle. It is opened with `weights_only=True`, which builds only tensors, and only if its SHA-256 is verified: either it
   is a published one (torchvision gives its first eight hex digits in the file's name), or the user confirms it in a file `<file>.sha256`.
 - A safetensors file holds only numbers and needs no verification. If a file `<file>.sha256` exists, the two must agree.
+- A file that the experiment names itself (networks.file.NAME) needs no published hash; its SHA-256 is recorded, and compared where it is given.
+- A first layer for one channel becomes one for three: a third of its weights in each, the same function of a grey image if mean and standard
+  deviation are the same in the three.
 - Names and shapes of the tensors are checked in all cases. Prefixes and other programs' names are understood and reported (`weights_names`).
 
 Eight hex digits detect accidents (a truncated file, a proxy's error page), but not an attacker who searches for a file with the same eight.
@@ -15,6 +18,7 @@ safetensors, with the SHA-256 of the original in its metadata.
 
 from __future__ import annotations
 
+import difflib
 import os
 import pickle
 import re
@@ -28,14 +32,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hybridcx.deep.architectures import architecture
 from hybridcx.deep.weights_file import WeightsFile, by_hand, is_published, published_as, sha256_of
-from hybridcx.deep.weights_list import WeightsStatus, default_folder, find, status_of
-from hybridcx.deep.weights_names import CONTAINERS, torchvision_names
+from hybridcx.deep.weights_list import WeightsStatus, default_folder, find, hub_cache, place_of, status_of
+from hybridcx.deep.weights_names import CONTAINERS, LEFT_OUT, looks_like_timm, torchvision_names
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.vocabulary.networks import NETWORKS, Network, network
 
 WeightsSource = Literal["imagenet", "folder", "none"]
+SHOWN = 20
+"""Tensors that do not fit and are named each; the others are counted."""
 
 
 def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile | None:
@@ -44,7 +51,8 @@ def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile
     Parameters
     ----------
     name : network
-    source : `imagenet`: in `folder` if one is given, then in the default folder; `folder`: in `folder` alone; `none`: returns None
+    source : `imagenet`: in `folder` if one is given, then in the default folder, then in torch's own cache (a network of timm: in that of
+        huggingface_hub); `folder`: in `folder` alone; `none`: returns None
     folder : networks.weights_dir, resolved, or None
 
     Raises
@@ -66,9 +74,67 @@ def locate(name: str, source: WeightsSource, folder: Path | None) -> WeightsFile
         if path is not None:
             sha256 = sha256_of(path)
             return WeightsFile(name, path, sha256, _origin(row, path, sha256))
+    path = _cached_elsewhere(row) if source == "imagenet" else None
+    if path is not None:
+        sha256 = sha256_of(path)
+        return WeightsFile(name, path, sha256, _origin(row, path, sha256))
     raise InputError(
         Problem(f"the weights of {row.title} are not here", str(folders[0]), remedy=by_hand(row, folders[0]))
     )
+
+
+def _cached_elsewhere(row: Network) -> Path | None:
+    """The file where torch, or huggingface_hub for timm, has kept it."""
+    if row.family == "timm":
+        from hybridcx.deep.timm_models import hub_files
+
+        return next(iter(hub_files(row.name)), None)
+    path = hub_cache() / row.weights_file
+    return path if path.is_file() else None
+
+
+def locate_own(name: str, path: Path, sha256: str | None) -> WeightsFile:
+    """The file that an experiment names for a network itself (networks.file.NAME).
+
+    It needs no published hash: the user named it. A `.pth` is opened as tensors alone (`weights_only=True`) all the same.
+
+    Raises
+    ------
+    InputError
+        if it is not there, is no `.pth`, `.pt`, `.bin` or `.safetensors` file, or has another SHA-256 than the one given.
+    """
+    key = f"networks.file.{name}"
+    if path.suffix not in (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"):
+        raise InputError(
+            Problem(
+                "a file of weights ends in .safetensors, .pth, .pt, .bin, .ckpt or .tar",
+                str(path),
+                column=f"{key}.path",
+                remedy="rename it, or give another file",
+            )
+        )
+    if not path.is_file():
+        raise InputError(
+            Problem(
+                "the file of weights is not there",
+                str(path),
+                column=f"{key}.path",
+                remedy="give its path relative to the experiment file",
+            )
+        )
+    found = sha256_of(path)
+    if sha256 is not None and found != sha256.lower():
+        raise InputError(
+            Problem(
+                f"the file's SHA-256 is not {key}.sha256",
+                str(path),
+                value=found,
+                remedy="bring the file again, or correct the key",
+            )
+        )
+    sure = "with the SHA-256 that it gives" if sha256 is not None else "whose SHA-256 is recorded"
+    note = names_note(name, path)
+    return WeightsFile(name, path, found, f"a file that the experiment names, {sure}{note and f' ({note})'}", own=True)
 
 
 def _origin(row: Network, path: Path, sha256: str) -> str:
@@ -170,7 +236,8 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
         )
     if not isinstance(source, WeightsFile):
         _origin(row, path, sha256_of(path))
-    remedy = f"delete it and {by_hand(row, path.parent)}"
+    own = isinstance(source, WeightsFile) and source.own
+    remedy = f"look at networks.file.{name}" if own else f"delete it and {by_hand(row, path.parent)}"
     try:
         loaded = _tensors(path)
     except pickle.UnpicklingError:
@@ -209,13 +276,32 @@ def names_note(name: str, path: Path) -> str:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                names = list(file.keys())
+                shapes = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118  (it is no dict)
         else:
             loaded = _tensors(path)
-            names = list(loaded) if isinstance(loaded, Mapping) and _is_state_dict(loaded) else []
+            is_one = isinstance(loaded, Mapping) and _is_state_dict(loaded)
+            shapes = {k: tuple(v.shape) for k, v in loaded.items()} if is_one else {}  # type: ignore[attr-defined]
     except Exception:  # whatever is wrong with it is reported where it is loaded
         return ""
-    return torchvision_names(names, expected_shapes(name), network(name).family)[1]
+    expected = expected_shapes(name)
+    renamed, note = torchvision_names(list(shapes), expected, network(name).family, children_of(name))
+    notes = [note] if note else []
+    left_out = [n for n in renamed.values() if n not in expected and LEFT_OUT.fullmatch(n)]
+    if left_out:
+        notes.append(f"{len(left_out)} tensors beside the network are left out, such as {left_out[0]}")
+    if any(_one_channel(shape, expected.get(renamed[n], ())) for n, shape in shapes.items()):
+        notes.append("the first layer takes one channel: its weights, divided by three, stand in each of the three")
+    return "; ".join(notes)
+
+
+def _one_channel(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a convolution takes one channel where three are wanted: (k, 1, h, w) and (k, 3, h, w)."""
+    return (
+        len(found) == len(wanted) == 4
+        and found[1] == 1
+        and wanted[1] == 3
+        and (found[0], *found[2:]) == (wanted[0], *wanted[2:])
+    )
 
 
 def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
@@ -226,8 +312,9 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
         rule = f"the file is no state dict (names with tensors){entries}"
         raise InputError(Problem(rule, str(path), remedy="save model.state_dict()"))
     expected = expected_shapes(row.name)
-    renamed, note = torchvision_names(loaded.keys(), expected, row.family)
-    tensors = {renamed[k]: v for k, v in loaded.items()}
+    renamed, note = torchvision_names(loaded.keys(), expected, row.family, children_of(row.name))
+    tensors = {renamed[k]: v for k, v in loaded.items() if renamed[k] in expected or not LEFT_OUT.fullmatch(renamed[k])}
+    unknown = [n for n in tensors if n not in expected]
     head = (f"{row.last_layer}.weight", f"{row.last_layer}.bias")
     problems: list[Problem] = []
     state: dict[str, Tensor] = {}
@@ -236,11 +323,14 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
             if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 had no such counter
                 state[name] = torch.zeros((), dtype=torch.long)
             elif name not in head:  # a file without a last layer serves as a backbone
-                problems.append(Problem(f"the tensor {name} is missing", str(path)))
+                problems.append(Problem(f"the tensor {name} is missing{_nearest(name, unknown, tensors)}", str(path)))
             continue
         tensor = tensors[name]
         if tensor.dim() == 4 and len(shape) == 2:  # timm's fully connected layers of VGG
             tensor = tensor.flatten(1)
+        if _one_channel(tuple(tensor.shape), shape):
+            # Equal channels (a grey image, one mean and one standard deviation) then give what the one channel gave.
+            tensor = (tensor.to(torch.float32) / 3).repeat(1, 3, 1, 1)
         # The number of classes may differ: the last layer is replaced.
         actual, wanted = (tensor.shape[1:], shape[1:]) if name == head[0] else (tensor.shape, shape)
         if tuple(actual) != tuple(wanted) and name != head[1]:
@@ -251,31 +341,45 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
                 problems.append(Problem(f"the tensor {name} holds values that are not finite", str(path)))
         else:
             state[name] = tensor
-    problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in tensors if name not in expected]
+    problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in unknown]
     if problems:
-        first = problems[:5]
+        first = problems[:SHOWN]
         if note:
             first.insert(
                 0, Problem(f"read as a state dict of {row.title}, but it has other tensors: {note}", str(path))
             )
-        if len(problems) > 5:
-            first.append(Problem(f"and {len(problems) - 5} more: this is not a state dict of {row.title}", str(path)))
+        if len(problems) > SHOWN:
+            first.append(
+                Problem(f"and {len(problems) - SHOWN} more: this is not a state dict of {row.title}", str(path))
+            )
+        if row.family != "timm" and looks_like_timm(unknown):
+            remedy = 'networks.names = ["timm:NAME"], with the name of the model there (extra `timm`)'
+            first.append(Problem("the names are those of a model of timm", str(path), remedy=remedy))
         raise InputError(first)
     return state
+
+
+def _nearest(name: str, unknown: list[str], tensors: Mapping[str, Tensor]) -> str:
+    """The tensor of the file that a missing one may be: the most similar name among those that the network does not have."""
+    near = difflib.get_close_matches(name, unknown, n=1, cutoff=0.4)
+    return f"; the file has {printable(near[0])} {tuple(tensors[near[0]].shape)}" if near else ""
+
+
+@cache
+def children_of(name: str) -> tuple[str, ...]:
+    """The names of a network's children in their order."""
+    return tuple(n for n, _ in architecture(network(name), 1000, on_meta=True).named_children())
 
 
 @cache
 def expected_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
     """Names and shapes of a network's state dict with the 1000 classes of ImageNet."""
-    from torchvision.models import get_model
-
-    with torch.device("meta"):
-        return {k: tuple(v.shape) for k, v in get_model(name, weights=None).state_dict().items()}
+    return {k: tuple(v.shape) for k, v in architecture(network(name), 1000, on_meta=True).state_dict().items()}
 
 
 def verify(folder: Path | None = None) -> list[WeightsStatus]:
     """As `list_weights`; every file is hashed, opened and compared with the names and shapes of its network."""
-    return [_verified(row, folder or default_folder()) for row in NETWORKS.values()]
+    return [_verified(row, folder or place_of(row)) for row in NETWORKS.values()]
 
 
 def _verified(row: Network, folder: Path) -> WeightsStatus:
@@ -305,6 +409,10 @@ def fetch(
     from hybridcx.deep import download  # imported late: it loads the network libraries
 
     row = network(name)
+    if row.family == "timm":
+        raise InputError(
+            Problem("weights of timm are not fetched", value=name, remedy=by_hand(row, folder or default_folder()))
+        )
     folder = folder or default_folder()
     target = folder / f"{name}.safetensors"
     source = _original_sha256(target) if target.is_file() else None

@@ -41,8 +41,16 @@ def default_folder() -> Path:
     return base / "hybridcx" / "weights"
 
 
+def hub_cache() -> Path:
+    """torch's own cache of downloaded weights: $TORCH_HOME/hub/checkpoints, else torch/hub/checkpoints in $XDG_CACHE_HOME or ~/.cache."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
 def file_names(row: Network) -> tuple[str, ...]:
     """The possible file names of a network's weights, in the order of the search."""
+    if row.family == "timm":
+        return (row.weights_file, row.weights_file.replace(".safetensors", ".pth"))
     return (row.weights_file, f"{row.name}.safetensors", f"{row.name}.pth")
 
 
@@ -52,8 +60,14 @@ def find(row: Network, folder: Path) -> Path | None:
 
 
 def list_weights(folder: Path | None = None) -> list[WeightsStatus]:
-    """The state of each network's weights in `folder` (default: `default_folder()`), without hashing the files."""
-    return [status_of(row, folder or default_folder()) for row in NETWORKS.values()]
+    """The state of each network's weights in `folder`, without hashing the files; None: in `default_folder()`, else in torch's `hub_cache()`."""
+    return [status_of(row, folder or place_of(row)) for row in NETWORKS.values()]
+
+
+def place_of(row: Network) -> Path:
+    """The default folder, or torch's cache where the network's file is there alone."""
+    own = default_folder()
+    return hub_cache() if find(row, own) is None and (hub_cache() / row.weights_file).is_file() else own
 
 
 def status_of(row: Network, folder: Path) -> WeightsStatus:
@@ -61,4 +75,5 @@ def status_of(row: Network, folder: Path) -> WeightsStatus:
     path = find(row, folder)
     if path is None:
         return WeightsStatus(row.name, row.weights_file, "absent", None, None, by_hand(row, folder))
-    return WeightsStatus(row.name, path.name, "present", path.stat().st_size, None, "")
+    where = f"in torch's cache, {folder}" if folder == hub_cache() else ""
+    return WeightsStatus(row.name, path.name, "present", path.stat().st_size, None, where)

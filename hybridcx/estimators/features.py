@@ -19,7 +19,7 @@ from hybridcx.estimators.network import FineTunedNetwork
 from hybridcx.estimators.parameters import experiment_of, initial_weights, seed_of
 from hybridcx.estimators.refusal import refused, require_torch
 from hybridcx.experiment.file import Experiment
-from hybridcx.vocabulary.networks import NETWORKS
+from hybridcx.vocabulary.networks import network as row_of
 
 if TYPE_CHECKING:
     from hybridcx.estimators.images import ImagesLike
@@ -179,7 +179,7 @@ class PenultimateFeatures(TransformerMixin, BaseEstimator):
                 raise refused(
                     f"input_features should have length equal to number of features ({self.n_features_in_})", len(given)
                 )
-        return np.array([f"{name}_{i:04d}" for i in range(NETWORKS[name].feature_dim)], dtype=object)
+        return np.array([f"{name}_{i:04d}" for i in range(row_of(name).feature_dim)], dtype=object)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the fitted estimator: weights.safetensors and estimator.json, the same bytes for the same estimator.

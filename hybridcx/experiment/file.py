@@ -12,6 +12,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -22,10 +23,10 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.heads import ALL_HEADS as ALL_HEADS
 from hybridcx.experiment.heads import ClassWeight
 from hybridcx.experiment.heads import HeadName as HeadName
+from hybridcx.experiment.names import NetworkName as NetworkName
 from hybridcx.experiment.sections import EnsemblesSection, LabelsSection, RepeatSection, TrainingSizeSection
 from hybridcx.experiment.train import Section as _Section
 from hybridcx.experiment.train import TrainSection
-from hybridcx.vocabulary.networks import NetworkName
 
 FeatureSet = Literal["pretrained", "fine_tuned"]
 STUDY_NETWORKS: tuple[NetworkName, ...] = ("vgg16", "vgg19", "resnet101", "densenet201")
@@ -82,16 +83,55 @@ class SplitSection(_Section):
         return self
 
 
+class OwnWeights(_Section):
+    """The file of weights of one network, and how images are normalised for it."""
+
+    path: str = Field(
+        min_length=1, description="the file (.safetensors, .pth, .pt, .ckpt), relative to the experiment file"
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="its SHA-256, compared; recorded in any case"
+    )
+    mean: list[float] | None = Field(
+        None,
+        min_length=3,
+        max_length=3,
+        description="mean of each channel of images scaled to 0..1, subtracted; default that of the network's own weights",
+    )
+    std: list[float] | None = Field(
+        None, min_length=3, max_length=3, description="what each channel is divided by; default as for mean"
+    )
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _finite(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not all(isfinite(x) for x in value):
+            raise ValueError("finite numbers are expected")
+        return value
+
+    @field_validator("std")
+    @classmethod
+    def _positive(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and min(value) <= 0:
+            raise ValueError("numbers above 0 are expected")
+        return value
+
+
 class NetworksSection(_Section):
     names: list[NetworkName] = Field(
-        list(STUDY_NETWORKS), min_length=1, description="networks, as torchvision names them"
+        list(STUDY_NETWORKS),
+        min_length=1,
+        description="networks, as torchvision names them; `timm:NAME` is a model of the package timm (docs/networks.md)",
     )
-    weights: Literal["imagenet", "folder", "none"] = Field(
+    weights: Literal["imagenet", "folder", "file", "none"] = Field(
         "imagenet",
         description="`imagenet`: torchvision's files from the weights folder (`hybridcx weights fetch` brings them, a run never does); "
-        "`folder`: from `weights_dir` alone; `none`: random initialisation",
+        "`folder`: from `weights_dir` alone; `file`: from the file that [networks.file.NAME] names for each network; `none`: random initialisation",
     )
     weights_dir: str | None = Field(None, description="folder with weights, relative to the experiment file")
+    file: dict[NetworkName, OwnWeights] = Field(
+        {}, description='tables [networks.file.NAME], for weights = "file": one file for each network'
+    )
 
     @model_validator(mode="after")
     def _folder_named(self) -> NetworksSection:
@@ -99,6 +139,17 @@ class NetworksSection(_Section):
             raise ValueError('weights = "folder" needs `weights_dir`')
         if len(set(self.names)) != len(self.names):
             raise ValueError("a network is named twice in `names`")
+        if (self.weights == "file") != bool(self.file):
+            raise ValueError('weights = "file" and tables [networks.file.NAME] belong together')
+        for name in self.names if self.file else ():
+            if name not in self.file:
+                raise ValueError(
+                    f'weights = "file" needs a table [networks.file."{name}"]'
+                    if ":" in name
+                    else f'weights = "file" needs a table [networks.file.{name}]'
+                )
+        if unused := [name for name in self.file if name not in self.names]:
+            raise ValueError(f"[networks.file.{unused[0]}] belongs to no network of `names`")
         return self
 
 
@@ -375,7 +426,7 @@ def _problems(error: ValidationError, file: str | None, text: str) -> list[Probl
     found = []
     errors = error.errors(include_url=False)
     for e in errors[:MAX_PROBLEMS]:
-        loc = e["loc"]
+        loc = tuple(step for step in e["loc"] if step != "[key]")  # of a table that the file names
         name = ".".join(str(s) for s in loc)
         last = str(next((s for s in reversed(loc) if isinstance(s, str)), ""))
         row = _line_of(text, loc)
@@ -520,7 +571,7 @@ def keys_table() -> list[tuple[str, str, str, str]]:
                 walk(nested[0], f"{prefix}{name}." + ("NAME." if get_origin(field.annotation) is dict else ""))
                 continue
             kind = (
-                re.sub(r"typing\.|Literal|NoneType", "", str(field.annotation))
+                re.sub(r"typing\.|Literal|NoneType", "", str(field.annotation).replace(str(NetworkName), "network"))
                 .replace("<class '", "")
                 .replace("'>", "")
             )

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from hybridcx.experiment.names import NetworkName
 from hybridcx.experiment.presets import PRESETS, PresetName, filled_in
-from hybridcx.vocabulary.networks import NetworkName
 
 DecayOn = Literal["weights", "weights_and_normalisation", "last_layer", "all"]
 LastLayer = Literal["drawn", "fitted"]

@@ -76,6 +76,7 @@ class NetworkStage:
             "network": work.name,
             "weights": "untrained" if work.located is None else work.located.origin,
             "weights_sha256": None if work.located is None else work.located.sha256,
+            **({"mean": list(work.row.mean), "std": list(work.row.std)} if work.experiment.networks.file else {}),
             **({"seed": unit.seed, "fold": unit.fold} if unit.name else {}),
         }
 

@@ -248,7 +248,11 @@ def locate_weights(experiment: Experiment, base: Path) -> dict[str, weights.Weig
     problems: list[Problem] = []
     for name in experiment.networks.names:
         try:
-            located[name] = weights.locate(name, experiment.networks.weights, folder)
+            own, source = experiment.networks.file.get(name), experiment.networks.weights
+            if own is not None:
+                located[name] = weights.locate_own(name, base / own.path, own.sha256)
+            elif source != "file":
+                located[name] = weights.locate(name, source, folder)
         except InputError as error:
             problems += error.problems
     raise_if_any(problems)

@@ -24,8 +24,18 @@ from hybridcx.progress import OnProgress
 from hybridcx.store.arrays import save_array
 from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.store.provenance import versions_of
+from hybridcx.vocabulary.networks import Network, network, normalised_by
 
 HISTORY, TRAINING, FEATURES, LOGITS = "history.csv", "training.json", "features.npy", "logits.npy"
+
+
+def network_of(experiment: Experiment, name: str) -> Network:
+    """The row of one of the experiment's networks, with the normalisation of its own weights where [networks.file.NAME] gives one.
+
+    It is all that rebuilds a finished run's network for new images: `extract(network_of(experiment, name), weights_path, images, compute)`.
+    """
+    own = experiment.networks.file.get(name)
+    return network(name) if own is None else normalised_by(network(name), own.mean, own.std)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +50,11 @@ class NetworkWork:
     images_sha256: str
     located: weights.WeightsFile | None
     root: Path
+
+    @property
+    def row(self) -> Network:
+        """The network, with the normalisation of its weights."""
+        return network_of(self.experiment, self.name)
 
     @property
     def wants_initial(self) -> bool:
@@ -57,8 +72,9 @@ class NetworkWork:
                 mode="json", exclude={"device"}
             ),  # its kind and model follow; its number does not count
             "device": [device.description, device.threads],
-            "packages": versions_of("torch", "torchvision", "numpy"),
+            "packages": versions_of("torch", "torchvision", "numpy", *(["timm"] if self.row.family == "timm" else [])),
             "code": code_hash("deep", "streams", "vocabulary/networks"),
+            **({"normalisation": [self.row.mean, self.row.std]} if self.experiment.networks.file else {}),
         }
 
     def training(self) -> dict[str, object]:
@@ -78,7 +94,7 @@ class NetworkWork:
 
         def build(folder: Path) -> None:
             training = finetune(
-                self.name,
+                self.row,
                 self._pixels(),
                 self.cases.y,
                 self.cases.index("train"),
@@ -115,8 +131,8 @@ class NetworkWork:
 
         def build(folder: Path) -> None:
             extracted = extract(
-                self.name,
-                initial_state(self.name, self.seed, self.located) if trained is None else trained,
+                self.row,
+                initial_state(self.row, self.seed, self.located) if trained is None else trained,
                 self._pixels(),
                 self.experiment.compute,
                 trained_head=trained is not None,

@@ -6,6 +6,8 @@
 
     vgg16+chosen               in each split or fold the head that its cross-validation in training chose (repeated hold-out, cross-validation)
 
+    timm:resnet50+lda          the same of a network of timm, whose name begins with "timm:"
+
 A name with a head that is not one of ours ("vgg16+resnet101", an ensemble) is no hybrid: only known heads are read as such.
 """
 
@@ -22,8 +24,10 @@ CHOSEN = "chosen"
 """Not a head of its own but the one chosen in training, so it has no cell in the grid of networks and heads."""
 FEATURES = (FINE_TUNED, "pretrained", "untrained")
 HEADS: tuple[str, ...] = ALL_HEADS
-_HYBRID = re.compile(rf"(?P<network>[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})")
-_NETWORK = re.compile(r"[^:+]+")
+_HYBRID = re.compile(
+    rf"(?P<network>(?:timm:)?[^:+]+)(?::(?P<initial>pretrained|untrained))?\+(?P<head>{'|'.join(HEADS)})"
+)
+_NETWORK = re.compile(r"(?:timm:)?[^:+]+")
 
 
 @dataclass(frozen=True, slots=True)

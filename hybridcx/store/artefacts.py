@@ -80,7 +80,7 @@ def code_hash(*modules: str) -> str:
     for module in sorted(modules):
         within = "" if module == "." else f"{module}/"
         for name, source in _sources():
-            if name == f"{module}.py" or name.startswith(within):
+            if name.rpartition(".")[0] == module or name.startswith(within):
                 digest.update(name.encode() + b"\0")
                 digest.update(source)
     return digest.hexdigest()
@@ -88,9 +88,10 @@ def code_hash(*modules: str) -> str:
 
 @cache
 def _sources() -> tuple[tuple[str, bytes], ...]:
-    """Name and content of every module of hybridcx, sorted by name."""
+    """Name and content of every module of hybridcx and of the table of networks, sorted by name."""
     root = Path(__file__).parents[1]
-    files = {p.relative_to(root).as_posix(): p for p in root.rglob("*.py")}
+    table = root / "vocabulary" / "networks.csv"  # rows that decide what a network computes
+    files = {p.relative_to(root).as_posix(): p for p in (*root.rglob("*.py"), table)}
     return tuple((name, files[name].read_bytes().replace(b"\r\n", b"\n")) for name in sorted(files))
 
 

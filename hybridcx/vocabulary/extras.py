@@ -35,6 +35,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "word": Extra({"docx": "python-docx"}),
         "excel": Extra({"openpyxl": "openpyxl"}),
         "spss": Extra({"pyreadstat": "pyreadstat"}),
+        "timm": Extra({"timm": "timm"}),
         "dask": Extra({"distributed": "distributed"}),
     }
 )

@@ -136,7 +136,7 @@ def test_the_command_line_with_real_weights_through_a_proxy_that_breaks_off(tmp_
         assert server.ranges == [None, "bytes=1000000-", "bytes=3000000-"]
         code, out, _ = command("verify")
         assert code == 0
-        assert f"{NAME}    ok" in out
+        assert f"{NAME:<18} ok" in out
         assert "whole SHA-256" in out
         server.mode = "html"
         code, _, err = command("fetch", "alexnet", *mirror)

@@ -12,12 +12,21 @@ from safetensors.torch import save_file
 
 from hybridcx.deep.features import untrained_state
 from hybridcx.deep.model import build
-from hybridcx.deep.saliency import GRID, LAST_MAP, saliency, tile_edges
+from hybridcx.deep.saliency import GRID, saliency, tile_edges
 from hybridcx.errors import InputError
 from hybridcx.experiment.file import ComputeSection
 from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1)
+STUDY = (
+    "vgg16",
+    "vgg19",
+    "resnet101",
+    "densenet201",
+    "alexnet",
+    "mobilenet_v2",
+    "squeezenet1_1",
+)  # all others: test_every_network.py
 VGGS = ("vgg16", "vgg19")
 SIZE = 64
 NETWORK = Constructed()
@@ -67,14 +76,14 @@ def test_both_maps_find_a_planted_square_and_not_the_one_that_speaks_against_the
         assert cam.max() > runner_up + 0.01
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in NETWORKS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in STUDY])
 def test_grad_cam_is_its_definition_in_every_network(name):
     """The plain model with hooks on torchvision's own layer, and the formula by hand."""
     state = untrained_state(name, 0, last_layer_sd=0.1)
     images = np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
     row = NETWORKS[name]
     model = build(row, state)
-    layer = {"densenet201": "features.norm5"}.get(name, LAST_MAP[name])
+    layer = {"densenet201": "features.norm5"}.get(name, row.last_map)
     kept: list[torch.Tensor] = []
 
     def keep(_module, _inputs, out):

@@ -28,6 +28,7 @@ from hybridcx.progress import Progress
 from hybridcx.store.arrays import save_array
 from hybridcx.store.artefacts import Store, code_hash, content_key, write_atomic
 from hybridcx.store.provenance import versions_of
+from hybridcx.vocabulary.networks import Network, network
 
 FOLDER = "casebook"
 MAX_POINTING = 500
@@ -37,12 +38,19 @@ _GRAD_CAM, _OCCLUSION = "grad_cam.npy", "occlusion.npy"
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One network: `features` (n, d) of every prepared image, `which` they are, and the file of its weights if it has a softmax of its own."""
+    """One network: `features` (n, d) of every prepared image, `which` they are, the file of its weights if it has a softmax of its own, and its
+    row with the normalisation of its weights (default: that of the table)."""
 
     network: str
     which: str
     features: np.ndarray
     weights: Path | None
+    own_row: Network | None = None
+
+    @property
+    def row(self) -> Network:
+        """Which network it is."""
+        return self.own_row or network(self.network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,7 @@ def _maps(
         # the name of the weights' folder is a hash of everything that affects them
         "weights": space.weights.parent.name,
         "network": space.network,
+        "normalisation": [space.row.mean, space.row.std],
         "images": [hashlib.sha256(i.tobytes()).hexdigest() for i in pixels],
         "occluded": len(selection.pictured),
         "grid": GRID,
@@ -160,7 +169,7 @@ def _maps(
 
     def build(folder: Path) -> None:
         maps = saliency(
-            space.network,
+            space.row,
             weights,
             pixels,
             compute,
@@ -193,9 +202,9 @@ def _write_pictures(
     def build(folder: Path) -> None:
         for i, image in enumerate(pixels):
             write_atomic(folder / pictures.image_name(i + 1), pictures.thumbnail(image))
-            for (network, method), array in arrays.items():
+            for (name, method), array in arrays.items():
                 if not np.isnan(array[i]).any():
-                    write_atomic(folder / pictures.map_name(i + 1, network, method), pictures.overlay(array[i]))
+                    write_atomic(folder / pictures.map_name(i + 1, name, method), pictures.overlay(array[i]))
 
     pictured = store.make("casebook", content_key(parts), build, parts)
     target.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,8 @@ def image_name(number: int) -> str:
 
 
 def map_name(number: int, network: str, method: str) -> str:
-    """001-vgg16-grad_cam.png: networks are ours by name."""
-    return f"{number:03d}-{network}-{method}.png"
+    """001-vgg16-grad_cam.png; the colon of a network of timm is left to no file system: 001-timm_resnet50-grad_cam.png."""
+    return f"{number:03d}-{network.replace(':', '_')}-{method}.png"
 
 
 def pair_name(number: int, which: str) -> str:

@@ -121,9 +121,10 @@ def saliency_rows(
     rows: list[dict[str, object]] = []
     for case, cam, covered in zip(case_ids, grad_cam, occlusion, strict=True):
         occluded = not np.isnan(covered).any()
-        agreement = rank_correlation(cam, covered) if occluded else nan
+        mapped = not np.isnan(cam).any()  # a network without a convolutional map has none
+        agreement = rank_correlation(cam, covered) if occluded and mapped else nan
         for method, saliency_map in zip(METHODS, (cam, covered), strict=True):
-            if method == "occlusion" and not occluded:
+            if not (occluded if method == "occlusion" else mapped):
                 continue
             top = peak(saliency_map, size_px)
             points = not isnan(top.x)

@@ -15,6 +15,7 @@ from hybridcx.images.store import ImageStore
 from hybridcx.pipeline.casebook.make import FOLDER, Space, casebook_tables
 from hybridcx.pipeline.casebook.pictures import pair_name, thumbnail
 from hybridcx.pipeline.outcome import Outcome
+from hybridcx.pipeline.training import network_of
 from hybridcx.progress import Progress
 from hybridcx.report.casebook_view import CasebookView
 from hybridcx.report.sections.leakage import MAX_PICTURED, in_order
@@ -48,7 +49,10 @@ def make_casebook(
     """
     began = time.monotonic()
     progress.say("Making the casebook.")
-    spaces = [Space(name, f.feature_set, f.features, f.weights) for name, f in outcome.features.items()]
+    spaces = [
+        Space(name, f.feature_set, f.features, f.weights, network_of(experiment, name))
+        for name, f in outcome.features.items()
+    ]
     pictures = folder / FOLDER if with_images else None
     tables = casebook_tables(
         book,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from hybridcx.experiment.file import Experiment, TrainSection
 from hybridcx.pipeline.costs.memory import Counts, feature_sets, features_memory, parameters, training_memory
-from hybridcx.vocabulary.networks import NETWORKS
+from hybridcx.vocabulary.networks import network as row_of
 
 MAPPED_CASES, PASSES_PER_MAP = 16, 50  # the casebook's occlusion: 49 tiles and the bare image
 COLUMNS = (
@@ -125,7 +125,7 @@ def cost(experiment: Experiment, sizes: Counts, speeds: Sequence[Speed]) -> pd.D
 
 
 def _row(experiment: Experiment, sizes: Counts, machine: str, name: str, speed: Speed | None) -> dict[str, object]:
-    train, size, network = experiment.train_of(name), experiment.images.size_px, NETWORKS[name]
+    train, size, network = experiment.train_of(name), experiment.images.size_px, row_of(name)
     units = experiment.repeat.trainings if train.enabled else 0
     # every share of the training cases is one more training, on fewer cases
     parts = [*(replace(sizes, train=round(s * sizes.train)) for s in experiment.training_size.shares), sizes]

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hybridcx.deep  # noqa: F401  (makes the rows of timm's networks known; no torch)
 from hybridcx.errors import Problem
 from hybridcx.experiment.file import Experiment, FeatureSet
 from hybridcx.heads.table import HEADS
 from hybridcx.images.near_duplicates import ALL_PAIRS
 from hybridcx.store.machine import Memory, disk_free, gb, memory_there
-from hybridcx.vocabulary.networks import NETWORKS, Network
+from hybridcx.vocabulary.networks import Network, network
 from hybridcx.workers.local import default_jobs
 
 LIBRARIES = 650_000_000
@@ -100,7 +101,7 @@ def run_needs(
     memory: dict[str, int] = {}
     remedies: dict[str, str] = {}
     size_px, train_options = experiment.images.size_px, experiment.train
-    rows = [NETWORKS[name] for name in experiment.networks.names]
+    rows = [network(name) for name in experiment.networks.names]
     near = "the search for nearly identical images"
     memory[near] = LIBRARIES + near_duplicates_bytes(counts.cases)
     remedies[near] = "split the cohort"
@@ -195,20 +196,20 @@ def _checkpoint(experiment: Experiment, row: Network) -> int:
     return copies * parameters(row) * 4
 
 
-def feature_sets(experiment: Experiment, network: str) -> tuple[int, int]:
+def feature_sets(experiment: Experiment, name: str) -> tuple[int, int]:
     """How often the features of a network are computed: before fine-tuning, and after it.
 
     Pretrained ones know neither seed nor fold; random weights are drawn for each seed.
     """
     starts = 1 if experiment.networks.weights != "none" else experiment.repeat.seeds
-    initial = starts if "pretrained" in experiment.heads.on(network) else 0
+    initial = starts if "pretrained" in experiment.heads.on(name) else 0
     return initial, experiment.trainings if experiment.train.enabled else 0
 
 
 def _features(experiment: Experiment, counts: Counts) -> Iterator[int]:
     """The size of each file of features."""
     for name in experiment.networks.names:
-        yield from [counts.cases * NETWORKS[name].feature_dim * 4] * sum(feature_sets(experiment, name))
+        yield from [counts.cases * network(name).feature_dim * 4] * sum(feature_sets(experiment, name))
 
 
 def fitted_rows(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, FeatureSet, int]]:
@@ -216,9 +217,9 @@ def fitted_rows(experiment: Experiment, counts: Counts) -> Iterator[tuple[Networ
     for name in experiment.networks.names:
         for which in experiment.heads.on(name):
             if which == "pretrained":
-                yield NETWORKS[name], which, counts.train
+                yield network(name), which, counts.train
             elif experiment.train.enabled:
-                yield NETWORKS[name], which, counts.validation
+                yield network(name), which, counts.validation
 
 
 def _head_fits(experiment: Experiment, counts: Counts) -> Iterator[tuple[Network, int]]:
