@@ -1,10 +1,11 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
-Each command of the command line is a function here: `hybridcx.run`, `hybridcx.compare`, `hybridcx.agreement`, `hybridcx.audit`,
-`hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`, and
-`hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`. Python alone has, for scikit-learn,
-`hybridcx.compare_estimators`, `hybridcx.FineTunedNetwork` and `hybridcx.PenultimateFeatures`; `hybridcx.read_predictions` (what other programs
-exported); and `hybridcx.stats` (statistics on arrays). Each is loaded when it is first used, so that `import hybridcx` is fast.
+Each command of the command line is a function here: `hybridcx.run`, `hybridcx.predict`, `hybridcx.validate`, `hybridcx.compare`,
+`hybridcx.agreement`, `hybridcx.audit`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`;
+`hybridcx.estimate` is `run --dry-run`, and `hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`.
+Python alone has, for scikit-learn, `hybridcx.compare_estimators`, `hybridcx.FineTunedNetwork` and `hybridcx.PenultimateFeatures`;
+`hybridcx.read_predictions` (what other programs exported); and `hybridcx.stats` (statistics on arrays). Each is loaded when it is first used,
+so that `import hybridcx` is fast.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.compare_estimators import compare_estimators
     from hybridcx.commands.estimate import Estimate, estimate
     from hybridcx.commands.phantom import phantom
+    from hybridcx.commands.predict import Predicted, predict
     from hybridcx.commands.read_predictions import read_predictions
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
@@ -42,6 +44,7 @@ MODULES = {  # the module of each public name
     "InputError": "hybridcx.errors",
     "InputWarning": "hybridcx.errors",
     "PenultimateFeatures": "hybridcx.estimators.features",
+    "Predicted": "hybridcx.commands.predict",
     "Problem": "hybridcx.errors",
     "Report": "hybridcx.commands.result",
     "StoppedError": "hybridcx.errors",
@@ -55,6 +58,7 @@ MODULES = {  # the module of each public name
     "demo": "hybridcx.commands.run",
     "estimate": "hybridcx.commands.estimate",
     "phantom": "hybridcx.commands.phantom",
+    "predict": "hybridcx.commands.predict",
     "read_experiment": "hybridcx.experiment.file",
     "read_predictions": "hybridcx.commands.read_predictions",
     "run": "hybridcx.commands.run",
@@ -71,6 +75,7 @@ __all__ = [
     "InputError",
     "InputWarning",
     "PenultimateFeatures",
+    "Predicted",
     "Problem",
     "Report",
     "StoppedError",
@@ -85,6 +90,7 @@ __all__ = [
     "estimate",
     "phantom",
     "plan",
+    "predict",
     "read_experiment",
     "read_predictions",
     "run",

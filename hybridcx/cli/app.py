@@ -27,11 +27,11 @@ from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
-WRITES = ("compare", "agreement", "audit", "plan")
+WRITES = ("compare", "agreement", "audit", "plan", "predict", "validate")
 """Commands that write nothing in Python unless `out` is given."""
 ANSWERS = ("demo", "run", "compare", "agreement", "audit")
 """Commands that say their answer in the terminal; `plan` prints its sentence."""
-VERBS = ("demo", "run", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
+VERBS = ("demo", "run", "predict", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
 PLAN_HELP = """Sample size and power.
 
 Before a study, or for what a finished test set could have shown.

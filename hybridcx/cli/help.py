@@ -16,6 +16,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "": ("hybridcx compare predictions.csv", "hybridcx compare --help", "hybridcx --install-completion"),
     "demo": ("hybridcx demo", "hybridcx demo --out reports/demo --jobs 2"),
     "run": ("hybridcx run experiment.toml --dry-run", "hybridcx run experiment.toml --out reports/study --device cuda"),
+    "predict": (
+        "hybridcx predict reports/study new.csv",
+        "hybridcx predict reports/study new.csv --out reports/new --device cuda",
+    ),
     "compare": (
         "hybridcx compare predictions.csv --positive abnormal",
         "hybridcx compare vgg.csv resnet.csv --by sex --also word",

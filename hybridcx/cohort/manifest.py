@@ -36,13 +36,21 @@ SameBytes = Literal["refuse", "warn"]
 
 
 def read_manifest(
-    path: str | Path, *, positive: str | None = None, same_bytes: SameBytes = "refuse", labels_by: LabelsSection = GIVEN
+    path: str | Path,
+    *,
+    positive: str | None = None,
+    same_bytes: SameBytes = "refuse",
+    labels_by: LabelsSection = GIVEN,
+    labels: tuple[str, str] | None = None,
 ) -> Cohort:
     """Read a cohort manifest and check it with the image files that it names, whose bytes are hashed but not decoded.
 
     Parameters: `positive`, the label of the positive class (docs/reference/commands.md has the default). `same_bytes`: byte-identical image
     files under two labels are refused, or with "warn" only reported (for a benchmark with known faults). `labels_by`: how the
     labels come from the readers' calls (`cohort.consensus`); by default they are the column `label`.
+
+    `labels`: (negative, positive) of the run whose models are applied. Cases may then have no label, the column `label` may be absent, one class
+    may be missing, and a column `split` counts only where it divides the cases into validation and test.
 
     Excluded cases keep their row for the flow and the readers' agreement; they need neither a label nor an image file. Cases in
     dispute need an image file, since they may be scored.
@@ -51,7 +59,8 @@ def read_manifest(
     file), 24 (the box) and 48.
     """
     path = Path(path)
-    table, problems = scan_csv(path, REQUIRED, OPTIONAL)
+    required = REQUIRED if labels is None else tuple(c for c in REQUIRED if c != "label")
+    table, problems = scan_csv(path, required, OPTIONAL)
     if table is None:
         raise InputError(p for p in problems if p.severity == "error")
     rows, file = table.rows, table.file
@@ -59,6 +68,9 @@ def read_manifest(
     table, problems = replace(table, frame=raw), problems + missing
     if not len(raw):
         raise InputError(p for p in problems if p.severity == "error")
+    if labels is not None:
+        table, more = _for_applying(table)
+        raw, problems = table.frame, problems + more
     labelled_cases = labelled(table, labels_by)
     given_labels, excluded = raw["label"], labelled_cases.excluded
     raw = raw.assign(label=labelled_cases.label)
@@ -66,20 +78,24 @@ def read_manifest(
     analysed = (excluded == "").to_numpy() & ~labelled_cases.disputed
     scored = analysed | labelled_cases.disputed
     problems += labelled_cases.problems
-    problems += _texts(table, analysed)
+    problems += _texts(table, analysed, blank_labels=labels is not None)
     again = raw["case_id"].duplicated().to_numpy() & ~is_blank(text_array(raw["case_id"]))
     problems += listed("a repeated case", rows[again].tolist(), raw["case_id"][again].tolist(), file=file,
                        column="case_id", remedy="one row per case; give a second image of a patient its own case_id")  # fmt: skip
     crop, more = _crops(raw, rows, file, scored)
     problems += more
-    split, more = _splits(raw, rows, file, analysed, labelled_cases.disputed)
+    split, more = _splits(raw, rows, file, analysed, labelled_cases.disputed, both_classes=labels is None)
     problems += more
 
-    labels = raw["label"][analysed]
-    known = labels[~is_blank(text_array(labels))].unique().tolist()
-    pair = None
-    if analysed.any():
-        more = misspelt_labels(Coded.of(labels), rows[analysed], file=file, column="label")
+    given = raw["label"][analysed]
+    known = given[~is_blank(text_array(given))].unique().tolist()
+    pair = labels
+    if analysed.any() and labels is not None:
+        foreign = (analysed & ~is_blank(text_array(raw["label"])) & ~raw["label"].isin(labels).to_numpy()).nonzero()[0]
+        problems += listed("a label that the run does not know", rows[foreign].tolist(), raw["label"].iloc[foreign].tolist(), file=file,
+                           column="label", remedy=f"the run's labels are {labels[0]} and {labels[1]} (the positive class)")  # fmt: skip
+    elif analysed.any():
+        more = misspelt_labels(Coded.of(given), rows[analysed], file=file, column="label")
         if not more:
             pair, more = two_labels(known, positive, file=file, column="label", one_vs_rest=False)
         problems += more
@@ -112,12 +128,29 @@ def read_manifest(
     )  # fmt: skip
 
 
-def _texts(table: Table, analysed: np.ndarray) -> list[Problem]:
+def _for_applying(table: Table) -> tuple[Table, list[Problem]]:
+    """The table of new cases: with a column label in any case, and a column split only where it says validation and test."""
+    raw, problems = table.frame, []
+    if "label" not in raw:
+        raw = raw.assign(label=pd.Series("", index=raw.index, dtype="str"))
+    if "split" in raw:
+        values = set(raw["split"].str.strip()) - {""}
+        if values != {"validation", "test"}:
+            raw = raw.drop(columns="split")
+            if values - {"test"}:
+                rule = "the column split is not used: new cases are not trained on; `validation` and `test` would divide them for recalibration"
+                problems.append(Problem(rule, table.file, column="split", severity="warning"))
+    return replace(table, frame=raw), problems
+
+
+def _texts(table: Table, analysed: np.ndarray, *, blank_labels: bool = False) -> list[Problem]:
     raw, rows, file = table.frame, table.rows, table.file
     out = check_text(raw["case_id"], rows, file=file, column="case_id")
     out += check_text(raw["patient_id"], rows, file=file, column="patient_id")
     out += check_text(raw["image"][analysed], rows[analysed], file=file, column="image")
-    out += check_text(raw["label"][analysed], rows[analysed], file=file, column="label", warn_na=True)
+    out += check_text(
+        raw["label"][analysed], rows[analysed], file=file, column="label", warn_na=True, blank_ok=blank_labels
+    )
     if not analysed.all():
         out += check_text(raw["image"][~analysed], rows[~analysed], file=file, column="image", blank_ok=True)
         out += check_text(raw["label"][~analysed], rows[~analysed], file=file, column="label", blank_ok=True)
@@ -184,7 +217,13 @@ def _crops(
 
 
 def _splits(
-    raw: pd.DataFrame, rows: np.ndarray, file: str, analysed: np.ndarray, disputed: np.ndarray
+    raw: pd.DataFrame,
+    rows: np.ndarray,
+    file: str,
+    analysed: np.ndarray,
+    disputed: np.ndarray,
+    *,
+    both_classes: bool = True,
 ) -> tuple[pd.Series, list[Problem]]:
     """Return the given split, checked: known names, for all cases or none, no patient in two, both classes in each (bad_input.md 15, 16)."""
     if "split" not in raw.columns:
@@ -211,7 +250,7 @@ def _splits(
     if (n_splits > 1).sum() > 20:
         out.append(Problem(f"{int((n_splits > 1).sum())} patients in two splits, 20 are listed", file, column="split"))
     labels = raw["label"][analysed & filled]
-    for name in SPLITS:
+    for name in SPLITS if both_classes else ():
         own = labels[split[analysed & filled] == name]
         if own.empty and name == "validation":
             continue

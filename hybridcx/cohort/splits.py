@@ -174,6 +174,28 @@ def place_groups(
     return place, left
 
 
+def patients_apart(
+    case_ids: pd.Series, patients: pd.Series, positive: pd.Series, share: float, rng: np.random.Generator
+) -> frozenset[str]:
+    """A share of the patients with all their cases, drawn by class: patients with a positive case and the others.
+
+    All of one length; a case without a patient is its own. Draws depend on the sorted patients, not on the order of the rows.
+    """
+    frame = pd.DataFrame(
+        {
+            "case": case_ids.to_numpy(),
+            "patient": patients.fillna(case_ids).to_numpy(),
+            "positive": positive.to_numpy(bool),
+        }
+    )
+    by_patient = frame.groupby("patient", sort=True)["positive"].any()
+    drawn: list[str] = []
+    for value in (True, False):
+        own = by_patient.index[by_patient == value].to_numpy()
+        drawn += rng.permutation(own)[: math.floor(share * len(own) + 0.5)].tolist()
+    return frozenset(frame.loc[frame["patient"].isin(drawn), "case"])
+
+
 def _disputed(cohort: Cohort, of_case: dict[str, str], fractions: tuple[float, float, float], seed: int) -> pd.Series:
     """The split of the cases in dispute: that of the patient's other cases, otherwise by the shares of patients, in an order drawn from a separate
     random stream."""

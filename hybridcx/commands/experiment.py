@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from hybridcx.cohort.case_mix import case_mix_of
+from hybridcx.cohort.cohort import OPTIONAL, REQUIRED
+from hybridcx.cohort.record import READINGS
 from hybridcx.commands.check import with_every_problem
 from hybridcx.commands.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.deep.devices import device_line
@@ -20,6 +23,7 @@ from hybridcx.pipeline.casebook.stage import Casebook, make_casebook
 from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.pipeline.run import Run, RunData, RunResults
 from hybridcx.pipeline.run_state import check_same_run
+from hybridcx.pipeline.trained_models import save_models
 from hybridcx.pipeline.units import divisions_sha256
 from hybridcx.progress import Progress
 from hybridcx.report.checklists.evidence import checklist
@@ -43,6 +47,7 @@ def run_experiment(
     *,
     fresh: bool,
     with_images: bool = True,
+    with_models: bool = True,
     key: str | Path | None = None,
     forms: Sequence[str] = (),
     workers: Workers = Workers(),  # noqa: B008 (frozen)
@@ -83,6 +88,8 @@ def run_experiment(
         casebook = _casebook(run, data, results, new, names, with_images=with_images)
         results.tables.update(casebook.tables)
         _write_records(new, run, results)
+        if with_models:
+            _write_models(new, run, data, results, names)
         content = _write_report(folder, run, data, results, casebook, names, forms, clock)
     return results.tables, content, results.outcome.ledger
 
@@ -114,6 +121,29 @@ def _write_records(folder: Path, run: Run, results: RunResults) -> None:
     write_atomic(folder / "lineage.json", json.dumps(outcome.lineage.to_dict(), indent=1, sort_keys=True))
     write_atomic(
         folder / "experiment.json", json.dumps(run.experiment.model_dump(mode="json"), indent=1, sort_keys=True)
+    )
+
+
+def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, names: Pseudonyms | None) -> None:
+    """Write the trained models, with which new images can be predicted. Case ids are those of the report."""
+    frame, outcome = data.cohort.frame, results.outcome
+    parts = [unit.split.of_case for unit in data.units.whole]
+    fitted_on = {c for of_case in parts for c, part in of_case.items() if part in ("train", "validation")}
+    tested = {c for of_case in parts for c, part in of_case.items() if part == "test"}
+    further = [c for c in frame if c not in (*REQUIRED, *OPTIONAL) and not str(c).startswith(READINGS)]
+    save_models(
+        outcome.trained,
+        folder,
+        labels=data.cohort.labels,
+        threshold=run.experiment.analysis.threshold,
+        ensembles=outcome.ensembles,
+        heads=outcome.heads,
+        images=data.images,
+        fitted_on=fitted_on,
+        patients=frame.loc[frame["case_id"].isin(fitted_on), "patient_id"],
+        case_mix=case_mix_of(frame.loc[frame["case_id"].isin(tested), further]),
+        store=run.store,
+        shown_id=None if names is None else {c: names.of(c) for c in fitted_on},
     )
 
 

@@ -421,6 +421,15 @@ Images = Annotated[
         group="Output",
     ),
 ]
+Models = Annotated[
+    bool,
+    Option(
+        "Leave the trained models out of the folder. Without them `predict` and `validate` cannot use the run.",
+        bool,
+        flag="--no-models",
+        group="Output",
+    ),
+]
 Cache = Annotated[
     str | Path | None,
     Option("Folder of the stages' results; default the user's cache folder. They contain the case ids.", Path, cli=False),
@@ -444,6 +453,32 @@ TrustLocalUsers = Annotated[
     Option(
         "Allow --scheduler on this machine without TLS, by which every user of the machine can run programs under your name.",
         bool, group="Computation",
+    ),
+]  # fmt: skip
+
+# predict, validate
+
+RunFolder = Annotated[str | Path, Option("Folder of a finished run, with its trained models.", Path, recorded=False)]
+NewCohort = Annotated[
+    str | Path,
+    Option(
+        "Cohort manifest of the new images, as for a run. The column label may be empty or absent for predict; the labels are those of the run.",
+        Path, file=True,
+    ),
+]  # fmt: skip
+TrainingManifest = Annotated[
+    str | Path | None,
+    Option(
+        "Manifest that the run was made from, to look for shared patients where the run was made on another machine, or with another cache.",
+        Path, file=True, group="Input",
+    ),
+]  # fmt: skip
+Recalibrate = Annotated[
+    float,
+    Option(
+        "Share of the new patients on which the models are recalibrated; what that gains is measured on the others. A column split of the "
+        "manifest (validation, test) decides instead where it has both values. 0: no recalibration.",
+        float, low=0, high=0.9,
     ),
 ]  # fmt: skip
 

@@ -42,7 +42,7 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
     -------
     (n, 4096) float32. An image without any detail of its own is a row of zeros, which correlates with nothing.
     """
-    return _Prints(images)(np.arange(len(images)))
+    return Prints(images)(np.arange(len(images)))
 
 
 def _small(image: np.ndarray) -> np.ndarray:
@@ -58,19 +58,25 @@ def _of_length_1(flat: np.ndarray, blank: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(flat, length, out=np.zeros_like(flat), where=length > 0))
 
 
-class _Prints:
-    """Fingerprints of a cohort: 4 KiB an image stay in memory, from which fingerprints are computed on request."""
+class Prints:
+    """Fingerprints of a cohort: 4 KiB an image stay in memory, from which fingerprints are computed on request.
 
-    def __init__(self, images: np.ndarray):
+    `mean` (4096,) float32: the mean detail that is subtracted; default that of these images.
+    """
+
+    def __init__(self, images: np.ndarray, mean: np.ndarray | None = None):
         self._small = np.empty((len(images), SIDE_PX, SIDE_PX), np.uint8)
+        for i in range(len(images)):
+            self._small[i] = _small(images[i])
+        self.mean = self._own_mean() if mean is None else mean
+
+    def _own_mean(self) -> np.ndarray:
         total, some = np.zeros(SIDE_PX * SIDE_PX), 0
-        for start in range(0, len(images), BLOCK):
-            for i in range(start, min(start + BLOCK, len(images))):
-                self._small[i] = _small(images[i])
+        for start in range(0, len(self._small), BLOCK):
             flat, blank = self._detail(self._small[start : start + BLOCK])
             total += flat[~blank].sum(axis=0, dtype=np.float64)
             some += int((~blank).sum())
-        self._mean = (total / max(some, 1)).astype(np.float32)
+        return np.asarray(total / max(some, 1), dtype=np.float32)
 
     @staticmethod
     def _detail(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +89,7 @@ class _Prints:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         flat, blank = self._detail(self._small[rows])
-        return _of_length_1(flat - self._mean, blank)
+        return _of_length_1(flat - self.mean, blank)
 
 
 def _without_border(grey: np.ndarray) -> np.ndarray:
@@ -151,7 +157,7 @@ def _correlated(images: np.ndarray, above: float) -> Iterator[tuple[int, int, fl
     """(i, j, correlation), i < j, of the images that correlate above `above`. Raises NotTightError where the search is skipped."""
     n = len(images)
     if n > ALL_PAIRS:
-        prints = _Prints(images)
+        prints = Prints(images)
         try:
             yield from close_pairs(prints, n, above)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from hybridcx.experiment.heads import ClassWeight
 from hybridcx.heads.fit import fit_heads
 from hybridcx.heads.persist import save_head
 from hybridcx.progress import Progress
-from hybridcx.store.artefacts import RECORD, Store, code_hash, content_key, sha256_file
+from hybridcx.store.artefacts import RECORD, Store, code_hash, content_key
 from hybridcx.store.provenance import versions_of
 from hybridcx.workers.dask import Workers
 from hybridcx.workers.local import run_tasks
@@ -40,10 +41,10 @@ class HeadWork:
     def made_from(self) -> dict[str, object]:
         """Everything that decides the fits."""
         return {
-            "features": sha256_file(self.features),
-            "rows": self.rows.tolist(),
+            "features": self._sha256(),
             "y": self.y.tolist(),
-            "groups": self.groups.tolist(),
+            # which of these cases are of one patient: other cases of the cohort do not count
+            "groups": np.unique(self.groups, return_inverse=True)[1].tolist(),
             "names": list(self.names),
             "folds": self.folds,
             "max_components": self.max_components,
@@ -52,6 +53,11 @@ class HeadWork:
             "packages": versions_of("scikit-learn", "xgboost", "xgboost-cpu", "numpy", "scipy"),
             "code": code_hash("heads", "streams"),
         }
+
+    def _sha256(self) -> str:
+        """SHA-256 of the rows of the features that the heads are fitted on."""
+        rows = np.load(self.features, mmap_mode="r", allow_pickle=False)[self.rows]
+        return hashlib.sha256(repr((rows.shape, rows.dtype.str)).encode() + rows.tobytes()).hexdigest()
 
     def of(self) -> dict[str, object]:
         """Network and kind of the features, for messages; the hash of the features alone decides the fits."""

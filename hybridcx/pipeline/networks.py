@@ -16,7 +16,7 @@ from hybridcx.experiment.file import FeatureSet
 from hybridcx.heads.persist import load_head
 from hybridcx.pipeline.cases import DISPUTED, UNUSED
 from hybridcx.pipeline.heads import HeadWork
-from hybridcx.pipeline.outcome import NetworkFeatures
+from hybridcx.pipeline.outcome import NetworkFeatures, TrainedHead, TrainedNetwork
 from hybridcx.pipeline.training import FEATURES, HISTORY, LOGITS, TRAINING, NetworkWork
 from hybridcx.pipeline.units import Unit
 from hybridcx.progress import Progress
@@ -70,6 +70,8 @@ class NetworkStage:
         self.head_fits: list[Fit] = []
         self.casebook_features: NetworkFeatures | None = None
         self.heads: list[dict[str, object]] = []
+        self.weights_path: Path | None = None
+        self.fitted_heads: list[TrainedHead] = []
         self.planned: list[tuple[FeatureSet, str, ExtractedFeatures, HeadWork]] = []
         self.initial = "untrained" if work.located is None else "pretrained"
         self.described: dict[str, object] = {
@@ -88,7 +90,7 @@ class NetworkStage:
                 self.casebook_features = NetworkFeatures(self.initial, initial.features, None)
             self._plan_heads("pretrained", initial)
         if self.work.experiment.train.enabled:
-            weights_path = self._finetuned()
+            weights_path = self.weights_path = self._finetuned()
             tuned = self._features(weights_path)
             if self.for_casebook:
                 self.casebook_features = NetworkFeatures("fine_tuned", tuned.features, weights_path)
@@ -97,6 +99,16 @@ class NetworkStage:
             self._add(self.name, softmax_positive(tuned.logits))
             if "fine_tuned" in self.work.experiment.heads.on(self.name):
                 self._plan_heads("fine_tuned", tuned)
+
+    def trained(self) -> TrainedNetwork:
+        """The files of the network's weights and of its heads."""
+        located = self.work.located
+        initial = None
+        if self.work.wants_initial:
+            initial = self.work.untrained(self.store) if located is None else located.path
+        return TrainedNetwork(
+            self.name, self.unit.name, self.unit.seed, self.unit.fold, self.weights_path, initial, self.initial, tuple(self.fitted_heads)
+        )  # fmt: skip
 
     def _finetuned(self) -> Path:
         """The file of the fine-tuned weights. Keeps the learning curve, the notes and the fits of the training."""
@@ -161,6 +173,8 @@ class NetworkStage:
                 model = f"{base}+{name}"
                 parents = (self.name,) if which == "fine_tuned" else ()
                 self.head_fits.append(self._fit(model, "head", fitted_on, parents))
+                features = "fine_tuned" if which == "fine_tuned" else "initial"
+                self.fitted_heads.append(TrainedHead(model, name, features, folders[work] / name))
                 self._add(model, fitted.predict_proba_positive(extracted.features))
                 self.heads.append(
                     {

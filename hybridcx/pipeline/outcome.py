@@ -30,6 +30,34 @@ class NetworkFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedHead:
+    """A fitted head: the model's name, the head's, the features that it takes ("fine_tuned" or "initial"), and its folder."""
+
+    model: str
+    head: str
+    features: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """A network of one training: its files of weights (None where there are none) and its heads.
+
+    `unit`: the name of the training; `seed`, `fold`: what tells it apart. `weights`: fine-tuned. `initial`: those before fine-tuning, `source` says
+    what they are: "pretrained" (a file as it was brought, of which the backbone is used) or "untrained" (a state dict).
+    """
+
+    network: str
+    unit: str
+    seed: int
+    fold: int | None
+    weights: Path | None
+    initial: Path | None
+    source: str
+    heads: tuple[TrainedHead, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the stages of a run yield. Put together once, at the end of `run_stages`; later steps make a new one with `replace`."""
 
@@ -48,6 +76,7 @@ class Outcome:
     shortcuts: pd.DataFrame = field(default_factory=pd.DataFrame)
     ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
     sizes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trained: tuple[TrainedNetwork, ...] = ()
 
     @property
     def split(self) -> Split | None:

@@ -56,6 +56,10 @@ class Pseudonyms:
                 )
         return known
 
+    def patient(self, patient_id: str) -> str:
+        """The pseudonym of a patient."""
+        return self._digest("patient", patient_id)
+
     def _digest(self, what: str, text: str) -> str:
         message = f"{what}\0{text}".encode("utf-8", "surrogatepass")
         return "p" + hmac.new(self.key, message, hashlib.sha256).hexdigest()[:SHOWN_DIGITS]

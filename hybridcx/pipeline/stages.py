@@ -81,6 +81,7 @@ def run_stages(
         near_duplicates=checks.near_duplicates,
         shortcuts=checks.shortcuts,
         ensembles=ensembles.table,
+        trained=tuple(stage.trained() for stage in stages),
     )
 
 

@@ -6,9 +6,11 @@ order, with the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 
 from hybridcx.deep import devices, weights
 from hybridcx.deep.augment import FILL
+from hybridcx.deep.checkpoint import save_tensors
 from hybridcx.deep.features import extract, initial_state
 from hybridcx.deep.finetune import WEIGHTS_NAME, finetune
 from hybridcx.experiment.file import Experiment
@@ -78,11 +81,14 @@ class NetworkWork:
         }
 
     def training(self) -> dict[str, object]:
-        """The inputs of the fine-tuned weights."""
+        """The inputs of the fine-tuned weights. Test cases are none: a training is not repeated where they alone have changed."""
+        rows = np.flatnonzero(np.isin(self.cases.split, ("train", "validation")))
         return {
             **self.pixels(),
+            "images": _sha256_of_rows(self.images, self.images_sha256, rows.tobytes()),
             "seed": self.seed,
-            "cases": content_key({"y": self.cases.y.tolist(), "split": self.cases.split.tolist()}),
+            "pad": self.experiment.images.pad,  # what augmentation moves in
+            "cases": content_key({"y": self.cases.y[rows].tolist(), "split": self.cases.split[rows].tolist()}),
             "train": self.experiment.train_of(self.name).model_dump(mode="json"),
         }
 
@@ -127,7 +133,7 @@ class NetworkWork:
         if trained is None:
             parts = {**self.pixels(), "seed": self.seed if self.located is None else None, "which": "initial"}
         else:
-            parts = {**self.training(), "which": "trained"}
+            parts = {**self.training(), "all images": self.images_sha256, "which": "trained"}
 
         def build(folder: Path) -> None:
             extracted = extract(
@@ -145,8 +151,32 @@ class NetworkWork:
 
         return store.make("features", content_key(parts), build, parts, from_cache=from_cache)
 
+    def untrained(self, store: Store) -> Path:
+        """The file of the random weights that the network starts with."""
+        parts = {
+            "network": self.name,
+            "seed": self.seed,
+            "packages": versions_of("torch", "torchvision", *(["timm"] if self.row.family == "timm" else [])),
+            "code": code_hash("deep", "streams", "vocabulary/networks"),
+        }
+
+        def build(folder: Path) -> None:
+            save_tensors(folder / WEIGHTS_NAME, initial_state(self.row, self.seed, None))
+
+        return store.make("untrained", content_key(parts), build, parts) / WEIGHTS_NAME
+
     def _pixels(self) -> np.ndarray:
         return np.load(self.images, mmap_mode="r", allow_pickle=False)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_rows(images: Path, images_sha256: str, rows: bytes) -> str:
+    """SHA-256 of some rows (int64 positions) of the array of images, in their order; `images_sha256`, of the whole file, tells arrays apart."""
+    array, digest = np.load(images, mmap_mode="r", allow_pickle=False), hashlib.sha256()
+    positions = np.frombuffer(rows, dtype=np.int64)
+    for begin in range(0, len(positions), 256):
+        digest.update(np.ascontiguousarray(array[positions[begin : begin + 256]]).data)
+    return digest.hexdigest()
 
 
 def make_initial_features(work: NetworkWork) -> None:

@@ -16,16 +16,17 @@ _STAGES = {
     "heads": "the heads",
     "saliency": "saliency maps",
     "casebook": "the casebook's pictures",
+    "untrained": "random weights",
 }
 _FEATURES = {"initial": "on features before fine-tuning", "trained": "on fine-tuned features"}
 # Inputs whose values are hashes or describe single cases: messages name them without their values.
 _PARTS = {
     "images": "the images",
+    "all images": "the images",
     "cases": "the cases, their labels or the split",
     "code": "the code of hybridcx",
     "weights": "the weights to start from",
     "features": "the features",
-    "rows": "the cases to fit on",
     "y": "the labels of the cases to fit on",
     "groups": "the patients of the cases to fit on",
     "maps": "the maps",

@@ -10,6 +10,7 @@ from hybridcx.vocabulary.casebook import CASES, IMAGES
 from hybridcx.vocabulary.cohort import COHORTS, LEAKAGE
 from hybridcx.vocabulary.columns import Column, Table
 from hybridcx.vocabulary.comparison import FURTHER_RESULTS, RESULTS
+from hybridcx.vocabulary.external import EXTERNAL
 from hybridcx.vocabulary.plan import PLAN
 from hybridcx.vocabulary.readers import AGREEMENT, MODELS_BESIDE_READERS
 from hybridcx.vocabulary.repeats import REPEATS
@@ -36,6 +37,7 @@ _TABLES = (
     *COHORTS,
     *TRAININGS,
     *FINISHED_RUNS,
+    *EXTERNAL,
     *AUDIT,
     PLAN,
     DATA_DICTIONARY,

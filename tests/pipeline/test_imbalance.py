@@ -64,7 +64,8 @@ def test_a_run_with_weights_says_so_and_shares_no_results_with_one_without(here)
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("class_weights = [0.0, 1.0]", "two numbers above 0"), ("class_weights = [1.0]", "two numbers above 0"), ('class_weights = "even"', "class_weights"),
+    ("class_weights = [0.0, 1.0]", "two numbers above 0"), ("class_weights = [1.0]", "two numbers above 0"),
+    ('class_weights = "even"', "class_weights"),
     ('sampling = "some"', "sampling"),
 ])  # fmt: skip
 def test_values_that_are_refused(line, said):

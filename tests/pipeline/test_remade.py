@@ -42,7 +42,7 @@ device = "cpu"
 threads = 1
 training_precision = "float32"
 """
-INITIAL = {("features", n, "initial") for n in (A, B)}
+INITIAL = {("features", n, "initial") for n in (A, B)} | {("untrained", n, None) for n in (A, B)}
 TUNED = {("finetune", n, None) for n in (A, B)} | {("features", n, "trained") for n in (A, B)}
 HEADS = {("heads", n, w) for n in (A, B) for w in ("initial", "trained")}
 IMAGES = {("images", None, None)}
