@@ -120,7 +120,7 @@ def without_grad_cam(row: Network) -> str | None:
         if row.family == "timm"
         else "mixes the places of the image by attention before its last map"
     )
-    return f"{row.title} {why}: no Grad-CAM, which needs a convolutional map; occlusion does not"
+    return f"{row.title} {why}: it has no Grad-CAM, which needs a convolutional map; occlusion does not"
 
 
 def _split(row: Network, model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hybridcx.deep.features import softmax_positive
 from hybridcx.deep.finetune import WEIGHTS_NAME
+from hybridcx.deep.saliency import without_grad_cam
 from hybridcx.experiment.file import FeatureSet
 from hybridcx.heads.persist import load_head
 from hybridcx.pipeline.cases import DISPUTED, UNUSED
@@ -94,6 +95,8 @@ class NetworkStage:
             tuned = self._features(weights_path)
             if self.for_casebook:
                 self.casebook_features = NetworkFeatures("fine_tuned", tuned.features, weights_path)
+                if (why := without_grad_cam(self.work.row)) is not None:
+                    self.notes.append(f"{why}.")
             if tuned.logits is None:
                 raise RuntimeError("a fine-tuned network has logits")
             self._add(self.name, softmax_positive(tuned.logits))

@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 PACKAGES = (
     "torch",
     "torchvision",
+    "timm",
     "scikit-learn",
     "xgboost",
     "xgboost-cpu",

@@ -5,8 +5,6 @@ On the smallest images that it takes, with random weights. The default run takes
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -49,8 +47,8 @@ def lively(name: str) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for m in norms:
-        m.weight.data.copy_(torch.rand(m.weight.shape, generator=generator) * 0.5 + 0.75)
-        m.bias.data.copy_(torch.rand(m.bias.shape, generator=generator) * 0.5)
+        m.weight.data.copy_(torch.rand(m.weight.shape, generator=generator) * 0.3 + 0.2)
+        m.bias.data.copy_(torch.rand(m.bias.shape, generator=generator) * 0.1)
         m.reset_running_stats()
         m.momentum = None  # the plain average: of this one batch
         m.train()
@@ -103,8 +101,8 @@ def test_what_the_pipeline_takes_for_granted(name, tmp_path):
     assert (
         np.ptp(found.features, axis=0).max() > 1e-6 * scale > 0
     )  # the tokens of an untrained ViT with layer scale hardly reach its class token
-    # 2e-6 of the largest for the function itself; folding and the layout of memory change the order of its sums, which untrained
-    # networks amplify (folding alone is held below in double precision)
+    # 2e-6 of the largest for the function itself; folding and the layout of memory change the order of its sums, and untrained networks may
+    # amplify that: the allowance is ten times what single precision costs the untouched model (folding itself is held in double below)
     ours = build(row, state, channels_last=False)
     seen = []
     hook = last_layer(row, ours).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -113,7 +111,13 @@ def test_what_the_pipeline_takes_for_granted(name, tmp_path):
     hook.remove()
     unfolded = seen[0].mean((2, 3)) if seen[0].ndim == 4 else seen[0]
     torch.testing.assert_close(unfolded, expected, rtol=0, atol=2e-6 * scale)
-    np.testing.assert_allclose(found.features, expected.numpy(), rtol=0, atol=2e-3 * scale)
+    caught.clear()
+    with torch.inference_mode():
+        theirs.double()(x.double())
+    exact = caught[0].mean((2, 3)) if caught[0].ndim == 4 else caught[0]
+    allowed = max(1e-4 * scale, 10 * float((expected - exact).abs().max()))
+    assert allowed < 0.1 * scale
+    np.testing.assert_allclose(found.features, exact.numpy(), rtol=0, atol=allowed)
 
     # logits = features @ W.T + b
     weight = state[f"{row.last_layer}.weight"].double().numpy().reshape(2, -1)
@@ -144,13 +148,15 @@ def test_what_the_pipeline_takes_for_granted(name, tmp_path):
     assert set_dropout(ours, None) == row.n_dropout
 
     # folding changes nothing beyond the error of floating point: in double precision next to nothing
-    if row.family != "timm":
+    del theirs, ours, learner, listed  # the largest networks have gigabytes
+    if row.batch_norm and row.family != "timm":
         precise = build(row, state).double()
-        folded = copy.deepcopy(precise)
-        assert (fold_batch_norm(folded) > 0) == (row.batch_norm and row.family != "timm")
         with torch.inference_mode():
-            a, b = precise(x.double()), folded(x.double())
-        torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9 * float(a.abs().max()))
+            before = precise(x.double())
+            assert fold_batch_norm(precise) > 0
+            after = precise(x.double())
+        torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-9 * float(before.abs().max()))
+        del precise
 
     # saliency, or the reason why there is none
     maps = saliency(name, state, images[:1], CPU, grid=2, occluded=1)

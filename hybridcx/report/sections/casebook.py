@@ -258,7 +258,7 @@ def _maps(case_number: int, case: str, saliency: pd.DataFrame, folder: Path) -> 
     """The maps whose pictures are in the folder."""
     maps = []
     for r in saliency.to_dict("records"):
-        path = folder / f"{case_number:03d}-{r['network']}-{r['method']}.png"
+        path = folder / f"{case_number:03d}-{str(r['network']).replace(':', '_')}-{r['method']}.png"
         if not path.is_file():
             continue
         method = METHODS[str(r["method"])]
