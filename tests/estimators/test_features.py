@@ -125,7 +125,7 @@ def test_features_of_a_fixed_network_are_kept_between_fits(tmp_path):
 @pytest.mark.parametrize(
     ("transformer", "message"),
     [
-        (PenultimateFeatures("resnet11"), "`network`: one of"),
+        (PenultimateFeatures("resnet11"), "`network`: there is no network of this name"),
         (PenultimateFeatures(3), "network is no network.*'int'"),
         (PenultimateFeatures(LogisticRegression()), "network is no network.*'LogisticRegression'"),
         (PenultimateFeatures(FrozenEstimator(LogisticRegression())), "network is no network"),
