@@ -245,7 +245,7 @@ def test_groups_that_are_refused(groups, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"network": "resnet11"}, "`network`: there is no network of this name 'vgg16'"),
+        ({"network": "resnet11"}, "`network`: there is no network of this name"),
         ({"epochs": 0}, "`epochs`: a number of at least 1"),
         ({"epochs": 1.5}, "`epochs`: a whole number"),
         ({"batch_size": 1}, "`batch_size`: a number of at least 2"),
