@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hybridcx.commands.read_predictions import read_predictions
     from hybridcx.commands.result import Report
     from hybridcx.commands.run import demo, run
+    from hybridcx.commands.validate import validate
     from hybridcx.errors import HybridcxError, InputError, InputWarning, Problem, StoppedError
     from hybridcx.estimators.features import PenultimateFeatures
     from hybridcx.estimators.network import FineTunedNetwork
@@ -62,6 +63,7 @@ MODULES = {  # the module of each public name
     "read_experiment": "hybridcx.experiment.file",
     "read_predictions": "hybridcx.commands.read_predictions",
     "run": "hybridcx.commands.run",
+    "validate": "hybridcx.commands.validate",
     "verify": "hybridcx.verification.verify",
 }
 NAMESPACES = {"plan": "hybridcx.commands.plan", "stats": "hybridcx.stats"}
@@ -95,6 +97,7 @@ __all__ = [
     "read_predictions",
     "run",
     "stats",
+    "validate",
     "verify",
 ]
 

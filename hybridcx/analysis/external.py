@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan, sqrt
 from typing import Any
 
@@ -47,19 +47,21 @@ def validation_tables(
     outside: Predictions,
     plan: Plan,
     case_mix: Mapping[str, Any],
-    recalibrate: float,
     *,
-    n_resamples: int,
+    recalibrate: float,
+    by: tuple[str, ...] = (),
 ) -> dict[str, pd.DataFrame]:
     """Every table of an external validation: those of the comparison outside, and validation, case_mix and recalibration.
 
-    `case_mix`: summaries of the further columns of the run's test cases; `recalibrate`: share of the new patients; `n_resamples`: of its bootstrap.
+    `plan`: of the run, as it was locked; `case_mix`: summaries of the further columns of the run's test cases; `recalibrate`: share of the new
+    patients to recalibrate on; `by`: columns of subgroups outside.
     """
-    within = analyse(inside, plan)["metrics"]
-    tables = analyse(outside, plan)
+    within = analyse(inside, replace(plan, by=()))["metrics"]
+    here = replace(plan, by=by, n_train=None)
+    tables = analyse(outside, here)
     tables["validation"] = inside_and_outside(within, tables["metrics"])
     tables["case_mix"] = case_mix_table(inside, outside, case_mix)
-    tables["recalibration"] = recalibration_table(outside, plan, recalibrate, n_resamples)
+    tables["recalibration"] = recalibration_table(outside, here, recalibrate, here.n_refits)
     return tables
 
 

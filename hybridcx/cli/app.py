@@ -29,9 +29,9 @@ from hybridcx.progress import Progress
 UsageProblem: Any = typer.BadParameter.__mro__[2]
 WRITES = ("compare", "agreement", "audit", "plan", "predict", "validate")
 """Commands that write nothing in Python unless `out` is given."""
-ANSWERS = ("demo", "run", "compare", "agreement", "audit")
+ANSWERS = ("demo", "run", "validate", "compare", "agreement", "audit")
 """Commands that say their answer in the terminal; `plan` prints its sentence."""
-VERBS = ("demo", "run", "predict", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
+VERBS = ("demo", "run", "predict", "validate", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
 PLAN_HELP = """Sample size and power.
 
 Before a study, or for what a finished test set could have shown.

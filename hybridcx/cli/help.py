@@ -20,6 +20,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "hybridcx predict reports/study new.csv",
         "hybridcx predict reports/study new.csv --out reports/new --device cuda",
     ),
+    "validate": (
+        "hybridcx validate reports/study new.csv",
+        "hybridcx validate reports/study new.csv --recalibrate 0.3 --by site",
+    ),
     "compare": (
         "hybridcx compare predictions.csv --positive abnormal",
         "hybridcx compare vgg.csv resnet.csv --by sex --also word",

@@ -24,7 +24,7 @@ from hybridcx.store.report_folder import PROVENANCE
 from hybridcx.vocabulary.run import RUNS
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
-COMMANDS = ("run", "compare")
+COMMANDS = ("run", "compare", "predict", "validate")
 NAMING = ("name", "title", "description")
 """Keys of an experiment that name it and change no number."""
 
@@ -136,7 +136,7 @@ def _read(path: Path, name: str) -> RunFolder:
     ledger = _ledger(file)
     if command == "run":
         _saw_no_test_case(path / LINEAGE, files, ledger)
-    return RunFolder(name, record, ledger, file, _positive(path))
+    return RunFolder(name, record, ledger, file, _positive(path) or record["options"].get("positive"))
 
 
 def _saw_no_test_case(lineage: Path, files: dict[str, str], ledger: pd.DataFrame) -> None:

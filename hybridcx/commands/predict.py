@@ -50,6 +50,8 @@ class Predicted:
     models : what made them, by hash: the rows of models.csv.
     overlap : new cases that share an image or a patient with the training: the rows of overlap.csv.
     notes : what was done and what could not be done, one sentence each.
+    inputs : SHA-256 of the files that were read, by name.
+    positive : the positive class, whose probability the score is.
     folder : where it was written; None without `out`.
     """
 
@@ -58,6 +60,7 @@ class Predicted:
     overlap: pd.DataFrame
     notes: tuple[str, ...]
     inputs: dict[str, str]
+    positive: str
     folder: Path | None = None
 
     @property
@@ -182,7 +185,7 @@ def predicted_cases(
     inputs = {"manifest": sha256_file(cohort.source), "images": images.sha256, **finished.inputs}
     if training is not None:
         inputs["training manifest"] = sha256_file(Path(training))
-    return Predicted(ledger, applied.models, overlap, tuple(notes), inputs), finished
+    return Predicted(ledger, applied.models, overlap, tuple(notes), inputs, models.labels[1]), finished
 
 
 def _header(manifest: Path) -> Sequence[str]:
@@ -243,7 +246,7 @@ def _write(folder: OutputFolder, predicted: Predicted, clock: Clock, progress: P
     record = {
         "schema_version": provenance.SCHEMA_VERSION,
         "command": "predict",
-        "options": {},
+        "options": {"positive": predicted.positive},
         "inputs": predicted.inputs,
         "notes": list(predicted.notes),
         "environment": provenance.environment(),

@@ -16,7 +16,7 @@ from hybridcx.report.shown_rows import Pair
 if TYPE_CHECKING:
     from hybridcx.records.ratings import Ratings
 
-Command = Literal["run", "compare", "agreement", "audit", "plan"]
+Command = Literal["run", "compare", "agreement", "audit", "plan", "validate"]
 
 
 @dataclass(frozen=True, slots=True)

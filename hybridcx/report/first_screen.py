@@ -14,7 +14,7 @@ from hybridcx.report.blocks import Figure, FirstScreen
 from hybridcx.report.content import Content
 from hybridcx.report.figures import plots
 from hybridcx.report.figures.forest_chart import ForestChart, forest_chart
-from hybridcx.report.sections import agreement
+from hybridcx.report.sections import agreement, external
 from hybridcx.report.shown_rows import Pair
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
@@ -31,6 +31,11 @@ CAUTION = "caution: the performance of each model, below, says why"
 def first_screen(content: Content) -> FirstScreen:
     """The first screen; its sentence is the first of `content.answers`, or where this is None that of the tables."""
     lead, *_ = [*answers.sentences(content), ""]
+    if content.command == "validate":
+        figure, small = external.forest(content), external.main_table(content)
+        return FirstScreen(
+            answers.unbroken(lead), figure, small, tuple(answers.limitations(content)[: answers.MAX_CAVEATS])
+        )
     of_agreement, found = content.command == "agreement", forest_rows(content)
     return FirstScreen(
         answers.unbroken(lead),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hybridcx.analysis.external import validation_tables
 from hybridcx.analysis.plan import Plan
 from hybridcx.cohort.record import cohort_of
 from hybridcx.cohort.splits import Split
@@ -25,6 +26,7 @@ from hybridcx.commands.audit import audit
 from hybridcx.commands.compare import compare
 from hybridcx.commands.options import QUESTIONS, options_of
 from hybridcx.commands.publish import plan_options
+from hybridcx.commands.validate import sides_of
 from hybridcx.errors import InputError, Problem
 from hybridcx.pipeline.analysed import LEDGER_NAME, AnalysisInput, DividedCohort, analyse_run
 from hybridcx.pipeline.size_ledger import size_ledger
@@ -63,6 +65,10 @@ REASONS: Mapping[str, str] = {
     "experiment.json": "the configuration itself",
     "printed.csv": "an input",
     "cohort.csv": "an input",
+    "inside_predictions.csv": "an input",
+    "models.csv": _TRAINED,
+    "models/": "trained models, which are not trained again",
+    "overlap.csv": _IMAGES,
     "ratings.csv": "an input",
     "runs.csv": "computed from the compared runs, which are not in the folder",
     "recompute.R": "a program",
@@ -113,7 +119,14 @@ def recompute(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
 
     Raises InputError, naming the folder's own files, where these cannot be analysed.
     """
-    makers = {"compare": _compare, "agreement": _agreement, "audit": _audit, "plan": _plan, "run": _run}
+    makers = {
+        "compare": _compare,
+        "agreement": _agreement,
+        "audit": _audit,
+        "plan": _plan,
+        "run": _run,
+        "validate": _validate,
+    }
     try:
         return makers[record["command"]](folder, record, new)
     except InputError as error:
@@ -245,6 +258,24 @@ def _plan(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
     asked = getattr(plan, question)
     asked(out=new / "report", progress=SILENT, **_recorded_options(asked, options))
     return _finished(new / "report", record, {})
+
+
+def _validate(folder: Path, record: Mapping[str, Any], new: Path) -> Recomputed:
+    options, out = record["options"], new / "report"
+    out.mkdir()
+    inside = read_written(folder / "inside_predictions.csv")
+    inside["score"] = inside["score"].astype(float)
+    planned = Plan.of({**options, "by": options["plan_by"]})
+    sides = sides_of(inside, ledger_of(folder), options["positive"], planned.threshold)
+    tables = validation_tables(
+        *sides, planned, options["case_mix"], recalibrate=options["recalibrate"], by=tuple(options["by"])
+    )
+    undescribed = {(name, str(c)): Column("", "") for name, table in tables.items() for c in table.columns}
+    write_tables(out, tables, command="validate", further_columns=undescribed)
+    for path in out.glob("*.csv"):  # of the models and the images there are only headers here
+        if path.stem not in tables:
+            path.unlink()
+    return Recomputed(out, options=plan_options(planned) | {"by": options["by"]})
 
 
 # A run: its statistics, not its training

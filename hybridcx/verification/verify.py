@@ -32,7 +32,7 @@ from hybridcx.store.report_folder import INNER, OWN_FILES, PROVENANCE, contents
 from hybridcx.verification.cells import Compared, compare_cells
 from hybridcx.verification.recompute import PAGE, Recomputed, ledger_of, read_written, reason_of, recompute
 
-COMMANDS = ("agreement", "audit", "compare", "plan", "run")
+COMMANDS = ("agreement", "audit", "compare", "plan", "run", "validate")
 ONLY_WORDS = ("checklist.csv", "data_dictionary.csv")
 """Tables without numbers, whose wording differs between versions."""
 EXACT = "compared exactly: this is the code, the packages and the kind of processor that made the report"

@@ -282,6 +282,23 @@ def _software(content: Content) -> Fact | None:
     return f"versions of hybridcx and the packages, hash of the code{scope}", "Provenance; provenance.json"
 
 
+def _external(content: Content) -> Fact | None:
+    validation = content.table("validation")
+    if validation.empty:
+        return None
+    first = validation.iloc[0]
+    text = f"the models of a finished run on {int(first['n.outside'])} new cases beside its {int(first['n.inside'])} test cases"
+    return text, "Inside against outside; validation.csv"
+
+
+def _updating(content: Content) -> Fact | None:
+    rows = content.table("recalibration")
+    if rows.empty or rows["estimate"].isna().all():
+        return None
+    n = int(rows["n.fitted"].iloc[0])
+    return f"recalibration on {n} new cases, with what it gains on others", "Recalibration; recalibration.csv"
+
+
 def _caveats(content: Content) -> Fact | None:
     return ("limitations, as far as the data show them", "first screen") if _counts(content) else None
 
@@ -326,5 +343,10 @@ FACTS: dict[str, Callable[[Content], Fact | None]] = {
     "software": _software,
     "configuration": _run("the whole configuration", "experiment.json"),
     "predictions": lambda content: ("each model's prediction for each case", "predictions.csv") if _counts(content) else None,
+    "external": _external,
+    "case_mix": _has("case_mix", "case mix inside and outside, with standardised differences", "Case mix; case_mix.csv"),
+    "updating": _updating,
+    "overlap": _has("validation", "images and patients of the training looked for, shared ones left out", "Inside against outside; overlap.csv"),
+    "applied": _has("validation", "the models by the hashes of their weights and heads, thresholds as locked", "models.csv"),
     "caveats": _caveats,
 }  # fmt: skip
