@@ -124,6 +124,9 @@ def _state(
         for where, row in (("inside", inside), ("outside", outside))
         if row["status"] != "ok" and isinstance(row["warning"], str) and row["warning"]
     ]
+    unsure = [where for where, row in (("inside", inside), ("outside", outside)) if not _is_true(row["recommended"])]
+    if unsure and isfinite(low):
+        warnings.append(f"{' and '.join(unsure)}: no interval of this metric is shown to hold at this size")
     if not isfinite(estimate):
         return {
             "status": "not_estimable",
@@ -132,6 +135,10 @@ def _state(
     if not isfinite(low):
         warnings.append("no interval: one of the two estimates has none")
     return {"status": "caution" if warnings else "ok", "warning": "; ".join(warnings) or None}
+
+
+def _is_true(value: object) -> bool:
+    return isinstance(value, bool | np.bool_) and bool(value)
 
 
 def case_mix_table(inside: Predictions, outside: Predictions, summaries: Mapping[str, Any]) -> pd.DataFrame:

@@ -108,6 +108,8 @@ def recalibration_gain(
     tails = (1 - confidence_level) / 2
     gains = []
     for m in METRICS:
+        if update == "intercept" and m == "calibration_slope":
+            continue  # an intercept alone leaves it as it was
         drawn = np.concatenate(differences[m])
         sound = drawn[np.isfinite(drawn)]
         low, high = np.quantile(sound, (tails, 1 - tails)) if sound.size > n_resamples / 2 else (nan, nan)

@@ -1,0 +1,302 @@
+"""The models of a finished run on new images: the same scores, lineage, overlap with the training, external validation, added test cases."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from shared import drawn_cohort
+from small_run import small_experiment
+
+import hybridcx
+from hybridcx.errors import InputError
+from hybridcx.experiment.file import (
+    CohortSection,
+    EnsemblesSection,
+    HeadsSection,
+    NetworksSection,
+    RepeatSection,
+    SplitSection,
+)
+from hybridcx.pipeline.trained_models import load_models
+
+HEADS = HeadsSection(names=["logistic", "svm_linear", "xgboost"], folds=3)
+OURS = {
+    "cohort": CohortSection(manifest="phantom/inside.csv"),
+    "split": SplitSection(method="manifest"),
+    "networks": NetworksSection(names=["squeezenet1_1", "mobilenet_v2"], weights="none"),
+    "heads": HEADS,
+    "ensembles": EnsemblesSection(networks=["mean", "stacking"]),
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the drawn images and two manifests: `inside.csv` with a split, and `outside.csv` with 40 other patients."""
+    folder = drawn_cohort(tmp_path_factory, "two_sides", patients=140, seed=4)
+    whole = pd.read_csv(folder / "phantom/manifest.csv", dtype=str, keep_default_na=False)
+    whole = whole[[c for c in whole if not c.startswith(("reader_", "rating_"))]]
+    whole = whole[whole["excluded"] == ""].drop(columns="excluded").reset_index(drop=True)
+    rng = np.random.default_rng(0)
+    whole["site"] = rng.choice(["A", "B"], len(whole))
+    whole["age"] = rng.integers(20, 80, len(whole)).astype(str)
+    patients = whole["patient_id"].unique()
+    apart = set(patients[-40:])
+    inside = whole[~whole["patient_id"].isin(apart)]
+    parts = dict(
+        zip(
+            inside["patient_id"].unique(),
+            np.resize(["train", "train", "validation", "test"], len(inside)),
+            strict=False,
+        )
+    )
+    inside.assign(split=inside["patient_id"].map(parts)).to_csv(folder / "phantom/inside.csv", index=False)
+    whole[whole["patient_id"].isin(apart)].to_csv(folder / "phantom/outside.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(cohort: Path) -> Path:
+    """The folder of the run; its cache lies beside it."""
+    hybridcx.run(
+        small_experiment(**OURS), base=cohort, out=cohort / "run", cache=cohort / "cache", jobs=1, images=False
+    )
+    return cohort / "run"
+
+
+@pytest.fixture(scope="module")
+def predicted(finished: Path, cohort: Path):
+    return hybridcx.predict(finished, cohort / "phantom/outside.csv", out=cohort / "new", cache=cohort / "cache")
+
+
+def ledger(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "predictions.parquet")
+
+
+def test_the_runs_own_images_get_the_same_scores(finished, cohort):
+    again = hybridcx.predict(finished, cohort / "phantom/inside.csv", cache=cohort / "cache").predictions
+    before = ledger(finished)
+    both = before.merge(again, on=["case_id", "model"], suffixes=("", "_again"))
+    assert len(both) == len(before)
+    softmax = both["model"].isin(["squeezenet1_1", "mobilenet_v2"])
+    assert (both.loc[softmax, "score"] == both.loc[softmax, "score_again"]).all()
+    assert np.allclose(both["score"], both["score_again"], rtol=0, atol=1e-9)  # heads on other numbers of rows
+    assert (both["y_pred"] == both["y_pred_again"]).all()
+
+
+def test_cases_of_the_training_are_recognised(finished, cohort):
+    again = hybridcx.predict(finished, cohort / "phantom/inside.csv", cache=cohort / "cache")
+    manifest = pd.read_csv(cohort / "phantom/inside.csv", dtype=str)
+    trained = set(manifest.loc[manifest["split"] != "test", "case_id"])
+    kinds = again.overlap.groupby("overlap")["case_id"].agg(set)
+    assert trained <= kinds["identical image"]
+    assert trained <= kinds["same patient"]
+    assert set(again.predictions.loc[again.predictions["split"] == "train", "case_id"]) == trained
+    assert any("known to the models" in note for note in again.notes)
+
+
+def test_new_cases_are_predicted_with_their_lineage(predicted, finished, cohort):
+    new = ledger(cohort / "new")
+    manifest = pd.read_csv(cohort / "phantom/outside.csv", dtype=str)
+    assert set(new["case_id"]) == set(manifest["case_id"])
+    assert set(new["model"]) == set(ledger(finished)["model"])
+    assert {"site", "age"} <= set(new)
+    assert not set(new["patient_id"]) & set(manifest["patient_id"])
+    models = pd.read_csv(cohort / "new/models.csv")
+    assert len(models) == new["model"].nunique()
+    recorded = load_models(finished)
+    weights = {n.network: recorded.hash_of(n.weights) for n in recorded.networks}
+    own = models[models["head"].isna() & models["network"].isin(weights)].set_index("model")
+    assert {m: own.loc[m, "weights.sha256"] for m in weights} == weights
+    assert models.loc[models["head"] == "svm_linear", "calibration"].eq("sigmoid (fitted in training)").all()
+
+
+def test_no_patient_id_is_in_the_run_or_in_the_predictions(predicted, finished, cohort):
+    ids = pd.read_csv(cohort / "phantom/inside.csv", dtype=str)["patient_id"].unique()
+    for path in [
+        *(finished / "models").rglob("*.json"),
+        *(finished / "models").rglob("*.npz"),
+        cohort / "new/predictions.csv",
+    ]:
+        content = path.read_bytes()
+        words = set(re.findall(rb"[A-Za-z0-9]+", content))  # a whole word: a hash may begin like an id
+        assert not any(patient.encode() in words for patient in ids), path
+
+
+def test_predictions_are_ready_for_compare(predicted, cohort):
+    report = hybridcx.compare(cohort / "new", reference="squeezenet1_1", n_bootstrap=100)
+    assert report.metrics["n"].max() == 40 or report.metrics["n"].max() == len(
+        pd.read_csv(cohort / "phantom/outside.csv")
+    )
+    assert len(
+        hybridcx.compare(
+            predicted.predictions, positive=predicted.positive, reference="squeezenet1_1", n_bootstrap=100
+        ).metrics
+    )
+
+
+def test_without_labels_there_is_a_ledger_alone(finished, cohort):
+    manifest = pd.read_csv(cohort / "phantom/outside.csv", dtype=str).drop(columns="label")
+    manifest.to_csv(cohort / "phantom/unlabelled.csv", index=False)
+    predictions = hybridcx.predict(finished, cohort / "phantom/unlabelled.csv", cache=cohort / "cache").predictions
+    assert predictions["y_true"].isna().all()
+    assert predictions["score"].notna().all()
+    with pytest.raises(InputError, match="no new case has a label"):
+        hybridcx.validate(finished, cohort / "phantom/unlabelled.csv", cache=cohort / "cache")
+
+
+def test_a_foreign_label_is_refused(finished, cohort):
+    manifest = pd.read_csv(cohort / "phantom/outside.csv", dtype=str)
+    manifest.assign(label=manifest["label"].replace("abnormal", "sick")).to_csv(
+        cohort / "phantom/foreign.csv", index=False
+    )
+    with pytest.raises(InputError, match="a label that the run does not know"):
+        hybridcx.predict(finished, cohort / "phantom/foreign.csv", cache=cohort / "cache")
+
+
+@pytest.mark.parametrize(
+    "name", ["models/models.json", "models/squeezenet1_1/weights.safetensors", "experiment.json", "lineage.json"]
+)
+def test_a_changed_file_of_the_run_is_refused(finished, cohort, tmp_path, name):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    content = bytearray((copy / name).read_bytes())
+    content[-3] ^= 1
+    (copy / name).write_bytes(bytes(content))
+    with pytest.raises(InputError, match=r"missing or changed|not the one that the run wrote"):
+        hybridcx.predict(copy, cohort / "phantom/outside.csv", cache=cohort / "cache")
+
+
+def test_a_run_without_models_says_how_to_get_them(finished, cohort, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("models"))
+    with pytest.raises(InputError, match="no trained models"):
+        hybridcx.predict(copy, cohort / "phantom/outside.csv", cache=cohort / "cache")
+
+
+def test_on_another_machine_shared_patients_need_the_manifest(finished, cohort, tmp_path):
+    elsewhere = hybridcx.predict(finished, cohort / "phantom/inside.csv", cache=tmp_path)
+    assert "same patient" not in set(elsewhere.overlap["overlap"])
+    assert any("Shared patients were not looked for" in note for note in elsewhere.notes)
+    given = hybridcx.predict(
+        finished, cohort / "phantom/inside.csv", cache=tmp_path, training=cohort / "phantom/inside.csv"
+    )
+    assert "same patient" in set(given.overlap["overlap"])
+    with pytest.raises(InputError, match="not the manifest that the run was made from"):
+        hybridcx.predict(
+            finished, cohort / "phantom/outside.csv", cache=tmp_path, training=cohort / "phantom/outside.csv"
+        )
+
+
+@pytest.fixture(scope="module")
+def validated(finished: Path, cohort: Path):
+    return hybridcx.validate(
+        finished, cohort / "phantom/outside.csv", out=cohort / "validation", cache=cohort / "cache", by=["site"]
+    )
+
+
+def test_inside_is_the_run_and_outside_the_comparison(validated, finished, predicted):
+    table = validated.validation
+    inside = pd.read_csv(finished / "metrics.csv")
+    shown = inside[(inside["metric"] == "auroc") & (inside["method"] == "delong_logit") & inside["subgroup"].isna()]
+    run = shown.set_index("model")["estimate"]
+    auroc = table[table["metric"] == "auroc"].set_index("model")
+    assert set(auroc.index) == set(run.index)
+    assert np.allclose(auroc["inside"], run[auroc.index])
+    truth = (predicted.predictions.drop_duplicates("case_id").set_index("case_id")["y_true"] == "abnormal").sort_index()
+    for model in auroc.index:
+        own = predicted.predictions[predicted.predictions["model"] == model].set_index("case_id")["score"].sort_index()
+        assert auroc.loc[model, "outside"] == pytest.approx(hybridcx.stats.auroc(truth.to_numpy(), own.to_numpy()))
+    assert np.allclose(auroc["estimate"], auroc["outside"] - auroc["inside"])
+
+
+def test_the_case_mix_has_the_columns_of_the_manifest(validated):
+    mix = validated.case_mix
+    assert {"cases", "patients", "prevalence", "site", "age"} <= set(mix["variable"])
+    assert mix.loc[mix["variable"] == "age", ["inside", "outside"]].notna().all(axis=None)
+
+
+def test_recalibration_is_fitted_and_measured_on_different_cases(validated):
+    rows = validated.recalibration
+    n = len(validated.predictions["case_id"].unique())
+    assert (rows["n.fitted"] + rows["n"] == n).all()
+    assert set(rows["update"]) == {"intercept", "logistic"}
+    sound = rows[(rows["update"] == "intercept") & (rows["metric"] == "brier")]
+    assert (sound["slope"] == 1).all()
+
+
+def test_a_split_of_the_manifest_decides_what_is_recalibrated_on(finished, cohort):
+    manifest = pd.read_csv(cohort / "phantom/outside.csv", dtype=str)
+    parts = np.where(np.arange(len(manifest)) % 4 == 0, "validation", "test")
+    by_patient = dict(zip(manifest["patient_id"], parts, strict=True))
+    manifest["split"] = manifest["patient_id"].map(by_patient)
+    manifest.to_csv(cohort / "phantom/divided.csv", index=False)
+    report = hybridcx.validate(finished, cohort / "phantom/divided.csv", cache=cohort / "cache")
+    n_test = int((manifest["split"] == "test").sum())
+    assert (report.validation["n.outside"] == n_test).all()
+    assert (report.recalibration["n"].dropna() == n_test).all()
+
+
+def test_the_validation_is_recomputed_from_its_folder(validated, cohort):
+    assert hybridcx.verify(cohort / "validation").agrees
+    path = cohort / "validation/inside_predictions.csv"
+    before = path.read_text(encoding="utf-8")
+    lines = before.splitlines()
+    header = lines[0].split(",")
+    cells = lines[1].split(",")
+    cells[header.index("score")] = "0.123456789"
+    path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n", encoding="utf-8")
+    try:
+        assert not hybridcx.verify(cohort / "validation").agrees
+    finally:
+        path.write_text(before, encoding="utf-8", newline="\n")
+
+
+def test_the_page_and_the_checklists_say_what_was_validated(validated, cohort):
+    page = (cohort / "validation/report.html").read_text(encoding="utf-8")
+    assert "Inside against outside" in page
+    assert "Case mix" in page
+    items = validated.checklist.set_index(["guideline", "item"])
+    assert "new cases" in items.loc[("CLAIM 2024", "33"), "evidence"]
+    assert items.loc[("TRIPOD+AI", "16"), "evidence"]
+    record = json.loads((cohort / "validation/provenance.json").read_text(encoding="utf-8"))
+    assert "run models/models.json" in record["inputs"]
+
+
+def test_added_test_cases_are_scored_without_training(finished, cohort, tmp_path):
+    whole = pd.concat(
+        [
+            pd.read_csv(cohort / "phantom/inside.csv", dtype=str),
+            pd.read_csv(cohort / "phantom/outside.csv", dtype=str).head(8),
+        ],
+        ignore_index=True,
+    )
+    whole["split"] = whole["split"].fillna("test")
+    whole.to_csv(cohort / "phantom/more.csv", index=False)
+    kept = {stage: {p.name for p in (cohort / "cache" / stage).iterdir()} for stage in ("finetune", "heads")}
+    experiment = small_experiment(**{**OURS, "cohort": CohortSection(manifest="phantom/more.csv")})
+    hybridcx.run(experiment, base=cohort, out=tmp_path / "more", cache=cohort / "cache", jobs=1, images=False)
+    assert {stage: {p.name for p in (cohort / "cache" / stage).iterdir()} for stage in kept} == kept
+    before, after = ledger(finished), ledger(tmp_path / "more")
+    both = before.merge(after, on=["case_id", "model"], suffixes=("", "_after"))
+    assert len(both) == len(before)
+    assert np.allclose(both["score"], both["score_after"], rtol=0, atol=1e-9)
+    assert after["case_id"].nunique() == before["case_id"].nunique() + 8
+
+
+def test_every_fold_of_a_cross_validation_is_a_training_of_its_own(cohort, tmp_path):
+    experiment = small_experiment(
+        cohort=CohortSection(manifest="phantom/inside.csv"),
+        repeat=RepeatSection(design="kfold", folds=2),
+        heads=HeadsSection(names=["logistic", "lda"], features=["pretrained"], folds=3),
+    )
+    hybridcx.run(experiment, base=cohort, out=tmp_path / "folds", cache=cohort / "cache", jobs=1, images=False)
+    predicted = hybridcx.predict(tmp_path / "folds", cohort / "phantom/outside.csv", cache=cohort / "cache")
+    assert set(predicted.predictions["seed"]) == {501, 502}
+    assert "squeezenet1_1+chosen" in set(predicted.predictions["model"])
+    assert len(hybridcx.validate(tmp_path / "folds", cohort / "phantom/outside.csv", cache=cohort / "cache").validation)
