@@ -41,6 +41,7 @@ USES: dict[Use, str] = {
     "interval": "interval of one model's metric",
     "comparison": "comparison of two models",
     "omnibus": "test of all models at once",
+    "external": "difference of two independent estimates",
     "adjustment": "adjustment for multiplicity",
     "agreement": "agreement and reliability",
 }
@@ -178,6 +179,7 @@ def vocabulary_page() -> str:
         "interval": "Intervals of one model's metric",
         "comparison": "Comparisons of two models",
         "omnibus": "Tests of all models at once",
+        "external": "Differences of two independent estimates",
         "adjustment": "Adjustments for multiplicity (with `none`)",
         "agreement": "Coefficients of agreement and reliability",
     }

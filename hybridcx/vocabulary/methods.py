@@ -15,7 +15,7 @@ from typing import Literal
 
 from hybridcx.vocabulary.metrics import Metric
 
-Use = Literal["interval", "comparison", "omnibus", "adjustment", "agreement"]
+Use = Literal["interval", "comparison", "omnibus", "adjustment", "agreement", "external"]
 """interval: of one model's metric; comparison: of two models; omnibus: of all models at once; adjustment: for multiplicity."""
 
 
@@ -103,6 +103,10 @@ _CARDS = (
         "second implementation on `prop.test` (ratios: roots of the limits of a difference; net benefit: correlation by `cor`); "
         "for patients on the limits of the second implementation", "1e-9",
         "test_proportions.py test_clusters_one_model.py",
+    ),
+    _card(
+        "mover", "MOVER of two independent estimates", "external", "independent.mover_difference independent.mover_ratio",
+        "Zou and Donner 2008; Newcombe 1998", "printed: Newcombe (1998), Table II, method 10", "printed digits", "test_independent.py",
     ),
     _card(
         "log", "log scale", "interval", "proportions.likelihood_ratio_log proportions.diagnostic_odds_ratio_log",
