@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from hybridcx.analysis.repeats.ensembles import MEAN
 from hybridcx.cohort.cohort import OPTIONAL, REQUIRED, Cohort
 from hybridcx.deep.features import Extracted, extract, initial_state, softmax_positive
 from hybridcx.deep.weights import WeightsFile
+from hybridcx.errors import InputError
 from hybridcx.experiment.file import Experiment
-from hybridcx.heads.persist import META, load_head
+from hybridcx.heads.fitted import FittedHead
+from hybridcx.heads.persist import META, UnusableHeadError, load_head
 from hybridcx.heads.stack import Stack
 from hybridcx.heads.table import HEADS
 from hybridcx.images.store import ImageStore
@@ -136,10 +139,21 @@ def _network_scores(
     for extracted in known.values():
         notes += extracted.notes
     for head in network.heads:
-        fitted = load_head(head.folder)
+        fitted = _head(head.folder)
         calibration = "of the estimator" if HEADS[head.head].has_probabilities else "sigmoid (fitted in training)"
         score = fitted.predict_proba_positive(known[head.features].features)
         yield _scores(head.model, network, score, models, head.features, head.head, calibration)
+
+
+def _head(folder: Path) -> FittedHead:
+    """A fitted head of the run. Raises InputError where it cannot be read, with what to do: it is not fitted again here."""
+    try:
+        return load_head(folder)
+    except UnusableHeadError as error:
+        remedy = (
+            "install the versions in the run's provenance.json, or make the run again with those that are installed"
+        )
+        raise InputError(replace(p, remedy=remedy) for p in error.problems) from None
 
 
 def _scores(
