@@ -1,4 +1,4 @@
-"""The method cards are complete: every method of the contract's vocabulary has one, and what a card names exists."""
+"""The method cards are complete: every method of the contract's vocabulary, and `mover` of validation.csv, has one; what a card names exists."""
 
 import importlib
 import re
@@ -18,6 +18,7 @@ bootstrap_basic bootstrap_bca bootstrap_hierarchical mcnemar_exact mcnemar_midp 
 agresti_min generalized_score weighted_generalized_score lr_regression delong_paired permutation_paired tost non_inferiority mcnemar_cluster
 delong_cluster nadeau_bengio obuchowski_rockette cochran_q delong_chisq icc1 icc2 icc3 icc1k icc2k icc3k cohen_kappa fleiss_kappa gwet_ac1
 gwet_ac2 krippendorff_alpha percent_agreement bland_altman_bias bland_altman_lower bland_altman_upper sem mdc95 holm hochberg BH maxT
+mover
 """,
     )
 )

@@ -137,6 +137,10 @@ def run_needs(
         OnDisk("prepared images", (counts.cases * size_px**2 * 3,), "images/*.npy"),
         OnDisk("features", tuple(_features(experiment, counts)), "features/*/features.npy"),
     ]
+    if experiment.networks.weights == "none":
+        starts = [r for r in rows if "pretrained" in experiment.heads.on(r.name)]
+        drawn = tuple(parameters(r) * 4 for r in starts) * experiment.repeat.seeds
+        cache.append(OnDisk("random weights", drawn, "untrained/*/weights.safetensors"))
     passing, trainings = 0, experiment.trainings
     if train_options.enabled:
         cache.append(
