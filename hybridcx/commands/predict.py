@@ -225,12 +225,12 @@ def _overlap_notes(overlap: pd.DataFrame, n: int) -> list[str]:
     notes = []
     if known:
         notes.append(
-            f"{known} of {n} new cases are known to the models ({counts[IDENTICAL]} by an identical image, {counts[PATIENT]} by their patient): "
-            "they stand in the split train and are not evaluated (overlap.csv)."
+            f"New cases that the models know: {known} of {n} ({counts[IDENTICAL]} by an identical image, {counts[PATIENT]} by their patient; "
+            "overlap.csv). They stand in the split train and are not evaluated."
         )
     if counts[NEARLY]:
         notes.append(
-            f"{counts[NEARLY]} of {n} new cases have nearly the image of a training case (overlap.csv); look at them. They are evaluated."
+            f"New cases with nearly the image of a training case: {counts[NEARLY]} of {n} (overlap.csv). Look at them; they are evaluated."
         )
     return notes
 

@@ -97,7 +97,7 @@ def test_cases_of_the_training_are_recognised(finished, cohort):
     assert trained <= kinds["identical image"]
     assert trained <= kinds["same patient"]
     assert set(again.predictions.loc[again.predictions["split"] == "train", "case_id"]) == trained
-    assert any("known to the models" in note for note in again.notes)
+    assert any("that the models know" in note for note in again.notes)
 
 
 def test_new_cases_are_predicted_with_their_lineage(predicted, finished, cohort):

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from math import isfinite
 
+import pandas as pd
+
 from hybridcx.report import numbers
 from hybridcx.report.blocks import Section
 from hybridcx.report.content import Content
 from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
-CAP_ROWS = 60
+CAP_ROWS, MAX_OPEN = 60, 4
 COUNTS = ("cases", "patients")
 
 
 def section(content: Content) -> Section:
     """The table of the case mix."""
     section = Section()
-    section.table(case_mix_table(content))
+    mix = content.table("case_mix")
+    if mix.empty:
+        return section
+    first = mix["model"].isna() | mix["model"].isin(content.primary_models[:MAX_OPEN])
+    section.table(case_mix_table(mix[first], "case-mix", "Case mix inside and outside."), detail=False)
+    section.table(
+        case_mix_table(mix[~first], "case-mix-more", "Scores of the other models inside and outside."), detail=True
+    )
     return section
 
 
-def case_mix_table(content: Content) -> Table | None:
+def case_mix_table(mix: pd.DataFrame, key: str, caption: str) -> Table | None:
     """Cases, prevalence, the models' scores and the manifest's columns, inside and outside; None without any."""
-    mix = content.table("case_mix")
     if mix.empty:
         return None
     notes = Notes()
@@ -47,8 +55,8 @@ def case_mix_table(content: Content) -> Table | None:
     head = ["Variable", "Level", "Inside", "Outside", "Standardised difference"]
     remark = "Standardised difference: outside minus inside over the pooled standard deviation; above 0.1 in size is often called an imbalance."
     return table(
-        "case-mix",
-        "Case mix inside and outside.",
+        key,
+        caption,
         head,
         body,
         notes=notes,

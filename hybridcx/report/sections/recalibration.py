@@ -12,7 +12,7 @@ from hybridcx.report.tables import Cell, Cells, Notes, Table, table
 
 UPDATES = {"intercept": "Intercept", "logistic": "Intercept and slope"}
 OPEN = ("brier", "calibration_slope")
-CAP_ROWS = 120
+CAP_ROWS, MAX_OPEN = 120, 4
 
 
 def section(content: Content) -> Section:
@@ -21,11 +21,14 @@ def section(content: Content) -> Section:
     rows = content.table("recalibration")
     if rows.empty or rows["estimate"].isna().all():
         return section
-    section.table(gain_table(rows[rows["metric"].isin(OPEN)], "recalibration", "Before and after recalibration."))
-    others = rows[~rows["metric"].isin(OPEN)]
-    section.table(
-        gain_table(others, "recalibration-more", "Before and after recalibration: further metrics."), detail=True
+    first = (
+        rows["model"].isin(content.primary_models[:MAX_OPEN])
+        & rows["metric"].isin(OPEN)
+        & (rows["update"] == "logistic")
     )
+    section.table(gain_table(rows[first], "recalibration", "Before and after recalibration."), detail=False)
+    others = "Before and after recalibration: further models, updates and metrics."
+    section.table(gain_table(rows[~first], "recalibration-more", others), detail=True)
     return section
 
 
