@@ -27,6 +27,7 @@ _PARTS = {
     "code": "the code of hybridcx",
     "weights": "the weights to start from",
     "features": "the features",
+    "rows": "the cases to fit on",  # of artefacts of earlier versions
     "y": "the labels of the cases to fit on",
     "groups": "the patients of the cases to fit on",
     "maps": "the maps",

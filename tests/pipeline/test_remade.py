@@ -42,7 +42,8 @@ device = "cpu"
 threads = 1
 training_precision = "float32"
 """
-INITIAL = {("features", n, "initial") for n in (A, B)} | {("untrained", n, None) for n in (A, B)}
+UNTRAINED = {("untrained", n, None) for n in (A, B)}
+INITIAL = {("features", n, "initial") for n in (A, B)} | UNTRAINED
 TUNED = {("finetune", n, None) for n in (A, B)} | {("features", n, "trained") for n in (A, B)}
 HEADS = {("heads", n, w) for n in (A, B) for w in ("initial", "trained")}
 IMAGES = {("images", None, None)}
@@ -130,7 +131,7 @@ def option(**changes):
 CHANGES = {
     "an image": (
         one_image,
-        IMAGES | INITIAL | TUNED | HEADS,
+        (IMAGES | INITIAL | TUNED | HEADS) - UNTRAINED,
         "The images: prepared again, since the cached result differs in 1 of ",
     ),
     "a label": (one_label, TUNED | HEADS, "the cases, their labels or the split"),
