@@ -160,12 +160,12 @@ SLOW = {
     ),
     "threads": (
         option(compute={"device": "cpu", "threads": 2, "training_precision": "float32"}),
-        INITIAL | TUNED | HEADS,
+        (INITIAL | TUNED | HEADS) - UNTRAINED,
         "compute.threads (1 in the cache, 2 now)",
     ),
     "precision": (
         option(compute={"device": "cpu", "threads": 1, "training_precision": "bfloat16"}),
-        INITIAL | TUNED | HEADS,
+        (INITIAL | TUNED | HEADS) - UNTRAINED,
         "compute.training_precision (float32 in the cache, bfloat16 now)",
     ),
     "torch": (other_version("torch"), INITIAL | TUNED | HEADS, "the version of torch ("),
