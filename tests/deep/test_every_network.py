@@ -1,6 +1,6 @@
 """Every network of the table, and some of timm's: one test of all that the pipeline takes for granted of them.
 
-On the smallest images that it takes, with random weights. The default run takes the smallest network of each family; the others are `slow`.
+On the smallest images that it takes, with random weights. The default run takes the smallest of each family, and four of timm; the others are `slow`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ TIMM = (
     "timm:vit_tiny_patch16_224", "timm:swin_tiny_patch4_window7_224", "timm:resnetv2_50x1_bit", "timm:vit_small_patch14_dinov2.lvd142m",
 )  # fmt: skip
 """One of each kind of head; the last but one has a 1 x 1 convolution, the last was trained without classes."""
+QUICK_TIMM = ("timm:convnext_atto", "timm:vit_tiny_patch16_224", *TIMM[-2:])
 
 
 def size_of(name: str) -> int:
@@ -87,7 +88,8 @@ def test_every_family_is_in_the_default_run():
 
 
 @pytest.mark.parametrize(
-    "name", [*(n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS), *TIMM]
+    "name",
+    [n if n in (*QUICK, *QUICK_TIMM) else pytest.param(n, marks=pytest.mark.slow) for n in (*NETWORKS, *TIMM)],
 )
 def test_what_the_pipeline_takes_for_granted(name, tmp_path):
     row, state = network(name), lively(name)
