@@ -142,7 +142,10 @@ def test_what_the_pipeline_takes_for_granted(name, tmp_path):
     for learning in (0, 1, n_stages(row)):
         learner.learn(learning)
         with torch.inference_mode():
-            torch.testing.assert_close(learner(x), whole, rtol=0, atol=0)
+            # timm's standardised convolutions are not the same to the bit from call to call with several threads
+            torch.testing.assert_close(
+                learner(x), whole, rtol=0, atol=2e-6 * float(whole.abs().max()) if row.family == "timm" else 0
+            )
     parameters = [id(p) for s in listed for p in s.parameters()]
     assert sorted(parameters) == sorted(id(p) for p in ours.parameters())
     assert {id(p) for p in listed[-1].parameters()} == {id(p) for p in last_layer(row, ours).parameters()}
