@@ -25,7 +25,7 @@ from hybridcx.deep.device_check import move_checked
 from hybridcx.deep.fitted_last_layer import fit_last_layer
 from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import Batch, CachedInputs, ImageInputs
-from hybridcx.deep.model import build, initial_state, set_dropout
+from hybridcx.deep.model import build, initial_state, metadata, set_dropout
 from hybridcx.deep.stages import Learner, learning_stages
 from hybridcx.deep.steps import Forward, batch_norm_over_training_set, evaluate, mixed, weights_in_batch
 from hybridcx.deep.steps import gradients as _gradients
@@ -414,7 +414,7 @@ def _finish(training: _Training) -> FineTuned:
         raise DivergedError(diverged(row, progress.epoch, progress.iteration, last_rate(progress.history), train))
     path, sha256 = task.folder / WEIGHTS_NAME, ""
     if leads:
-        sha256 = checkpoint.save_tensors(path, model.state_dict(), ("network", row.name))
+        sha256 = checkpoint.save_tensors(path, model.state_dict(), ("hybridcx", metadata(row, task.images.shape[1])))
         checkpoint.delete_checkpoint(task.folder)
     return FineTuned(
         network=row.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -73,6 +74,25 @@ def _linear_logits(row: Network, model: nn.Module) -> None:
     # See vocabulary/networks.py: the rectifier after SqueezeNet's last convolution would stop learning where both logits are negative.
     if row.family == "squeezenet":
         model.set_submodule("classifier.2", nn.Identity())
+
+
+def metadata(row: Network, size_px: int) -> str:
+    """What another program must know to use a file of fine-tuned weights, as JSON: it stands in the file under the key `hybridcx`.
+
+    `differs`: in what the network is not the library's own, so that the same tensors give other numbers there; null where nothing differs.
+    """
+    rectified = "classifier.2 (ReLU) is nn.Identity(): the last convolution's output is averaged without rectification"
+    content = {
+        "network": row.name.removeprefix("timm:"),
+        "library": "timm" if row.family == "timm" else "torchvision",
+        "classes": ["negative", "positive"],
+        "input": "RGB scaled to 0..1, minus mean, over std",
+        "mean": list(row.mean),
+        "std": list(row.std),
+        "size_px": size_px,
+        "differs": rectified if row.family == "squeezenet" else None,
+    }
+    return json.dumps(content, sort_keys=True)
 
 
 def last_layer(row: Network, model: nn.Module) -> nn.Linear | nn.Conv2d:

@@ -300,3 +300,51 @@ def test_every_fold_of_a_cross_validation_is_a_training_of_its_own(cohort, tmp_p
     assert set(predicted.predictions["seed"]) == {501, 502}
     assert "squeezenet1_1+chosen" in set(predicted.predictions["model"])
     assert len(hybridcx.validate(tmp_path / "folds", cohort / "phantom/outside.csv", cache=cohort / "cache").validation)
+
+
+@pytest.mark.parametrize("network", ["mobilenet_v2", "squeezenet1_1"])
+def test_the_lines_of_the_documentation_open_the_weights_in_torchvision(finished, cohort, network):
+    """docs/networks.md, as it stands: the softmax of plain torchvision is that of the run; SqueezeNet's without its extra line is not."""
+    import torch
+    from safetensors import safe_open
+
+    page = (Path(__file__).parents[2] / "docs/networks.md").read_text(encoding="utf-8")
+    section = page.split("## A run's weights in torchvision")[1]
+    lines, more = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    file = finished / f"models/{network}/weights.safetensors"
+    code = lines.replace("mobilenet_v2", network).replace("reports/study", str(finished))
+    names: dict[str, object] = {}
+    exec(compile(code, "networks.md", "exec"), names)
+    model = names["model"]
+    with safe_open(file, "pt") as opened:
+        described = json.loads(opened.metadata()["hybridcx"])
+    assert described["network"] == network
+    before = ledger(finished)
+    own = before[before["model"] == network].set_index("case_id")["score"]
+    images = np.load(run_images(finished, cohort))
+    x = torch.from_numpy(images[:6]).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(described[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    cases = sorted(pd.read_csv(cohort / "phantom/inside.csv", dtype=str)["case_id"])[:6]
+    scored = [i for i, c in enumerate(cases) if c in own.index]
+    assert scored
+
+    def softmax() -> np.ndarray:
+        with torch.inference_mode():
+            return torch.softmax(model((x - mean) / std), 1)[:, 1].numpy()
+
+    expected = own[[cases[i] for i in scored]].to_numpy()
+    plain = softmax()[scored]
+    if described["differs"]:
+        assert not np.allclose(plain, expected, atol=1e-3)
+        exec(compile(more, "networks.md", "exec"), names)
+        plain = softmax()[scored]
+    assert np.allclose(plain, expected, rtol=0, atol=2e-5)
+
+
+def run_images(finished: Path, cohort: Path) -> Path:
+    """The prepared images of the run, by the hash in its provenance."""
+    digest = json.loads((finished / "provenance.json").read_text(encoding="utf-8"))["inputs"]["images"]
+    for file in (cohort / "cache/images").glob("images-*.json"):
+        if json.loads(file.read_text(encoding="utf-8"))["sha256"] == digest:
+            return file.with_suffix(".npy")
+    raise AssertionError("the run's images are not in its cache")
