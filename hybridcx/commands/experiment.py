@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridcx.cohort.case_mix import case_mix_of
-from hybridcx.cohort.cohort import OPTIONAL, REQUIRED
+from hybridcx.cohort.cohort import OPTIONAL, REQUIRED, SPLITS
 from hybridcx.cohort.record import READINGS
 from hybridcx.commands.check import with_every_problem
 from hybridcx.commands.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.deep.devices import device_line
 from hybridcx.experiment.file import Experiment
+from hybridcx.narrative.model_card import model_card
 from hybridcx.narrative.run import run_content
 from hybridcx.pipeline import run as steps
 from hybridcx.pipeline.casebook.stage import Casebook, make_casebook
 from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.pipeline.run import Run, RunData, RunResults
 from hybridcx.pipeline.run_state import check_same_run
-from hybridcx.pipeline.trained_models import save_models
+from hybridcx.pipeline.trained_models import FOLDER, save_models
+from hybridcx.pipeline.training import network_of
 from hybridcx.pipeline.units import divisions_sha256
 from hybridcx.progress import Progress
 from hybridcx.report.checklists.evidence import checklist
@@ -36,6 +39,10 @@ from hybridcx.vocabulary.columns import Column
 from hybridcx.vocabulary.run import LEDGER
 from hybridcx.vocabulary.tables import TABLES
 from hybridcx.workers.dask import Workers, check_workers
+
+Places = Mapping[tuple[str, str], Path]
+"""The folder of each trained network, by its name and that of its training."""
+ONNX_IMAGES = 16
 
 
 def run_experiment(
@@ -88,9 +95,10 @@ def run_experiment(
         casebook = _casebook(run, data, results, new, names, with_images=with_images)
         results.tables.update(casebook.tables)
         _write_records(new, run, results)
-        if with_models:
-            _write_models(new, run, data, results, names)
-        content = _write_report(folder, run, data, results, casebook, names, forms, clock)
+        places = _write_models(new, run, data, results, names) if with_models else {}
+        if "onnx" in forms:
+            _write_onnx(new, run, data, results, places)
+        content = _write_report(folder, run, data, results, casebook, names, forms, clock, places)
     return results.tables, content, results.outcome.ledger
 
 
@@ -124,14 +132,14 @@ def _write_records(folder: Path, run: Run, results: RunResults) -> None:
     )
 
 
-def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, names: Pseudonyms | None) -> None:
+def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, names: Pseudonyms | None) -> Places:
     """Write the trained models, with which new images can be predicted. Case ids are those of the report."""
     frame, outcome = data.cohort.frame, results.outcome
     parts = [unit.split.of_case for unit in data.units.whole]
     fitted_on = {c for of_case in parts for c, part in of_case.items() if part in ("train", "validation")}
     tested = {c for of_case in parts for c, part in of_case.items() if part == "test"}
     further = [c for c in frame if c not in (*REQUIRED, *OPTIONAL) and not str(c).startswith(READINGS)]
-    save_models(
+    return save_models(
         outcome.trained,
         folder,
         labels=data.cohort.labels,
@@ -147,6 +155,49 @@ def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, na
     )
 
 
+def _write_onnx(folder: Path, run: Run, data: RunData, results: RunResults, places: Places) -> None:
+    """Write each fine-tuned network as ONNX, compared on the first test images; models/onnx.json says how closely they agree."""
+    from hybridcx.deep.onnx_export import export_onnx
+
+    record = {}
+    for network in results.outcome.trained:
+        if network.weights is None:
+            continue
+        path = places[network.network, network.unit] / "model.onnx"
+        images = np.asarray(data.images.images[:ONNX_IMAGES])
+        run.progress.say(f"ONNX: {network.network}{f' ({network.unit})' if network.unit else ''}.")
+        difference = export_onnx(network_of(run.experiment, network.network), network.weights, path, images)
+        record[path.relative_to(folder).as_posix()] = {
+            "images_compared": len(images),
+            "largest_difference_of_a_probability": difference,
+        }
+    write_atomic(folder / FOLDER / "onnx.json", json.dumps(record, indent=1, sort_keys=True))
+
+
+def _write_cards(run: Run, data: RunData, results: RunResults, content: Content, places: Places) -> None:
+    """Write the model card of each trained network beside its weights."""
+    outcome = results.outcome
+    described = outcome.networks.to_dict("records")
+    for network, record in zip(outcome.trained, described, strict=True):
+        if (place := places.get((network.network, network.unit))) is None:
+            continue
+        unit = next(u for u in data.units.whole if u.name == network.unit)
+        parts = pd.Series(unit.split.of_case).value_counts()
+        models = [network.network] if network.weights is not None else []
+        card = model_card(
+            network_of(run.experiment, network.network),
+            {str(k): v for k, v in record.items()},
+            [*models, *(head.model for head in network.heads)],
+            run.experiment,
+            data.cohort.labels,
+            {part: int(parts.get(part, 0)) for part in SPLITS},
+            results.tables["metrics"],
+            content.caveats,
+            data.sha256,
+        )
+        write_atomic(place / "card.md", card)
+
+
 def _write_report(
     folder: OutputFolder,
     run: Run,
@@ -156,12 +207,14 @@ def _write_report(
     names: Pseudonyms | None,
     forms: Sequence[str],
     clock: Clock,
+    places: Places,
 ) -> Content:
     """Write tables, page and provenance; they replace the folder's earlier report together. Returns the contents of the page."""
     outcome, plan, lock, tables = results.outcome, results.plan, results.lock, results.tables
     provenance = page_provenance(run.experiment.seed, data.sha256)
     content = run_content(run.experiment, outcome, results.predictions, plan, tables, lock, provenance, casebook.view)
     tables["checklist"] = checklist(content)
+    _write_cards(run, data, results, content, places)
     finish(
         folder,
         content,

@@ -29,6 +29,7 @@ from hybridcx.commands.options import (
     documented,
 )
 from hybridcx.commands.result import Report, folder_of
+from hybridcx.errors import InputError, Problem
 from hybridcx.progress import OfPython
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.store.artefacts import Store, cache_root
@@ -81,7 +82,13 @@ def run(
     checked(run, locals())
     need("deep", "hybridcx run")
     progress = progress or OfPython()
-    workers, forms = Workers(jobs, scheduler, trust_local_users), forms_of(also)
+    workers, forms = Workers(jobs, scheduler, trust_local_users), forms_of(also, exports=True)
+    if "onnx" in forms and not models:
+        raise InputError(
+            Problem(
+                "--also onnx exports the trained models, which --no-models leaves out", remedy="give one of the two"
+            )
+        )
     from hybridcx.commands.check import asked_for
 
     read, folder, file = asked_for(experiment, base, seed, device, progress)

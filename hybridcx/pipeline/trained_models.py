@@ -69,17 +69,21 @@ def save_models(
     case_mix: Mapping[str, Any],
     store: Store,
     shown_id: Mapping[str, str] | None,
-) -> None:
+) -> dict[tuple[str, str], Path]:
     """Write the folder `models` of the report in `report`.
+
+    Returns the folder of each network by its name and that of its training.
 
     `fitted_on`: the training and validation cases; `patients`: their patient ids, kept as HMAC. `shown_id`: case id -> pseudonym.
     """
     folder = report / FOLDER
     folder.mkdir()
     listed: list[dict[str, Any]] = []
+    places: dict[tuple[str, str], Path] = {}
     for network in networks:
         place = folder / "-".join(part for part in (_safe(network.network), _safe(network.unit)) if part)
         place.mkdir()
+        places[network.network, network.unit] = place
         entry: dict[str, Any] = {k: getattr(network, k) for k in ("network", "unit", "seed", "fold", "source")}
         for which, source in (("weights", network.weights), ("initial", network.initial)):
             entry[which] = None if source is None else _linked(source, place / f"{which}{source.suffix}", folder)
@@ -113,6 +117,7 @@ def save_models(
         p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()
     }
     write_atomic(folder / INDEX, json.dumps(index, indent=1, sort_keys=True))
+    return places
 
 
 def load_models(run: Path) -> TrainedModels:

@@ -36,6 +36,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "excel": Extra({"openpyxl": "openpyxl"}),
         "spss": Extra({"pyreadstat": "pyreadstat"}),
         "timm": Extra({"timm": "timm"}),
+        "onnx": Extra({"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"}),
         "dask": Extra({"distributed": "distributed"}),
     }
 )

@@ -348,3 +348,38 @@ def run_images(finished: Path, cohort: Path) -> Path:
         if json.loads(file.read_text(encoding="utf-8"))["sha256"] == digest:
             return file.with_suffix(".npy")
     raise AssertionError("the run's images are not in its cache")
+
+
+def test_a_model_card_stands_beside_the_weights(finished, cohort):
+    card = (finished / "models/mobilenet_v2/card.md").read_text(encoding="utf-8")
+    for said in ("tells abnormal (positive) from normal", "## Training data", "| mobilenet_v2+logistic |", "## Limits"):
+        assert said in card
+    assert load_models(finished).networks[1].network == "mobilenet_v2"
+
+
+def test_onnx_computes_what_we_compute(finished, cohort, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    experiment = small_experiment(**{**OURS, "heads": HeadsSection(names=[]), "ensembles": EnsemblesSection()})
+    out = tmp_path / "exported"
+    hybridcx.run(experiment, base=cohort, out=out, cache=cohort / "cache", jobs=1, images=False, also="onnx")
+    record = json.loads((out / "models/onnx.json").read_text(encoding="utf-8"))
+    assert set(record) == {"models/mobilenet_v2/model.onnx", "models/squeezenet1_1/model.onnx"}
+    assert all(r["largest_difference_of_a_probability"] <= 1e-4 for r in record.values())
+    session = onnxruntime.InferenceSession(
+        str(out / "models/mobilenet_v2/model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    images = np.load(run_images(out, cohort))[:5].transpose(0, 3, 1, 2).astype(np.float32) / 255
+    logits, features = session.run(None, {"images": images})
+    assert features.shape == (5, 1280)
+    score = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    own = ledger(out)
+    own = own[own["model"] == "mobilenet_v2"].set_index("case_id")["score"]
+    cases = sorted(pd.read_csv(cohort / "phantom/inside.csv", dtype=str)["case_id"])[:5]
+    both = [(score[i], own[c]) for i, c in enumerate(cases) if c in own.index]
+    assert both
+    assert all(abs(a - b) < 1e-4 for a, b in both)
+
+
+def test_exports_belong_to_a_run(predicted):
+    with pytest.raises(InputError, match="exports trained models"):
+        hybridcx.compare(predicted.predictions, positive="abnormal", also="onnx")

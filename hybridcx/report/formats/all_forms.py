@@ -17,25 +17,31 @@ FORMS = {
     "figures": "figures/, every figure as SVG and PNG",
     "paper": "paper.md and references.bib, text for a paper's methods and results",
 }
+EXPORTS = {"onnx": "models/NETWORK/model.onnx, each fine-tuned network for ONNX, compared with ours"}
+"""Forms of the trained models, which `run` alone has and "all" leaves out."""
 REMOVED = {
     "markdown": "pandoc writes Markdown from report.html or report.docx",
     "parquet": "pandas writes Parquet from the CSVs: pandas.read_csv(...).to_parquet(...)",
 }
 
 
-def forms_of(also: str | Sequence[str]) -> tuple[str, ...]:
-    """The forms named by `--also` ("word,latex", or a sequence of such), in the order of `FORMS`; "all" is every form.
+def forms_of(also: str | Sequence[str], *, exports: bool = False) -> tuple[str, ...]:
+    """The forms named by `--also` ("word,latex", or a sequence of such), in the order of `FORMS`; "all" is every one of them.
+
+    `exports`: those of `EXPORTS` are known too.
 
     Raises InputError for an unknown form, and for one whose package is not installed, with the command that installs it.
     """
     texts = [also] if isinstance(also, str) else list(also)
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    known = {**FORMS, **(EXPORTS if exports else {})}
+    of_run = dict.fromkeys(EXPORTS, "it exports trained models: give it to `hybridcx run`")
     problems = [
-        Problem(f"--also takes {', '.join(FORMS)} or all", value=name, remedy=REMOVED.get(name))
+        Problem(f"--also takes {', '.join(known)} or all", value=name, remedy=(REMOVED | of_run).get(name))
         for name in names
-        if name not in FORMS and name != "all"
+        if name not in known and name != "all"
     ]
-    forms = tuple(f for f in FORMS if f in names or "all" in names)
+    forms = tuple(f for f in known if f in names or ("all" in names and f in FORMS))
     for form in forms:
         if form in EXTRAS and absent(form):
             rule = f"--also {form} needs {', '.join(absent(form))}, which is not installed"
