@@ -54,7 +54,7 @@ def export_onnx(row: Network, weights: Path, path: Path, images: np.ndarray) -> 
     import onnxruntime
 
     module = _Exported(row, build(row, load_file(weights), channels_last=False)).eval()
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
         ours = softmax_positive(module(x)[0].double().numpy())
     program = torch.onnx.export(

@@ -159,7 +159,7 @@ def test_the_auxiliary_heads_of_googlenet_are_left_out(tmp_path):
     [
         ("resnet18", "resnet18"),
         ("densenet121", "densenet121"),
-        ("vgg11_bn", "vgg11_bn"),
+        pytest.param("vgg11_bn", "vgg11_bn", marks=pytest.mark.slow),
         ("mobilenet_v2", "mobilenetv2_100"),
     ],
 )
@@ -187,7 +187,7 @@ def test_timms_names_of_networks_that_both_have(tmp_path, name, theirs):
     [
         ("efficientnet_b0", "efficientnet_b0"),
         ("convnext_tiny", "convnext_tiny"),
-        ("vit_b_32", "vit_base_patch32_224"),
+        pytest.param("vit_b_32", "vit_base_patch32_224", marks=pytest.mark.slow),
         ("swin_t", "swin_tiny_patch4_window7_224"),
     ],
 )

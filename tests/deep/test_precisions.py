@@ -121,7 +121,7 @@ except Exception as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
-@pytest.mark.parametrize("what", ["train", "extract", "saliency"])
+@pytest.mark.parametrize("what", ["train", *(pytest.param(w, marks=pytest.mark.slow) for w in ("extract", "saliency"))])
 def test_a_processor_without_enough_memory_says_what_to_change(what):
     assert resource.RLIMIT_AS is not None
     done = subprocess.run([sys.executable, "-c", CODE, what], capture_output=True, text=True, timeout=240, check=False)

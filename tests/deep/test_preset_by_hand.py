@@ -9,7 +9,7 @@ import torch
 from by_hand import CHANNELS, NAME, ROW, SIZE, forward, get_model, log_softmax, normalised, train_by_hand, units
 from safetensors.torch import load_file
 
-from hybridcx.deep import model, stages
+from hybridcx.deep import architectures, stages
 from hybridcx.deep.finetune import finetune
 from hybridcx.deep.model import new_last_layer
 from hybridcx.deep.task import batches_of
@@ -37,7 +37,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
     monkeypatch.setattr(networks, "NETWORKS", {**networks.NETWORKS, NAME: ROW})
-    monkeypatch.setattr(model, "get_model", get_model)
+    monkeypatch.setattr(architectures, "get_model", get_model)
     monkeypatch.setattr(stages, "units", units)
 
 

@@ -25,7 +25,7 @@ from hybridcx.experiment.file import (
 )
 from hybridcx.pipeline.trained_models import load_models
 
-HEADS = HeadsSection(names=["logistic", "svm_linear", "xgboost"], folds=3)
+HEADS = HeadsSection(names=["logistic", "svm_linear", "xgboost"], folds=3, networks=["mobilenet_v2"])
 OURS = {
     "cohort": CohortSection(manifest="phantom/inside.csv"),
     "split": SplitSection(method="manifest"),
