@@ -156,7 +156,7 @@ def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, na
 
 
 def _write_onnx(folder: Path, run: Run, data: RunData, results: RunResults, places: Places) -> None:
-    """Write each fine-tuned network as ONNX, compared on the first test images; models/onnx.json says how closely they agree."""
+    """Write each fine-tuned network as ONNX, compared on the first images of the cohort; models/onnx.json says how closely they agree."""
     from hybridcx.deep.onnx_export import export_onnx
 
     record = {}

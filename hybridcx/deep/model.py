@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hybridcx.deep.architectures import architecture
+from hybridcx.deep.architectures import architecture, options_of
 from hybridcx.deep.dense_block import join_dense_blocks
 from hybridcx.deep.pooling import replace_adaptive_pooling
 from hybridcx.deep.weights import load_state_dict
@@ -79,7 +79,8 @@ def _linear_logits(row: Network, model: nn.Module) -> None:
 def metadata(row: Network, size_px: int) -> str:
     """What another program must know to use a file of fine-tuned weights, as JSON: it stands in the file under the key `hybridcx`.
 
-    `differs`: in what the network is not the library's own, so that the same tensors give other numbers there; null where nothing differs.
+    `options`: what `get_model(network, num_classes=2, **options)` needs besides. `differs`: in what the network is not the library's own, so that
+    the same tensors give other numbers there; null where nothing differs.
     """
     rectified = "classifier.2 (ReLU) is nn.Identity(): the last convolution's output is averaged without rectification"
     content = {
@@ -90,6 +91,7 @@ def metadata(row: Network, size_px: int) -> str:
         "mean": list(row.mean),
         "std": list(row.std),
         "size_px": size_px,
+        "options": {k: v for k, v in options_of(row).items() if k != "init_weights"},
         "differs": rectified if row.family == "squeezenet" else None,
     }
     return json.dumps(content, sort_keys=True)

@@ -53,7 +53,8 @@ def model_card(
         f"- {train.optimizer}, learning rate {train.learning_rate:g}, epochs {train.epochs}, cases per mini-batch {train.batch_size}."
         if experiment.train.enabled
         else "- Not fine-tuned: heads on the features of these weights.",
-        f"- Class weights in the loss: {train.class_weights}; sampling: {train.sampling}; heads: {experiment.heads.class_weight}.",
+        f"- Class weights in the loss: {train.class_weights}; sampling: {train.sampling}; heads: {experiment.heads.class_weight}. "
+        "With weights, probabilities are those of a population so weighted, not of the cohort.",
         f"- Images: {images.size_px} x {images.size_px} pixels, padding {images.pad}, resized by {images.resample}; mean {list(row.mean)}, "
         f"standard deviation {list(row.std)}.",
         f"- Trained weights: SHA-256 {described.get('trained_sha256') or 'none'}.",
@@ -75,8 +76,13 @@ def model_card(
         "",
         "## Use in other programs",
         "",
-        "`weights.safetensors` opens in plain torchvision or timm; its metadata say how images are normalised and in what the network differs "
-        "(docs/networks.md). `hybridcx predict` applies it with its heads.",
+        "The second of two outputs is the logit of the positive class. "
+        + (
+            "`weights.safetensors` opens in torchvision or timm; its metadata say with which options, how images are normalised, and in what the "
+            "network differs (docs/networks.md). `hybridcx predict` applies it with its heads."
+            if experiment.train.enabled
+            else "The network was not fine-tuned; `hybridcx predict` applies its heads."
+        ),
     ]
     return "\n".join(lines) + "\n"
 

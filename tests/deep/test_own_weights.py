@@ -158,7 +158,7 @@ def test_the_auxiliary_heads_of_googlenet_are_left_out(tmp_path):
     ("name", "theirs"),
     [
         ("resnet18", "resnet18"),
-        ("densenet121", "densenet121"),
+        pytest.param("densenet121", "densenet121", marks=pytest.mark.slow),
         pytest.param("vgg11_bn", "vgg11_bn", marks=pytest.mark.slow),
         ("mobilenet_v2", "mobilenetv2_100"),
     ],
@@ -186,9 +186,9 @@ def test_timms_names_of_networks_that_both_have(tmp_path, name, theirs):
     ("name", "theirs"),
     [
         ("efficientnet_b0", "efficientnet_b0"),
-        ("convnext_tiny", "convnext_tiny"),
+        pytest.param("convnext_tiny", "convnext_tiny", marks=pytest.mark.slow),
         pytest.param("vit_b_32", "vit_base_patch32_224", marks=pytest.mark.slow),
-        ("swin_t", "swin_tiny_patch4_window7_224"),
+        pytest.param("swin_t", "swin_tiny_patch4_window7_224", marks=pytest.mark.slow),
     ],
 )
 def test_other_files_of_timm_are_sent_to_timms_network(tmp_path, name, theirs):

@@ -244,6 +244,10 @@ def test_a_split_of_the_manifest_decides_what_is_recalibrated_on(finished, cohor
 
 def test_the_validation_is_recomputed_from_its_folder(validated, cohort):
     assert hybridcx.verify(cohort / "validation").agrees
+
+
+@pytest.mark.slow
+def test_a_changed_prediction_inside_is_found(validated, cohort):
     path = cohort / "validation/inside_predictions.csv"
     before = path.read_text(encoding="utf-8")
     lines = before.splitlines()
@@ -289,6 +293,7 @@ def test_added_test_cases_are_scored_without_training(finished, cohort, tmp_path
     assert after["case_id"].nunique() == before["case_id"].nunique() + 8
 
 
+@pytest.mark.slow
 def test_every_fold_of_a_cross_validation_is_a_training_of_its_own(cohort, tmp_path):
     experiment = small_experiment(
         cohort=CohortSection(manifest="phantom/inside.csv"),
