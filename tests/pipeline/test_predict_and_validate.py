@@ -362,6 +362,7 @@ def test_a_model_card_stands_beside_the_weights(finished, cohort):
     assert load_models(finished).networks[1].network == "mobilenet_v2"
 
 
+@pytest.mark.slow
 def test_onnx_computes_what_we_compute(finished, cohort, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     experiment = small_experiment(**{**OURS, "heads": HeadsSection(names=[]), "ensembles": EnsemblesSection()})
