@@ -56,7 +56,7 @@ def validation_tables(
     `plan`: of the run, as it was locked; `case_mix`: summaries of the further columns of the run's test cases; `recalibrate`: share of the new
     patients to recalibrate on; `by`: columns of subgroups outside.
     """
-    within = analyse(inside, replace(plan, by=()))["metrics"]
+    within = analyse(inside, replace(plan, by=(), pairs=()))["metrics"]  # inside, nothing is compared again
     here = replace(plan, by=by, n_train=None)
     tables = analyse(outside, here)
     tables["validation"] = inside_and_outside(within, tables["metrics"])
@@ -92,7 +92,7 @@ def inside_and_outside(inside: pd.DataFrame, outside: pd.DataFrame) -> pd.DataFr
                     "outside.method": a["method"],
                     "n.inside": b["n"],
                     "n.outside": a["n"],
-                    **_state(a, b, limits.estimate, limits.conf_low, metric),
+                    **_state(a, b, limits.estimate, limits.conf_low),
                 }
             )
     return pd.DataFrame(rows, columns=VALIDATION.header)
@@ -115,9 +115,7 @@ def _limits(row: Mapping[str, Any]) -> tuple[float, float, float]:
     return (float(row["estimate"]), float(row["conf.low"]), float(row["conf.high"]))
 
 
-def _state(
-    outside: Mapping[str, Any], inside: Mapping[str, Any], estimate: float, low: float, metric: str
-) -> dict[str, Any]:
+def _state(outside: Mapping[str, Any], inside: Mapping[str, Any], estimate: float, low: float) -> dict[str, Any]:
     """Status and warning: those of both rows, named."""
     warnings = [
         f"{where}: {row['warning']}"
@@ -215,7 +213,7 @@ def _column(add: Any, column: str, inside: Mapping[str, Any] | None, outside: Ma
         add(column, "sd", *sds, warning=warning)
         return
     if any("mean" in s for s in known):
-        add(column, None, nan, nan, warning="numbers in one manifest, texts in the other")
+        add(column, None, nan, nan, warning="numbers on one side, a few values on the other")
         return
     for level in dict.fromkeys(k for s in known for k in s["levels"]):
         shares = [nan if s is None else s["levels"].get(level, 0) / s["n"] for s in (inside, outside)]
@@ -305,6 +303,7 @@ def recalibration_table(outside: Predictions, plan: Plan, share: float, n_resamp
                         "method": "bootstrap_percentile",
                         "intercept": fitted.intercept,
                         "slope": fitted.slope,
+                        "part": part.how,
                         "n.fitted": len(part.fit),
                         "n": len(part.held_out),
                         "n.resamples": n_resamples,

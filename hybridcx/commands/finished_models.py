@@ -10,15 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from hybridcx.analysis.plan import Plan
+from hybridcx.commands.finished_runs import finished_record
 from hybridcx.errors import InputError, Problem
 from hybridcx.experiment.file import Experiment
 from hybridcx.pipeline.trained_models import FOLDER, INDEX, TrainedModels, load_models
 from hybridcx.records.finished_lineage import LINEAGE, read_lineage
 from hybridcx.records.lineage import Lineage
 from hybridcx.store.artefacts import sha256_file
-from hybridcx.store.json_file import read_json
-from hybridcx.store.provenance import SCHEMA_VERSION
-from hybridcx.store.report_folder import PROVENANCE
 
 EXPERIMENT = "experiment.json"
 
@@ -52,20 +50,12 @@ def finished_run(run: str | Path, device: str | None = None) -> FinishedRun:
     """
     folder = Path(run).expanduser()
     remedy = "name the folder of a run that `hybridcx run` finished"
-    try:
-        record = read_json(folder / PROVENANCE)
-        command, version, files = record["command"], int(record["schema_version"]), dict(record["files"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(
-            Problem("this is no finished run: there is no provenance.json of ours", str(folder), remedy=remedy)
-        ) from None
+    record = finished_record(folder, remedy)
+    command, files = record["command"], dict(record.get("files", {}))
     if command != "run":
         raise InputError(
             Problem(f"the folder holds results of `hybridcx {command}`, not of a run", str(folder), remedy=remedy)
         )
-    if version > SCHEMA_VERSION:
-        rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})"
-        raise InputError(Problem(rule, str(folder), remedy="update hybridcx"))
     if not (folder / FOLDER / INDEX).is_file():
         remedy = (
             "make the report again without --no-models, with this version; what is in the cache is not trained again"
@@ -93,4 +83,4 @@ def finished_run(run: str | Path, device: str | None = None) -> FinishedRun:
         raise InputError(
             Problem(f"the experiment cannot be read: {first['msg']}", str(folder / EXPERIMENT), column=at)
         ) from None
-    return FinishedRun(folder, record, experiment, load_models(folder), read_lineage(folder / LINEAGE))
+    return FinishedRun(folder, record, experiment, load_models(folder, files), read_lineage(folder / LINEAGE))

@@ -7,7 +7,7 @@ Runs that differ in nothing but the seed of one experiment are seeds of the same
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,35 +108,50 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, name: str) -> RunFolder:
-    location = str(path)
-    try:
-        record = read_json(path / PROVENANCE)
-        command, version = record["command"], int(record.get("schema_version", 0))
-        files = dict(record.get("files", {}))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        remedy = "name a folder that `hybridcx run` or `hybridcx compare` made, or a file of predictions"
-        raise InputError(
-            Problem(f"no finished report: there is no {PROVENANCE} of ours", location, remedy=remedy)
-        ) from None
-    if version > SCHEMA_VERSION:
-        rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})"
-        raise InputError(Problem(rule, location, remedy="update hybridcx"))
+    record = finished_record(
+        path, "name a folder that `hybridcx run` or `hybridcx compare` made, or a file of predictions"
+    )
+    command, files = record["command"], dict(record.get("files", {}))
     if command not in COMMANDS:
         raise InputError(
             Problem(
-                f"results of `hybridcx {command}` hold no predictions", location, remedy="name a run or a comparison"
+                f"results of `hybridcx {command}` hold no predictions", str(path), remedy="name a run or a comparison"
             )
         )
-    file = next((path / f for f in LEDGERS if (path / f).is_file()), None)
-    if file is None:
-        raise InputError(Problem("the folder has no predictions", location, remedy="make the report again"))
-    if files.get(file.name) != sha256_file(file):
-        rule = "the predictions are not those that the report was made from"
-        raise InputError(Problem(rule, str(file), remedy="make the report again, or compare the file itself"))
-    ledger = _ledger(file)
+    file, ledger = checked_ledger(path, files)
     if command == "run":
         _saw_no_test_case(path / LINEAGE, files, ledger)
     return RunFolder(name, record, ledger, file, _positive(path) or record["options"].get("positive"))
+
+
+def finished_record(path: Path, remedy: str) -> dict[str, Any]:
+    """The provenance of the finished report in a folder: with its command and the hashes of its files.
+
+    Raises InputError for a folder without one, and one of a newer hybridcx.
+    """
+    try:
+        record: dict[str, Any] = read_json(path / PROVENANCE)
+        version, _ = int(record.get("schema_version", 0)), str(record["command"])
+        dict(record.get("files", {}))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(
+            Problem(f"no finished report: there is no {PROVENANCE} of ours", str(path), remedy=remedy)
+        ) from None
+    if version > SCHEMA_VERSION:
+        rule = f"the folder was made by a newer hybridcx (schema {version}, this one knows {SCHEMA_VERSION})"
+        raise InputError(Problem(rule, str(path), remedy="update hybridcx"))
+    return record
+
+
+def checked_ledger(path: Path, files: Mapping[str, str]) -> tuple[Path, pd.DataFrame]:
+    """The file of the predictions of a report and its rows. Raises InputError where it is absent or not the one of the hashes `files`."""
+    file = next((path / f for f in LEDGERS if (path / f).is_file()), None)
+    if file is None:
+        raise InputError(Problem("the folder has no predictions", str(path), remedy="make the report again"))
+    if files.get(file.name) != sha256_file(file):
+        rule = "the predictions are not those that the report was made from"
+        raise InputError(Problem(rule, str(file), remedy="make the report again, or compare the file itself"))
+    return file, _ledger(file)
 
 
 def _saw_no_test_case(lineage: Path, files: dict[str, str], ledger: pd.DataFrame) -> None:
@@ -152,7 +167,11 @@ def _ledger(file: Path) -> pd.DataFrame:
     if file.suffix == ".parquet":
         return read_report_parquet(file)
     return pd.read_csv(
-        file, dtype={"case_id": str, "patient_id": str, "model": str}, keep_default_na=False, na_values=["NA"]
+        file,
+        dtype={"case_id": str, "patient_id": str, "model": str},
+        keep_default_na=False,
+        na_values=["NA"],
+        float_precision="round_trip",
     )
 
 

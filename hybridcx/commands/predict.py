@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,8 +154,8 @@ def predicted_cases(
     finished = finished_run(run, device)
     models, rule = finished.models, finished.experiment.cohort.labels
     names = None if pseudonymise is None else pseudonyms(pseudonymise, None if folder is None else folder.path)
-    with_readers = any(c.startswith("reader_") for c in _header(Path(manifest)))
-    labels_by = rule if rule.rule != "given" and with_readers else GIVEN
+    with_readers = rule.rule != "given" and _has_readings(Path(manifest))
+    labels_by = rule if with_readers else GIVEN
     cohort = read_manifest(manifest, same_bytes="warn", labels=models.labels, labels_by=labels_by)
     for problem in cohort.warnings if names is None else names.problems(cohort.warnings):
         progress.say(f"Warning: {problem}")
@@ -188,33 +187,34 @@ def predicted_cases(
     return Predicted(ledger, applied.models, overlap, tuple(notes), inputs, models.labels[1]), finished
 
 
-def _header(manifest: Path) -> Sequence[str]:
+def _has_readings(manifest: Path) -> bool:
     from hybridcx.cohort.cohort import OPTIONAL, REQUIRED
     from hybridcx.records.strict_csv import scan_csv
 
     table, _ = scan_csv(manifest, tuple(c for c in REQUIRED if c != "label"), OPTIONAL)
-    return () if table is None else list(map(str, table.frame.columns))
+    return table is not None and any(str(c).startswith("reader_") for c in table.frame)
 
 
 def _patients_of(training: str | Path, finished: FinishedRun) -> frozenset[str]:
     """The patients of the training and validation cases, from the run's manifest. Raises InputError where it is another one."""
-    from hybridcx.cohort.manifest import read_manifest
+    from hybridcx.records.strict_csv import scan_csv
 
-    cohort = read_manifest(training, same_bytes="warn", labels=finished.models.labels)
-    if sha256_file(Path(training)) != finished.record["inputs"].get("manifest"):
+    path = Path(training)
+    table, problems = scan_csv(path, ("case_id", "patient_id"), ())
+    if table is None:
+        raise InputError(p for p in problems if p.severity == "error")
+    if sha256_file(path) != finished.record["inputs"].get("manifest"):
         raise InputError(
             Problem(
-                "this is not the manifest that the run was made from",
-                str(training),
-                remedy="give the run's own manifest",
+                "this is not the manifest that the run was made from", str(path), remedy="give the run's own manifest"
             )
         )
     fitted = {case for fit in finished.lineage for case in fit.case_ids}
-    frame = cohort.frame
-    if not (mine := frame["case_id"].isin(fitted)).any():
+    mine = table.frame["case_id"].isin(fitted)
+    if not mine.any():
         rule = "none of the run's training cases is in this manifest (the run has pseudonyms?)"
-        raise InputError(Problem(rule, str(training), remedy="use the cache of the machine that made the run"))
-    return frozenset(frame.loc[mine, "patient_id"])
+        raise InputError(Problem(rule, str(path), remedy="use the cache of the machine that made the run"))
+    return frozenset(table.frame.loc[mine, "patient_id"])
 
 
 def _overlap_notes(overlap: pd.DataFrame, n: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hybridcx.analysis.external import validation_tables
-from hybridcx.commands.finished_runs import LEDGERS
+from hybridcx.commands.finished_runs import checked_ledger
 from hybridcx.commands.options import (
     Also,
     By,
@@ -33,12 +33,10 @@ from hybridcx.errors import InputError, Problem
 from hybridcx.narrative.external import external_content
 from hybridcx.progress import OfPython, Progress
 from hybridcx.records.predictions import Predictions, predictions_from_frame
-from hybridcx.records.report_parquet import read_report_parquet
 from hybridcx.report.checklists.evidence import checklist
 from hybridcx.report.content import Content
 from hybridcx.report.formats.all_forms import forms_of
 from hybridcx.report.formats.csv import write_table
-from hybridcx.store.artefacts import sha256_file
 from hybridcx.store.report_folder import OutputFolder
 from hybridcx.vocabulary.extras import need
 from hybridcx.vocabulary.run import FURTHER_COLUMN, LEDGER
@@ -169,14 +167,7 @@ def _sides(predicted: Predicted, finished: FinishedRun) -> Validated:
 
 def _inside(finished: FinishedRun, models: set[str]) -> pd.DataFrame:
     """The run's predictions on its test cases, by the models that were applied."""
-    name = next((n for n in LEDGERS if (finished.folder / n).is_file()), None)
-    if name is None or finished.record["files"].get(name) != sha256_file(finished.folder / name):
-        rule = "the run has no predictions" if name is None else "the predictions are not those that the run wrote"
-        raise InputError(Problem(rule, str(finished.folder / (name or LEDGERS[0])), remedy="make the report again"))
-    path = finished.folder / name
-    frame = read_report_parquet(path) if path.suffix == ".parquet" else pd.read_csv(
-        path, dtype={"case_id": str, "patient_id": str, "model": str}, keep_default_na=False, na_values=["NA"], float_precision="round_trip"
-    )  # fmt: skip
+    _, frame = checked_ledger(finished.folder, finished.record["files"])
     readings = [c for c in frame if str(c).startswith("reader_") or c == "label_given"]
     frame = frame[(frame["split"] == "test") & frame["model"].isin(models)]
     return frame.drop(columns=readings).reset_index(drop=True)

@@ -141,7 +141,7 @@ def _extract(
                 penultimate = caught.pop().float()
                 if (
                     penultimate.ndim == 4
-                ):  # a last layer that is a 1 x 1 convolution, as SqueezeNet's: the average commutes with the 1 x 1 convolution
+                ):  # the last layer is a 1 x 1 convolution, as SqueezeNet's: the average commutes with it
                     penultimate = penultimate.mean(dim=(2, 3))
                 if append is not None:
                     append(penultimate[:n_rows].cpu().numpy())

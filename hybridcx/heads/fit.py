@@ -110,8 +110,10 @@ def fit_heads(
                 on_progress(done, total)
 
         for head, candidates in plan:
-            said = (*notes, *_balance_notes(head, class_weight))
-            fitted[head.name] = _fit_one(head, candidates, prepared, codes, seed, threads, said, advance, class_weight)
+            own_notes = (*notes, *_balance_notes(head, class_weight))
+            fitted[head.name] = _fit_one(
+                head, candidates, prepared, codes, seed, threads, own_notes, advance, class_weight
+            )
     return fitted
 
 

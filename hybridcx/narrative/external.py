@@ -30,9 +30,9 @@ METHODS = (
     "cases, in which any model discriminates less).",
 )
 RECALIBRATED = (
-    "Recalibration: intercept alone, or intercept and slope, fitted by maximum likelihood on {fitted} of the new cases and measured on the other "
-    "{n}, on which nothing was fitted. Percentile bootstrap over the patients of both parts, the update fitted again in each resample. It does not "
-    "change the ranking, and so not the AUROC. The other tables are those of the scores as they are."
+    "Recalibration: intercept alone, or intercept and slope, fitted by maximum likelihood on {fitted} of the new cases ({part}) and measured "
+    "on the other {n}, on which nothing was fitted. Percentile bootstrap over the patients of both parts, the update fitted again in each "
+    "resample. It does not change the ranking, and so not the AUROC. The other tables are those of the scores as they are."
 )
 
 
@@ -55,7 +55,7 @@ def external_content(
     fitted = recalibration[recalibration["estimate"].notna()]
     if len(fitted):
         first = fitted.iloc[0]
-        methods.append(RECALIBRATED.format(fitted=int(first["n.fitted"]), n=int(first["n"])))
+        methods.append(RECALIBRATED.format(fitted=int(first["n.fitted"]), n=int(first["n"]), part=first["part"]))
     return Content(
         title=f"External validation of {run}",
         command="validate",

@@ -113,15 +113,12 @@ def save_models(
         "chosen": _chosen(heads),
         "patients": _hidden(patients, store),
     }
-    index["files"] = {
-        p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()
-    }
     write_atomic(folder / INDEX, json.dumps(index, indent=1, sort_keys=True))
     return places
 
 
-def load_models(run: Path) -> TrainedModels:
-    """Read the models of the run in the folder `run`; every file is compared with its hash.
+def load_models(run: Path, recorded: Mapping[str, str]) -> TrainedModels:
+    """Read the models of the run in the folder `run`; every file that is used is compared with its hash in `recorded`, the run's provenance.
 
     Raises InputError for a run without models, of a newer schema, and for files that are missing or changed.
     """
@@ -140,7 +137,10 @@ def load_models(run: Path) -> TrainedModels:
             raise InputError(
                 Problem("the models were saved by a newer hybridcx", str(folder / INDEX), remedy="update hybridcx")
             )
-        files: dict[str, str] = dict(index["files"])
+        prefix, apart = f"{FOLDER}/", (".md", ".onnx", "onnx.json")  # for readers and other programs
+        files = {
+            n.removeprefix(prefix): d for n, d in recorded.items() if n.startswith(prefix) and not n.endswith(apart)
+        }
         problems = [
             Problem("a file of the models is missing or changed", str(folder / name), remedy=remedy)
             for name, digest in files.items()

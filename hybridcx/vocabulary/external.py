@@ -78,7 +78,7 @@ CASE_MIX = Table(
     "case_mix",
     {
         "variable": Column(
-            "what is described", "cases, patients, prevalence, score (of a model), a column of the manifest"
+            "what is described", "cases, patients, prevalence, score, log odds (of a model), a column of the manifest"
         ),
         "model": Column("the model whose scores are described; NA elsewhere", "text, or NA"),
         "level": Column("mean, sd, or a value of the column", "text, or NA"),
@@ -111,6 +111,7 @@ RECALIBRATION = Table(
         ),
         "intercept": Column("the fitted intercept, on the scale of log odds", NUMBER, "number"),
         "slope": Column("the fitted slope of the log odds", NUMBER, "number"),
+        "part": Column("how the part that was fitted on was chosen", "text, or NA"),
         "n.fitted": Column("cases of the recalibration part", COUNT, "integer"),
         "n": Column("cases of the other part", COUNT, "integer"),
         "n.resamples": Column("resamples requested", COUNT, "integer"),

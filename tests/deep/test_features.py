@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from studied import STUDIED
 from torchvision.models import get_model
 
 from hybridcx.deep import features
@@ -17,22 +18,13 @@ from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1)
 VGGS = ("vgg16", "vgg19")
-STUDY = (
-    "vgg16",
-    "vgg19",
-    "resnet101",
-    "densenet201",
-    "alexnet",
-    "mobilenet_v2",
-    "squeezenet1_1",
-)  # all others: test_every_network.py
 
 
 def images(n=5, size=64, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in STUDY])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in STUDIED])
 def test_last_layer_on_penultimate_features_gives_the_logits(name):
     row = NETWORKS[name]
     state = untrained_state(name, 0, last_layer_sd=0.1)  # logits far from the bias alone

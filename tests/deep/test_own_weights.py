@@ -182,13 +182,14 @@ def test_timms_names_of_networks_that_both_have(tmp_path, name, theirs):
     np.testing.assert_allclose(seen[0].numpy(), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [
         ("efficientnet_b0", "efficientnet_b0"),
-        pytest.param("convnext_tiny", "convnext_tiny", marks=pytest.mark.slow),
-        pytest.param("vit_b_32", "vit_base_patch32_224", marks=pytest.mark.slow),
-        pytest.param("swin_t", "swin_tiny_patch4_window7_224", marks=pytest.mark.slow),
+        ("convnext_tiny", "convnext_tiny"),
+        ("vit_b_32", "vit_base_patch32_224"),
+        ("swin_t", "swin_tiny_patch4_window7_224"),
     ],
 )
 def test_other_files_of_timm_are_sent_to_timms_network(tmp_path, name, theirs):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from constructed import NAME, Constructed
 from safetensors.torch import save_file
+from studied import STUDIED
 
 from hybridcx.deep.features import untrained_state
 from hybridcx.deep.model import build
@@ -18,15 +19,6 @@ from hybridcx.experiment.file import ComputeSection
 from hybridcx.vocabulary.networks import NETWORKS
 
 CPU = ComputeSection(device="cpu", threads=1)
-STUDY = (
-    "vgg16",
-    "vgg19",
-    "resnet101",
-    "densenet201",
-    "alexnet",
-    "mobilenet_v2",
-    "squeezenet1_1",
-)  # all others: test_every_network.py
 VGGS = ("vgg16", "vgg19")
 SIZE = 64
 NETWORK = Constructed()
@@ -76,7 +68,7 @@ def test_both_maps_find_a_planted_square_and_not_the_one_that_speaks_against_the
         assert cam.max() > runner_up + 0.01
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in STUDY])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VGGS else n for n in STUDIED])
 def test_grad_cam_is_its_definition_in_every_network(name):
     """The plain model with hooks on torchvision's own layer, and the formula by hand."""
     state = untrained_state(name, 0, last_layer_sd=0.1)

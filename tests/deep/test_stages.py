@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from studied import STUDIED
 
 from hybridcx.deep.model import build
 from hybridcx.deep.optimizer import parameter_groups
@@ -9,18 +10,8 @@ from hybridcx.deep.stages import Learner, learning_stages, n_stages, stages
 from hybridcx.experiment.file import TrainSection
 from hybridcx.vocabulary.networks import NETWORKS
 
-STUDY = (
-    "vgg16",
-    "vgg19",
-    "resnet101",
-    "densenet201",
-    "alexnet",
-    "mobilenet_v2",
-    "squeezenet1_1",
-)  # all others: test_every_network.py
 
-
-@pytest.mark.parametrize("name", STUDY)
+@pytest.mark.parametrize("name", STUDIED)
 def test_the_stages_applied_in_turn_are_the_network(name):
     row = NETWORKS[name]
     torch.manual_seed(0)

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from shared import drawn_cohort
 
 from hybridcx.commands.run import run
 from hybridcx.errors import InputError
@@ -11,9 +12,8 @@ from hybridcx.experiment.file import parse_experiment
 
 TEXT = """
 name = "weighted"
-[cohort.phantom]
-patients = 60
-seed = 3
+[cohort]
+manifest = "phantom/manifest.csv"
 [images]
 size_px = 32
 [networks]
@@ -36,7 +36,8 @@ n_bootstrap = 100
 """
 
 
-def test_a_run_with_weights_says_so_and_shares_no_results_with_one_without(here):
+def test_a_run_with_weights_says_so_and_shares_no_results_with_one_without(here, tmp_path_factory):
+    cohort = drawn_cohort(tmp_path_factory, "imbalance")
     found = {}
     for name, train, heads in (
         ("plain", "", ""),
@@ -44,7 +45,7 @@ def test_a_run_with_weights_says_so_and_shares_no_results_with_one_without(here)
         ("sampled", 'sampling = "balanced"', ""),
     ):
         (here / f"{name}.toml").write_text(TEXT.format(train=train, heads=heads), encoding="utf-8")
-        run(str(here / f"{name}.toml"), out=str(here / name))
+        run(str(here / f"{name}.toml"), base=cohort, out=str(here / name), images=False)
         found[name] = pd.read_csv(next((here / name).rglob("predictions.csv")))
     scores = {n: t.pivot_table(index="case_id", columns="model", values="score") for n, t in found.items()}
     for model in ("squeezenet1_1", "squeezenet1_1:untrained+logistic"):

@@ -23,7 +23,7 @@ from hybridcx.experiment.file import (
     RepeatSection,
     SplitSection,
 )
-from hybridcx.pipeline.trained_models import load_models
+from hybridcx.pipeline.trained_models import TrainedModels, load_models
 
 HEADS = HeadsSection(names=["logistic", "svm_linear", "xgboost"], folds=3, networks=["mobilenet_v2"])
 OURS = {
@@ -74,6 +74,11 @@ def predicted(finished: Path, cohort: Path):
     return hybridcx.predict(finished, cohort / "phantom/outside.csv", out=cohort / "new", cache=cohort / "cache")
 
 
+def models_of(folder: Path) -> TrainedModels:
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    return load_models(folder, record["files"])
+
+
 def ledger(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "predictions.parquet")
 
@@ -109,7 +114,7 @@ def test_new_cases_are_predicted_with_their_lineage(predicted, finished, cohort)
     assert not set(new["patient_id"]) & set(manifest["patient_id"])
     models = pd.read_csv(cohort / "new/models.csv")
     assert len(models) == new["model"].nunique()
-    recorded = load_models(finished)
+    recorded = models_of(finished)
     weights = {n.network: recorded.hash_of(n.weights) for n in recorded.networks}
     own = models[models["head"].isna() & models["network"].isin(weights)].set_index("model")
     assert {m: own.loc[m, "weights.sha256"] for m in weights} == weights
@@ -359,7 +364,7 @@ def test_a_model_card_stands_beside_the_weights(finished, cohort):
     card = (finished / "models/mobilenet_v2/card.md").read_text(encoding="utf-8")
     for said in ("tells abnormal (positive) from normal", "## Training data", "| mobilenet_v2+logistic |", "## Limits"):
         assert said in card
-    assert load_models(finished).networks[1].network == "mobilenet_v2"
+    assert models_of(finished).networks[1].network == "mobilenet_v2"
 
 
 @pytest.mark.slow
