@@ -53,8 +53,8 @@ def model_card(
         f"- {train.optimizer}, learning rate {train.learning_rate:g}, epochs {train.epochs}, cases per mini-batch {train.batch_size}."
         if experiment.train.enabled
         else "- Not fine-tuned: heads on the features of these weights.",
-        f"- Class weights in the loss: {train.class_weights}; sampling: {train.sampling}; heads: {experiment.heads.class_weight}. "
-        "With weights, probabilities are those of a population so weighted, not of the cohort.",
+        f"- Class weights in the loss: {train.class_weights}; sampling: {train.sampling}; heads: {experiment.heads.class_weight}."
+        + _weighted(experiment, row.name),
         f"- Images: {images.size_px} x {images.size_px} pixels, padding {images.pad}, resized by {images.resample}; mean {list(row.mean)}, "
         f"standard deviation {list(row.std)}.",
         f"- Trained weights: SHA-256 {described.get('trained_sha256') or 'none'}.",
@@ -85,6 +85,14 @@ def model_card(
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _weighted(experiment: Experiment, name: str) -> str:
+    """The effect of class weights on calibration; "" without any."""
+    train = experiment.train_of(name)
+    if (train.class_weights, train.sampling, experiment.heads.class_weight) == ("none", "none", "none"):
+        return ""
+    return " Probabilities are those of a population so weighted, not of the cohort: calibrate before use."
 
 
 def _value(row: shown_rows.Row | None, metric: str) -> str:
