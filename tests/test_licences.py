@@ -15,7 +15,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("deep", "dask", "dicom", "excel", "onnx", "spss", "timm", "word")
+EXTRAS = ("deep", "dask", "dicom", "excel", "onnx", "spss", "tensorboard", "timm", "word")
 FREE = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|HPND|Unlicense|Zlib|public domain)", re.I
 )

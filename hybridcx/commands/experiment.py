@@ -17,6 +17,7 @@ from hybridcx.cohort.record import READINGS
 from hybridcx.commands.check import with_every_problem
 from hybridcx.commands.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.deep.devices import device_line
+from hybridcx.deep.tensorboard import write_curves
 from hybridcx.experiment.file import Experiment
 from hybridcx.narrative.model_card import model_card
 from hybridcx.narrative.run import run_content
@@ -98,6 +99,8 @@ def run_experiment(
         places = _write_models(new, run, data, results, names) if with_models else {}
         if "onnx" in forms:
             _write_onnx(new, run, data, results, places)
+        if "tensorboard" in forms:
+            write_curves(results.outcome.histories, new / "tensorboard")
         content = _write_report(folder, run, data, results, casebook, names, forms, clock, places)
     return results.tables, content, results.outcome.ledger
 
@@ -166,10 +169,11 @@ def _write_onnx(folder: Path, run: Run, data: RunData, results: RunResults, plac
         path = places[network.network, network.unit] / "model.onnx"
         images = np.asarray(data.images.images[:ONNX_IMAGES])
         run.progress.say(f"ONNX: {network.network}{f' ({network.unit})' if network.unit else ''}.")
-        difference = export_onnx(network_of(run.experiment, network.network), network.weights, path, images)
+        probability, feature = export_onnx(network_of(run.experiment, network.network), network.weights, path, images)
         record[path.relative_to(folder).as_posix()] = {
             "images_compared": len(images),
-            "largest_difference_of_a_probability": difference,
+            "largest_difference_of_a_probability": probability,
+            "largest_difference_of_a_feature": feature,  # in units of the largest feature
         }
     write_atomic(folder / FOLDER / "onnx.json", json.dumps(record, indent=1, sort_keys=True))
 

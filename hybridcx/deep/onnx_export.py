@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hybridcx.deep.features import softmax_positive
+from hybridcx.deep.features import extract, softmax_positive
 from hybridcx.deep.model import build, last_layer, normaliser
 from hybridcx.errors import StoppedError
+from hybridcx.experiment.file import ComputeSection
 from hybridcx.vocabulary.networks import Network
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability between ONNX Runtime and ours."""
+"""Largest difference of a probability between ONNX Runtime and ours, and of a feature in units of the largest feature."""
 
 
 class _Exported(nn.Module):
@@ -34,17 +35,17 @@ class _Exported(nn.Module):
         return logits, features.mean(dim=(2, 3)) if features.ndim == 4 else features
 
 
-def export_onnx(row: Network, weights: Path, path: Path, images: np.ndarray) -> float:
+def export_onnx(row: Network, weights: Path, path: Path, images: np.ndarray) -> tuple[float, float]:
     """Write the network with these weights as an ONNX file: input `images`, outputs `logits` and `features`, any number of images.
 
     Parameters
     ----------
     row : the network; weights : its safetensors file; path : the file to write.
-    images : uint8, (n, H, H, 3), on which ONNX Runtime and our network are compared.
+    images : uint8, (n, H, H, 3), on which ONNX Runtime is compared with our own extraction (`extract`).
 
     Returns
     -------
-    The largest absolute difference of the positive class's probability.
+    The largest absolute difference of the positive class's probability, and that of a feature in units of the largest feature.
 
     Raises
     ------
@@ -53,10 +54,10 @@ def export_onnx(row: Network, weights: Path, path: Path, images: np.ndarray) -> 
     """
     import onnxruntime
 
+    ours = extract(row, weights, images, ComputeSection(device="cpu"))
+    assert ours.logits is not None
     module = _Exported(row, build(row, load_file(weights), channels_last=False)).eval()
     x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
-    with torch.inference_mode():
-        ours = softmax_positive(module(x)[0].double().numpy())
     program = torch.onnx.export(
         module, (x[:2],), dynamo=True, input_names=["images"], output_names=["logits", "features"],
         dynamic_shapes={"images": {0: torch.export.Dim("n")}}, verbose=False,
@@ -64,11 +65,13 @@ def export_onnx(row: Network, weights: Path, path: Path, images: np.ndarray) -> 
     assert program is not None
     program.save(path, external_data=False)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    theirs = softmax_positive(np.asarray(session.run(["logits"], {"images": x.numpy()})[0], dtype=np.float64))
-    difference = float(np.abs(ours - theirs).max())
-    if not difference <= TOLERANCE:
+    logits, features = (np.asarray(a, dtype=np.float64) for a in session.run(None, {"images": x.numpy()}))
+    probability = float(np.abs(softmax_positive(ours.logits) - softmax_positive(logits)).max())
+    feature = float(np.abs(ours.features - features).max() / np.abs(ours.features).max())
+    if not max(probability, feature) <= TOLERANCE:
         path.unlink()
         raise StoppedError(
-            f"The ONNX file of {row.name} computes something else: a probability differs by {difference:.2g}, {TOLERANCE:g} is allowed."
+            f"The ONNX file of {row.name} computes something else: a probability differs by {probability:.2g} and a feature by {feature:.2g} of the "
+            f"largest, {TOLERANCE:g} is allowed."
         )
-    return difference
+    return probability, feature

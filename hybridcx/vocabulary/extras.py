@@ -37,6 +37,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "spss": Extra({"pyreadstat": "pyreadstat"}),
         "timm": Extra({"timm": "timm"}),
         "onnx": Extra({"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"}),
+        "tensorboard": Extra({"tensorboard": "tensorboard"}),
         "dask": Extra({"distributed": "distributed"}),
     }
 )

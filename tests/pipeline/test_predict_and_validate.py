@@ -372,10 +372,15 @@ def test_onnx_computes_what_we_compute(finished, cohort, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     experiment = small_experiment(**{**OURS, "heads": HeadsSection(names=[]), "ensembles": EnsemblesSection()})
     out = tmp_path / "exported"
-    hybridcx.run(experiment, base=cohort, out=out, cache=cohort / "cache", jobs=1, images=False, also="onnx")
+    hybridcx.run(
+        experiment, base=cohort, out=out, cache=cohort / "cache", jobs=1, images=False, also="onnx,tensorboard"
+    )
     record = json.loads((out / "models/onnx.json").read_text(encoding="utf-8"))
     assert set(record) == {"models/mobilenet_v2/model.onnx", "models/squeezenet1_1/model.onnx"}
-    assert all(r["largest_difference_of_a_probability"] <= 1e-4 for r in record.values())
+    for compared in record.values():
+        assert 0 <= compared["largest_difference_of_a_probability"] <= 1e-4
+        assert 0 < compared["largest_difference_of_a_feature"] <= 1e-4
+    assert {p.parent.name for p in out.glob("tensorboard/*/*tfevents*")} == {"mobilenet_v2", "squeezenet1_1"}
     session = onnxruntime.InferenceSession(
         str(out / "models/mobilenet_v2/model.onnx"), providers=["CPUExecutionProvider"]
     )
@@ -392,5 +397,5 @@ def test_onnx_computes_what_we_compute(finished, cohort, tmp_path):
 
 
 def test_exports_belong_to_a_run(predicted):
-    with pytest.raises(InputError, match="exports trained models"):
+    with pytest.raises(InputError, match="exports what was trained"):
         hybridcx.compare(predicted.predictions, positive="abnormal", also="onnx")

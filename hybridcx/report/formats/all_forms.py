@@ -17,8 +17,11 @@ FORMS = {
     "figures": "figures/, every figure as SVG and PNG",
     "paper": "paper.md and references.bib, text for a paper's methods and results",
 }
-EXPORTS = {"onnx": "models/NETWORK/model.onnx, each fine-tuned network for ONNX, compared with ours"}
-"""Forms of the trained models, which `run` alone has and "all" leaves out."""
+EXPORTS = {
+    "onnx": "models/NETWORK/model.onnx, each fine-tuned network for ONNX, compared with ours",
+    "tensorboard": "tensorboard/, the learning curves for TensorBoard",
+}
+"""Forms of trainings and trained models, which `run` alone has and "all" leaves out."""
 REMOVED = {
     "markdown": "pandoc writes Markdown from report.html or report.docx",
     "parquet": "pandas writes Parquet from the CSVs: pandas.read_csv(...).to_parquet(...)",
@@ -35,7 +38,7 @@ def forms_of(also: str | Sequence[str], *, exports: bool = False) -> tuple[str, 
     texts = [also] if isinstance(also, str) else list(also)
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     known = {**FORMS, **(EXPORTS if exports else {})}
-    of_run = dict.fromkeys(EXPORTS, "it exports trained models: give it to `hybridcx run`")
+    of_run = dict.fromkeys(EXPORTS, "it exports what was trained: give it to `hybridcx run`")
     problems = [
         Problem(f"--also takes {', '.join(known)} or all", value=name, remedy=(REMOVED | of_run).get(name))
         for name in names
