@@ -1,8 +1,9 @@
 """hybridcx: evaluate medical image classifiers, deep and classical together, with the statistics that belong to it.
 
 Each command of the command line is a function here: `hybridcx.run`, `hybridcx.predict`, `hybridcx.validate`, `hybridcx.compare`,
-`hybridcx.agreement`, `hybridcx.audit`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.demo`, `hybridcx.phantom`, `hybridcx.cohort`;
-`hybridcx.estimate` is `run --dry-run`, and `hybridcx.plan` has a function for each question of planning, such as `hybridcx.plan.mcnemar`.
+`hybridcx.agreement`, `hybridcx.audit`, `hybridcx.check`, `hybridcx.verify`, `hybridcx.qualify`, `hybridcx.demo`, `hybridcx.phantom`,
+`hybridcx.cohort`; `hybridcx.estimate` is `run --dry-run`, and `hybridcx.plan` has a function for each question of planning, such as
+`hybridcx.plan.mcnemar`.
 Python alone has, for scikit-learn, `hybridcx.compare_estimators`, `hybridcx.FineTunedNetwork` and `hybridcx.PenultimateFeatures`;
 `hybridcx.read_predictions` (what other programs exported); and `hybridcx.stats` (statistics on arrays). Each is loaded when it is first used,
 so that `import hybridcx` is fast.
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hybridcx.estimators.features import PenultimateFeatures
     from hybridcx.estimators.network import FineTunedNetwork
     from hybridcx.experiment.file import Experiment, read_experiment
+    from hybridcx.qualification.qualify import Qualification, qualify
     from hybridcx.verification.verify import Verification, verify
 
 MODULES = {  # the module of each public name
@@ -47,6 +49,7 @@ MODULES = {  # the module of each public name
     "PenultimateFeatures": "hybridcx.estimators.features",
     "Predicted": "hybridcx.commands.predict",
     "Problem": "hybridcx.errors",
+    "Qualification": "hybridcx.qualification.qualify",
     "Report": "hybridcx.commands.result",
     "StoppedError": "hybridcx.errors",
     "Verification": "hybridcx.verification.verify",
@@ -60,6 +63,7 @@ MODULES = {  # the module of each public name
     "estimate": "hybridcx.commands.estimate",
     "phantom": "hybridcx.commands.phantom",
     "predict": "hybridcx.commands.predict",
+    "qualify": "hybridcx.qualification.qualify",
     "read_experiment": "hybridcx.experiment.file",
     "read_predictions": "hybridcx.commands.read_predictions",
     "run": "hybridcx.commands.run",
@@ -79,6 +83,7 @@ __all__ = [
     "PenultimateFeatures",
     "Predicted",
     "Problem",
+    "Qualification",
     "Report",
     "StoppedError",
     "Verification",
@@ -93,6 +98,7 @@ __all__ = [
     "phantom",
     "plan",
     "predict",
+    "qualify",
     "read_experiment",
     "read_predictions",
     "run",

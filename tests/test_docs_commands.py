@@ -21,6 +21,7 @@ INLINE = re.compile(r"`(hybridcx [a-z][^`\n]*)`")
 TRAINS = "trains networks: tests/pipeline/ runs the command on small experiments"
 CLUSTER = "needs a running Dask cluster: tests/workers/ and tests/system/ start one"
 INSTALLS = "changes the start-up file of the user's shell: tests/cli/test_help.py asks for completions"
+SIMULATES = "simulates for a minute; tests/qualification has both options"
 DICOM = "needs DICOM files: tests/cohort/test_folders.py writes some"
 NOT_RUN = {
     "hybridcx run study.toml --pseudonymise ../study.key": TRAINS,
@@ -28,6 +29,7 @@ NOT_RUN = {
     "hybridcx run experiment.toml --scheduler tls://127.0.0.1:8786": CLUSTER,
     "hybridcx cohort dicom --labels labels.csv --out cohort.csv": DICOM,
     "hybridcx --install-completion": INSTALLS,
+    "hybridcx qualify --out qualification --thorough --cases our_cases.csv": SIMULATES,
 }
 """Commands in blocks that are only parsed -> why."""
 

@@ -4,11 +4,13 @@
 
 experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column),
 reference/vocabulary.md, the tables of which_test.md from analysis/methods.py, a page for each method in methods/ and the tables of methods.md
-from the method cards, and those of statistics.md from the docstrings. Tests compare the committed files with this script's output.
+from the method cards, traceability.md from these and from the cases of `hybridcx qualify`, the tables of statistics.md from the docstrings. Tests
+compare the committed files with this script's output.
 """
 
 from __future__ import annotations
 
+import csv
 import importlib
 import inspect
 import json
@@ -28,6 +30,8 @@ from hybridcx.analysis.slices import Slice
 from hybridcx.experiment.file import Experiment, keys_table
 from hybridcx.experiment.presets import PRESETS, preset
 from hybridcx.experiment.train import TrainSection
+from hybridcx.qualification import qualify as qualification
+from hybridcx.qualification.case import Case
 from hybridcx.vocabulary import METHODS, METRICS, VERDICTS, Evidence
 from hybridcx.vocabulary.domains import DOMAINS, Domain, domains_of
 from hybridcx.vocabulary.methods import Method, Use
@@ -429,6 +433,70 @@ def statistics(page: str) -> str:
     )
 
 
+SIMULATED = {  # files with simulated coverage and type I error
+    "hybridcx/vocabulary/simulations.csv": ("use", "method"),
+    "hybridcx/vocabulary/simulations_dependent.csv": ("use", "method"),
+    "reports/coverage/coverage.csv": ("", "method"),
+}
+
+
+def traceability() -> str:
+    """The matrix from each statistic to its source, function, tests, reference values, simulated domain and page. Raises KeyError for a gap."""
+    found: dict[tuple[str, str], list[Case]] = {}
+    for case in (c for of_file in qualification.STATISTICS for c in of_file()):
+        found.setdefault((case.statistic, case.function), []).append(case)
+    lines = [
+        "# Traceability",
+        "",
+        "Made by `python experiments/maintenance/make_docs.py` from the method cards, the cases of `hybridcx qualify` and the simulations.",
+        "Each line is a use of a method: its source, its functions in `hybridcx.stats`, their tests in `tests/stats`, what they are held against,",
+        "how many reference values `hybridcx qualify` compares on the user's machine, where coverage or type I error was simulated, from which size",
+        "it is recommended, and its page. A test fails where one of these is missing.",
+        "",
+        "## Methods",
+        "",
+        "| method | use | source | functions | tests | held against | qualification | simulated | recommended | page |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, card in METHODS.items():
+        for e in card.evidence:
+            values = sum(len(found[name, f]) for f in e.functions)
+            domains = [d for d in DOMAINS if (d.use, d.method) == (e.use, name)]
+            recommended = "; ".join(dict.fromkeys(f"{', '.join(d.metrics)}: {d.text}" for d in domains)) or (
+                "not recommended" if e.use in ("interval", "comparison") else "no rule"
+            )
+            cells = [
+                f"`{name}`", USES[e.use], e.source, ", ".join(f"`{f}`" for f in e.functions), ", ".join(f"`{t}`" for t in e.tests), e.reference,
+                f"{values} values", ", ".join(f"`{f}`" for f in _simulated(e.use, name)), recommended, f"[page](methods/{page_of(name)}.md)",
+            ]  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Metrics", "", "| metric | formula | functions | qualification |", "| --- | --- | --- | --- |"]
+    for name, metric in METRICS.items():
+        functions = {f: cases for (statistic, f), cases in found.items() if statistic == name}
+        if not functions:
+            raise KeyError(f"no reference value for {name}")
+        values = sum(map(len, functions.values()))
+        lines.append(
+            f"| `{name}` | {metric.formula.replace('|', chr(92) + '|')} | {', '.join(f'`{f}`' for f in functions)} | {values} values |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _simulated(use: str, name: str) -> list[str]:
+    """The files with simulations of a method; those of coefficients stand under their metric, those of adjustments after the test they adjust."""
+    files = []
+    for file, columns in SIMULATED.items():
+        with (ROOT / file).open(encoding="utf-8", newline="") as opened:
+            for row in csv.DictReader(opened):
+                of_use = not columns[0] or row["use"] == use
+                if of_use and name in (row["method"].split(", ")[0], row["method"].split(", ")[-1], row["metric"]):
+                    files.append(file)
+                    break
+    if not files:
+        raise KeyError(f"no simulation of {name} ({use})")
+    return files
+
+
 def pages() -> dict[str, str]:
     """File below docs/ -> its text."""
     return {
@@ -440,6 +508,7 @@ def pages() -> dict[str, str]:
         **{f"methods/{name}.md": method_page(name, cards) for name, cards in method_groups().items()},
         "which_test.md": which_test((DOCS / "which_test.md").read_text(encoding="utf-8")),
         "methods.md": methods((DOCS / "methods.md").read_text(encoding="utf-8")),
+        "traceability.md": traceability(),
         "statistics.md": statistics((DOCS / "statistics.md").read_text(encoding="utf-8")),
     }
 

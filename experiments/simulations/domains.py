@@ -1,6 +1,8 @@
 """Coverage and type I error of the recommended methods and of their rivals, for hybridcx/vocabulary/simulations.csv and reports/coverage/rivals.csv.
 
-    python experiments/simulations/domains.py [--replicates 5000] [--only counts one scores losses resampled] [--sizes 25 ...] [--out FILE] [--rivals]
+    python experiments/simulations/domains.py [--replicates 5000] [--only PART ...] [--sizes 25 ...] [--out FILE] [--rivals]
+
+Parts: counts, one, scores, losses, resampled, external.
 
 Cases are drawn with random class sizes at prevalences 0.1, 0.3 and 0.5. Counts: two models' calls with few or many discordant cases, equal models,
 and models that differ in opposite directions. Scores: binormal and correlated, calibrated or overconfident. A row tells how often the 95 % interval
@@ -21,10 +23,11 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from scipy.special import expit, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from hybridcx.analysis.methods import FEW_ERRORS
-from hybridcx.stats import calibration, paired, paired_metrics, precision_recall, proportions, roc
+from hybridcx.qualification.simulations import class_sizes, paired_law, scored_cases
+from hybridcx.stats import calibration, independent, paired, paired_metrics, precision_recall, proportions, roc
 from hybridcx.stats.confusion import Confusion, count_metrics, fraction
 from hybridcx.stats.resampling import intervals as bi
 from hybridcx.stats.resampling.bootstrap import bootstrap_replicates
@@ -65,19 +68,6 @@ def row(key: tuple[str, ...], n: int, prevalence: float, discordant: float, low,
         "undefined": round(1 - float(defined.mean()), 4), "width": round(float(np.median(high[defined] - low[defined])), 4),
         "replicates": low.size,
     }  # fmt: skip
-
-
-def paired_law(a: float, b: float, overlap: float) -> np.ndarray:
-    """Probabilities of right by both, the model, the comparator, neither; `overlap` 0: independent, 1: as few discordant cases as possible."""
-    only_a, only_b = a * (1 - b), b * (1 - a)
-    only_a += (max(a - b, 0) - only_a) * overlap
-    only_b += (max(b - a, 0) - only_b) * overlap
-    return np.array([a - only_a, only_a, only_b, 1 - a - only_b])
-
-
-def class_sizes(n: int, prevalence: float, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Random numbers of positives, each class with a case at least."""
-    return np.clip(rng.binomial(n, prevalence, size), 1, n - 1)
 
 
 def swapped_critical(cells: np.ndarray, metric: str, rng: np.random.Generator, swaps: int = 399) -> np.ndarray:
@@ -272,18 +262,6 @@ def one(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool)
                 )
 
 
-def scored_cases(
-    n: int, prevalence: float, distances, factors, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Truth (n,) and the scores (2, n) of two models; at least two cases of each class."""
-    y = rng.random(n) < prevalence
-    while min(y.sum(), n - y.sum()) < 2:
-        y = rng.random(n) < prevalence
-    noise, odds = rng.standard_normal((3, n)), np.log(prevalence / (1 - prevalence))
-    latent = [d * np.where(y, 0.5, -0.5) + (noise[0] + noise[1 + k]) / np.sqrt(2) for k, d in enumerate(distances)]
-    return y, np.array([expit((d * x + odds) * f) for d, x, f in zip(distances, latent, factors, strict=True)])
-
-
 def true_values(y: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """The metrics of many cases, as their true values."""
     lines = [calibration.calibration_line(y, s) for s in scores]
@@ -315,6 +293,19 @@ def resampled(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals:
         return percentiles(y, s, rng, rivals)
 
     yield from _of_scores(size, sizes, rng, limits)
+
+
+def external(size: int, sizes: Sequence[int], rng: np.random.Generator, rivals: bool) -> Iterator[Row]:
+    """Differences of two independent accuracies, as an external validation has them: MOVER from Wilson's limits, as many cases on both sides."""
+    for n in sizes:
+        for a, b in ((0.9, 0.9), (0.97, 0.97), (0.9, 0.8)):
+            sides = [[proportions.wilson(int(x), n) for x in rng.binomial(n, p, size)] for p in (a, b)]
+            found = [
+                independent.mover_difference(*((r.estimate, r.conf_low, r.conf_high) for r in pair))
+                for pair in zip(*sides, strict=True)
+            ]
+            low, high = np.array([(r.conf_low, r.conf_high) for r in found]).T
+            yield row(("external", "accuracy", "mover", f"{a} | {b}"), n, 0.5, np.nan, low, high, a - b)
 
 
 Limits = dict[tuple[str, str, str], object]
@@ -383,7 +374,14 @@ def percentiles(y: np.ndarray, s: np.ndarray, rng: np.random.Generator, rivals: 
 def main() -> None:
     """Run the parts and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"counts": counts, "one": one, "scores": scores, "losses": losses, "resampled": resampled}
+    parts = {
+        "counts": counts,
+        "one": one,
+        "scores": scores,
+        "losses": losses,
+        "resampled": resampled,
+        "external": external,
+    }
     parser.add_argument("--replicates", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--only", nargs="*", choices=list(parts), default=list(parts))

@@ -27,11 +27,24 @@ from hybridcx.progress import Progress
 
 # Typer carries its own copy of click in newer versions; both have this base of every usage error.
 UsageProblem: Any = typer.BadParameter.__mro__[2]
-WRITES = ("compare", "agreement", "audit", "plan", "predict", "validate")
+WRITES = ("compare", "agreement", "audit", "plan", "predict", "validate", "qualify")
 """Commands that write nothing in Python unless `out` is given."""
 ANSWERS = ("demo", "run", "validate", "compare", "agreement", "audit")
 """Commands that say their answer in the terminal; `plan` prints its sentence."""
-VERBS = ("demo", "run", "predict", "validate", "compare", "agreement", "audit", "check", "verify", "phantom", "cohort")
+VERBS = (
+    "demo",
+    "run",
+    "predict",
+    "validate",
+    "compare",
+    "agreement",
+    "audit",
+    "check",
+    "verify",
+    "qualify",
+    "phantom",
+    "cohort",
+)
 PLAN_HELP = """Sample size and power.
 
 Before a study, or for what a finished test set could have shown.

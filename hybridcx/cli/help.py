@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "audit": ("hybridcx audit table.csv --positives 51 --negatives 49",),
     "check": ("hybridcx check predictions.csv", "hybridcx check experiment.toml"),
     "verify": ("hybridcx verify reports/predictions",),
+    "qualify": ("hybridcx qualify", "hybridcx qualify --thorough --cases our_cases.csv"),
     "phantom": ("hybridcx phantom phantom --patients 60",),
     "cohort": (
         "hybridcx cohort images",

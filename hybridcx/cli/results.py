@@ -66,6 +66,13 @@ def print_verification(verification: Any, values: Mapping[str, Any]) -> int:
     return 0 if verification.agrees else 1
 
 
+def print_qualification(qualification: Any, values: Mapping[str, Any]) -> int:
+    """The path of the record and the result; exit code 1 where a case failed."""
+    print(qualification.page)
+    print(qualification)
+    return 0 if qualification.passed else 1
+
+
 def print_manifest(manifest: Any, values: Mapping[str, Any]) -> int:
     """The path of the phantom's manifest."""
     print(Path(values["folder"]) / "manifest.csv")
@@ -93,6 +100,7 @@ PRINTED: Mapping[str, Callable[[Any, Mapping[str, Any]], int]] = {
     "check": print_checked,
     "cohort": print_cohort,
     "verify": print_verification,
+    "qualify": print_qualification,
     "phantom": print_manifest,
     "estimate": print_estimate,
     "plan": print_plan,

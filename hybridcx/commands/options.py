@@ -360,6 +360,23 @@ FileKind = Annotated[
     Literal["experiment", "cohort", "predictions", "ratings"] | None,
     Option("What the file is; default by its name and its columns.", group="Input"),
 ]
+OwnCases = Annotated[
+    str | Path | None,
+    Option(
+        "CSV of your own cases: command, file, metric, method, quantity, expected; optionally case, positive, model, comparator, tolerance, "
+        "source.",
+        Path,
+        file=True,
+        group="Input",
+    ),
+]
+Thorough = Annotated[bool, Option("Also simulate coverage and type I error.", bool, group="Computation")]
+QualificationOut = Annotated[
+    str | Path | None,
+    Option(
+        "Folder of the record; default of the command line reports/qualification.", Path, recorded=False, group="Output"
+    ),
+]
 ReportFolder = Annotated[str | Path, Option("Folder of a finished report.", Path, recorded=False)]
 NewFolder = Annotated[str | Path, Option("A new or an empty folder.", Path, recorded=False)]
 Patients = Annotated[

@@ -53,3 +53,20 @@ def nearest(use: str, metric: str, method: str, n: int, share: float) -> Simulat
         len(rows),
         min(int(r["replicates"]) for r in rows),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCoverage:
+    """The coverage of the 95 % interval in one setting, and how many replicates it is of."""
+
+    coverage: float
+    replicates: int
+
+
+def stored(use: str, metric: str, method: str, setting: str, n: int, prevalence: float) -> StoredCoverage:
+    """The stored coverage of one setting, of its defined intervals. Raises KeyError where it was not simulated."""
+    for size, share, row in _settings(use, metric, method):
+        if (size, share, row["setting"]) == (n, prevalence, setting):
+            defined = round(int(row["replicates"]) * (1 - float(row["undefined"])))
+            return StoredCoverage(float(row["coverage"]), defined)
+    raise KeyError((use, metric, method, setting, n, prevalence))
