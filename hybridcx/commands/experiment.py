@@ -151,10 +151,11 @@ def _write_models(folder: Path, run: Run, data: RunData, results: RunResults, na
         heads=outcome.heads,
         images=data.images,
         fitted_on=fitted_on,
-        patients=frame.loc[frame["case_id"].isin(fitted_on), "patient_id"],
+        tested=tested,
+        patients=dict(zip(frame["case_id"], frame["patient_id"], strict=True)),
         case_mix=case_mix_of(frame.loc[frame["case_id"].isin(tested), further]),
         store=run.store,
-        shown_id=None if names is None else {c: names.of(c) for c in fitted_on},
+        shown_id=None if names is None else {c: names.of(c) for c in fitted_on | tested},
     )
 
 

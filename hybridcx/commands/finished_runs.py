@@ -25,6 +25,7 @@ from hybridcx.vocabulary.run import RUNS
 
 LEDGERS = ("predictions.parquet", "predictions.csv")
 COMMANDS = ("run", "compare", "predict", "validate")
+DEFAULT_THRESHOLD = 0.5
 NAMING = ("name", "title", "description")
 """Keys of an experiment that name it and change no number."""
 
@@ -38,6 +39,7 @@ class RunFolder:
     frame: pd.DataFrame
     file: Path
     positive: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> dict[str, Any] | None:
@@ -85,13 +87,13 @@ def joined(folders: Sequence[Path], positive: str | None = None) -> Joined:
     known = {r.positive for r in read}
     positive = positive or (next(iter(known)) if len(known) == 1 else None)
     if len(read) == 1:
-        return Joined(read[0].frame, pd.DataFrame(columns=RUNS.header), positive, inputs, ())
+        return Joined(read[0].frame, pd.DataFrame(columns=RUNS.header), positive, inputs, read[0].notes)
     runs = differing(read)
     if _seeds_of_one(read):
         frame, notes = _as_seeds(read)
     else:
         frame, notes = _as_models(read)
-    return Joined(frame, runs, positive, inputs, notes)
+    return Joined(frame, runs, positive, inputs, (*notes, *(f"{r.name}: {note}" for r in read for note in r.notes)))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -121,7 +123,27 @@ def _read(path: Path, name: str) -> RunFolder:
     file, ledger = checked_ledger(path, files)
     if command == "run":
         _saw_no_test_case(path / LINEAGE, files, ledger)
-    return RunFolder(name, record, ledger, file, _positive(path) or record["options"].get("positive"))
+    ledger, notes = _labelled(path, ledger, record["options"]) if command == "predict" else (ledger, ())
+    return RunFolder(name, record, ledger, file, _positive(path) or record["options"].get("positive"), notes)
+
+
+def _labelled(path: Path, ledger: pd.DataFrame, options: Mapping[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The predictions of cases with a label, and what must be said of them. Raises InputError without any."""
+    has_label = ledger["y_true"].notna()
+    if not has_label.any():
+        remedy = "give the manifest its column label, and predict again"
+        raise InputError(
+            Problem("these predictions have no labels: there is nothing to compare", str(path), remedy=remedy)
+        )
+    notes = []
+    if not has_label.all():
+        cases = ledger.drop_duplicates("case_id")["y_true"]
+        notes.append(f"{int(cases.isna().sum())} of {len(cases)} predicted cases have no label and are left out.")
+    if (threshold := options.get("threshold", DEFAULT_THRESHOLD)) != DEFAULT_THRESHOLD:
+        notes.append(
+            f"Calls are those at the run's threshold {threshold:g}. --threshold {threshold:g} takes it for net benefit as well."
+        )
+    return ledger[has_label].reset_index(drop=True), tuple(notes)
 
 
 def finished_record(path: Path, remedy: str) -> dict[str, Any]:

@@ -29,12 +29,13 @@ from hybridcx.report.formats.csv import write_tables
 from hybridcx.store import provenance
 from hybridcx.store.artefacts import Store, cache_root, sha256_file, write_atomic
 from hybridcx.store.report_folder import OutputFolder, file_hashes
-from hybridcx.vocabulary.external import IDENTICAL, NEARLY, PATIENT
+from hybridcx.vocabulary.external import IDENTICAL, NEARLY, OF_TEST_SET, PATIENT
 from hybridcx.vocabulary.extras import need
 from hybridcx.vocabulary.run import FURTHER_COLUMN, LEDGER
 
 if TYPE_CHECKING:
     from hybridcx.commands.finished_models import FinishedRun
+    from hybridcx.pipeline.trained_models import SharedPatients
 
 NOT_LOOKED_FOR = "Shared patients were not looked for: the run was made on another machine, or with another cache. --training takes its manifest."
 
@@ -119,7 +120,7 @@ def predict(
     need("deep", "hybridcx predict")
     progress = progress or OfPython()
     clock = Clock()
-    with output(out, Path(manifest).stem, "predict", progress) as folder:
+    with output(out, f"{Path(manifest).stem}-predictions", "predict", progress) as folder:
         predicted, _ = predicted_cases(run, manifest, device, training, pseudonymise, cache, progress, folder)
         for note in predicted.notes:
             progress.say(note)
@@ -138,8 +139,10 @@ def predicted_cases(
     cache: str | Path | None,
     progress: Progress,
     folder: OutputFolder | None,
+    *,
+    apart_from_test: bool = False,
 ) -> tuple[Predicted, FinishedRun]:
-    """The predictions, and the run that they are from; the parameters are those of `predict`. Raises InputError."""
+    """The predictions, and the run that they are from; the parameters are those of `predict` and of `apply_models`. Raises InputError."""
     from hybridcx.commands.finished_models import finished_run
     from hybridcx.commands.run import loading
 
@@ -167,14 +170,23 @@ def predicted_cases(
             if training is None
             else _patients_of(training, finished)
         )
-        applied = apply_models(models, finished.experiment, finished.lineage, cohort, images, patients, progress)
+        applied = apply_models(
+            models,
+            finished.experiment,
+            finished.lineage,
+            cohort,
+            images,
+            patients,
+            progress,
+            apart_from_test=apart_from_test,
+        )
     ledger, overlap = applied.ledger, applied.overlap
     if names is not None:
         ledger = names.ledger(ledger, list(map(str, ledger.columns)))
         overlap = overlap.assign(case_id=[names.of(c) for c in overlap["case_id"]])
     notes = [
         *applied.notes,
-        *_overlap_notes(overlap, cohort.analysed["case_id"].nunique()),
+        *_overlap_notes(overlap, cohort.analysed["case_id"].nunique(), apart_from_test),
         *([] if patients is not None else [NOT_LOOKED_FOR]),
     ]
     if rule.rule != "given" and not with_readers:
@@ -195,8 +207,9 @@ def _has_readings(manifest: Path) -> bool:
     return table is not None and any(str(c).startswith("reader_") for c in table.frame)
 
 
-def _patients_of(training: str | Path, finished: FinishedRun) -> frozenset[str]:
-    """The patients of the training and validation cases, from the run's manifest. Raises InputError where it is another one."""
+def _patients_of(training: str | Path, finished: FinishedRun) -> SharedPatients:
+    """The patients of the run, from its manifest. Raises InputError where it is another one."""
+    from hybridcx.pipeline.trained_models import SharedPatients
     from hybridcx.records.strict_csv import scan_csv
 
     path = Path(training)
@@ -214,24 +227,32 @@ def _patients_of(training: str | Path, finished: FinishedRun) -> frozenset[str]:
     if not mine.any():
         rule = "none of the run's training cases is in this manifest (the run has pseudonyms?)"
         raise InputError(Problem(rule, str(path), remedy="use the cache of the machine that made the run"))
-    return frozenset(table.frame.loc[mine, "patient_id"])
+    trained, others = (frozenset(table.frame.loc[rows, "patient_id"]) for rows in (mine, ~mine))
+    return SharedPatients(trained, others - trained)
 
 
-def _overlap_notes(overlap: pd.DataFrame, n: int) -> list[str]:
-    counts = {
-        kind: overlap.loc[overlap["overlap"] == kind, "case_id"].nunique() for kind in (IDENTICAL, NEARLY, PATIENT)
-    }
-    known = overlap.loc[overlap["overlap"].isin((IDENTICAL, PATIENT)), "case_id"].nunique()
+def _overlap_notes(overlap: pd.DataFrame, n: int, apart_from_test: bool) -> list[str]:
+    from hybridcx.pipeline.predicting import known_cases
+
+    def counted(kind: str) -> int:
+        return int(overlap.loc[overlap["overlap"] == kind, "case_id"].nunique())
+
     notes = []
-    if known:
-        notes.append(
-            f"New cases that the models know: {known} of {n} ({counts[IDENTICAL]} by an identical image, {counts[PATIENT]} by their patient; "
-            "overlap.csv). They stand in the split train and are not evaluated."
+    for of, whose in (("", "of the training"), (OF_TEST_SET, "of the run's test set")):
+        known = known_cases(overlap, of)
+        nearly = set(overlap.loc[overlap["overlap"] == NEARLY + of, "case_id"])
+        what = (
+            f"{len(known)} of {n} ({counted(IDENTICAL + of)} by an identical image, {len(nearly & known)} by a copy of another size, compression or "
+            f"brightness, {counted(PATIENT + of)} by their patient; overlap.csv)"
         )
-    if counts[NEARLY]:
-        notes.append(
-            f"New cases with nearly the image of a training case: {counts[NEARLY]} of {n} (overlap.csv). Look at them; they are evaluated."
-        )
+        evaluated = bool(of) and not apart_from_test
+        then = "They are evaluated." if evaluated else "They stand in the split train and are not evaluated."
+        if known:
+            notes.append(f"New cases that are cases {whose}: {what}. {then}")
+        if left := nearly - known:
+            notes.append(
+                f"New cases with nearly the image of a case {whose}: {len(left)} of {n} (overlap.csv). Look at them; they are evaluated."
+            )
     return notes
 
 
@@ -246,7 +267,7 @@ def _write(folder: OutputFolder, predicted: Predicted, clock: Clock, progress: P
     record = {
         "schema_version": provenance.SCHEMA_VERSION,
         "command": "predict",
-        "options": {"positive": predicted.positive},
+        "options": {"positive": predicted.positive, "threshold": float(predicted.models["threshold"].iloc[0])},
         "inputs": predicted.inputs,
         "notes": list(predicted.notes),
         "environment": provenance.environment(),

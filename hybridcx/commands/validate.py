@@ -76,7 +76,7 @@ def validate(
 
     The same models inside (the run's test cases) and outside (the new cases): discrimination, calibration and net benefit with intervals, the
     differences of the two independent estimates, the case mix, and what recalibration on a part of the new cases gains on the others. The
-    run's plan, thresholds and calibration stay as they were locked. New cases that share an image or a patient with the training are left out.
+    run's plan, thresholds and calibration stay as they were locked. New cases that are cases of the run are left out.
 
     Returns
     -------
@@ -92,7 +92,9 @@ def validate(
     progress = progress or OfPython()
     forms, clock = forms_of(also), Clock()
     with output(out, Path(manifest).stem, "validate", progress) as folder:
-        predicted, finished = predicted_cases(run, manifest, device, training, pseudonymise, cache, progress, folder)
+        predicted, finished = predicted_cases(
+            run, manifest, device, training, pseudonymise, cache, progress, folder, apart_from_test=True
+        )
         data = _sides(predicted, finished)
         for note in data.notes:
             progress.say(note)
@@ -155,7 +157,7 @@ def _sides(predicted: Predicted, finished: FinishedRun) -> Validated:
         rule = "no new case has a label" if not present else f"all new cases have the label {next(iter(present))!r}"
         remedy = "give both labels in the column label (`hybridcx predict` does without)"
         if len(kept) < len(cases):
-            rule += f", {len(cases) - len(kept)} that the models know left out"
+            rule += f", {len(cases) - len(kept)} that are cases of the run left out"
         raise InputError(Problem(f"{rule}: nothing can be validated", column="label", remedy=remedy))
     notes = list(predicted.notes)
     if without:

@@ -35,7 +35,7 @@ from torch import Tensor
 from hybridcx.deep.architectures import architecture
 from hybridcx.deep.weights_file import WeightsFile, by_hand, is_published, published_as, sha256_of
 from hybridcx.deep.weights_list import WeightsStatus, default_folder, find, hub_cache, place_of, status_of
-from hybridcx.deep.weights_names import CONTAINERS, LEFT_OUT, looks_like_timm, torchvision_names
+from hybridcx.deep.weights_names import BESIDE, CONTAINERS, LEFT_OUT, looks_like_timm, torchvision_names
 from hybridcx.errors import InputError, Problem, printable
 from hybridcx.store.artefacts import write_atomic
 from hybridcx.vocabulary.networks import NETWORKS, Network, network
@@ -247,7 +247,7 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
             remedy=f"save the tensors alone, torch.save(model.state_dict(), path), or {remedy}",
         )
         raise InputError(problem) from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except Exception as error:  # whatever torch's unpickler meets in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(Problem("the weights cannot be read", str(path), value=reason, remedy=remedy)) from None
     return _checked(row, loaded, path)
@@ -261,6 +261,18 @@ def _tensors(path: Path) -> object:
     if isinstance(loaded, Mapping) and not _is_state_dict(loaded):
         return next((loaded[k] for k in CONTAINERS if _is_state_dict(loaded.get(k))), loaded)
     return loaded
+
+
+def _other_states(path: Path) -> str:
+    """Which state dict of a checkpoint is taken, where it has several; "" otherwise."""
+    if path.suffix == ".safetensors":
+        return ""
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, Mapping) or _is_state_dict(loaded):
+        return ""
+    taken = next((k for k in CONTAINERS if _is_state_dict(loaded.get(k))), None)
+    others = [printable(k) for k, value in loaded.items() if k != taken and _is_state_dict(value)]
+    return f"of its state dicts {taken} is taken, not {', '.join(others)}" if taken and others else ""
 
 
 def _is_state_dict(value: object) -> bool:
@@ -285,13 +297,27 @@ def names_note(name: str, path: Path) -> str:
         return ""
     expected = expected_shapes(name)
     renamed, note = torchvision_names(list(shapes), expected, network(name).family, children_of(name))
-    notes = [note] if note else []
-    left_out = [n for n in renamed.values() if n not in expected and LEFT_OUT.fullmatch(n)]
+    notes = [n for n in (_other_states(path), note) if n]
+    left_out = [n for n in renamed.values() if _beside(n, expected, children_of(name))]
     if left_out:
         notes.append(f"{len(left_out)} tensors beside the network are left out, such as {left_out[0]}")
     if any(_one_channel(shape, expected.get(renamed[n], ())) for n, shape in shapes.items()):
-        notes.append("the first layer takes one channel: its weights, divided by three, stand in each of the three")
+        notes.append(
+            "the first layer takes one channel: its weights, divided by three, stand in each of the three; mean and std "
+            "are those of networks.file, "
+            "without them ImageNet's"
+        )
     return "; ".join(notes)
+
+
+def _beside(name: str, expected: Mapping[str, tuple[int, ...]], parts: tuple[str, ...]) -> bool:
+    """Whether a tensor is none of the network's: one of `LEFT_OUT`, or of a module that the network does not have (the loss of a trainer).
+
+    A file of another network has all its tensors in modules of the same names, or lacks some: those of a deeper one are never left out.
+    """
+    return name not in expected and bool(
+        LEFT_OUT.fullmatch(name) or (BESIDE.fullmatch(name.partition(".")[0]) and name.partition(".")[0] not in parts)
+    )
 
 
 def _one_channel(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -313,7 +339,8 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
         raise InputError(Problem(rule, str(path), remedy="save model.state_dict()"))
     expected = expected_shapes(row.name)
     renamed, note = torchvision_names(loaded.keys(), expected, row.family, children_of(row.name))
-    tensors = {renamed[k]: v for k, v in loaded.items() if renamed[k] in expected or not LEFT_OUT.fullmatch(renamed[k])}
+    parts = children_of(row.name)
+    tensors = {renamed[k]: v for k, v in loaded.items() if not _beside(renamed[k], expected, parts)}
     unknown = [n for n in tensors if n not in expected]
     head = (f"{row.last_layer}.weight", f"{row.last_layer}.bias")
     problems: list[Problem] = []
@@ -323,7 +350,9 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
             if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 had no such counter
                 state[name] = torch.zeros((), dtype=torch.long)
             elif name not in head:  # a file without a last layer serves as a backbone
-                problems.append(Problem(f"the tensor {name} is missing{_nearest(name, unknown, tensors)}", str(path)))
+                problems.append(
+                    Problem(f"the tensor {name} is missing{_nearest(name, len(shape), unknown, tensors)}", str(path))
+                )
             continue
         tensor = tensors[name]
         if tensor.dim() == 4 and len(shape) == 2:  # timm's fully connected layers of VGG
@@ -344,14 +373,12 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
     problems += [Problem(f"{row.title} has no tensor {name}", str(path)) for name in unknown]
     if problems:
         first = problems[:SHOWN]
-        if note:
-            first.insert(
-                0, Problem(f"read as a state dict of {row.title}, but it has other tensors: {note}", str(path))
-            )
         if len(problems) > SHOWN:
-            first.append(
-                Problem(f"and {len(problems) - SHOWN} more: this is not a state dict of {row.title}", str(path))
-            )
+            rule = f"this is not a state dict of {row.title}: {len(problems)} differences, of which {SHOWN} follow"
+            first.insert(0, Problem(rule, str(path)))
+        if note:
+            rule = f"read as a state dict of {row.title}, but it has other tensors: {note}"
+            first.insert(0, Problem(rule, str(path)))
         if row.family != "timm" and looks_like_timm(unknown):
             remedy = 'networks.names = ["timm:NAME"], with the name of the model there (extra `timm`)'
             first.append(Problem("the names are those of a model of timm", str(path), remedy=remedy))
@@ -359,9 +386,9 @@ def _checked(row: Network, loaded: object, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _nearest(name: str, unknown: list[str], tensors: Mapping[str, Tensor]) -> str:
-    """The tensor of the file that a missing one may be: the most similar name among those that the network does not have."""
-    near = difflib.get_close_matches(name, unknown, n=1, cutoff=0.4)
+def _nearest(name: str, dimensions: int, unknown: list[str], tensors: Mapping[str, Tensor]) -> str:
+    """The tensor of the file that a missing one may be: of as many dimensions, the most similar name among those that the network does not have."""
+    near = difflib.get_close_matches(name, [n for n in unknown if tensors[n].dim() == dimensions], n=1, cutoff=0.4)
     return f"; the file has {printable(near[0])} {tuple(tensors[near[0]].shape)}" if near else ""
 
 

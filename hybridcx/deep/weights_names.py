@@ -36,6 +36,8 @@ _BLOCKS_BEFORE = (0, 1, 3, 6, 10, 13, 16)
 
 _OF_TIMM = re.compile(r"(^|\.)(conv_stem|patch_embed|cls_token|stages\.\d+\.blocks|blocks\.\d+\.|head\.fc|qkv)")
 
+BESIDE = re.compile(r"criterion|loss|loss_fn|loss_function|train_metrics|val_metrics|metrics|ema_updates|n_averaged")
+"""Modules of a trainer (Lightning's and others') that are saved beside a network."""
 LEFT_OUT = re.compile(r"(aux1|aux2|AuxLogits)\..*|op_threshs")
 """Tensors beside the network: the auxiliary heads of GoogLeNet and Inception v3, and TorchXRayVision's operating points."""
 

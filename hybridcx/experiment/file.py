@@ -109,6 +109,15 @@ class OwnWeights(_Section):
             raise ValueError("finite numbers are expected")
         return value
 
+    @field_validator("mean")
+    @classmethod
+    def _of_scaled_images(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not all(0 <= x <= 1 for x in value):
+            raise ValueError(
+                "means of images scaled to 0..1 are expected: divide those of 0..255 by 255, and std as well"
+            )
+        return value
+
     @field_validator("std")
     @classmethod
     def _positive(cls, value: list[float] | None) -> list[float] | None:

@@ -21,7 +21,7 @@ from hybridcx.vocabulary import metric as metric_of
 NAMED = 3
 METHODS = (
     "External validation: the networks, heads, calibration and thresholds of the finished run were applied to the new images without any fit. "
-    "Inside are the run's test cases, outside the new ones. New cases whose image or patient the training knew were left out. The interval of a "
+    "Inside are the run's test cases, outside the new ones. New cases that are cases of the run, by their image or their patient, were left out, also those of its test set: the two sides are independent. The interval of a "
     "difference is recovered from the two independent intervals (MOVER, Zou and Donner 2008; for proportions with Wilson's limits it is Newcombe's "
     "method 10). These differences are exploratory and not adjusted for their number.",
     "Predictive values, accuracy, net benefit, Brier score and log loss also change where the prevalence differs; sensitivity, specificity and AUROC "

@@ -24,12 +24,12 @@ from hybridcx.heads.table import HEADS
 from hybridcx.images.store import ImageStore
 from hybridcx.pipeline.ensembles import TINY
 from hybridcx.pipeline.outcome import COPY, TrainedNetwork
-from hybridcx.pipeline.trained_models import TrainedModels
+from hybridcx.pipeline.trained_models import SharedPatients, TrainedModels
 from hybridcx.pipeline.training import network_of
 from hybridcx.progress import Progress
 from hybridcx.records.lineage import Lineage
 from hybridcx.records.model_names import CHOSEN
-from hybridcx.vocabulary.external import IDENTICAL, MODELS, NEARLY, OVERLAP, PATIENT
+from hybridcx.vocabulary.external import COPY_FROM, IDENTICAL, MODELS, NEARLY, OF_TEST_SET, OVERLAP, PATIENT
 from hybridcx.vocabulary.run import LEDGER
 
 SEEN = "train"
@@ -62,31 +62,45 @@ def apply_models(
     lineage: Lineage,
     cohort: Cohort,
     images: ImageStore,
-    patients: frozenset[str] | None,
+    patients: SharedPatients | None,
     progress: Progress,
+    *,
+    apart_from_test: bool = False,
 ) -> Applied:
     """Score every image with every model of the run, at its locked threshold.
 
-    `patients`: those of the new patients who are patients of the training too; None where this is not known. In a cross-validation the models of
+    `patients`: those of the new patients who are patients of the run too; None where this is not known. `apart_from_test`: cases that are, or share
+    their patient with, a test case of the run are not evaluated either: what is compared with the test set has to be independent of it.
+
+    In a cross-validation the models of
     every fold score all cases; the ledger's seed is then 100 x seed + fold, since each fold is a training of its own.
     """
     notes: list[str] = []
     scores = list(_all_scores(models, experiment, images, progress, notes))
     described = pd.DataFrame([{**s.described, **_fitted(lineage, s)} for s in scores]).reindex(columns=MODELS.header)
     overlap = overlap_of(models, cohort, images, patients)
-    return Applied(_ledger(models, cohort, images, scores, overlap), described, overlap, tuple(dict.fromkeys(notes)))
+    ledger = _ledger(models, cohort, images, scores, overlap, apart_from_test=apart_from_test)
+    return Applied(ledger, described, overlap, tuple(dict.fromkeys(notes)))
 
 
 def overlap_of(
-    models: TrainedModels, cohort: Cohort, images: ImageStore, patients: frozenset[str] | None
+    models: TrainedModels, cohort: Cohort, images: ImageStore, patients: SharedPatients | None
 ) -> pd.DataFrame:
-    """New cases whose image is, or nearly is, one of the training, and those of its patients; columns of overlap.csv."""
-    parts = [models.images.copies(images)]
-    if patients:
-        shared = cohort.analysed[cohort.analysed["patient_id"].isin(patients)]  # of the training
-        parts.append(pd.DataFrame({"case_id": shared["case_id"], "overlap": PATIENT}))
+    """New cases whose image is, or nearly is, one of the run, and those of its patients; columns of overlap.csv."""
+    tested = models.test_images.copies(images)
+    parts = [models.images.copies(images), tested.assign(overlap=tested["overlap"] + OF_TEST_SET)]
+    if patients is not None:
+        for shared, kind in ((patients.fitted, PATIENT), (patients.tested, PATIENT + OF_TEST_SET)):
+            cases = cohort.analysed.loc[cohort.analysed["patient_id"].isin(shared), "case_id"]
+            parts.append(pd.DataFrame({"case_id": cases, "overlap": kind}))
     table = pd.concat(parts, ignore_index=True).reindex(columns=OVERLAP.header)
     return table.sort_values(["case_id", "overlap"], kind="stable", ignore_index=True)
+
+
+def known_cases(overlap: pd.DataFrame, of: str = "") -> set[str]:
+    """The new cases that are cases of the run: by an identical image, a copy of one (`COPY_FROM`), or their patient. `of`: `OF_TEST_SET`, or ""."""
+    copies = (overlap["overlap"] == NEARLY + of) & (overlap["correlation"] >= COPY_FROM)
+    return set(overlap.loc[overlap["overlap"].isin((IDENTICAL + of, PATIENT + of)) | copies, "case_id"])
 
 
 def _all_scores(
@@ -231,13 +245,19 @@ def _fitted(lineage: Lineage, scores: _Scores) -> dict[str, object]:
 
 
 def _ledger(
-    models: TrainedModels, cohort: Cohort, images: ImageStore, scores: list[_Scores], overlap: pd.DataFrame
+    models: TrainedModels,
+    cohort: Cohort,
+    images: ImageStore,
+    scores: list[_Scores],
+    overlap: pd.DataFrame,
+    *,
+    apart_from_test: bool,
 ) -> pd.DataFrame:
     frame = cohort.analysed.set_index("case_id").loc[list(images.case_ids)].reset_index()
     label = frame["label"].astype(object).where(frame["label"].str.strip() != "", None)
     codes = pd.factorize(frame["patient_id"], sort=True)[0]
     copied = set(overlap.loc[overlap["overlap"].isin((IDENTICAL, NEARLY)), "case_id"])
-    seen = set(overlap.loc[overlap["overlap"].isin((IDENTICAL, PATIENT)), "case_id"])
+    seen = known_cases(overlap) | (known_cases(overlap, OF_TEST_SET) if apart_from_test else set())
     parts = frame["split"].where(frame["split"] != "", "test").mask(frame["case_id"].isin(seen), SEEN)
     base = pd.DataFrame(
         {

@@ -1,7 +1,8 @@
 """The trained models of a run, kept in the folder `models` of its report, so that they can be applied to new images anywhere.
 
 `models/models.json` lists every network of every training with its files and their SHA-256: the fine-tuned weights, the weights before fine-tuning
-where heads use their features, and the fitted heads. `training_images.npz` recognises copies of the training images among new ones. Files are hard
+where heads use their features, and the fitted heads. `training_images.npz` and `test_images.npz` recognise
+copies of the run's images among new ones. Files are hard
 links into the cache where the file system has them, so that they take no space there.
 """
 
@@ -27,7 +28,8 @@ from hybridcx.pipeline.pseudonyms import Pseudonyms, pseudonyms
 from hybridcx.store.artefacts import Store, sha256_file, write_atomic
 from hybridcx.store.json_file import read_json
 
-FOLDER, INDEX, IMAGES, CASE_MIX = "models", "models.json", "training_images.npz", "case_mix.json"
+FOLDER, INDEX, CASE_MIX = "models", "models.json", "case_mix.json"
+IMAGES, TEST_IMAGES = "training_images.npz", "test_images.npz"
 PATIENTS_KEY = "patients.key"
 """File of the cache with this machine's key: the patients of the training are kept as HMAC under it (`pseudonyms`), since patient ids never enter a
 report, nor the cache."""
@@ -48,6 +50,7 @@ class TrainedModels:
     chosen: tuple[Mapping[str, Any], ...]
     patients: Mapping[str, Any]
     images: KnownImages
+    test_images: KnownImages
     case_mix: Mapping[str, Any]
 
     def hash_of(self, path: Path) -> str:
@@ -65,7 +68,8 @@ def save_models(
     heads: pd.DataFrame,
     images: ImageStore,
     fitted_on: Iterable[str],
-    patients: Iterable[str],
+    tested: Iterable[str],
+    patients: Mapping[str, str],
     case_mix: Mapping[str, Any],
     store: Store,
     shown_id: Mapping[str, str] | None,
@@ -74,7 +78,8 @@ def save_models(
 
     Returns the folder of each network by its name and that of its training.
 
-    `fitted_on`: the training and validation cases; `patients`: their patient ids, kept as HMAC. `shown_id`: case id -> pseudonym.
+    `fitted_on`: the training and validation cases; `tested`: the test cases; `patients`: case id -> patient id, kept as HMAC. `shown_id`: case id ->
+    pseudonym.
     """
     folder = report / FOLDER
     folder.mkdir()
@@ -97,12 +102,14 @@ def save_models(
                 {"model": head.model, "head": head.head, "features": head.features, "folder": target.relative_to(folder).as_posix()}
             )  # fmt: skip
         listed.append(entry)
-    known = KnownImages.of(images, np.sort(images.positions(sorted(fitted_on))))
-    if shown_id is not None:
-        known = KnownImages(
-            np.array([shown_id[c] for c in known.case_ids]), known.pixel_sha256, known.mean, known.sketches
-        )
-    known.save(folder / IMAGES)
+    fitted = set(fitted_on)
+    only_tested = set(tested) - fitted
+    for name, cases in ((IMAGES, fitted), (TEST_IMAGES, only_tested)):
+        known = KnownImages.of(images, np.sort(images.positions(sorted(cases))))
+        if shown_id is not None:
+            ids = np.array([shown_id[c] for c in known.case_ids], dtype=str)
+            known = KnownImages(ids, known.pixel_sha256, known.mean, known.sketches)
+        known.save(folder / name)
     write_atomic(folder / CASE_MIX, json.dumps(case_mix, indent=1, sort_keys=True))
     index = {
         "schema": SCHEMA,
@@ -111,7 +118,7 @@ def save_models(
         "networks": listed,
         "ensembles": json.loads(ensembles.to_json(orient="records")) if len(ensembles) else [],
         "chosen": _chosen(heads),
-        "patients": _hidden(patients, store),
+        "patients": _hidden({patients[c] for c in fitted}, {patients[c] for c in only_tested}, store),
     }
     write_atomic(folder / INDEX, json.dumps(index, indent=1, sort_keys=True))
     return places
@@ -160,22 +167,34 @@ def load_models(run: Path, recorded: Mapping[str, str]) -> TrainedModels:
             tuple(index["chosen"]),
             dict(index["patients"]),
             KnownImages.load(folder / IMAGES),
+            KnownImages.load(folder / TEST_IMAGES),
             read_json(folder / CASE_MIX, MAX_BYTES),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(Problem("the list of models is damaged", str(folder / INDEX), remedy=remedy)) from None
 
 
-def shared_patients(models: TrainedModels, patients: Iterable[str], store: Store) -> frozenset[str] | None:
-    """Those of `patients` that are patients of the run's training and validation cases.
+@dataclass(frozen=True, slots=True)
+class SharedPatients:
+    """New patients who are patients of the run: of its training and validation cases, and of its test cases."""
+
+    fitted: frozenset[str]
+    tested: frozenset[str]
+
+
+def shared_patients(models: TrainedModels, patients: Iterable[str], store: Store) -> SharedPatients | None:
+    """Those of `patients` that are patients of the run.
 
     None where this machine's key is not the one of the machine that made the run, so that it cannot be known.
     """
     key = _key(store)
     if key.described["key_sha256"] != models.patients["key_sha256"]:
         return None
-    known = set(models.patients["ids"])
-    return frozenset(p for p in set(patients) if key.patient(p) in known)
+    new = {p: key.patient(p) for p in set(patients)}
+    fitted, tested = (
+        frozenset(p for p, hidden in new.items() if hidden in set(models.patients[k])) for k in ("ids", "tested")
+    )
+    return SharedPatients(fitted, tested)
 
 
 def _network(entry: Mapping[str, Any], folder: Path, files: Mapping[str, str]) -> TrainedNetwork:
@@ -233,10 +252,11 @@ def _key(store: Store) -> Pseudonyms:
     return pseudonyms(store.root / PATIENTS_KEY, None)
 
 
-def _hidden(patients: Iterable[str], store: Store) -> dict[str, Any]:
+def _hidden(fitted: Iterable[str], tested: Iterable[str], store: Store) -> dict[str, Any]:
     """Patient ids as HMAC under this machine's key, and the hash of the key."""
     key = _key(store)
-    return {"key_sha256": key.described["key_sha256"], "ids": sorted({key.patient(p) for p in set(patients)})}
+    ids, of_test = (sorted({key.patient(p) for p in patients}) for patients in (fitted, tested))
+    return {"key_sha256": key.described["key_sha256"], "ids": ids, "tested": of_test}
 
 
 def _safe(name: str) -> str:

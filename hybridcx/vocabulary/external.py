@@ -5,7 +5,11 @@ from __future__ import annotations
 from hybridcx.vocabulary.columns import COUNT, LIMITS, METRIC_NAMES, NUMBER, PROBABILITY, STATE, Column, Table
 
 IDENTICAL, NEARLY, PATIENT = "identical image", "nearly identical image", "same patient"
-OVERLAPS = f"{IDENTICAL}, {NEARLY}, {PATIENT}"
+OF_TEST_SET = ", test set"
+"""Follows the kind of an overlap with the run's test cases; without it the overlap is with the training or validation cases."""
+COPY_FROM = 0.95
+"""Correlation from which a nearly identical image is treated as identical: another size, compression or brightness."""
+OVERLAPS = f"{IDENTICAL}, {NEARLY}, {PATIENT}, each also followed by '{OF_TEST_SET}'"
 
 MODELS = Table(
     "models",
@@ -37,9 +41,7 @@ OVERLAP = Table(
     "overlap",
     {
         "case_id": Column("the new case", "as given in the input"),
-        "other_case_id": Column(
-            "the training or validation case of the run; NA for a patient", "as the run names it, or NA"
-        ),
+        "other_case_id": Column("the case of the run; NA for a patient", "as the run names it, or NA"),
         "overlap": Column("what they share", OVERLAPS),
         "correlation": Column(
             "correlation of the images' individual detail, estimated from sketches (standard error about 0.02 at 0.8)",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from shared import drawn_cohort
 from small_run import small_experiment
 
@@ -102,7 +103,44 @@ def test_cases_of_the_training_are_recognised(finished, cohort):
     assert trained <= kinds["identical image"]
     assert trained <= kinds["same patient"]
     assert set(again.predictions.loc[again.predictions["split"] == "train", "case_id"]) == trained
-    assert any("that the models know" in note for note in again.notes)
+    tested = set(manifest["case_id"]) - trained
+    assert kinds["identical image, test set"] == tested
+    assert any(note.startswith("New cases that are cases of the training:") for note in again.notes)
+    assert any("of the run's test set" in note and note.endswith("They are evaluated.") for note in again.notes)
+
+
+def test_the_runs_test_cases_are_no_external_cohort(finished, cohort, tmp_path):
+    """Inside and outside are compared as independent: a test case of the run, a darker copy of one, and its patients are left out."""
+    manifest, outside = (pd.read_csv(cohort / f"phantom/{name}.csv", dtype=str) for name in ("inside", "outside"))
+    tested = manifest[manifest["split"] == "test"].drop(columns="split")
+    tested.to_csv(cohort / "phantom/again.csv", index=False)
+    with pytest.raises(InputError, match="cases of the run left out"):
+        hybridcx.validate(finished, cohort / "phantom/again.csv", cache=cohort / "cache")
+    copy = tested.iloc[0].copy()
+    with Image.open(cohort / "phantom" / copy["image"]) as image:
+        Image.fromarray((np.asarray(image.convert("L")) * 0.9).astype(np.uint8)).save(cohort / "phantom/copy.png")
+    copy[["case_id", "patient_id", "image"]] = "copied", "someone", "copy.png"
+    mixed = pd.concat([outside, tested.iloc[1:2], pd.DataFrame([copy])])
+    mixed.to_csv(cohort / "phantom/mixed.csv", index=False)
+    report = hybridcx.validate(finished, cohort / "phantom/mixed.csv", cache=cohort / "cache")
+    overlap = report.tables["overlap"].groupby("case_id")["overlap"].agg(list)
+    assert overlap["copied"] == ["nearly identical image, test set"]
+    assert overlap[tested.iloc[1]["case_id"]] == ["identical image, test set", "same patient, test set"]
+    assert set(report.tables["validation"]["n.outside"]) <= set(range(len(outside) + 1))
+    assert report.tables["validation"]["n.outside"].max() == len(outside)
+
+
+def test_what_compare_says_of_predictions_without_labels(finished, cohort, tmp_path):
+    outside = pd.read_csv(cohort / "phantom/outside.csv", dtype=str)
+    for name, blank in (("some", outside.index[:3]), ("none", outside.index)):
+        outside.assign(label=outside["label"].mask(outside.index.isin(blank), "")).to_csv(
+            cohort / f"phantom/{name}.csv", index=False
+        )
+        hybridcx.predict(finished, cohort / f"phantom/{name}.csv", out=tmp_path / name, cache=cohort / "cache")
+    compared = hybridcx.compare(tmp_path / "some", n_bootstrap=100)
+    assert any(c.startswith(f"3 of {len(outside)} predicted cases have no label") for c in compared.content.caveats)
+    with pytest.raises(InputError, match="these predictions have no labels"):
+        hybridcx.compare(tmp_path / "none")
 
 
 def test_new_cases_are_predicted_with_their_lineage(predicted, finished, cohort):

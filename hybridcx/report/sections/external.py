@@ -109,17 +109,18 @@ def forest(content: Content) -> Figure | None:
 
 
 def overlap_table(overlap: pd.DataFrame) -> Table | None:
-    """New cases that share an image or a patient with the training, counted; the file has the cases."""
+    """New cases that share an image or a patient with the run, counted; the file has the cases."""
     if overlap.empty:
         return None
     counts = overlap.groupby("overlap", sort=True)["case_id"].nunique()
     body: list[Cells] = [[str(kind), Cell(numbers.count(n))] for kind, n in counts.items()]
     remark = (
-        "Cases with an identical image or the same patient are not evaluated; those with a nearly identical image are."
+        "Not evaluated: cases with an identical image, with a nearly identical one whose detail correlates at 0.95 or more, and of the same patient. "
+        "Other cases with a nearly identical image are evaluated."
     )
     return table(
         "overlap",
-        "New cases that share something with the training.",
+        "New cases that share something with the run.",
         ["Shared", "New cases"],
         body,
         remark=remark,
