@@ -169,11 +169,12 @@ def main() -> int:
     )
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), help="default: those of the study")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16", "float16"], default="auto")
+    parser.add_argument("--no-graphs", action="store_true", help="every step eager; without it CUDA graphs are used")
     parser.add_argument("--peak-tflops", type=float, help="the card's dense peak in the training's precision")
     o = parser.parse_args()
     o.images, o.size_px, o.epochs = (48, 64, 2) if o.quick else (331, 224, 20)
     names = o.networks or (["squeezenet1_1", "resnet101"] if o.quick else list(STUDY_NETWORKS))
-    compute = ComputeSection(device=o.device, training_precision=o.precision)
+    compute = ComputeSection(device=o.device, training_precision=o.precision, cuda_graphs=not o.no_graphs)
     device = devices.resolve(compute)
     peak, source = peak_of(device, o.peak_tflops, quick=o.quick)
     for note in device.notes:

@@ -38,6 +38,7 @@ class Device:
     threads : threads within one operation on the processor
     description : one line for the report
     notes : fallbacks, one sentence each
+    cuda_graphs : whether the steps of a training may be captured in a CUDA graph
     """
 
     torch_device: str
@@ -47,6 +48,7 @@ class Device:
     threads: int
     description: str
     notes: tuple[str, ...] = ()
+    cuda_graphs: bool = False
 
     @property
     def kind(self) -> str:
@@ -61,7 +63,12 @@ class Device:
             training_dtype=torch.float32,
             description=_describe("cpu", torch.float32, self.threads),
             notes=(*self.notes, note),
+            cuda_graphs=False,
         )
+
+    def without_graphs(self, note: str) -> Device:
+        """The same device without CUDA graphs, with `note` added."""
+        return replace(self, cuda_graphs=False, notes=(*self.notes, note))
 
 
 def return_freed_memory() -> None:
@@ -146,6 +153,7 @@ def resolve(compute: ComputeSection) -> Device:
         threads=threads,
         description=_describe(torch_device, training, threads),
         notes=tuple(notes),
+        cuda_graphs=compute.cuda_graphs and torch_device.startswith("cuda"),
     )
 
 

@@ -23,6 +23,7 @@ from hybridcx.deep import checkpoint, devices, distributed, optimizer
 from hybridcx.deep.averaging import WeightAverage
 from hybridcx.deep.device_check import move_checked
 from hybridcx.deep.fitted_last_layer import fit_last_layer
+from hybridcx.deep.graphs import CapturedGradients
 from hybridcx.deep.history import HISTORY_COLUMNS, Record, diverged, last_rate
 from hybridcx.deep.inputs import Batch, CachedInputs, ImageInputs
 from hybridcx.deep.model import build, initial_state, metadata, set_dropout
@@ -112,6 +113,7 @@ class _Training:
     trained : `learner` if there is one, otherwise `model`
     forward : from `inputs` to logits
     shared : `forward` for the gradients; with several processes it averages them
+    captured : computes the gradients from a CUDA graph, where the device has them
     labels, class_weights : on the device
     scaler : of the loss, in float16 alone: it leaves out steps whose gradients overflow
     per_epoch : iterations per epoch
@@ -132,6 +134,7 @@ class _Training:
     inputs: ImageInputs
     forward: Forward
     shared: Forward
+    captured: CapturedGradients | None
     labels: Tensor
     class_weights: Tensor | None
     scaler: torch.amp.GradScaler | None
@@ -298,6 +301,9 @@ def _prepare(task: Task, weights: WeightsFile | Mapping[str, Tensor] | None) -> 
         inputs=inputs,
         forward=forward,
         shared=shared,
+        captured=CapturedGradients(row.title, model, device.torch_device, notes)
+        if device.cuda_graphs and team.size == 1
+        else None,
         labels=torch.from_numpy(task.y[task.train_idx].astype(np.int64)).to(device.torch_device),
         class_weights=None
         if weights_of_classes is None
@@ -343,7 +349,8 @@ def _step(training: _Training, batch: Batch, epoch: int) -> None:
     if training.class_weights is not None:
         options["class_weights"] = weights_in_batch(training.class_weights, y)
     x, y, weight = team.share(x, y)
-    result = _gradients(training.shared, x, y, task, weight, **options)
+    compute = training.captured or _gradients
+    result = compute(training.shared, x, y, task, weight, **options)
     progress.iteration += 1
     training.record.add(progress.iteration, epoch + 1, rate, result, weight)
     if task.device.torch_device in READ_AT_ONCE:

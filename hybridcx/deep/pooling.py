@@ -12,7 +12,12 @@ class AdaptiveAverage(nn.AdaptiveAvgPool2d):
     Output cell i averages the inputs floor(i n / m) to ceil((i + 1) n / m) - 1 of n, m the number of cells. A map of that size already is returned as
     it is: the same values. On a processor torch's own function is used. Elsewhere the averages of rows and of columns are two matrix
     products in float32: Apple's GPU pools only where m divides n, and on CUDA the gradient of torch's function is not deterministic.
+    Their matrices stay on the device: a step that is captured in a CUDA graph must not copy anything there.
     """
+
+    def __init__(self, output_size: int | tuple[int | None, int | None] | None):
+        super().__init__(output_size)
+        self._made: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = self.output_size if isinstance(self.output_size, tuple) else (self.output_size,) * 2
@@ -20,9 +25,15 @@ class AdaptiveAverage(nn.AdaptiveAvgPool2d):
             return x if height is not None and width is not None else super().forward(x)
         if x.device.type == "cpu":
             return super().forward(x)
-        rows, columns = averages(x.shape[-2], height), averages(x.shape[-1], width)
+        rows, columns = self._averages(x.shape[-2], height, x.device), self._averages(x.shape[-1], width, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            return (rows.to(x.device) @ x.float() @ columns.T.to(x.device)).to(x.dtype)
+            return (rows @ x.float() @ columns.T).to(x.dtype)
+
+    def _averages(self, n: int, m: int, device: torch.device) -> Tensor:
+        if (n, m, device) not in self._made:
+            with torch.inference_mode(False):  # a tensor of inference could not be used in training afterwards
+                self._made[n, m, device] = averages(n, m).to(device)
+        return self._made[n, m, device]
 
 
 def averages(n: int, m: int) -> Tensor:

@@ -194,11 +194,14 @@ def _imbalance_note(task: Task) -> str:
 
 
 def with_less_memory(task: Task) -> Task:
-    """The task for a second attempt after memory ran out: on an accelerator smaller pieces, otherwise the processor.
+    """The task for a second attempt after memory ran out: on an accelerator without CUDA graphs, then smaller pieces, otherwise the processor.
 
     Raises StoppedError, with what to change, where that was the processor's memory already.
     """
     devices.empty_cache(task.device.torch_device)
+    if task.device.cuda_graphs:  # a graph keeps the memory of its step; the training goes on from its checkpoint
+        note = f"The accelerator's memory did not suffice to train {task.row.name} with a CUDA graph: it was trained without."
+        return replace(task, device=task.device.without_graphs(note))
     checkpoint.delete_checkpoint(task.folder)
     # Batch norm would use the statistics of the pieces and give another network.
     if not task.row.batch_norm and task.parts * 4 <= task.train.batch_size and task.device.torch_device != "cpu":

@@ -202,6 +202,9 @@ class ComputeSection(_Section):
         "float32", description="features and predictions that are kept"
     )
     channels_last: bool = Field(True)
+    cuda_graphs: bool = Field(
+        True, description="on CUDA devices, capture the steps of a training in a graph (docs/cluster.md); false: never"
+    )
     threads: int = Field(
         0, ge=0, description="threads per task; 0: the physical cores. Results depend on it to the bit"
     )

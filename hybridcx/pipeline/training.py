@@ -72,8 +72,8 @@ class NetworkWork:
             "network": self.name,
             "weights": None if self.located is None else self.located.sha256,
             "compute": self.experiment.compute.model_dump(
-                mode="json", exclude={"device"}
-            ),  # its kind and model follow; its number does not count
+                mode="json", exclude={"device", "cuda_graphs"}
+            ),  # the kind and model of the device follow; its number does not count
             "device": [device.description, device.threads],
             "packages": versions_of("torch", "torchvision", "numpy", *(["timm"] if self.row.family == "timm" else [])),
             "code": code_hash("deep", "streams", "vocabulary/networks"),

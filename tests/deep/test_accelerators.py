@@ -2,51 +2,32 @@
 
 import math
 from concurrent.futures import Future
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from accelerators import Accelerator, pretend
+from small_trainings import CPU, KEYS, pictures, tune
 from torch import nn
 
 from hybridcx.deep import device_check, task
 from hybridcx.deep.features import extract, untrained_state
-from hybridcx.deep.finetune import finetune
 from hybridcx.deep.folding import fold_batch_norm
 from hybridcx.deep.model import build
 from hybridcx.deep.pooling import AdaptiveAverage
 from hybridcx.deep.saliency import saliency
 from hybridcx.errors import InputError
-from hybridcx.experiment.file import ComputeSection, TrainSection
 from hybridcx.vocabulary.networks import NETWORKS
 
-CPU = ComputeSection(device="cpu", threads=1, training_precision="float32")
-LABELS = np.arange(26) % 2
-TRAIN, VALIDATION = np.arange(18), np.arange(18, 26)
 
-
-@pytest.fixture(scope="module")
-def pictures():
-    return np.random.default_rng(0).integers(0, 256, (26, 64, 64, 3), dtype=np.uint8)
+@pytest.fixture(scope="module", name="pictures")
+def _pictures():
+    return pictures()
 
 
 @pytest.fixture(autouse=True)
 def _unchecked(monkeypatch):
     monkeypatch.setattr(device_check, "_checked", set())
-
-
-def tune(pictures, folder, name, **keys):
-    train = TrainSection(**{"epochs": 2, "batch_size": 6, "learning_rate": 0.001, "validate_every": 3, **keys})
-    return finetune(name, pictures, LABELS, TRAIN, VALIDATION, train, CPU, seed=1, weights=None, folder=Path(folder))
-
-
-KEYS = {
-    "plain": {},
-    "all": {"mixup": 0.3, "rotate_deg": 5.0, "brightness": 0.1, "contrast": 0.1, "ema_decay": 0.9, "optimizer": "adamw", "class_weights": "balanced"},
-    "fitted": {"last_layer": "fitted", "keep": "best_validation", "clip_gradient_norm": 1.0, "rate_in_velocity": True, "lr_drop_epochs": 1},
-    "cached": {"trainable_stages": 1, "cached_copies": 2},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["mps", "cuda"])

@@ -68,7 +68,7 @@ def worker_number_slowly(_):
     return worker_number()
 
 
-def test_the_number_of_a_card_is_no_part_of_a_training(monkeypatch):
+def test_the_number_of_a_card_and_graphs_are_no_part_of_a_training(monkeypatch):
     cards(monkeypatch, 2)
     images = np.zeros((4, 32, 32, 3), np.uint8)
 
@@ -81,7 +81,7 @@ def test_the_number_of_a_card_is_no_part_of_a_training(monkeypatch):
         return fingerprint_of(task, None), device.description
 
     first, second = fingerprint(device="cuda:0"), fingerprint(device="cuda:1")
-    assert first == second
+    assert first == second == fingerprint(device="cuda:0", cuda_graphs=False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Another")
     assert fingerprint(device="cuda:0") != first
     assert fingerprint(device="cpu")[0] != first[0]

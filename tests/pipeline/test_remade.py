@@ -168,6 +168,11 @@ SLOW = {
         (INITIAL | TUNED | HEADS) - UNTRAINED,
         "compute.training_precision (float32 in the cache, bfloat16 now)",
     ),
+    "CUDA graphs": (
+        option(compute={"device": "cpu", "threads": 1, "training_precision": "float32", "cuda_graphs": False}),
+        set(),
+        "",
+    ),
     "torch": (other_version("torch"), INITIAL | TUNED | HEADS, "the version of torch ("),
     "code of networks": (other_code("deep"), INITIAL | TUNED | HEADS, "the code of hybridcx"),
     "code of heads": (other_code("heads"), HEADS, "the code of hybridcx"),

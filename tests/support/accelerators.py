@@ -2,11 +2,12 @@
 
 Inside `Accelerator(kind)` the devices `cuda:0` or `mps` exist as marks on the memory of tensors. A copy there or back is a copy, its kind is
 counted, and an operation on tensors of both sides raises as torch does. MPS refuses float64 and adaptive pooling to sizes that do not divide.
-What it cannot show: numbers, speed and the memory of a real device, its kernels, streams and graphs.
+What it cannot show: numbers, speed and the memory of a real device, its kernels and streams. Graphs: `pretended_graphs`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,8 @@ class Accelerator:
         self._marked: dict[int, StorageWeakRef] = {}
         self._pinned: dict[int, StorageWeakRef] = {}
         self._functions, self._operations = _Functions(self), _Operations(self)
+        self._full = 1000
+        self.capturing, self.sync_debug_mode = False, 0
 
     def __enter__(self) -> Accelerator:
         self._operations.__enter__()
@@ -49,8 +52,10 @@ class Accelerator:
 
     def mark(self, t: Tensor, among: dict[int, StorageWeakRef] | None = None) -> Tensor:
         among = self._marked if among is None else among
-        for address in [a for a, ref in list(among.items())[:50] if ref.expired()]:
-            del among[address]
+        if len(among) > self._full:
+            for address in [a for a, ref in among.items() if ref.expired()]:
+                del among[address]
+            self._full = 2 * len(among) + 1000
         with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
             ref = StorageWeakRef(t.untyped_storage())
         among[ref.cdata] = ref
@@ -59,6 +64,13 @@ class Accelerator:
                 "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
             )
         return t
+
+    def waits(self) -> None:
+        """The processor waits for the device: refused during a capture, and warned of on request, in torch's words."""
+        if self.capturing:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand further lines")
+        if self.sync_debug_mode == 1:
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=2)
 
     def moved(self, t: Tensor, there: bool, dtype: torch.dtype | None = None) -> Tensor:
         """A copy on the other side; torch converts on the side of the accelerator where one call moves and converts."""
@@ -69,6 +81,8 @@ class Accelerator:
         if there == self.has(t):
             return t
         self.counts["host_to_device" if there else "device_to_host"] += 1
+        if not (there and self.has(t, self._pinned)):
+            self.waits()
         if there and t.ndim and not self.has(t, self._pinned):
             self.counts["pageable"] += 1
         self._operations.copying = True
@@ -119,6 +133,8 @@ class _Functions(TorchFunctionMode):
         if target is not None and target.type != "cpu":
             if d.kind == "mps" and kwargs.get("dtype") is torch.float64:
                 raise TypeError("the MPS framework doesn't support float64")
+            if func in (torch.tensor, torch.as_tensor):  # a copy from the processor; other new tensors are filled there
+                d.waits()
             return d.mark(func(*args, **{**kwargs, "device": _CPU}))
         return func(*args, **kwargs)
 
@@ -139,6 +155,7 @@ class _Operations(TorchDispatchMode):
             return func(*args, **kwargs)
         if name in ("aten::_local_scalar_dense", "aten::nonzero"):
             d.counts["reads"] += 1
+            d.waits()
             if name == "aten::_local_scalar_dense":
                 return func(*args, **kwargs)
         if any(t.ndim and not here for t, here in zip(tensors, there, strict=True)) and name != "aten::copy_":
@@ -147,6 +164,7 @@ class _Operations(TorchDispatchMode):
             )
         if name == "aten::copy_" and len(set(there)) == 2:
             d.counts["host_to_device" if there[0] else "device_to_host"] += 1
+            d.waits()
         if d.kind == "mps":
             if any(t.dtype is torch.float64 for t in tensors) or kwargs.get("dtype") is torch.float64:
                 raise TypeError("the MPS framework doesn't support float64")

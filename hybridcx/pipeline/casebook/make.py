@@ -159,8 +159,8 @@ def _maps(
         "occluded": len(selection.pictured),
         "grid": GRID,
         "compute": compute.model_dump(
-            mode="json", exclude={"device"}
-        ),  # its kind and model follow; its number does not count
+            mode="json", exclude={"device", "cuda_graphs"}
+        ),  # the kind and model of the device follow; its number does not count
         "device": [device.description, device.threads],
         "packages": versions_of("torch", "torchvision", "numpy"),
         "code": code_hash("deep", "vocabulary/networks"),
