@@ -347,7 +347,7 @@ def _of_experiment(
         return None
     store = Store(Path(tempfile.gettempdir()) / "hybridcx-check")  # asked for phantoms alone, and there is none
     cohort = _cohort(manifest, found, lambda: load_cohort(experiment, base, store, progress), progress)
-    found.holds = f"{models}; {found.holds}"
+    found.holds = f"{models}; {found.holds}" if found.holds else models
     if cohort is None or not sure("split", "repeat", "training_size", "heads", "train.enabled", "seed"):
         return None
     counts: list[Counts] = []

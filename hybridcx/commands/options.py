@@ -143,7 +143,7 @@ Pseudonymise = Annotated[
 Also = Annotated[
     Sequence[str],
     Option(
-        "Further formats of the report, separated by commas: word, latex, figures, paper, or all.",
+        "Further formats of the report, separated by commas: summary, word, latex, figures, paper, or all; run also has onnx and tensorboard.",
         repeatable=True, recorded=False, group="Output",
     ),
 ]  # fmt: skip

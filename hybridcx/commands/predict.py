@@ -140,9 +140,12 @@ def predicted_cases(
     progress: Progress,
     folder: OutputFolder | None,
     *,
-    apart_from_test: bool = False,
+    validating: bool = False,
 ) -> tuple[Predicted, FinishedRun]:
-    """The predictions, and the run that they are from; the parameters are those of `predict` and of `apply_models`. Raises InputError."""
+    """The predictions, and the run that they are from; the parameters are those of `predict`.
+
+    `validating`: both labels are needed, and cases of the run's test set are not evaluated. Raises InputError.
+    """
     from hybridcx.commands.finished_models import finished_run
     from hybridcx.commands.run import loading
 
@@ -160,6 +163,8 @@ def predicted_cases(
     with_readers = rule.rule != "given" and _has_readings(Path(manifest))
     labels_by = rule if with_readers else GIVEN
     cohort = read_manifest(manifest, same_bytes="warn", labels=models.labels, labels_by=labels_by)
+    if validating:
+        raise_without_labels(set(cohort.analysed["label"].str.strip()) - {""})
     for problem in cohort.warnings if names is None else names.problems(cohort.warnings):
         progress.say(f"Warning: {problem}")
     store = Store(Path(cache) if cache is not None else cache_root(), progress.say, progress.notice)
@@ -178,7 +183,7 @@ def predicted_cases(
             images,
             patients,
             progress,
-            apart_from_test=apart_from_test,
+            apart_from_test=validating,
         )
     ledger, overlap = applied.ledger, applied.overlap
     if names is not None:
@@ -186,7 +191,7 @@ def predicted_cases(
         overlap = overlap.assign(case_id=[names.of(c) for c in overlap["case_id"]])
     notes = [
         *applied.notes,
-        *_overlap_notes(overlap, cohort.analysed["case_id"].nunique(), apart_from_test),
+        *_overlap_notes(overlap, cohort.analysed["case_id"].nunique(), validating),
         *([] if patients is not None else [NOT_LOOKED_FOR]),
     ]
     if rule.rule != "given" and not with_readers:
@@ -197,6 +202,17 @@ def predicted_cases(
     if training is not None:
         inputs["training manifest"] = sha256_file(Path(training))
     return Predicted(ledger, applied.models, overlap, tuple(notes), inputs, models.labels[1]), finished
+
+
+def raise_without_labels(present: set[str], left_out: int = 0) -> None:
+    """Raise InputError unless there are cases of both labels; `left_out`: cases of the run."""
+    if len(present) == 2:
+        return
+    rule = "no new case has a label" if not present else f"all new cases have the label {next(iter(present))!r}"
+    if left_out:
+        rule += f", {left_out} that are cases of the run left out"
+    remedy = "give both labels in the column label (`hybridcx predict` does without)"
+    raise InputError(Problem(f"{rule}: nothing can be validated", column="label", remedy=remedy))
 
 
 def _has_readings(manifest: Path) -> bool:

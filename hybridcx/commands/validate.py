@@ -26,10 +26,9 @@ from hybridcx.commands.options import (
     checked,
     documented,
 )
-from hybridcx.commands.predict import Predicted, predicted_cases
+from hybridcx.commands.predict import Predicted, predicted_cases, raise_without_labels
 from hybridcx.commands.publish import Clock, finish, page_provenance, plan_options, write_ledger
 from hybridcx.commands.result import Report, output
-from hybridcx.errors import InputError, Problem
 from hybridcx.narrative.external import external_content
 from hybridcx.progress import OfPython, Progress
 from hybridcx.records.predictions import Predictions, predictions_from_frame
@@ -93,7 +92,7 @@ def validate(
     forms, clock = forms_of(also), Clock()
     with output(out, Path(manifest).stem, "validate", progress) as folder:
         predicted, finished = predicted_cases(
-            run, manifest, device, training, pseudonymise, cache, progress, folder, apart_from_test=True
+            run, manifest, device, training, pseudonymise, cache, progress, folder, validating=True
         )
         data = _sides(predicted, finished)
         for note in data.notes:
@@ -152,13 +151,7 @@ def _sides(predicted: Predicted, finished: FinishedRun) -> Validated:
     cases = ledger.drop_duplicates("case_id")
     kept = cases[cases["split"].isin(("test", "validation"))]
     without = int(kept["y_true"].isna().sum())
-    present = set(kept["y_true"].dropna())
-    if len(present) < 2:
-        rule = "no new case has a label" if not present else f"all new cases have the label {next(iter(present))!r}"
-        remedy = "give both labels in the column label (`hybridcx predict` does without)"
-        if len(kept) < len(cases):
-            rule += f", {len(cases) - len(kept)} that are cases of the run left out"
-        raise InputError(Problem(f"{rule}: nothing can be validated", column="label", remedy=remedy))
+    raise_without_labels(set(kept["y_true"].dropna()), len(cases) - len(kept))
     notes = list(predicted.notes)
     if without:
         notes.append(f"{without} of {len(kept)} new cases have no label and are left out.")

@@ -19,9 +19,12 @@ from hybridcx.vocabulary import Metric
 from hybridcx.vocabulary import metric as metric_of
 
 NAMED = 3
+FEW_CASES = 20
+TOO_FEW = "Too few cases for a conclusion. "
 METHODS = (
     "External validation: the networks, heads, calibration and thresholds of the finished run were applied to the new images without any fit. "
-    "Inside are the run's test cases, outside the new ones. New cases that are cases of the run, by their image or their patient, were left out, also those of its test set: the two sides are independent. The interval of a "
+    "Inside are the run's test cases, outside the new ones. New cases that are cases of the run, by their "
+    "image or their patient, were left out, also those of its test set: the two sides are independent. The interval of a "
     "difference is recovered from the two independent intervals (MOVER, Zou and Donner 2008; for proportions with Wilson's limits it is Newcombe's "
     "method 10). These differences are exploratory and not adjusted for their number.",
     "Predictive values, accuracy, net benefit, Brier score and log loss also change where the prevalence differs; sensitivity, specificity and AUROC "
@@ -92,10 +95,11 @@ def answers(validation: pd.DataFrame, primary: Sequence[str], n_inside: int, n_o
             f"difference {_difference(kind, row)}."
         )
     if len(rows) == 1:
-        return sentences
+        return [(TOO_FEW if min(n_outside, n_inside) < FEW_CASES else "") + sentences[0]]
     listed = "; ".join(f"{model} {_difference(kind, row)}" for model, row in list(rows.items())[:NAMED])
     rest = f"; {len(rows) - NAMED} more below" if len(rows) > NAMED else ""
-    lead = f"{kind.label} on {n_outside} new cases minus that on the run's {n_inside} test cases: {listed}{rest}."
+    few = min(n_outside, n_inside) < FEW_CASES
+    lead = f"{TOO_FEW if few else ''}{kind.label} on {n_outside} new cases minus that on the run's {n_inside} test cases: {listed}{rest}."
     return [lead, *sentences]
 
 
