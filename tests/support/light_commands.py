@@ -116,6 +116,7 @@ def commands(run: str) -> None:
     for i, plan in enumerate(PLANS):
         call("plan", *plan.split(), "--out", f"plan{i}")
     for folder in ("c", "again", "a", "k", "t", "plan0", run):
+        assert "PASS: all" in call("qualify", "--out", "qualification")
         text = call("verify", folder)
         assert "hybridcx[" not in text, text
     call("phantom", "phantom", "--patients", "60")
