@@ -101,7 +101,7 @@ def first_steps() -> None:
     rng = np.random.default_rng(1)
     y = np.array([0, 1] * 20)
     assert 0 <= hybridcx.stats.delong_paired(y, rng.random(40), rng.random(40)).pvalue <= 1
-    for verb in ("", "run", "demo", "compare", "agreement", "audit", "plan", "verify", "check", "cohort", "phantom", "weights", "cache"):  # fmt: skip
+    for verb in ("", "run", "demo", "compare", "agreement", "audit", "plan", "verify", "qualify", "check", "cohort", "phantom", "weights", "cache"):  # fmt: skip
         assert "Usage" in call(*([verb] if verb else []), "--help")
     assert call("--version")[0].isdigit()
 
@@ -116,9 +116,9 @@ def commands(run: str) -> None:
     for i, plan in enumerate(PLANS):
         call("plan", *plan.split(), "--out", f"plan{i}")
     for folder in ("c", "again", "a", "k", "t", "plan0", run):
-        assert "PASS: all" in call("qualify", "--out", "qualification")
         text = call("verify", folder)
         assert "hybridcx[" not in text, text
+    assert "PASS: all" in call("qualify", "--out", "qualification")
     call("phantom", "phantom", "--patients", "60")
     class_folders()
     call("cohort", "classes")
