@@ -101,7 +101,8 @@ def first_steps() -> None:
     rng = np.random.default_rng(1)
     y = np.array([0, 1] * 20)
     assert 0 <= hybridcx.stats.delong_paired(y, rng.random(40), rng.random(40)).pvalue <= 1
-    for verb in ("", "run", "demo", "compare", "agreement", "audit", "plan", "verify", "qualify", "check", "cohort", "phantom", "weights", "cache"):  # fmt: skip
+    verbs = "run demo compare agreement audit plan verify qualify check cohort phantom weights cache"
+    for verb in ("", *verbs.split()):
         assert "Usage" in call(*([verb] if verb else []), "--help")
     assert call("--version")[0].isdigit()
 
