@@ -14,7 +14,10 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
+
+from figures import keep
 
 from hybridcx.stats.confusion import count_metrics
 from hybridcx.stats.published.matrices import READINGS, compatible, target
@@ -116,7 +119,9 @@ def main() -> None:
         targets = [target(k, v, decimals) for k, v in values.items()]
         one = 1000 * seconds(lambda t=targets, p=p, n=n: compatible(t, p, n))  # type: ignore[misc]
         four = 1000 * seconds(lambda c=case: ours(c))  # type: ignore[misc]
-        other = f"{1000 * seconds(lambda c=case: theirs(c), 3):8.1f}" if there else f"{'':8s}"  # type: ignore[misc]
+        peer = 1000 * seconds(lambda c=case: theirs(c), 3) if there else nan  # type: ignore[misc]
+        other = f"{peer:8.1f}" if there else f"{'':8s}"
+        keep("audit", case[0], four, "ms", "mlscorecheck" if there else "", peer)
         print(f"{case[0]:36s} {one:8.1f} {four:8.1f} {other}   {ours(case)}; {theirs(case) if there else ''}")
     rows = random_rows()
     flagged = sum(ours(c).startswith("impossible") for c in rows)

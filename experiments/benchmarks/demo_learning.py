@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from figures import keep
 
 import hybridcx
 from hybridcx.experiment.file import Experiment
@@ -69,6 +70,7 @@ def main(seeds: list[int]) -> None:
         stages = clock.table()
         print(f"seed {seed}: {stages['clock'].sum():.0f} s, processors {stages['processors'].sum():.0f} s")
         print(stages.round(1).to_string(index=False), flush=True)
+        keep("demo_learning", f"demo, seed {seed}", float(stages["processors"].sum()), "s processor")
         metrics = report.tables["metrics"]
         rows = metrics[(metrics["metric"] == "auroc") & metrics["recommended"] & metrics["subgroup"].isna()]
         aurocs[seed] = rows.drop_duplicates("model").set_index("model")["estimate"][experiment.networks.names]

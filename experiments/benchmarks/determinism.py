@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from figures import keep
 
 PATIENTS, SIZE_PX, SEED = 120, 64, 5
 EPOCHS = {"squeezenet1_1": 3, "resnet101": 1}
@@ -82,6 +83,7 @@ def told(network: str, what: str, setting: str, reference: dict[str, np.ndarray]
     changed = int(((a >= 0.5) != (b >= 0.5)).sum())
     same = all(reference[k].tobytes() == other[k].tobytes() for k in ("features", "logits"))
     weights = "" if what == "extraction" else ("same" if reference["weights"][1] == other["weights"][1] else "other")
+    keep("determinism", f"{network}, {what}, {setting}: scores", float(np.abs(a - b).max()), "largest difference")
     print(
         f"| {network} | {what} | {setting} | {'yes' if same else 'no'} | {weights} | {features / scale:.1e} | {logits:.1e} | "
         f"{float(np.abs(a - b).max()):.1e} | {changed} of {len(a)} |",

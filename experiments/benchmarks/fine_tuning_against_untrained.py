@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from figures import keep
 
 import hybridcx
 from hybridcx.experiment.file import Experiment
@@ -47,6 +48,11 @@ def main(network: str, epochs: int) -> None:
         )
         print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
+    untrained = float(table["best head, untrained"].mean())
+    keep(
+        "fine_tuning_against_untrained", f"{network}, {epochs} epochs: mean AUROC of the softmax", float(table["softmax"].mean()), "", "best head",
+        untrained, more_is_better=True,
+    )  # fmt: skip
     print(
         f"mean: softmax {table['softmax'].mean():.3f}, best head on untrained features {table['best head, untrained'].mean():.3f}"
     )

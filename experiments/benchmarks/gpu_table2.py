@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures import keep
 from torch.utils.flop_counter import FlopCounterMode
 
 from hybridcx.deep import devices
@@ -186,6 +187,12 @@ def main() -> int:
             total += table2(name, o, device, compute, peak, Path(folder))
             met.append(predictions_agree(name, o, compute, Path(folder)))
         met.append(trainings_agree(name, o, compute))
+    keep(
+        "gpu_table2",
+        f"{', '.join(names)}, {o.epochs} epochs, {o.images} images of {o.size_px} px, {device.description}",
+        total,
+        "s",
+    )
     target = "" if o.quick else f" (target: at most {TARGET_S:g} s): {'met' if total <= TARGET_S else 'MISSED'}"
     print(f"=> {len(names)} networks, {o.epochs} epochs, {o.images} images of {o.size_px} px: {total:.2f} s{target}")
     return 0 if o.quick or (all(met) and total <= TARGET_S) else 1

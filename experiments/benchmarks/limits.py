@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from figures import keep
 
 FOLDER = Path()
 CASES: dict[str, Callable[[], str]] = {}
@@ -373,6 +374,9 @@ def measured(name: str) -> None:
         f"{name:<28}{seconds:>9.1f} s{peak / 1e9:>9.2f} GB   {said if status == 0 else f'ended with {status}: {said}'}",
         flush=True,
     )
+    if status == 0:
+        keep("limits", name, seconds, "s")
+        keep("limits", f"{name}: peak memory", peak / 1e9, "GB")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from figures import keep
 from PIL import Image
 
 import hybridcx
@@ -143,6 +144,8 @@ def told(what: str, seconds: Mapping[str, float], folder: Path) -> None:
     """Print the times and the sizes of one report."""
     total, page = sum(seconds.values()), (folder / "report.html").stat().st_size / 1e6
     tables = sum(f.stat().st_size for f in folder.glob("*.csv")) / 1e6
+    keep("report_speed", what, total, "s")
+    keep("report_speed", f"{what}: page", page, "MB")
     print(f"{what}: {total:.1f} s (target: at most {TARGET_S}: {'met' if total <= TARGET_S else 'MISSED'})")
     print("    " + ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items()))
     print(

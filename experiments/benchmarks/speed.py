@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import keep
+
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
 BATCH, SIZE_PX, STEPS = 16, 224, 3
 
@@ -42,8 +44,13 @@ def start() -> None:
     compileall.compile_dir(Path(hybridcx.__file__).parent, quiet=2)
     bare = seconds([sys.executable, "-c", "pass"])
     print(f"python -c pass          {bare:.3f} s")
-    print(f"import hybridcx         {seconds([sys.executable, '-c', 'import hybridcx']):.3f} s")
-    print(f"hybridcx --help         {seconds([sys.executable, '-m', 'hybridcx.cli.app', '--help']):.3f} s")
+    for what, command in {
+        "import hybridcx": ["-c", "import hybridcx"],
+        "hybridcx --help": ["-m", "hybridcx.cli.app", "--help"],
+    }.items():
+        took = seconds([sys.executable, *command])
+        print(f"{what:<24}{took:.3f} s")
+        keep("speed", what, took, "s")
 
 
 def networks() -> None:
@@ -95,6 +102,9 @@ def networks() -> None:
                 f"{name:<14}{mode:<24}{statistics.median(trained):>10.2f}{statistics.median(extracted):>12.2f}",
                 flush=True,
             )
+            what = f"{name}, {mode}, batch {BATCH}, {SIZE_PX} px"
+            keep("speed", f"{what}: training", statistics.median(trained), "images/s")
+            keep("speed", f"{what}: extraction", statistics.median(extracted), "images/s")
 
 
 def demo() -> None:
@@ -109,6 +119,8 @@ def demo() -> None:
         elapsed = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # KiB on Linux
         print(f"demo                    {elapsed:.1f} s, largest process {peak:.2f} GiB")
+        keep("speed", "demo", elapsed, "s")
+        keep("speed", "demo: largest process", peak, "GiB")
 
 
 if __name__ == "__main__":

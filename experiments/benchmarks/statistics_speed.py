@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy
+from figures import keep
 from scipy import stats
 
 POSITIVE, NEGATIVE = "abnormal", "normal"
@@ -87,10 +88,12 @@ def line(what: str, times: Times, note: str = "") -> None:
     """Print the least wall time, the spread, and the least processor time."""
     spread = f"({min(times.wall):.3f} to {max(times.wall):.3f}; processor {min(times.processor):.3f})"
     print(f"{what:<66}{min(times.wall):>10.3f} s   {spread} {note}", flush=True)
+    keep("statistics_speed", what, min(times.processor), "s processor")
 
 
 def target(what: str, value: float, bound: float, unit: str, *, at_most: bool = True) -> None:
     """Print a figure with its target."""
+    keep("statistics_speed", what, value, unit)
     met = value <= bound if at_most else value >= bound
     sign = "at most" if at_most else "at least"
     print(

@@ -36,6 +36,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from figures import keep
 
 HERE = Path(__file__).parent
 NETWORKS = ("vgg16", "vgg19", "resnet101", "densenet201")
@@ -63,6 +64,7 @@ ledger_precision = "{precision}"
 
 def target(what: str, value: float, bound: float, unit: str = "times", *, at_most: bool = False) -> None:
     """Print a figure with its target."""
+    keep("training_speed", what, value, unit)
     met = value <= bound if at_most else value >= bound
     sign = "at most" if at_most else "at least"
     print(
@@ -149,6 +151,12 @@ def taking_turns(sides: list[str], network: str, rounds: int, warm_up: int = 2) 
 
 def show(network: str, turns: Turns, images: int) -> None:
     for side, seconds in turns.seconds.items():
+        keep(
+            "training_speed",
+            f"{network}, {side}",
+            statistics.median(images / p for _, p in seconds),
+            "images/s processor",
+        )
         rates = sorted(images / wall for wall, _ in seconds)
         processor = statistics.median(images / p for _, p in seconds)
         print(

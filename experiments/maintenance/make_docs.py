@@ -4,8 +4,8 @@
 
 experiment.md (every key of the experiment file), presets.md, experiment.schema.json (for editors), reference/files.md (every CSV and column),
 reference/vocabulary.md, the tables of which_test.md from analysis/methods.py, a page for each method in methods/ and the tables of methods.md
-from the method cards, traceability.md from these and from the cases of `hybridcx qualify`, the tables of statistics.md from the docstrings. Tests
-compare the committed files with this script's output.
+from the method cards, traceability.md from these and from the cases of `hybridcx qualify`, figures.md from the benchmarks'
+table, the tables of statistics.md from the docstrings. Tests compare the committed files with this script's output.
 """
 
 from __future__ import annotations
@@ -482,6 +482,39 @@ def traceability() -> str:
     return "\n".join(lines) + "\n"
 
 
+def figures() -> str:
+    """The latest figure of every benchmark."""
+    lines = [
+        "# Measured figures",
+        "",
+        "Made by `python experiments/maintenance/make_docs.py` from `experiments/benchmarks/figures.csv`, to which every benchmark adds",
+        "what it measured: the latest figure of each case. Machines, load and versions differ from row to row. *Ratio*: to a peer that was",
+        "measured in the same run; above 1 is better than the peer. Targets are in the scripts, what was tried in `experiments/log.md`.",
+    ]
+    latest: dict[tuple[str, str], dict[str, str]] = {}
+    with (ROOT / "experiments/benchmarks/figures.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            latest[row["benchmark"], row["case"]] = row
+    for benchmark in dict.fromkeys(sorted(b for b, _ in latest)):
+        lines += [
+            "",
+            f"## {benchmark}",
+            "",
+            "| case | figure | peer | ratio | date | machine | versions |",
+            "| --- " * 7 + "|",
+        ]
+        for (of, case), r in latest.items():
+            if of == benchmark:
+                peer = "" if r["peer"] == "NA" else f"{r['peer']}: {r['peer.figure']} {r['unit']}"
+                versions = f"hybridcx {r['hybridcx']}, Python {r['python']}, NumPy {r['numpy']}, torch {r['torch']}"
+                ratio = "" if r["ratio"] == "NA" else r["ratio"]
+                machine = f"{r['processor']}, {r['cores']} cores, load {r['load']}"
+                lines.append(
+                    f"| {case.replace('|', '/')} | {r['figure']} {r['unit']} | {peer} | {ratio} | {r['date']} | {machine} | {versions} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
 def _simulated(use: str, name: str) -> list[str]:
     """The files with simulations of a method; those of coefficients stand under their metric, those of adjustments after the test they adjust."""
     files = []
@@ -509,6 +542,7 @@ def pages() -> dict[str, str]:
         "which_test.md": which_test((DOCS / "which_test.md").read_text(encoding="utf-8")),
         "methods.md": methods((DOCS / "methods.md").read_text(encoding="utf-8")),
         "traceability.md": traceability(),
+        "figures.md": figures(),
         "statistics.md": statistics((DOCS / "statistics.md").read_text(encoding="utf-8")),
     }
 
