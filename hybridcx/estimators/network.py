@@ -70,7 +70,8 @@ class FineTunedNetwork(ClassifierMixin, BaseEstimator):
         The two values of X that become black and white; values outside are clipped to them. None: 0 and 255 for uint8, 0 and 1 for floats, which
         are refused outside; other integers are refused. Files have ranges of their own.
     train_options : mapping, default=None
-        Further keys of the table [train] of an experiment file, such as {"optimizer": "adamw", "dropout": 0.3, "early_stopping": 3}.
+        Further keys of the table [train] of an experiment file, such as {"optimizer": "adamw", "dropout": 0.3, "early_stopping": 3}, or
+        {"class_weights": "balanced"} and {"sampling": "balanced"} for classes of different sizes.
     pad : {"white", "black", "edge", "none"}, default="white"
         What fills an image up to a square; `none` stretches it.
     resample : {"bicubic", "bilinear", "lanczos"}, default="bicubic"

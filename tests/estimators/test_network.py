@@ -62,6 +62,14 @@ def test_it_is_the_training_and_the_extraction_of_hybridcx(tmp_path, name):
     pd.testing.assert_frame_equal(pd.DataFrame(model.history_), pd.DataFrame(direct.history))
 
 
+@pytest.mark.parametrize("options", [{"class_weights": "balanced"}, {"sampling": "balanced"}])
+def test_classes_of_different_sizes(options):
+    few = np.r_[np.flatnonzero(Y == "normal"), np.flatnonzero(Y != "normal")[:4]]
+    plain, balanced = (network(train_options=o, epochs=1).fit(X[few], Y[few]) for o in (None, options))
+    assert any("of a population with equal classes" in note for note in balanced.notes_)
+    assert balanced.predict_proba(X)[:, 1].mean() < plain.predict_proba(X)[:, 1].mean()  # normal is the larger class
+
+
 def test_predictions_agree_with_each_other(fitted):
     proba = fitted.predict_proba(X)
     assert proba.dtype == np.float64
