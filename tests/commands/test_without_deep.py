@@ -60,6 +60,7 @@ def test_the_packages_cannot_be_imported(tmp_path):
         assert "ModuleNotFoundError" in done.stderr, name
 
 
+@pytest.mark.slow  # the light install of .ci/run does the same in an environment without the packages
 def test_every_command_and_function_works_or_names_the_line_to_type(tmp_path, finished):
     done = without_deep(tmp_path, str(SCRIPT), str(tmp_path / "work"), str(finished))
     assert done.returncode == 0, done.stderr
