@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from math import nan, sqrt
 
 import numpy as np
@@ -102,6 +103,42 @@ def cohen_kappa(
     table = np.zeros((max(len(order), 1),) * 2, dtype=np.float64)
     np.add.at(table, (codes[whole, 0], codes[whole, 1]), 1.0)
     return cohen_kappa_table(table, weights, confidence_level, dropped_note(int((~whole).sum()), codes.shape[0]))
+
+
+def cohen_kappas(
+    ratings: ArrayLike, weights: Sequence[Weights] = ("unweighted",), confidence_level: float = 0.95
+) -> Iterator[Agreement]:
+    """`cohen_kappa` of every two columns of `ratings` (n, k), for each of `weights`: pairs in the order of `itertools.combinations` within a weight.
+
+    The ratings are encoded once, and pairs with the same table of counts share a result, which matters for many readers of few cases.
+
+    Raises
+    ------
+    InputError
+        As `cohen_kappa`.
+    """
+    codes, order = encode(ratings)
+    if any(w != "unweighted" for w in weights):
+        numeric_categories(order, "a weighted kappa")
+    n, k = codes.shape
+    read = codes >= 0
+    uses = np.zeros((k, len(order)), dtype=bool)
+    uses[np.nonzero(read)[1], codes[read]] = True
+    tables: dict[tuple[int, int, bytes], tuple[Floats, str]] = {}
+    pairs = []
+    for i, j in combinations(range(k), 2):
+        whole = read[:, i] & read[:, j]
+        used = np.flatnonzero(uses[i] | uses[j])
+        q = max(used.size, 1)
+        a, b = np.searchsorted(used, codes[whole, i]), np.searchsorted(used, codes[whole, j])
+        counts = np.bincount(a * q + b, minlength=q * q)
+        key = n - len(a), q, counts.tobytes()
+        if key not in tables:
+            tables[key] = counts.reshape(q, q).astype(np.float64), dropped_note(key[0], n)
+        pairs.append(key)
+    for weight in weights:
+        results = {key: cohen_kappa_table(t, weight, confidence_level, note) for key, (t, note) in tables.items()}
+        yield from (results[key] for key in pairs)
 
 
 def cohen_kappa_table(
