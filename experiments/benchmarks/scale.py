@@ -53,12 +53,12 @@ def predictions(path: Path, models: int, cases: int, levels: int = 0) -> None:
 
 
 def ratings(path: Path, readers: int, cases: int) -> None:
-    """A CSV of ratings: readers who call a case wrongly one time in five."""
+    """A CSV of ratings: grades 1 to 4 of readers who see the case's own with noise."""
     rng = np.random.default_rng(2)
-    truth = rng.random(cases) < 0.4
-    calls = np.where(truth ^ (rng.random((readers, cases)) < 0.2), "abnormal", "normal")
+    grades = np.clip(np.round(2.5 + rng.normal(size=cases) + 0.7 * rng.normal(size=(readers, cases))), 1, 4)
     header = ",".join(["case_id", *(f"reader_r{k:03d}" for k in range(readers))])
-    path.write_text("\n".join([header, *(",".join([f"c{i:04d}", *calls[:, i]]) for i in range(cases))]) + "\n")
+    rows = [",".join([f"c{i:04d}", *map(str, own)]) for i, own in enumerate(grades.T.astype(int).tolist())]
+    path.write_text("\n".join([header, *rows]) + "\n")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ CASES = {
     "one-reference-200-cases": Case(
         2000, lambda path, n: predictions(path, n, 200), ("compare", "--reference", "model0000")
     ),
-    "readers-20-cases": Case(500, lambda path, n: ratings(path, n, 20), ("agreement",), seconds=20),
+    "readers-20-cases": Case(
+        500, lambda path, n: ratings(path, n, 20), ("agreement", "--scale", "ordinal"), seconds=20
+    ),
 }
 
 
