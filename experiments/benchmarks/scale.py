@@ -154,7 +154,7 @@ def main() -> None:
             )
         last = costs[-1]
         found = (
-            (last.wall, case.seconds, "s"),
+            (last.processor, case.seconds, "s"),
             (last.peak / 2**30, case.memory, "GiB"),
             (last.output / 1e6, case.output, "MB"),
         )
