@@ -17,7 +17,7 @@ DIST = ROOT / "dist"
 PYTHONS = ("3.11", "3.12", "3.13")
 """Versions of Python on which the wheel is tried; the newest is that which torch, torchvision and gdcm have wheels for."""
 QUICK = "not r and not browser and not latex and not slow and not system"
-BENCHMARKS = ("report_speed.py", "statistics_speed.py", "audit.py", "scale.py")
+BENCHMARKS = ("report_speed.py", "statistics_speed.py", "audit.py")
 """Benchmarks that need nothing but the package; the others are started by hand."""
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ("lint", "types", "tests")
@@ -74,7 +74,8 @@ def benchmarks(session: nox.Session) -> None:
     """Benchmarks of the package alone; each adds its figures to experiments/benchmarks/figures.csv."""
     _developed(session)
     for script in BENCHMARKS:
-        session.run("python", f"experiments/benchmarks/{script}", *session.posargs)
+        session.run("python", f"experiments/benchmarks/{script}")
+    session.run("python", "experiments/benchmarks/scale.py", "--folder", session.create_tmp() + "/scale")
 
 
 @nox.session

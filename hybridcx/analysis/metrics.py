@@ -95,5 +95,5 @@ def resampled_rows(part: Slice, plan: Plan, replicates: Replicates) -> list[Row]
 
 def sorted_rows(rows: list[Row], models: tuple[str, ...], metrics: tuple[str, ...]) -> list[Row]:
     """By model, metric and the order in which the methods were added."""
-    place: Callable[[Row], tuple[int, int]] = lambda r: (models.index(r["model"]), metrics.index(r["metric"]))  # noqa: E731
-    return sorted(rows, key=place)
+    of_model, of_metric = ({name: k for k, name in enumerate(names)} for names in (models, metrics))
+    return sorted(rows, key=lambda r: (of_model[r["model"]], of_metric[r["metric"]]))

@@ -52,9 +52,12 @@ class Slice:
         if metric not in COUNT_METRICS or not self.call_thresholds:
             return self.keys
         # A pair gets the threshold of all models or none: a threshold per pair would split its family.
-        chosen = models if len(models) == 1 else range(len(self.models))
-        values = {self.call_thresholds[j] for j in chosen}
+        values = {self.call_thresholds[models[0]]} if len(models) == 1 else set(self._distinct_thresholds)
         return self.keys.with_(threshold=values.pop()) if len(values) == 1 else self.keys
+
+    @cached_property
+    def _distinct_thresholds(self) -> frozenset[float | None]:
+        return frozenset(self.call_thresholds)
 
     @property
     def n(self) -> int:

@@ -18,6 +18,7 @@ from hybridcx.commands.inputs import Compared, readings_of
 from hybridcx.commands.publish import (
     Clock,
     finish,
+    ledger_file,
     page_provenance,
     plan_options,
     rating_columns,
@@ -158,7 +159,7 @@ def _write_data(folder: Path, data: _Data) -> pd.DataFrame:
     if data.source.lineage is not None:
         write_atomic(folder / LINEAGE, json.dumps(data.source.lineage.to_dict(), indent=1, sort_keys=True))
     ledger = data.ledger()
-    write_ledger(folder, ledger)
+    write_ledger(folder, ledger, csv=ledger_file(len(ledger)).endswith(".csv"))
     return ledger
 
 
@@ -184,4 +185,5 @@ def _content(
         primary_models=list(read.models[:12]),
         primary_metric=plan.primary_metric if read.has_pred else "auroc",
         provenance=provenance,
+        ledger=ledger_file(len(read.frame)),
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -63,10 +64,21 @@ def without_patients(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def write_ledger(folder: Path, ledger: pd.DataFrame) -> None:
-    """Write the predictions as CSV and Parquet."""
-    write_table(folder / "predictions.csv", ledger)
-    ledger.to_parquet(folder / "predictions.parquet", index=False)
+LARGEST_CSV_LEDGER = 1_000_000
+"""Predictions (rows) that `compare` writes as CSV beside Parquet; more are compressed Parquet alone."""
+
+
+def ledger_file(n_rows: int) -> str:
+    """The file of so many predictions in the folder of `compare` that its texts name."""
+    return "predictions.csv" if n_rows <= LARGEST_CSV_LEDGER else "predictions.parquet"
+
+
+def write_ledger(folder: Path, ledger: pd.DataFrame, *, csv: bool = True) -> None:
+    """Write the predictions as CSV and Parquet, or as compressed Parquet alone."""
+    if csv:
+        write_table(folder / "predictions.csv", ledger)
+    compression: Literal["snappy", "zstd"] = "snappy" if csv else "zstd"
+    ledger.to_parquet(folder / "predictions.parquet", index=False, compression=compression)
 
 
 def write_readings(folder: Path, ratings: Ratings) -> None:
@@ -96,7 +108,8 @@ def finish(
 ) -> None:
     """Write tables, page, further forms, log and provenance into the new folder, and replace the earlier results by it."""
     readings = {str(c): READING for c in ledger_columns if str(c).startswith("reader_")}
-    columns = {("predictions", c): LEDGER.get(c, readings.get(c, FURTHER_COLUMN)) for c in ledger_columns}
+    predictions = content.ledger.removesuffix(".csv")
+    columns = {(predictions, c): LEDGER.get(c, readings.get(c, FURTHER_COLUMN)) for c in ledger_columns}
     columns |= dict(further_columns or {})
     write_tables(folder.new, tables, command=folder.command, further_columns=columns)
     from hybridcx.report.page import assemble  # matplotlib is loaded only where a page is written

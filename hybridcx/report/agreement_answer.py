@@ -57,20 +57,19 @@ def headline(agreement: pd.DataFrame) -> Row | None:
         return None
     between = agreement[agreement["scope"] == "between"]
     own = between if len(between) else agreement
-    rows: list[Row] = [{str(k): v for k, v in r.items()} for r in own.to_dict("records")]
-    by_name: dict[str, list[Row]] = {}
-    for r in rows:
-        by_name.setdefault(str(r["metric"]), []).append(r)
-    if "sem" in by_name or "percent_agreement" not in by_name:
+    metrics, method = set(own["metric"]), ""
+    if "sem" in metrics or "percent_agreement" not in metrics:
         names = ["icc2"]
     else:  # categories; two of them have an ICC too, which is not the one to report
-        several = max(number(r["k"]) for r in rows) > 2
-        if "gwet_ac2" in by_name:  # ordered categories: weights, by which a near miss counts less than a far one
-            names = ["gwet_ac2"] if several else ["cohen_kappa", "gwet_ac2"]
-            by_name = {name: [r for r in by_name.get(name, []) if r["method"] == "quadratic"] for name in names}
+        several = own["k"].max() > 2
+        if "gwet_ac2" in metrics:  # ordered categories: weights, by which a near miss counts less than a far one
+            names, method = ["gwet_ac2"] if several else ["cohen_kappa", "gwet_ac2"], "quadratic"
         else:
             names = ["fleiss_kappa", "gwet_ac1"] if several else ["cohen_kappa", "gwet_ac1"]
-    found = [r for name in names for r in by_name.get(name, [])]
+    wanted = own[own["metric"].isin(names) & ((own["method"] == method) if method else True)]
+    shown = wanted if len(wanted) else own.head(1)
+    rows: list[Row] = [{str(k): v for k, v in r.items()} for r in shown.to_dict("records")]
+    found = [r for name in names for r in rows if r["metric"] == name]
     return next((r for r in found if isfinite(number(r["estimate"]))), found[0] if found else rows[0])
 
 

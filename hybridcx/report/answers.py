@@ -56,8 +56,8 @@ def answers(tables: Mapping[str, pd.DataFrame], metric: str | None = None, *, ch
     metric = shown_rows.primary_metric(tables, metric)
     chosen, planned = shown_rows.primary(tables.get("comparisons", pd.DataFrame()), tables.get("verdicts"), metric)
     if chosen:
-        values = _values(tables)
         listed, best = leading(chosen, planned, tables, MAX_SENTENCES)
+        values = {k: v for m in {p.metric for p in listed} for k, v in _values(tables, m).items()}
         sentences = [sentence(p, values) for p in listed]
         rest = len(chosen) - len(listed)
         if rest > 0:
@@ -261,9 +261,12 @@ def _best_of_all(chosen: Sequence[Pair]) -> str:
     models = list(dict.fromkeys(m for p in chosen for m in (p.model, p.comparator)))
     if len(models) < 3 or len({p.metric for p in chosen}) > 1 or not _has_lead(chosen[0]):
         return ""
-    for model in models:
-        won = {_ahead(p)[1] for p in chosen if shows_difference(p) and _ahead(p)[2].model == model}
-        if won == {short_name(m) for m in models} - {short_name(model)}:
+    names = {short_name(m) for m in models}
+    beaten: dict[str, set[str]] = {m: set() for m in models}
+    for _, loser, lead in (_ahead(p) for p in chosen if shows_difference(p)):
+        beaten[lead.model].add(loser)
+    for model, won in beaten.items():
+        if len(won) >= len(names) - 1 and won == names - {short_name(model)}:
             return model
     return ""
 

@@ -65,6 +65,7 @@ class Content:
     casebook : where the pictures of the shown cases are; None without a casebook.
     readings : the ratings of the readers, for figures of them; None in other reports than those of agreement.
     plan_wording : the words of the question of `plan`; None for other commands.
+    ledger : the file of the predictions.
     study_methods : the paragraphs of `methods` on cases, models and calls; the text of a paper has its own on statistics.
     """
 
@@ -87,6 +88,7 @@ class Content:
     reader_notes: Sequence[str] = ()
     plan_note: str = ""
     casebook: CasebookView | None = None
+    ledger: str = "predictions.csv"
     study_methods: Sequence[str] = ()
     plan_wording: PlanWording | None = None
     study_numbers: bool = False

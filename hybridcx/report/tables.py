@@ -81,12 +81,14 @@ def table(
     remark: str = "",
     source: str = "",
     cap: int | None = None,
+    total: int | None = None,
 ) -> Table:
     """A table from its rows: a string is a cell of text, the first cell of a row is its heading.
 
-    With more than `cap` rows the table ends there, and its remark says so. Raises ValueError where a row has another number of cells than `head`.
+    With more than `cap` rows the table ends there, and its remark says so; `total` is the number of rows where the caller made only the first of
+    them. Raises ValueError where a row has another number of cells than `head`.
     """
-    total = len(rows)
+    total = len(rows) if total is None else total
     if cap is not None and total > cap:
         rows = rows[:cap]
         rest = f"The first {cap} of {count(total)} rows" + (f"; all are in {source}." if source else ".")

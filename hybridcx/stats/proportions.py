@@ -7,6 +7,7 @@ MOVER (Zou and Donner 2008) and the delta method on the log scale both rest on t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, inf, isfinite, isnan, log, nan, sqrt
 from typing import Literal
 
@@ -38,6 +39,7 @@ def _check_counts(x: int, n: int) -> None:
         raise ValueError(f"a count x out of n needs 0 <= x <= n, got x = {x}, n = {n}")
 
 
+@lru_cache(maxsize=4096)  # subgroups and readers share many counts, and scipy's quantiles take a millisecond
 def _beta_limits(
     first: tuple[float, float], second: tuple[float, float], confidence_level: float
 ) -> tuple[float, float]:

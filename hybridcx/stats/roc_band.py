@@ -66,10 +66,13 @@ def roc_band(
     for start, weights in draws.chunks(n_resamples, rng):
         own = weights[unit].astype(np.float64)
         true, false = (np.cumsum(np.where(positive == which, own, 0.0), axis=0)[ends] for which in (True, False))
-        for b in range(own.shape[1]):
-            m, n = true[-1, b], false[-1, b]
-            if m > 0 and n > 0:
-                sensitivity[start + b] = np.interp(places, np.r_[0.0, false[:, b] / n], np.r_[0.0, true[:, b] / m])
+        both = np.flatnonzero((true[-1] > 0) & (false[-1] > 0))
+        # From (0, 0) on, one curve a row.
+        up, right = (
+            np.concatenate([np.zeros((1, both.size)), x[:, both] / x[-1, both]]).T.copy() for x in (true, false)
+        )
+        for b, x, y_up in zip(both, right, up, strict=True):
+            sensitivity[start + b] = np.interp(places, x, y_up)
     drawn = sensitivity[~np.isnan(sensitivity[:, 0])]
     if not len(drawn):
         return np.full(places.size, np.nan), np.full(places.size, np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import combinations
 from math import inf, isnan, nan, sqrt
 
@@ -17,7 +17,7 @@ from hybridcx.stats import agreement as ag
 from hybridcx.stats.agreement import coefficients as agreement_coefficients
 from hybridcx.stats.agreement import tables as rating_tables
 from hybridcx.stats.agreement.icc import icc, sem
-from hybridcx.stats.agreement.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa
+from hybridcx.stats.agreement.kappa import cohen_kappa, cohen_kappa_table, cohen_kappas, fleiss_kappa
 
 NAN = float("nan")
 # Few in every run; --hypothesis-profile=search decides for itself.
@@ -591,3 +591,18 @@ def test_icc_does_not_depend_on_unit_or_origin(scale, shift, rel):
 def test_a_weighted_kappa_of_text_wants_an_order():
     with pytest.raises(InputError, match="a weighted kappa"):
         cohen_kappa(["x", "y"], ["y", "x"], "linear")
+
+
+@pytest.mark.parametrize("categories", [2, 3, 9])
+def test_kappas_of_every_pair_are_those_of_the_pairs_to_the_last_digit(categories):
+    rng = np.random.default_rng(1)
+    ratings = rng.integers(0, categories, (25, 7)).astype(object)
+    ratings[rng.random(ratings.shape) < 0.1] = None
+    ratings[:, 6] = ratings[0, 6] = 1  # one category throughout
+    weights = ("unweighted", "linear", "quadratic")
+    found = cohen_kappas(ratings, weights, 0.9)
+    for weight in weights:
+        for i, j in combinations(range(7), 2):
+            one = cohen_kappa(ratings[:, i], ratings[:, j], weight, confidence_level=0.9)
+            assert repr(astuple(next(found))) == repr(astuple(one))
+    assert next(found, None) is None

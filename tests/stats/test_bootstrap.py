@@ -347,3 +347,14 @@ def test_some_models_are_evaluated_on_the_draws_of_all():
         for metric in ("auroc", "brier"):
             assert np.array_equal(some.replicates[metric], whole.replicates[metric][:, [2, 0]])
             assert np.array_equal(some.observed[metric], whole.observed[metric][[2, 0]])
+
+
+def test_sums_of_many_units_in_blocks_are_one_product_to_the_last_digit():
+    rng = np.random.default_rng(1)
+    y, scores = rng.random(9000) < 0.3, rng.random((2, 9000))
+    linear = score_resampling.LinearMetrics(
+        score_resampling.score_patterns(y, scores), ("brier", "log_loss", "ece", "net_benefit"), 0.5
+    )
+    weights = rng.poisson(1.0, (9000, 70)).astype(np.float32)
+    assert len(linear.blocks) > 1
+    np.testing.assert_array_equal(linear.totals(weights), linear.sums @ weights.astype(np.float64))

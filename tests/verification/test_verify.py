@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hybridcx
+from hybridcx.commands import publish
 from hybridcx.errors import InputError
 from hybridcx.store import provenance
 from hybridcx.streams import rng_for
@@ -106,6 +107,18 @@ def test_a_comparison_of_a_file_agrees_and_its_page_is_made_again(tmp_path):
     assert numbers["comparisons.csv"] > 500
     assert "report.html" in found.numbers["file"].tolist()
     assert set(found.not_recomputed["file"]) <= {"hybridcx.log"}
+
+
+def test_many_predictions_are_parquet_alone_and_agree(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "LARGEST_CSV_LEDGER", 100)
+    hybridcx.compare(simulated(), out=tmp_path / "out", n_bootstrap=100)
+    assert sorted(p.name for p in (tmp_path / "out").glob("predictions*")) == ["predictions.parquet"]
+    dictionary = pd.read_csv(tmp_path / "out" / "data_dictionary.csv")
+    assert "score" in dictionary.loc[dictionary["file"] == "predictions.parquet", "column"].tolist()
+    assert "predictions.csv" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    agrees(tmp_path / "out")
+    again = hybridcx.compare(tmp_path / "out", n_bootstrap=100)
+    assert len(again.predictions) == 180
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from math import nan
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats import agreement as coefficients
+from hybridcx.stats.agreement.tables import Weights
 from hybridcx.stats.results import Agreement
 from hybridcx.streams import rng_for
 from hybridcx.vocabulary.readers import AGREEMENT
@@ -52,23 +53,28 @@ class Ratings(Protocol):
     def maybe_codes(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class _Readings:
-    """The k columns that are compared: (n, k) values, the keys of their rows, and the warnings of all rows."""
+class _Keys(NamedTuple):
+    """What rows of agreement.csv are about, and the warning of all of them."""
 
-    values: np.ndarray[Any, Any]
-    labels: tuple[str, ...]
     scope: str
     readers: str
     occasion: str | None
-    note: str = ""
+    note: str
 
-    def pairs(self) -> Iterator[_Readings]:
-        """Every two of the readings, the earlier column first; the readings themselves where they are two."""
+
+@dataclass(frozen=True)
+class _Readings:
+    """The k columns that are compared: (n, k) values, and the keys of their rows."""
+
+    values: np.ndarray[Any, Any]
+    labels: tuple[str, ...]
+    keys: _Keys
+
+    def pairs(self) -> Iterator[tuple[int, int, _Keys]]:
+        """Every two of the readings, the earlier column first: their columns and keys."""
         for i, j in combinations(range(len(self.labels)), 2):
             label = f"{self.labels[i]}, {self.labels[j]}"
-            pair = replace(self, values=self.values[:, [i, j]], labels=(self.labels[i], self.labels[j]))
-            yield replace(pair, readers=label) if self.scope == "between" else replace(pair, occasion=label)
+            yield i, j, self.keys._replace(**{"readers" if self.keys.scope == "between" else "occasion": label})
 
 
 @dataclass(frozen=True)
@@ -123,38 +129,22 @@ def agreement_table(
         ratings.scale, _categories(ratings), ratings.maybe_codes, positive, confidence_level, n_resamples, seed, subset
     )
     _check_positive(settings)
-    rows = []
-    for joint in _groups(ratings):
-        for readings, result in _results(joint, settings):
-            rows.append(_row(readings, result, subset, note))
+    rows = [
+        _row(keys, result, subset, note) for joint in _groups(ratings) for keys, result in _results(joint, settings)
+    ]
     table = pd.DataFrame(rows, columns=AGREEMENT.header)
     columns = AGREEMENT.columns | AGREEMENT.further
     return table.astype({c: "object" if columns[c].kind == "text" else "float64" for c in AGREEMENT.header})
 
 
-def _row(readings: _Readings, r: Agreement, subset: str, note: str) -> dict[str, object]:
-    warning = "; ".join(w for w in (r.warning, readings.note, note) if w)
-    return {
-        "metric": r.metric,
-        "method": r.method,
-        "estimate": r.estimate,
-        "conf.low": r.conf_low,
-        "conf.high": r.conf_high,
-        "conf.level": r.conf_level,
-        "statistic": r.statistic,
-        "parameter1": r.parameter1,
-        "parameter2": r.parameter2,
-        "p.value": r.pvalue,
-        "n": r.n,
-        "k": r.k,
-        "status": "caution" if note and r.status == "ok" else r.status,
-        "warning": warning or None,
-        "scope": readings.scope,
-        "readers": readings.readers,
-        "occasion": readings.occasion,
-        "subset": subset,
-        "std.error": r.std_error,
-    }
+def _row(keys: _Keys, r: Agreement, subset: str, note: str) -> tuple[object, ...]:
+    """The cells of a row in the order of the header; a tuple, because many readers make rows by the hundred thousand."""
+    warning = "; ".join(w for w in (r.warning, keys.note, note) if w)
+    status = "caution" if note and r.status == "ok" else r.status
+    return (
+        r.metric, r.method, r.estimate, r.conf_low, r.conf_high, r.conf_level, r.statistic, r.parameter1, r.parameter2, r.pvalue, r.n, r.k,
+        status, warning or None, keys.scope, keys.readers, keys.occasion, subset, r.std_error,
+    )  # fmt: skip
 
 
 def _cell(value: Any, scale: str) -> Any:
@@ -255,11 +245,11 @@ def _group(
 ) -> _Readings:
     values = np.column_stack([_column(ratings, c.column) for c in columns])
     assumed = numbered and any(c.occasion is None for c in columns)
-    return _Readings(values, tuple(labels), scope, readers, occasion, UNNUMBERED_NOTE if assumed else "")
+    return _Readings(values, tuple(labels), _Keys(scope, readers, occasion, UNNUMBERED_NOTE if assumed else ""))
 
 
-def _results(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
-    """The results of one set of readings in the order of the table, each with the readings that it is about."""
+def _results(joint: _Readings, s: _Settings) -> Iterator[tuple[_Keys, Agreement]]:
+    """The results of one set of readings in the order of the table, each with the keys of its row."""
     if s.scale != "measurement":
         yield from _calls(joint, s)
         return
@@ -268,46 +258,46 @@ def _results(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreem
         yield from _calls(joint, replace(s, scale="ordinal", positive=None))
 
 
-def _measurements(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
+def _measurements(joint: _Readings, s: _Settings) -> Iterator[tuple[_Keys, Agreement]]:
     x, level = joint.values, s.confidence_level
     for result in coefficients.icc(x, level):
-        yield joint, result
+        yield joint.keys, result
     for error in (coefficients.sem, coefficients.mdc95):
-        yield joint, error(x, "anova", level)
-        yield joint, error(x, "consistency", level)
-    for pair in joint.pairs():
-        for result in coefficients.bland_altman(pair.values[:, 0], pair.values[:, 1], level):
-            yield pair, result
-    yield joint, _alpha(joint, "interval", s)
+        yield joint.keys, error(x, "anova", level)
+        yield joint.keys, error(x, "consistency", level)
+    for i, j, keys in joint.pairs():
+        for result in coefficients.bland_altman(x[:, i], x[:, j], level):
+            yield keys, result
+    yield joint.keys, _alpha(joint, "interval", s)
 
 
-def _calls(joint: _Readings, s: _Settings) -> Iterator[tuple[_Readings, Agreement]]:
+def _calls(joint: _Readings, s: _Settings) -> Iterator[tuple[_Keys, Agreement]]:
     x, level, categories = joint.values, s.confidence_level, s.categories
     ordered = s.scale == "ordinal"
-    yield joint, coefficients.percent_agreement(x, level)
-    for weights in ("unweighted", "linear", "quadratic") if ordered else ("unweighted",):
-        for pair in joint.pairs():
-            # Positions are those among the categories of these two readings: what a third reader used has no weight here.
-            a, b = pair.values[:, 0], pair.values[:, 1]
-            yield pair, coefficients.cohen_kappa(a, b, weights, confidence_level=level)
-    yield joint, coefficients.fleiss_kappa(x, categories, level)
-    yield joint, coefficients.gwet_ac1(x, categories, level)
+    yield joint.keys, coefficients.percent_agreement(x, level)
+    weights: tuple[Weights, ...] = ("unweighted", "linear", "quadratic") if ordered else ("unweighted",)
+    # Positions are those among the categories of the two readings: what a third reader used has no weight there.
+    kappas = coefficients.cohen_kappas(x, weights, level)
+    pairs = [keys for _, _, keys in joint.pairs()]
+    for _ in weights:
+        yield from zip(pairs, islice(kappas, len(pairs)), strict=True)
+    yield joint.keys, coefficients.fleiss_kappa(x, categories, level)
+    yield joint.keys, coefficients.gwet_ac1(x, categories, level)
     if ordered:
-        yield joint, coefficients.gwet_ac2(x, "linear", categories, level)
-        yield joint, coefficients.gwet_ac2(x, "quadratic", categories, level)
+        yield joint.keys, coefficients.gwet_ac2(x, "linear", categories, level)
+        yield joint.keys, coefficients.gwet_ac2(x, "quadratic", categories, level)
     # Of codes that may be measurements the interval alpha is among the rows of measurements.
     kinds = ("nominal", "ordinal", *(() if s.maybe_codes else ("interval",))) if ordered else ("nominal",)
     for kind in kinds:
-        yield joint, _alpha(joint, kind, s)
+        yield joint.keys, _alpha(joint, kind, s)
     if s.positive is not None and len(categories) <= 2:
         coded = np.array([[nan if v is None else float(v == s.positive) for v in row] for row in x], dtype=np.float64)
         for result in coefficients.icc(coded, level):
-            yield joint, result
+            yield joint.keys, result
 
 
 def _alpha(joint: _Readings, kind: Any, s: _Settings) -> Agreement:
-    rng = rng_for(
-        s.seed, "agreement", "krippendorff_alpha", kind, joint.scope, joint.readers, joint.occasion or "", s.subset
-    )
+    scope, readers, occasion, _ = joint.keys
+    rng = rng_for(s.seed, "agreement", "krippendorff_alpha", kind, scope, readers, occasion or "", s.subset)
     x = joint.values if s.categories else joint.values.astype(np.float64)
     return coefficients.krippendorff_alpha(x, kind, s.categories or None, s.confidence_level, s.n_resamples, rng)

@@ -262,7 +262,7 @@ def _output(content: Content) -> Fact | None:
     if confusion.empty:
         return None
     scored = "and its score " if not content.table("roc").empty else ""
-    return f"a call {scored}for the class {confusion['positive'].iloc[0]!r}", "predictions.csv"
+    return f"a call {scored}for the class {confusion['positive'].iloc[0]!r}", content.ledger
 
 
 def _failures(content: Content) -> Fact | None:
@@ -336,13 +336,13 @@ FACTS: dict[str, Callable[[Content], Fact | None]] = {
     "calls": _calls,
     "output": _output,
     "complete_predictions": lambda content: (
-        ("every model has a prediction for every test case (a file with gaps is refused)", "predictions.csv") if _counts(content) else None
+        ("every model has a prediction for every test case (a file with gaps is refused)", content.ledger) if _counts(content) else None
     ),
     "failures": _failures,
     "saliency": _has("saliency", "saliency maps of the networks for the cases shown", "Case by case; saliency.csv"),
     "software": _software,
     "configuration": _run("the whole configuration", "experiment.json"),
-    "predictions": lambda content: ("each model's prediction for each case", "predictions.csv") if _counts(content) else None,
+    "predictions": lambda content: ("each model's prediction for each case", content.ledger) if _counts(content) else None,
     "external": _external,
     "case_mix": _has("case_mix", "case mix inside and outside, with standardised differences", "Case mix; case_mix.csv"),
     "updating": _updating,

@@ -36,8 +36,9 @@ def write_tables(
     folder : an existing folder (the caller's staging folder: files are written plainly, not atomically).
     tables : table name (a file's name without `.csv`) -> rows. A table of the command that is absent here is written with its header alone.
     command : "run", "compare", "agreement", "audit" or "plan".
-    further_columns : (table, column) -> meaning, for columns that the vocabulary does not know (columns of the input), and for CSVs that the caller
-        writes into the folder: their columns go into the dictionary too. `disagreements` has a column for each model, which needs none.
+    further_columns : (table, or a file that is no CSV, column) -> meaning, for columns that the vocabulary does not know (columns of the input), and
+        for files that the caller writes into the folder: their columns go into the dictionary too. `disagreements` has a column for each model,
+        which needs none.
 
     Raises
     ------
@@ -89,7 +90,9 @@ def data_dictionary(
         raise ValueError("columns without a description (further_columns): " + "; ".join(unknown))
     # The rest describes files that the caller writes; a column of ours that was not written is left out.
     rows += [
-        (f"{t}.csv", c, column.description, column.values) for (t, c), column in further.items() if t not in tables
+        (t if "." in t else f"{t}.csv", c, column.description, column.values)
+        for (t, c), column in further.items()
+        if t not in tables
     ]
     return pd.DataFrame(rows, columns=list(header), dtype=object)
 

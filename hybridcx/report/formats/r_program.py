@@ -9,7 +9,8 @@ COMMANDS = ("agreement", "compare", "run")
 """The commands whose reports have the program: those with predictions or readings."""
 PARTS = ("1_tools.R", "2_one_model.R", "3_two_models.R", "4_tables.R", "5_agreement.R", "6_all.R")
 _HEAD = """\
-# Recomputes the numbers of this report from predictions.csv (and ratings.csv or cohort.csv) in its folder, with base R alone (4.0 or newer):
+# Recomputes the numbers of this report from predictions.csv (and ratings.csv or cohort.csv) in its folder, with base R alone (4.0 or newer;
+# predictions.parquet alone, as of more than 1,000,000 predictions, needs the package arrow):
 #     Rscript recompute.R          from any directory, or source("recompute.R")
 # The formulas were written from the cited papers, independently of the code that wrote the report. Each number is compared to a relative
 # 1e-9 (searched roots 1e-7, fitted calibration lines and noncentral t quantiles 1e-5); bootstrap percentile limits of accuracy and AUROC are

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from math import isfinite, nan
 from typing import TYPE_CHECKING
@@ -223,8 +222,11 @@ def _main_rows(agreement: pd.DataFrame) -> pd.DataFrame:
     between = rows["scope"] == "between"
     occasion = rows["occasion"].fillna("").astype(str)
     rows = rows[~between | (occasion == (occasion[between].iloc[0] if between.any() else ""))]
-    keys = rows[["scope", "readers", "occasion", "subset"]].fillna("").astype(str).agg("|".join, axis=1)
-    of_calls = keys.isin(keys[rows["metric"] == "percent_agreement"]) & ~keys.isin(keys[rows["metric"] == "sem"])
+    keys = list(zip(*(rows[c].fillna("").astype(str) for c in ("scope", "readers", "occasion", "subset")), strict=True))
+    calls, sizes = (
+        {k for k, m in zip(keys, rows["metric"], strict=True) if m == name} for name in ("percent_agreement", "sem")
+    )
+    of_calls = np.array([k in calls and k not in sizes for k in keys])
     rows = rows[~(of_calls & rows["metric"].str.startswith("icc")) & ~rows["metric"].isin(["icc3", "sem"])]
     if len(rows) > MAX_MAIN:
         rows = rows[~((rows["metric"] == "cohen_kappa") & (rows["scope"] == "between"))]
@@ -255,7 +257,7 @@ def agreement_table(agreement: pd.DataFrame, caption: str, key: str = "agreement
     ]
     tested = frame["p.value"].notna().any()
     rows: list[Cells] = []
-    for r in frame.to_dict("records"):
+    for r in frame.head(CAP_ROWS).to_dict("records"):
         statistic = numbers.fixed(number(r["statistic"]), 2)
         df = [x for x in (number(r["parameter1"]), number(r["parameter2"])) if isfinite(x)]
         if isfinite(number(r["parameter1"])):
@@ -273,5 +275,4 @@ def agreement_table(agreement: pd.DataFrame, caption: str, key: str = "agreement
         )
     head = ["Coefficient", "Observers", *(c.capitalize() for c in slices), f"Estimate ({shown_rows.ci(frame)})"]
     head += [*(["F or z (df)", "p"] if tested else []), "Cases", "Readings"]
-    made = table(key, caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS)
-    return replace(made, total=len(agreement))
+    return table(key, caption, head, rows, notes=notes, source="agreement.csv", cap=CAP_ROWS, total=len(frame))

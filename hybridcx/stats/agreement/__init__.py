@@ -7,7 +7,13 @@ ICC with its SEM and MDC (icc.py), Cohen's and Fleiss' kappa (kappa.py), percent
 from hybridcx.stats.agreement.bland_altman import bland_altman
 from hybridcx.stats.agreement.coefficients import gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
 from hybridcx.stats.agreement.icc import ICC_FORMS, icc, mdc95, sem
-from hybridcx.stats.agreement.kappa import cohen_kappa, cohen_kappa_table, fleiss_kappa, fleiss_kappa_counts
+from hybridcx.stats.agreement.kappa import (
+    cohen_kappa,
+    cohen_kappa_table,
+    cohen_kappas,
+    fleiss_kappa,
+    fleiss_kappa_counts,
+)
 from hybridcx.stats.agreement.tables import is_number, sorted_categories
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "bland_altman",
     "cohen_kappa",
     "cohen_kappa_table",
+    "cohen_kappas",
     "fleiss_kappa",
     "fleiss_kappa_counts",
     "gwet_ac1",

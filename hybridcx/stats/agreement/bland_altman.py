@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from hybridcx.errors import InputError, Problem
 from hybridcx.stats import distributions as stats
@@ -82,8 +84,8 @@ def bland_altman(
         warning = join_notes("all differences are equal: no confidence limits", note)
         return tuple(Agreement(m, "exact", mean, n=n, k=2, status="caution", warning=warning) for m in _METRICS)
     se = sd / sqrt(n)
-    half = float(stats.t.ppf(1 - alpha / 2, n - 1)) * se
-    near, far = (se * float(stats.nct.ppf(q, n - 1, z * sqrt(n))) for q in (alpha / 2, 1 - alpha / 2))
+    half = float(special.stdtrit(n - 1, 1 - alpha / 2)) * se
+    near, far = (se * _noncentral_quantile(q, n, z) for q in (alpha / 2, 1 - alpha / 2))
     status: Status = "caution" if note else "ok"
     t = mean / se
     bias = Agreement(
@@ -95,7 +97,7 @@ def bland_altman(
         conf_level=confidence_level,
         statistic=t,
         parameter1=n - 1,
-        pvalue=float(2 * stats.t.sf(abs(t), n - 1)),
+        pvalue=float(2 * special.stdtr(n - 1, -abs(t))),
         std_error=se,
         n=n,
         k=2,
@@ -111,3 +113,8 @@ def bland_altman(
         limit(_METRICS[1], mean - z * sd, mean - far, mean - near),
         limit(_METRICS[2], mean + z * sd, mean + near, mean + far),
     )
+
+
+@lru_cache(maxsize=256)  # pairs of many readers have the same number of cases, and the search takes a millisecond
+def _noncentral_quantile(q: float, n: int, z: float) -> float:
+    return float(stats.nct.ppf(q, n - 1, z * sqrt(n)))

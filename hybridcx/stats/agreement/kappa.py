@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations, groupby
 from math import nan, sqrt
 
 import numpy as np
@@ -27,6 +28,7 @@ from hybridcx.stats.results import Agreement
 
 # A standard error below this is rounding: the linearised variance is 0 for perfect agreement.
 _NO_ERROR = 1e-9
+_BATCH = 1 << 20  # cells of the tables whose kappas are computed at once
 
 
 def _no_error_note(estimate: float) -> str:
@@ -104,6 +106,56 @@ def cohen_kappa(
     return cohen_kappa_table(table, weights, confidence_level, dropped_note(int((~whole).sum()), codes.shape[0]))
 
 
+def cohen_kappas(
+    ratings: ArrayLike, weights: Sequence[Weights] = ("unweighted",), confidence_level: float = 0.95
+) -> Iterator[Agreement]:
+    """`cohen_kappa` of every two columns of `ratings` (n, k), for each of `weights`: pairs in the order of `itertools.combinations` within a weight.
+
+    The ratings are encoded once, and pairs with the same table of counts share a result, which matters for many readers of few cases.
+
+    Raises
+    ------
+    InputError
+        As `cohen_kappa`.
+    """
+    codes, order = encode(ratings)
+    if any(w != "unweighted" for w in weights):
+        numeric_categories(order, "a weighted kappa")
+    n, k = codes.shape
+    read = codes >= 0
+    uses = np.zeros((k, len(order)), dtype=bool)
+    uses[np.nonzero(read)[1], codes[read]] = True
+    pairs: list[tuple[int, int, bytes]] = []
+    for i, j in combinations(range(k), 2):
+        whole = read[:, i] & read[:, j]
+        used = np.flatnonzero(uses[i] | uses[j])
+        q = max(used.size, 1)
+        a, b = np.searchsorted(used, codes[whole, i]), np.searchsorted(used, codes[whole, j])
+        cells = a * q + b
+        # The table, or where that is less the cell of each case.
+        counted = np.bincount(cells, minlength=q * q) if q * q < len(a) else np.sort(cells)
+        pairs.append((q, n - len(a), counted.tobytes()))
+    distinct = sorted(set(pairs))
+    for weight in weights:
+        results: dict[tuple[int, int, bytes], Agreement] = {}
+        for q, same in groupby(distinct, key=lambda key: key[0]):
+            keys = list(same)
+            step = max(1, _BATCH // (q * q))
+            for part in (keys[start : start + step] for start in range(0, len(keys), step)):
+                counts = (np.frombuffer(counted, dtype=np.int64) for _, _, counted in part)
+                tables = np.array(
+                    [
+                        c if q * q < n - dropped else np.bincount(c, minlength=q * q)
+                        for c, (_, dropped, _) in zip(counts, part, strict=True)
+                    ],
+                    dtype=np.float64,
+                )
+                notes = [dropped_note(dropped, n) for _, dropped, _ in part]
+                found = _kappas_of(tables.reshape(-1, q, q), weight, confidence_level, notes)
+                results |= zip(part, found, strict=True)
+        yield from (results[key] for key in pairs)
+
+
 def cohen_kappa_table(
     table: ArrayLike, weights: Weights = "unweighted", confidence_level: float = 0.95, note: str = ""
 ) -> Agreement:
@@ -149,52 +201,75 @@ def cohen_kappa_table(
     >>> round(cohen_kappa_table([[20, 5], [10, 15]]).estimate, 4)
     0.4
     """
-    alpha = check_level(confidence_level)
     t = counts_table(table)
-    q = t.shape[0]
-    if t.shape[1] != q:
+    if t.shape[0] != t.shape[1]:
         raise InputError(Problem("the table must be square", value=f"shape {t.shape}", column="table"))
+    return _kappas_of(t[None], weights, confidence_level, [note])[0]
+
+
+def _kappas_of(tables: Floats, weights: Weights, confidence_level: float, notes: Sequence[str]) -> list[Agreement]:
+    """The kappa of each of the (P, q, q) tables of counts, as `cohen_kappa_table` defines it."""
+    alpha = check_level(confidence_level)
+    q = tables.shape[1]
     w = agreement_weights(q, weights)
-    n = float(t.sum())
-    reason = "no case has both readings" if n == 0 else ""
-    for axis, which in ((1, "first"), (0, "second")):
-        if not reason and (t.sum(axis=axis) > 0).sum() < 2:
-            reason = f"the {which} reading is the same category for every case"
-    if reason:
-        warning = join_notes(reason, note)
-        return Agreement("cohen_kappa", weights, nan, n=n, k=2, status="not_estimable", warning=warning)
-    p = t / n
-    row, column = p.sum(axis=1), p.sum(axis=0)
-    chance = np.outer(row, column)
-    po, pe = float((w * p).sum()), float((w * chance).sum())
-    kappa = (po - pe) / (1 - pe)
-    mean_weight = (w @ column)[:, None] + (row @ w)[None, :]
-    # Both variances about their means, -Pe under independence, so that a 0 stays one.
-    var = float((p * (w - mean_weight * (1 - kappa) - (kappa - pe * (1 - kappa))) ** 2).sum())
-    null_var = float((chance * (w - mean_weight + pe) ** 2).sum())
-    se, null_se = (sqrt(v / n) / (1 - pe) for v in (var, null_var))
-    if null_se < _NO_ERROR:
-        # Linear weights where one reading is nowhere above the other: |i - j| = j - i, whatever the pairing of cases.
-        warning = join_notes("with these weights the margins alone fix the agreement", note)
-        return Agreement("cohen_kappa", weights, nan, n=n, k=2, status="not_estimable", warning=warning)
-    z = kappa / null_se
-    no_limits = _no_error_note(kappa) if se < _NO_ERROR else ""
-    half = nan if no_limits else float(stats.norm.ppf(1 - alpha / 2)) * se
-    return Agreement(
-        "cohen_kappa",
-        weights,
-        kappa,
-        conf_low=max(kappa - half, -1.0) if not no_limits else nan,
-        conf_high=min(kappa + half, 1.0) if not no_limits else nan,
-        conf_level=nan if no_limits else confidence_level,
-        statistic=z,
-        pvalue=float(2 * stats.norm.sf(abs(z))),
-        std_error=se,
-        n=n,
-        k=2,
-        status="caution" if no_limits or note else "ok",
-        warning=join_notes(no_limits, note),
-    )
+    z = float(stats.norm.ppf(1 - alpha / 2))
+
+    def total(x: Floats) -> Floats:
+        return np.asarray(x.reshape(len(x), -1).sum(axis=1))
+
+    n = total(tables)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = tables / n[:, None, None]
+        row, column = p.sum(axis=2), p.sum(axis=1)
+        chance = row[:, :, None] * column[:, None, :]
+        po, pe = total(w * p), total(w * chance)
+        kappa = (po - pe) / (1 - pe)
+        # One product a table: of many at once the order of the sums would be another.
+        mean_weight = np.array([(w @ c)[:, None] + (r @ w)[None, :] for r, c in zip(row, column, strict=True)])
+        own, by_chance = kappa[:, None, None], pe[:, None, None]
+        # Both variances about their means, -Pe under independence, so that a 0 stays one.
+        var = total(p * (w - mean_weight * (1 - own) - (own - by_chance * (1 - own))) ** 2)
+        null_var = total(chance * (w - mean_weight + by_chance) ** 2)
+        se, null_se = (np.sqrt(v / n) / (1 - pe) for v in (var, null_var))
+        statistic = kappa / null_se
+        pvalue = 2 * stats.norm.sf(np.abs(statistic))
+    one_category = [(tables.sum(axis=axis) > 0).sum(axis=1) < 2 for axis in (2, 1)]
+    results = []
+    columns = (n, kappa, se, null_se, statistic, pvalue, *one_category)
+    for (size, k, error, null_error, at, p_value, first, second), note in zip(
+        zip(*(c.tolist() for c in columns), strict=True), notes, strict=True
+    ):
+        reason = "no case has both readings" if size == 0 else ""
+        for one, which in ((first, "first"), (second, "second")):
+            if not reason and one:
+                reason = f"the {which} reading is the same category for every case"
+        if not reason and null_error < _NO_ERROR:
+            # Linear weights where one reading is nowhere above the other: |i - j| = j - i, whatever the pairing of cases.
+            reason = "with these weights the margins alone fix the agreement"
+        if reason:
+            warning = join_notes(reason, note)
+            results.append(Agreement("cohen_kappa", weights, nan, n=size, k=2, status="not_estimable", warning=warning))
+            continue
+        no_limits = _no_error_note(k) if error < _NO_ERROR else ""
+        half = nan if no_limits else z * error
+        results.append(
+            Agreement(
+                "cohen_kappa",
+                weights,
+                k,
+                conf_low=max(k - half, -1.0) if not no_limits else nan,
+                conf_high=min(k + half, 1.0) if not no_limits else nan,
+                conf_level=nan if no_limits else confidence_level,
+                statistic=at,
+                pvalue=p_value,
+                std_error=error,
+                n=size,
+                k=2,
+                status="caution" if no_limits or note else "ok",
+                warning=join_notes(no_limits, note),
+            )
+        )
+    return results
 
 
 def fleiss_kappa(

@@ -12,7 +12,7 @@ patients. All depend on the order and the set of the models: the caller sorts th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import nan
 from typing import NamedTuple, Protocol
 
@@ -48,7 +48,7 @@ class Replicates:
     observed: metric -> (k,), on all cases. replicates: metric -> (B, k); NaN where the resample left it undefined. B may be smaller
     for calibration refits. jackknife: metric -> (units, k), one draw of each unit left out, and jackknife_weights: metric ->
     (units,), how many such units there are (cases of the same pattern; 1 a patient). n_cases; n_units drawn a resample (cases or
-    patients); n_clusters is NaN without clusters.
+    patients); n_clusters is NaN without clusters. last: the statistic that intervals were last made of.
     """
 
     observed: Mapping[str, FloatArray]
@@ -59,6 +59,7 @@ class Replicates:
     n_units: int
     n_clusters: float
     n_resamples: int
+    last: dict[tuple[str, int, int | None], object] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def take(self, models: npt.ArrayLike) -> Replicates:
         """Return the replicates of the models at these indices, in this order."""

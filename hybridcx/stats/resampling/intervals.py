@@ -6,9 +6,10 @@ counted. Limits are clipped to the metric's range.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from math import exp, inf, isfinite, isnan, nan
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from scipy import special
@@ -36,14 +37,19 @@ BETWEEN_INFINITIES = "a limit lies between resamples of -Inf and Inf and is unde
 _NO_WEIGHT = 1e-6
 
 
-class _Sample(NamedTuple):
-    """One statistic: observed value, sorted finite-or-infinite replicates, number left out, leave-one-out values and weights."""
+@dataclass(frozen=True)
+class _Sample:
+    """One statistic: observed value, sorted finite-or-infinite replicates, number left out, leave-one-out values and weights.
+
+    `kept`: limits by method and level, and errors of quantiles by level, which several rows of a table share.
+    """
 
     observed: float
     sorted: FloatArray
     failed: int
     jackknife: FloatArray
     weights: FloatArray
+    kept: dict[tuple[Any, ...], Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(observed: float, replicates: FloatArray, jackknife: FloatArray, weights: FloatArray) -> _Sample:
@@ -54,6 +60,27 @@ class _Sample(NamedTuple):
                 kept[np.abs(kept - value) <= ROUNDING * max(1.0, abs(value))] = value
         kept.sort()
         return _Sample(observed, kept, replicates.size - kept.size, jackknife, weights)
+
+    def limits(self, method: Method, confidence_level: float) -> _Limits:
+        """The limits by a method at a level."""
+        key = method, confidence_level
+        if key not in self.kept:
+            self.kept[key] = _limits(self, method, confidence_level)
+        return cast(_Limits, self.kept[key])
+
+    def quantile_error(self, level: float) -> float:
+        """The Monte Carlo standard error of the quantile of a level."""
+        key = ("error", level)
+        if key not in self.kept:
+            self.kept[key] = _quantile_error(self.sorted, level)
+        return float(self.kept[key])
+
+    @cached_property
+    def std_error(self) -> float:
+        """The standard deviation of the replicates; NaN where some are infinite."""
+        if self.sorted.size > 1 and np.isfinite(self.sorted[[0, -1]]).all():
+            return float(np.std(self.sorted, ddof=1))
+        return nan
 
 
 class _Bca(NamedTuple):
@@ -200,22 +227,27 @@ def _checked(sample: _Sample, limits: _Limits) -> tuple[Status, str]:
     return ("caution" if messages else "ok"), "; ".join(messages)
 
 
-def _std_error(sample: _Sample) -> float:
-    return (
-        float(np.std(sample.sorted, ddof=1))
-        if sample.sorted.size > 1 and np.isfinite(sample.sorted[[0, -1]]).all()
-        else nan
-    )
+def _sample(replicates: Replicates, metric: str, i: int, j: int | None = None) -> _Sample:
+    """The statistic of model i, or of i minus j; the last one is kept, because the methods of a row's neighbours ask for it again."""
+    key = metric, i, j
+    if key not in replicates.last:
+        replicates.last.clear()
+        replicates.last[key] = (
+            _difference_sample(replicates, metric, i, j)
+            if j is not None
+            else _Sample.of(
+                float(replicates.observed[metric][i]),
+                replicates.replicates[metric][:, i],
+                replicates.jackknife[metric][:, i],
+                replicates.jackknife_weights[metric],
+            )
+        )
+    return cast(_Sample, replicates.last[key])
 
 
 def _interval(replicates: Replicates, metric: str, model: int, method: Method, confidence_level: float) -> Interval:
     z_value(confidence_level)  # checks it
-    sample = _Sample.of(
-        float(replicates.observed[metric][model]),
-        replicates.replicates[metric][:, model],
-        replicates.jackknife[metric][:, model],
-        replicates.jackknife_weights[metric],
-    )
+    sample = _sample(replicates, metric, model)
     common = {
         "conf_level": confidence_level,
         "n": float(replicates.n_cases),
@@ -232,11 +264,11 @@ def _interval(replicates: Replicates, metric: str, model: int, method: Method, c
             else "too few resamples are defined"
         )
         return Interval(method, sample.observed, status="caution", warning=reason, **common)
-    limits = _limits(sample, method, confidence_level)
+    limits = sample.limits(method, confidence_level)
     status, warning = _checked(sample, limits)
     low, high = (min(max(limit, METRICS[metric].low), METRICS[metric].high) for limit in limits[:2])
     return Interval(
-        method, sample.observed, low, high, std_error=_std_error(sample), status=status, warning=warning, **common
+        method, sample.observed, low, high, std_error=sample.std_error, status=status, warning=warning, **common
     )
 
 
@@ -286,7 +318,7 @@ def difference(
     if method not in ("bootstrap_percentile", "bootstrap_bca"):
         raise ValueError(f"differences are tested by bootstrap_percentile or bootstrap_bca, not {method}")
     z_value(confidence_level)
-    sample = _difference_sample(replicates, metric, i, j)
+    sample = _sample(replicates, metric, i, j)
     ratio = metric in RATIO_METRICS
     common = {
         "conf_level": confidence_level,
@@ -310,13 +342,13 @@ def difference(
             else "too few resamples are defined"
         )
         return PairedTest(method, estimate, status="caution", warning=reason, **common)
-    limits = _limits(sample, method, confidence_level)
+    limits = sample.limits(method, confidence_level)
     status, warning = _checked(sample, limits)
     low, high = (_exp(limit) if ratio else limit for limit in limits[:2])
     no_width = sample.sorted[0] == sample.sorted[-1]
     p = (1.0 if sample.observed == 0.0 else nan) if no_width else _pvalue(sample, limits.bca)
     return PairedTest(
-        method, estimate, low, high, pvalue=p, std_error=_std_error(sample), status=status, warning=warning, **common
+        method, estimate, low, high, pvalue=p, std_error=sample.std_error, status=status, warning=warning, **common
     )
 
 
@@ -329,10 +361,10 @@ def one_sided_pvalues(
     1 - 2a lies above `null`, and likewise the other. At `null` 0 the smaller, doubled, is the two-sided p of `difference`. Neither is below
     1 / (B + 1). For likelihood ratios `null` is the log of the ratio. NaN where there are no limits or they have no width.
     """
-    sample = _difference_sample(replicates, metric, i, j)
+    sample = _sample(replicates, metric, i, j)
     if sample.sorted.size < 2 or not isfinite(sample.observed) or sample.sorted[0] == sample.sorted[-1]:
         return nan, nan
-    return _one_sided(sample, _limits(sample, method, 0.95).bca, null)
+    return _one_sided(sample, sample.limits(method, 0.95).bca, null)
 
 
 def _exp(value: float) -> float:
@@ -354,19 +386,11 @@ def monte_carlo_error(
     the levels the limits stand at (BCa's constants taken as known). For ratios of likelihood ratios that of the log limit times the
     limit (delta method), so that it is in the limits' unit. NaN where there are no limits.
     """
-    if j is None:
-        sample = _Sample.of(
-            float(replicates.observed[metric][i]),
-            replicates.replicates[metric][:, i],
-            replicates.jackknife[metric][:, i],
-            replicates.jackknife_weights[metric],
-        )
-    else:
-        sample = _difference_sample(replicates, metric, i, j)
+    sample = _sample(replicates, metric, i, j)
     if sample.sorted.size < 2 or not isfinite(sample.observed):
         return nan, nan
-    limits = _limits(sample, method, confidence_level)
-    errors = [_quantile_error(sample.sorted, level) for level in (limits.level_low, limits.level_high)]
+    limits = sample.limits(method, confidence_level)
+    errors = [sample.quantile_error(level) for level in (limits.level_low, limits.level_high)]
     if j is not None and metric in RATIO_METRICS:
         return errors[0] * _exp(limits.low), errors[1] * _exp(limits.high)
     return (errors[1], errors[0]) if method == "bootstrap_basic" else (errors[0], errors[1])

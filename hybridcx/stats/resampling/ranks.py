@@ -171,7 +171,11 @@ def _sums(weights: Weights, units: npt.NDArray[np.intp], edges: npt.NDArray[np.i
     filled = np.flatnonzero(np.diff(edges))
     if filled.size:
         taken = weights[units[edges[0] : edges[-1]]]
-        out[filled] = np.add.reduceat(taken, edges[filled] - edges[0], axis=0, dtype=np.float64)
+        if filled.size < len(taken):
+            taken = np.add.reduceat(taken, edges[filled] - edges[0], axis=0, dtype=np.float64)
+        if filled.size == len(out):
+            return taken.astype(np.float64, copy=False)
+        out[filled] = taken
     return out
 
 

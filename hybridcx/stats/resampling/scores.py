@@ -23,6 +23,7 @@ from hybridcx.stats.score_inputs import BoolArray, FloatArray
 from hybridcx.stats.utility import net_benefit_terms
 
 LINEAR_METRICS = ("brier", "log_loss", "ece", "net_benefit")
+_BLOCK_UNITS = 1 << 12  # units of one product
 _PRODUCT_FLOATS = 1 << 18  # matrix elements of one product of the sums over cases
 
 
@@ -83,19 +84,23 @@ class LinearMetrics:
                 per_row.append(np.where(inside, (s - y)[:, None, :], 0.0).reshape(height, r))
         to_unit = sparse.csr_array((np.ones(r), (np.arange(r), rows.unit)), shape=(r, rows.counts.size))
         self.sums = sparse.csr_array(sparse.csr_array(np.concatenate(per_row)) @ to_unit)
+        self.blocks = _blocks(self.sums)
 
     def totals(self, weights: Weights) -> FloatArray:
         """Return the sums' totals (q, columns) for weights (U, columns).
 
-        Some columns at a time, so that their weights stay in the processor's cache while the product goes over them once a sum;
+        Some units and columns at a time, so that their weights stay in the processor's cache while the product goes over them once a sum;
         every total is added up in the same order as in one product.
         """
         columns = weights.shape[1]
         out = np.empty((self.sums.shape[0], columns))
-        width = max(8, _PRODUCT_FLOATS // max(weights.shape[0], 1))
+        width = max(8, _PRODUCT_FLOATS // max(min(weights.shape[0], _BLOCK_UNITS), 1))
         for start in range(0, columns, width):
             part = slice(start, start + width)
-            out[:, part] = self.sums @ weights[:, part].astype(np.float64)
+            total = np.empty((0, min(width, columns - start)))
+            for units, block in self.blocks:
+                total = block @ np.concatenate([total, weights[units, part]], dtype=np.float64)
+            out[:, part] = total
         return out
 
     def finish(self, totals: FloatArray) -> dict[str, FloatArray]:
@@ -108,3 +113,30 @@ class LinearMetrics:
                 part = np.abs(part.reshape(self.k, ECE_BINS, -1)).sum(axis=1)
             out[name] = part / n
         return out
+
+
+def _blocks(sums: sparse.csr_array) -> list[tuple[slice, sparse.csr_array]]:
+    """The columns of `sums` (q, U) some at a time, each after the first as [I | columns], which goes on from the totals of those before.
+
+    From the last ones on, because a product of sparse arrays orders its columns so, and the order of a sum decides its last digit. Made by hand,
+    because scipy's slices pass over all columns and its stacks sort them.
+    """
+    q, u = sums.shape
+    rows = [slice(*sums.indptr[i : i + 2]) for i in range(q)]
+    if any((np.diff(sums.indices[row]) > 0).any() for row in rows):  # another version of scipy orders them otherwise
+        return [(slice(0, u), sums)]
+    starts = np.arange(0, u, _BLOCK_UNITS)
+    # Where the columns of each block begin in each row, counted from its end.
+    edges = [row.stop - np.r_[np.searchsorted(sums.indices[row][::-1], starts), row.stop - row.start] for row in rows]
+    blocks: list[tuple[slice, sparse.csr_array]] = []
+    for b in reversed(range(starts.size)):
+        own, more = [slice(edge[b + 1], edge[b]) for edge in edges], bool(blocks)
+        data = [np.r_[np.ones(int(more)), sums.data[part]] for part in own]
+        columns = [
+            np.r_[np.full(int(more), i), sums.indices[part] - starts[b] + more * q] for i, part in enumerate(own)
+        ]
+        width = min(_BLOCK_UNITS, u - starts[b]) + more * q
+        places = np.cumsum([0, *map(len, data)])
+        made = sparse.csr_array((np.concatenate(data), np.concatenate(columns), places), shape=(q, width))
+        blocks.append((slice(starts[b], starts[b] + _BLOCK_UNITS), made))
+    return blocks

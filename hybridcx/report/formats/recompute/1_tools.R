@@ -23,6 +23,14 @@ read_table <- function(name) {
                     comment.char = "", strip.white = FALSE)
   if (nrow(table)) table else NULL
 }
+# Of many cases the predictions are compressed Parquet alone, which base R does not read: as text, like the CSV.
+read_parquet <- function(name) {
+  path <- file.path(folder, name)
+  if (!file.exists(path)) return(NULL)
+  if (!requireNamespace("arrow", quietly = TRUE)) stop(name, " needs the package arrow: install.packages(\"arrow\")")
+  as_text <- function(x) ifelse(is.na(x), "NA", if (is.double(x)) sprintf("%.17g", x) else ifelse(x == "NA", MARKED, as.character(x)))
+  as.data.frame(lapply(as.data.frame(arrow::read_parquet(path)), as_text), check.names = FALSE)
+}
 num <- function(x) suppressWarnings(as.numeric(ifelse(x == "NA", NA, x)))
 given <- function(x) !is.null(x) & x != "NA"
 

@@ -3,6 +3,7 @@
 folder <- folder_of_this_file()
 RNGversion("4.0.0"); set.seed(20260101)
 ledger <- read_table("predictions.csv")
+if (is.null(ledger)) ledger <- read_parquet("predictions.parquet")
 ratings <- read_table(if (file.exists(file.path(folder, "ratings.csv"))) "ratings.csv" else "cohort.csv")
 if (!is.null(ledger)) {
   compared <- read_table("comparisons.csv")
