@@ -137,7 +137,7 @@ def sbom(session: nox.Session) -> None:
         )
         python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         session.run(
-            "cyclonedx-py", "environment", str(python), "--pyproject", "pyproject.toml", "--output-reproducible", "--sv", "1.6", "-o",
+            "cyclonedx-py", "environment", str(python), "--pyproject", "pyproject.toml", "--sv", "1.6", "-o",
             str(DIST / f"sbom-{name}.cdx.json"),
         )  # fmt: skip
         chosen = ["--extra", "deep"] if extra else []

@@ -71,6 +71,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder for both distributions; emptied before")
     parser.add_argument("--sums", type=Path, help="folder whose files are listed")
     options = parser.parse_args()
+    os.umask(0o022)  # modes in the archives follow it
     if options.out:
         with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
             builds = [built(Path(folder), epoch()) for folder in (first, second)]

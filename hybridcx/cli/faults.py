@@ -29,10 +29,35 @@ def explain(error: HybridcxError, debug: bool = False) -> None:
         print(f"hybridcx stopped: {error}{kept}", file=sys.stderr)
 
 
+def misfits() -> str:
+    """The required packages whose installed version is not in the range that hybridcx needs."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    found = []
+    for text in metadata.requires("hybridcx") or ():
+        required = Requirement(text)
+        if required.marker is not None and not required.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(required.name)
+        except metadata.PackageNotFoundError:
+            version = "missing"
+        if version == "missing" or not required.specifier.contains(version, prereleases=True):
+            found.append(f"{required.name} {version} (needed: {required.specifier})")
+    return ", ".join(found)
+
+
 def our_fault(error: BaseException, debug: bool) -> NoReturn:
     """Print that this is a fault of hybridcx and how to report it, and end with exit code 70."""
     if debug:
         traceback.print_exc()
+    if isinstance(error, ImportError) and (wrong := misfits()):
+        print(
+            f"hybridcx: installed packages do not fit: {wrong}. Install the versions that are needed.", file=sys.stderr
+        )
+        sys.exit(2)
     last = traceback.extract_tb(error.__traceback__)[-1]
     print(
         f"hybridcx has failed: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}. This is a fault of hybridcx, not of "

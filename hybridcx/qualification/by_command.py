@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import as_file
-from math import isinf, isnan
+from math import inf, isinf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ SEPARATED = 15.0
 FEW_RESAMPLES = 200
 """None of R's values is resampled."""
 OWN_COLUMNS = ("command", "file", "metric", "method", "quantity", "expected")
-FURTHER_OWN = ("case", "positive", "model", "comparator", "tolerance", "source")
+FURTHER_OWN = ("case", "positive", "model", "comparator", "readers", "tolerance", "source")
 COMMANDS = ("compare", "agreement")
 
 
@@ -149,33 +150,64 @@ def own_cases(path: Path, progress: Progress) -> list[Case]:
     _check_own(path, frame, scanned.rows)
     found: list[Case] = []
     tables: dict[tuple[str, str, str], Mapping[str, pd.DataFrame]] = {}
-    for row in frame.to_dict("records"):
+    for line, row in zip(scanned.rows.tolist(), frame.to_dict("records"), strict=True):
         e = {str(k): str(v).strip() for k, v in row.items()}
         command, file, positive = e["command"], e["file"], e.get("positive", "")
         if (command, file, positive) not in tables:
             given: dict[str, Any] = {"positive": positive} if positive else {}
             made: Any = compare if command == "compare" else agreement
-            tables[command, file, positive] = made(path.parent / file, progress=progress, **given).tables
+            try:
+                tables[command, file, positive] = made(path.parent / file, progress=progress, **given).tables
+            except InputError as error:
+                rule = f"`hybridcx {command}` refuses the file of this case"
+                raise InputError(
+                    [Problem(rule, str(path), row=line, column="file", value=file), *error.problems]
+                ) from None
         found.append(_own_case(e, tables[command, file, positive]))
     return found
 
 
 def _own_case(e: Mapping[str, str], tables: Mapping[str, pd.DataFrame]) -> Case:
     name = "agreement" if e["command"] == "agreement" else "comparisons" if e.get("comparator") else "metrics"
-    key = {c: e.get(c, "") for c in ("metric", "method", "model", "comparator")}
+    key = {c: e.get(c, "") for c in ("metric", "method", "model", "comparator", "readers")}
     row, sign = _row(tables[name], key)
-    expected, area = number(e["expected"]), "own"
+    expected, own = _own_number(e["expected"]), "own"
     given = e.get("tolerance", "")
-    tolerance = float(given) if given else 0.0 if isnan(expected) or isinf(expected) else FITTED * abs(expected)
-    case = e.get("case") or " ".join(part for part in (e["file"], e.get("model", ""), e.get("comparator", "")) if part)
-    own: Area = area  # type: ignore[assignment]
-    about = (own, case, f"{e['metric']}, {e['method']}", f"hybridcx {e['command']}", e["quantity"])
+    tolerance = _own_number(given) if given else 0.0 if isinf(expected) else FITTED * abs(expected)
+    case = e.get("case") or " ".join(
+        part for part in (e["file"], *(e.get(c, "") for c in ("model", "comparator", "readers"))) if part
+    )
+    area: Area = own  # type: ignore[assignment]
+    about = (area, case, f"{e['metric']}, {e['method']}", f"hybridcx {e['command']}", e["quantity"])
     source = e.get("source") or "not stated"
     if row is None or e["quantity"] not in row:
         return Case(
-            *about, expected, "", 0.0, tolerance, source, "FAIL", "the command gives no single row of this kind"
+            *about, expected, "", 0.0, tolerance, source, "FAIL", _absent(tables[name], name, key, e["quantity"])
         )
-    return compared(*about, _value(row, e["quantity"], sign), expected, tolerance, source)
+    found = compared(*about, _value(row, e["quantity"], sign), expected, tolerance, source)
+    return replace(found, note="the tolerance is above the expected value") if tolerance > abs(expected) > 0 else found
+
+
+def _absent(table: pd.DataFrame, name: str, key: Mapping[str, str], quantity: str) -> str:
+    """Why there is no one value: a quantity or a name that the table does not have, or several rows."""
+    if quantity not in table:
+        return f"{name}.csv has no column {quantity}"
+    rows = table
+    for column, value in key.items():
+        if not value or column not in rows:
+            continue
+        left = rows[rows[column].astype(str) == value]
+        if left.empty:
+            there = ", ".join(sorted({str(v) for v in rows[column].dropna()}))
+            return f"{name}.csv has no row with the {column} {value}; there: {there}"
+        rows = left
+    open_ = [c for c in key if c in rows and not key[c] and rows[c].nunique() > 1]
+    return f"{name}.csv has {len(rows)} such rows{': give ' + ', '.join(open_) if open_ else ''}"
+
+
+def _own_number(text: str) -> float:
+    """A number of the user's, also with a decimal comma."""
+    return number(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 def _check_own(path: Path, frame: pd.DataFrame, lines: np.ndarray) -> None:
@@ -202,11 +234,16 @@ def _check_own(path: Path, frame: pd.DataFrame, lines: np.ndarray) -> None:
                     )
                 )
             for column in ("expected", "tolerance"):
+                text = row.get(column, "")
                 try:
-                    number(row.get(column, ""))
+                    value = _own_number(text)
                 except ValueError:
-                    problems.append(
-                        Problem("the value is no number", str(path), row=line, column=column, value=row[column])
-                    )
+                    problems.append(Problem("the value is no number", str(path), row=line, column=column, value=text))
+                    continue
+                if column == "expected" and isnan(value):
+                    problems.append(Problem("the value is missing", str(path), row=line, column=column, value=text))
+                if column == "tolerance" and text and not 0 <= value < inf:
+                    rule = "a tolerance is a finite number, 0 or more"
+                    problems.append(Problem(rule, str(path), row=line, column=column, value=text))
     if problems:
         raise InputError(problems)

@@ -59,7 +59,7 @@ class Case:
 
 
 def agreeing_digits(found: float, expected: float) -> float:
-    """The log relative error -log10(|found - expected| / |expected|), -log10 |found| for an expected 0; from 0 to `MAX_DIGITS`.
+    """The log relative error -log10(|found - expected| / |expected|), and where one of the two is 0, -log10 of the other; from 0 to `MAX_DIGITS`.
 
     The measure of NIST's Statistical Reference Datasets (McCullough 1998). Equal values, also two NaN or two infinite ones, have `MAX_DIGITS`; a NaN
     or an infinite value on one side has 0.
@@ -71,7 +71,9 @@ def agreeing_digits(found: float, expected: float) -> float:
         return MAX_DIGITS
     if not (isfinite(found) and isfinite(expected)):
         return 0.0
-    error = abs(found) if expected == 0 else abs(found - expected) / abs(expected)
+    error = abs(found - expected)
+    if found != 0 and expected != 0:
+        error /= abs(expected)
     return min(max(-log10(error), 0.0), MAX_DIGITS) if error > 0 else MAX_DIGITS
 
 
@@ -92,7 +94,10 @@ def of_result(
     """A case for each expected attribute of a result: within `relative` of the expected value, or `smallest` near 0."""
     for quantity, value in expected.items():
         found = float(getattr(result, quantity))
-        tolerance = max(relative * abs(value), smallest) if isfinite(value) else 0.0
+        least = (
+            0.0 if quantity in ("pvalue", "p_value") and value > 0 else smallest
+        )  # small p-values count by their digits
+        tolerance = max(relative * abs(value), least) if isfinite(value) else 0.0
         yield compared("operation", case, statistic, function, quantity, found, value, tolerance, source)
 
 

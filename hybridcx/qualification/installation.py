@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import platform
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -28,6 +30,7 @@ def machine() -> dict[str, str]:
     return {
         "hybridcx": metadata.version("hybridcx"),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "interpreter": sys.executable,
         "system": platform.platform(),
         "processor": processor(),
         "computer": platform.node(),
@@ -37,6 +40,9 @@ def machine() -> dict[str, str]:
 def _files(distribution: metadata.Distribution) -> Iterator[Case]:
     """Each installed file against the hash that the wheel recorded for it."""
     recorded = [f for f in distribution.files or () if f.hash is not None and f.parts[0] == "hybridcx"]
+    if not recorded and not _editable(distribution):
+        yield checked("installation", "files of hybridcx", "SHA-256", "a record of hashes", "no record", RELEASED)
+        return
     if not recorded:
         note = "an editable installation records no hashes: install the wheel to qualify the files"
         yield skipped("installation", "files of hybridcx", "SHA-256", note)
@@ -52,6 +58,17 @@ def _files(distribution: metadata.Distribution) -> Iterator[Case]:
         yield checked(
             "installation", str(file), file.hash.mode.upper().replace("SHA", "SHA-"), file.hash.value, found, RELEASED
         )
+
+
+def _editable(distribution: metadata.Distribution) -> bool:
+    """Whether hybridcx is used from a working copy: by an editable installation (PEP 610), or in its folder, where the build leaves an egg-info."""
+    if distribution.read_text("SOURCES.txt") is not None:
+        return True
+    try:
+        about = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False
+    return bool(about.get("dir_info", {}).get("editable"))
 
 
 def _requirements(distribution: metadata.Distribution) -> Iterator[Case]:

@@ -74,7 +74,8 @@ def summary(cases: pd.DataFrame) -> str:
     """The result in one sentence."""
     n = cases["status"].value_counts()
     failed, skipped = int(n.get("FAIL", 0)), int(n.get("SKIPPED", 0))
-    without = f" {skipped} could not be made here." if skipped else ""
+    names = ", ".join(cases.loc[cases["status"] == "SKIPPED", "case"])
+    without = f" Not checked here: {names}." if skipped else ""
     if failed:
         return f"FAIL: {failed:,} of {len(cases) - skipped:,} cases failed.{without}"
     return f"PASS: all {len(cases) - skipped:,} cases passed.{without}"

@@ -109,7 +109,10 @@ def own(tmp_path_factory):
         "compare;pred01.csv;abnormal;accuracy;mA;;wilson;conf.low;0.5;0.1;SAS",
         "compare;pred01.csv;abnormal;accuracy;mA;;wilson;conf.low;0.5;;",
         "compare;pred01.csv;abnormal;accuracy;mX;;wilson;estimate;0.5;;SAS",
-        "agreement;cat01.csv;;cohen_kappa;;;linear;estimate;0.592557;1e-6;SAS",
+        "agreement;cat01.csv;;cohen_kappa;;;linear;estimate;0,592557;1e-6;SAS",
+        "compare;pred01.csv;abnormal;accuracy;mA;;wilson;estimate;0.7;9;SAS",
+        "compare;pred01.csv;abnormal;accuracy;mA;;wilson;estimat;0.7;;SAS",
+        "compare;pred01.csv;abnormal;accuracy;;;wilson;estimate;0.7;;SAS",
     ]
     (folder / "own.csv").write_text("\n".join(lines), encoding="utf-8")
     return folder / "own.csv"
@@ -117,16 +120,22 @@ def own(tmp_path_factory):
 
 def test_own_cases(own):
     found = by_command.own_cases(own, OfPython())
-    assert [c.status for c in found] == ["PASS", "PASS", "PASS", "FAIL", "FAIL", "PASS"]
+    assert [c.status for c in found] == ["PASS", "PASS", "PASS", "FAIL", "FAIL", "PASS", "PASS", "FAIL", "FAIL"]
     assert found[3].source == "not stated"
-    assert found[4].note == "the command gives no single row of this kind"
+    assert found[6].note == "the tolerance is above the expected value"
+    assert found[7].note == "metrics.csv has no column estimat"
+    assert found[8].note.endswith("such rows: give model")
+    assert found[4].note == "metrics.csv has no row with the model mX; there: mA, mB"
 
 
 @pytest.mark.parametrize(("text", "said"), [
     ("command,file,metric,method,expected\ncompare,a.csv,accuracy,wilson,1\n", "quantity"),
     ("command,file,metric,method,quantity,expected\nrun,a.csv,accuracy,wilson,estimate,1\n", "compare or agreement"),
     ("command,file,metric,method,quantity,expected\ncompare,a.csv,accuracy,wilson,estimate,one\n", "no number"),
-    ("command,file,metric,method,quantity,expected\ncompare,absent.csv,accuracy,wilson,estimate,1\n", "absent.csv"),
+    ("command,file,metric,method,quantity,expected\ncompare,absent.csv,accuracy,wilson,estimate,1\n", "line 2.*refuses the file.*absent.csv"),
+    ("command,file,metric,method,quantity,expected\ncompare,a.csv,accuracy,wilson,estimate,NA\n", "missing"),
+    ("command,file,metric,method,quantity,expected,tolerance\ncompare,a.csv,accuracy,wilson,estimate,1,inf\n", "finite"),
+    ("command,file,metric,method,quantity,expected,tolerance\ncompare,a.csv,accuracy,wilson,estimate,1,-1\n", "finite"),
 ])  # fmt: skip
 def test_faulty_own_cases_are_refused(tmp_path, text, said):
     path = tmp_path / "own.csv"
@@ -140,13 +149,13 @@ def test_the_record(own, tmp_path, monkeypatch):
     monkeypatch.setattr(by_command, "cases", lambda _: [])
     result = hybridcx.qualify(out=tmp_path / "record", cases=own)
     assert not result.passed
-    assert repr(result).startswith("FAIL: 2 of ")
+    assert repr(result).startswith("FAIL: 4 of ")
     page = result.page.read_text(encoding="utf-8")
     for said in (
-        "FAIL: 2 of",
+        "FAIL: 4 of",
         "needs the extra deep (torch not installed)",
         "an editable installation records no hashes",
-        "no single row of this kind",
+        "no row with the model mX",
         "Tango",
     ):
         assert said in page, said
@@ -155,7 +164,7 @@ def test_the_record(own, tmp_path, monkeypatch):
     assert list(rows.columns) == [
         "area", "case", "statistic", "function", "quantity", "expected", "found", "digits", "tolerance", "source", "status", "note"
     ]  # fmt: skip
-    assert (rows["status"] == "FAIL").sum() == 2
+    assert (rows["status"] == "FAIL").sum() == 4
     kept = rows[rows["statistic"] == "tango"].iloc[0]
     assert float(kept["found"]) == pytest.approx(float(kept["expected"]), abs=float(kept["tolerance"]))
     assert hybridcx.qualify(out=tmp_path / "record").passed  # in the place of the earlier record
@@ -191,6 +200,29 @@ def test_installed_files_are_held_against_their_hashes(tmp_path):
         ("FAIL", empty),
         ("FAIL", "missing"),
     ]
+
+
+def test_a_wheel_without_its_record_of_hashes_fails():
+    one = type("Distribution", (), {"files": None, "read_text": lambda self, name: None})()
+    assert [(c.status, c.found) for c in installation._files(one)] == [("FAIL", "no record")]
+    working_copy = type(
+        "Distribution",
+        (),
+        {
+            "files": None,
+            "read_text": lambda self, name: '{"dir_info": {"editable": true}}' if name == "direct_url.json" else None,
+        },
+    )()
+    assert [c.status for c in installation._files(working_copy)] == ["SKIPPED"]
+
+
+def test_packages_that_do_not_fit_are_named(monkeypatch):
+    from hybridcx.cli import faults
+
+    assert faults.misfits() == ""
+    right = installation.metadata.version
+    monkeypatch.setattr(installation.metadata, "version", lambda name: "1.24.4" if name == "numpy" else right(name))
+    assert faults.misfits() == "numpy 1.24.4 (needed: >=2.0)"
 
 
 def test_versions_are_held_against_their_ranges(monkeypatch):
