@@ -363,8 +363,8 @@ FileKind = Annotated[
 OwnCases = Annotated[
     str | Path | None,
     Option(
-        "CSV of your own cases: command, file, metric, method, quantity, expected; optionally case, positive, model, comparator, tolerance, "
-        "source.",
+        "CSV of your own cases: command, file, metric, method, quantity, expected; optionally case, positive, model, comparator, readers, "
+        "tolerance, source.",
         Path,
         file=True,
         group="Input",

@@ -239,7 +239,7 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
     own = isinstance(source, WeightsFile) and source.own
     remedy = f"look at networks.file.{name}" if own else f"delete it and {by_hand(row, path.parent)}"
     try:
-        loaded = _tensors(path)
+        loaded, _ = _tensors(path)
     except pickle.UnpicklingError:
         problem = Problem(
             "the file holds Python objects that could run code, not only tensors; it is refused",
@@ -253,26 +253,21 @@ def load_state_dict(source: Path | WeightsFile, name: str) -> dict[str, Tensor]:
     return _checked(row, loaded, path)
 
 
-def _tensors(path: Path) -> object:
-    """What a file of weights holds: the state dict itself, also where a checkpoint has it under one of `CONTAINERS`."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(loaded, Mapping) and not _is_state_dict(loaded):
-        return next((loaded[k] for k in CONTAINERS if _is_state_dict(loaded.get(k))), loaded)
-    return loaded
+def _tensors(path: Path) -> tuple[object, str]:
+    """What a file of weights holds, and which of several state dicts was taken ("" where there is one).
 
-
-def _other_states(path: Path) -> str:
-    """Which state dict of a checkpoint is taken, where it has several; "" otherwise."""
+    That is the state dict itself, also where a checkpoint has it under one of `CONTAINERS`.
+    """
     if path.suffix == ".safetensors":
-        return ""
+        return load_file(path), ""
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping) or _is_state_dict(loaded):
-        return ""
+        return loaded, ""
     taken = next((k for k in CONTAINERS if _is_state_dict(loaded.get(k))), None)
+    if taken is None:
+        return loaded, ""
     others = [printable(k) for k, value in loaded.items() if k != taken and _is_state_dict(value)]
-    return f"of its state dicts {taken} is taken, not {', '.join(others)}" if taken and others else ""
+    return loaded[taken], f"of its state dicts {taken} is taken, not {', '.join(others)}" if others else ""
 
 
 def _is_state_dict(value: object) -> bool:
@@ -285,19 +280,20 @@ def _is_state_dict(value: object) -> bool:
 
 def names_note(name: str, path: Path) -> str:
     """How the names of a file's tensors are read, where they are not torchvision's; "" also for a file that cannot be read."""
+    taken = ""
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 shapes = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118  (it is no dict)
         else:
-            loaded = _tensors(path)
+            loaded, taken = _tensors(path)
             is_one = isinstance(loaded, Mapping) and _is_state_dict(loaded)
             shapes = {k: tuple(v.shape) for k, v in loaded.items()} if is_one else {}  # type: ignore[attr-defined]
     except Exception:  # whatever is wrong with it is reported where it is loaded
         return ""
     expected = expected_shapes(name)
     renamed, note = torchvision_names(list(shapes), expected, network(name).family, children_of(name))
-    notes = [n for n in (_other_states(path), note) if n]
+    notes = [n for n in (taken, note) if n]
     left_out = [n for n in renamed.values() if _beside(n, expected, children_of(name))]
     if left_out:
         notes.append(f"{len(left_out)} tensors beside the network are left out, such as {left_out[0]}")
@@ -315,9 +311,9 @@ def _beside(name: str, expected: Mapping[str, tuple[int, ...]], parts: tuple[str
 
     A file of another network has all its tensors in modules of the same names, or lacks some: those of a deeper one are never left out.
     """
-    return name not in expected and bool(
-        LEFT_OUT.fullmatch(name) or (BESIDE.fullmatch(name.partition(".")[0]) and name.partition(".")[0] not in parts)
-    )
+    module = name.partition(".")[0]
+    of_trainer = bool(BESIDE.fullmatch(module)) and module not in parts
+    return name not in expected and (of_trainer or bool(LEFT_OUT.fullmatch(name)))
 
 
 def _one_channel(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

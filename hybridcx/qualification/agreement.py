@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybridcx.qualification.case import EXACT, FITTED, Case, compared, of_result
-from hybridcx.qualification.reference import R, further, number, published, ratings, rows, series
+from hybridcx.qualification.reference import WHOLE, R, further, number, published, ratings, rows, series
 from hybridcx.stats import agreement
 
 PSYCH = R.format("agreement/make_agreement.R (psych)")
@@ -74,14 +74,7 @@ def _shared() -> Iterator[Case]:
             expected = {"estimate": number(e["estimate"])}
         else:
             found = next(r for r in agreement.icc(x) if r.metric == e["metric"])
-            columns = {
-                "estimate": "estimate",
-                "conf_low": "conf_low",
-                "conf_high": "conf_high",
-                "statistic": "statistic",
-                "pvalue": "p_value",
-            }
-            expected = {q: number(e[c]) for q, c in columns.items() if e[c]}
+            expected = {q: number(e[c]) for q, c in WHOLE.items() if e[c]}
         yield from of_result(f"{e['case']} {e['method']}", e["metric"], _function(e["metric"]), found, expected, source)
 
 

@@ -17,16 +17,10 @@ from hybridcx.commands.compare import compare
 from hybridcx.errors import InputError, Problem, raise_if_any
 from hybridcx.progress import Progress
 from hybridcx.qualification.case import FITTED, Area, Case, compared
-from hybridcx.qualification.reference import R, number, path_of, rows
+from hybridcx.qualification.reference import WHOLE, R, number, path_of, rows
 from hybridcx.records.containers import scan_file
 
-R_VALUES = {
-    "estimate": "estimate",
-    "conf.low": "conf_low",
-    "conf.high": "conf_high",
-    "statistic": "statistic",
-    "p.value": "p_value",
-}
+R_VALUES = {quantity.replace("_", ".").replace("pvalue", "p.value"): column for quantity, column in WHOLE.items()}
 """Columns of our CSVs -> columns of r/expected.csv."""
 TABLES = {"metric": "metrics", "comparison": "comparisons", "omnibus": "omnibus", "agreement": "agreement"}
 SEPARATED = 15.0
@@ -171,13 +165,13 @@ def _own_case(e: Mapping[str, str], tables: Mapping[str, pd.DataFrame]) -> Case:
     name = "agreement" if e["command"] == "agreement" else "comparisons" if e.get("comparator") else "metrics"
     key = {c: e.get(c, "") for c in ("metric", "method", "model", "comparator", "readers")}
     row, sign = _row(tables[name], key)
-    expected, own = _own_number(e["expected"]), "own"
+    expected = _own_number(e["expected"])
     given = e.get("tolerance", "")
     tolerance = _own_number(given) if given else 0.0 if isinf(expected) else FITTED * abs(expected)
     case = e.get("case") or " ".join(
         part for part in (e["file"], *(e.get(c, "") for c in ("model", "comparator", "readers"))) if part
     )
-    area: Area = own  # type: ignore[assignment]
+    area: Area = "own"
     about = (area, case, f"{e['metric']}, {e['method']}", f"hybridcx {e['command']}", e["quantity"])
     source = e.get("source") or "not stated"
     if row is None or e["quantity"] not in row:

@@ -94,9 +94,7 @@ def of_result(
     """A case for each expected attribute of a result: within `relative` of the expected value, or `smallest` near 0."""
     for quantity, value in expected.items():
         found = float(getattr(result, quantity))
-        least = (
-            0.0 if quantity in ("pvalue", "p_value") and value > 0 else smallest
-        )  # small p-values count by their digits
+        least = 0.0 if quantity == "pvalue" and value > 0 else smallest  # small p-values count by their digits
         tolerance = max(relative * abs(value), least) if isfinite(value) else 0.0
         yield compared("operation", case, statistic, function, quantity, found, value, tolerance, source)
 

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from hybridcx.qualification.case import EXACT, FITTED, Case, compared, of_result
-from hybridcx.qualification.reference import SETS, R, further, number, predictions, roc_expected, rows, scores, series
+from hybridcx.qualification.reference import (
+    SETS,
+    WHOLE,
+    R,
+    further,
+    number,
+    predictions,
+    roc_expected,
+    rows,
+    scores,
+    series,
+)
 from hybridcx.stats import (
     calibration,
     clusters_roc,
@@ -77,14 +88,7 @@ def _shared() -> Iterator[Case]:
             found, statistic, function = roc.delong(y, a), method, "roc.delong"
         else:
             found, statistic, function = roc.delong_paired(y, a, s[e["model_b"]]), method, "roc.delong_paired"
-        columns = {
-            "estimate": "estimate",
-            "conf_low": "conf_low",
-            "conf_high": "conf_high",
-            "statistic": "statistic",
-            "pvalue": "p_value",
-        }
-        expected = {q: number(e[c]) for q, c in columns.items() if e[c]}
+        expected = {q: number(e[c]) for q, c in WHOLE.items() if e[c]}
         yield from of_result(case, statistic, function, found, expected, SHARED, relative, smallest=relative)
         if quantity == "metric":
             value, want = float(found.estimate), expected["estimate"]

@@ -14,6 +14,14 @@ import numpy as np
 
 FOLDERS = ("agreement", "further", "metric_pairs", "paired", "power", "r", "resampled", "roc", "seed_limits")
 """Folders of tests/reference whose CSVs are shipped."""
+WHOLE = {
+    "estimate": "estimate",
+    "conf_low": "conf_low",
+    "conf_high": "conf_high",
+    "statistic": "statistic",
+    "pvalue": "p_value",
+}
+"""Attributes of a result -> columns of a reference."""
 R = "R 4.2.2, tests/reference/{}"
 """The source of a value that a script in R made."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridcx.qualification.case import EXACT, Case, compared, of_result
+from hybridcx.qualification.case import DRAWN, EXACT, Case, compared, of_result
 from hybridcx.qualification.reference import R, column, number, roc_expected, rows, scores
 from hybridcx.stats import paired, roc_permutation
 from hybridcx.stats.resampling import hierarchical, seed_limits
@@ -17,7 +17,7 @@ from hybridcx.stats.resampling.bootstrap import Replicates, bootstrap_replicates
 from hybridcx.vocabulary import METRICS
 
 METHODS = {"percentile": limits.percentile, "basic": limits.basic, "bca": limits.bca}
-DRAWN = R.format("resampled/make_resampled.R (R's own draws; four Monte Carlo errors of both sides)")
+RESAMPLED = R.format(f"resampled/make_resampled.R (R's own draws; {DRAWN} of both sides)")
 N_RESAMPLES = 4000
 OUTERMOST = 5
 """A limit among so few outermost replicates has no Monte Carlo error to compare by."""
@@ -106,7 +106,7 @@ def _metrics() -> Iterator[Case]:
                 ours, found = ours / found, log(found)
             tolerance = _within(row | {"mc_error": str(np.fmax(float(row["mc_error"]), ours))}, 1.0)
             yield compared(
-                "operation", f"{design} {row['metric']}", method, function, side, found, expected, tolerance, DRAWN
+                "operation", f"{design} {row['metric']}", method, function, side, found, expected, tolerance, RESAMPLED
             )
 
 
@@ -135,12 +135,12 @@ def _seeds() -> Iterator[Case]:
             found,
             number(row["value"]),
             tolerance,
-            DRAWN,
+            RESAMPLED,
         )
     want: dict[str, dict[str, float]] = {}
     for row in rows("seed_limits/seed_limits_expected.csv"):
         want.setdefault(row["design"], {})[row["name"]] = number(row["value"])
-    source = R.format("seed_limits/make_seed_limits.R (unlimited resamples; four Monte Carlo errors of ours)")
+    source = R.format(f"seed_limits/make_seed_limits.R (unlimited resamples; {DRAWN} of ours)")
     for design, expected in want.items():
         if design == "one":
             result, name = seed_limits.student_interval(seeds, "accuracy", 0), "resampling.seed_limits.student_interval"
@@ -179,7 +179,7 @@ def _permutation() -> Iterator[Case]:
         swaps.pvalue,
         number(areas["value"]),
         _within(areas, 1.0),
-        DRAWN,
+        RESAMPLED,
     )
     drawn = paired.permutation_paired_counts(37, 23, 400, 20_000, np.random.default_rng(9))
     name, tolerance = "paired.permutation_paired_counts", _within(counts, 0.0)  # the reference is exact
@@ -192,5 +192,5 @@ def _permutation() -> Iterator[Case]:
         drawn.pvalue,
         number(counts["value"]),
         tolerance,
-        DRAWN,
+        RESAMPLED,
     )

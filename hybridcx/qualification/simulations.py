@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from hybridcx.analysis.methods import FEW_ERRORS
 from hybridcx.progress import Progress
-from hybridcx.qualification.case import Case, compared
+from hybridcx.qualification.case import DRAWN, Case, compared
 from hybridcx.stats import paired, proportions, roc
 from hybridcx.stats.confusion import Confusion, count_metrics, fraction
 from hybridcx.vocabulary.simulations import stored
@@ -26,7 +26,7 @@ PAIRS = ((0.9, 0.9, 0.9, 0.9), (0.75, 0.9, 0.75, 0.9))
 """Sensitivity and specificity of two models without a difference: the type I error as well."""
 SCORED = (((1.8, 1.8), (1.0, 1.0)),)
 """Distances of the classes of two models, and factors on their logits."""
-SOURCE = "simulations.csv of the release (four Monte Carlo errors of both sides)"
+SOURCE = f"simulations.csv of the release ({DRAWN} of both sides)"
 
 
 def cases(progress: Progress) -> Iterator[Case]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hybridcx.qualification.case import EXACT, FITTED, Case, compared, of_result
-from hybridcx.qualification.reference import R, further, number, predictions, published, rows, scores, series
+from hybridcx.qualification.reference import WHOLE, R, further, number, predictions, published, rows, scores, series
 from hybridcx.stats import (
     clusters,
     equivalence,
@@ -43,14 +43,6 @@ NEWCOMBE = (
     (10, 10, 0, 10, 0.6075, 1.0),
 )
 """Newcombe (1998), Statistics in Medicine 17:873, Table II, method 10: x1, n1, x2, n2, limits."""
-WHOLE = {
-    "estimate": "estimate",
-    "conf_low": "conf_low",
-    "conf_high": "conf_high",
-    "statistic": "statistic",
-    "pvalue": "p_value",
-}
-"""Attributes of a result -> columns of the reference."""
 
 
 def cases() -> Iterator[Case]:

@@ -226,7 +226,7 @@ def _main_rows(agreement: pd.DataFrame) -> pd.DataFrame:
     calls, sizes = (
         {k for k, m in zip(keys, rows["metric"], strict=True) if m == name} for name in ("percent_agreement", "sem")
     )
-    of_calls = np.array([k in calls and k not in sizes for k in keys])
+    of_calls = np.array([k in calls and k not in sizes for k in keys], dtype=bool)
     rows = rows[~(of_calls & rows["metric"].str.startswith("icc")) & ~rows["metric"].isin(["icc3", "sem"])]
     if len(rows) > MAX_MAIN:
         rows = rows[~((rows["metric"] == "cohen_kappa") & (rows["scope"] == "between"))]
